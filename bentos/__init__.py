@@ -1,0 +1,1 @@
+"""The three BentoML services: Gateway, XRayFilter and CovidClassifier."""

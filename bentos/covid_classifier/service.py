@@ -1,0 +1,57 @@
+"""CovidClassifier: three probabilities, the class activation maps, a place in the projection."""
+
+from typing import TYPE_CHECKING
+
+import bentoml
+import numpy as np
+
+from bentos.runner import MAX_QUEUE_MS, RUNNER_OPTIONS, Runner
+from bentos.settings import get_settings
+from chestxray.labels import FINDINGS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from chestxray.checkpoints import Card
+    from chestxray.networks import Reading
+
+GRID = 14
+ROW = np.dtype(
+    [
+        ("ok", "?"),
+        ("probabilities", "f4", (len(FINDINGS),)),
+        ("cam", "f4", (len(FINDINGS), GRID, GRID)),
+        ("projection", "f4", (3,)),
+    ]
+)
+
+
+def answer(reading: "Reading", card: "Card") -> dict[str, "Tensor"]:
+    """Turns a reading of (B, ...) into the fields of ROW."""
+    return {
+        "probabilities": (reading.logits / card.temperature).softmax(dim=1),
+        "cam": reading.cam,
+        "projection": reading.projection,
+    }
+
+
+@bentoml.service(**RUNNER_OPTIONS)
+class CovidClassifier:
+    """The runner of the classifier network."""
+
+    def __init__(self) -> None:
+        from chestxray.networks import CovidClassifierNet
+
+        self._runner = Runner(
+            CovidClassifierNet(), get_settings().classifier_checkpoint, ROW, answer
+        )
+
+    @bentoml.api(
+        batchable=True,
+        batch_dim=0,
+        max_batch_size=get_settings().max_model_batch,
+        max_latency_ms=MAX_QUEUE_MS,
+    )
+    def classify(self, images: np.ndarray) -> np.ndarray:
+        """Takes uint8 (B, 1, 224, 224), returns ROW (B,)."""
+        return self._runner(images)

@@ -1,0 +1,92 @@
+"""What surrounds every request: its id, its measure, its headers, and an answer whatever happens."""
+
+import logging
+import re
+import time
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bentos.gateway.problems import internal_error
+from bentos.metrics import get_metrics
+
+logger = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Edge:
+    """Wraps the app. An exception that got here would hang its client for minutes (trap 16)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send)
+        try:
+            await self.app(scope, receive, exchange.send)
+        except Exception:
+            logger.exception("request %s failed", exchange.request_id)
+            if exchange.status is None:
+                await internal_error(exchange.request_id)(scope, receive, exchange.send)
+        finally:
+            exchange.measure()
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        given = Headers(scope=scope).get("x-request-id", "")
+        self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        self.status: int | None = None
+        self._scope, self._send = scope, send
+        self._started = time.monotonic()
+        self._state = scope.setdefault("state", {})
+        self._state.update(request_id=self.request_id, outcome=None, timing={})
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self.request_id
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            if timing := self._server_timing():
+                headers["Server-Timing"] = timing
+        await self._send(message)
+
+    def _server_timing(self) -> str:
+        return ", ".join(f"{name};dur={ms}" for name, ms in self._state["timing"].items())
+
+    def measure(self) -> None:
+        route = getattr(self._scope.get("route"), "path", "") or "unmatched"
+        outcome = self._state["outcome"] or outcome_of(self.status)
+        metrics = get_metrics()
+        metrics.requests.labels(route, outcome).inc()
+        metrics.request_seconds.labels(route, outcome).observe(time.monotonic() - self._started)
+
+
+def outcome_of(status: int | None) -> str:
+    """Names what became of a request; None is a client that left before its answer."""
+    match status:
+        case None:
+            return "client_error"
+        case 429 | 503:
+            return "shed"
+        case 504:
+            return "deadline"
+        case _ if status >= 500:
+            return "server_error"
+        case _ if status >= 400:
+            return "client_error"
+        case _:
+            return "accepted"

@@ -1,0 +1,193 @@
+"""The way of images through the house: decode, ask the filter, classify what passed, answer."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+from PIL import Image
+
+from bentos.gateway.admission import Admission
+from bentos.gateway.problems import RejectedByFilter
+from bentos.gateway.runners import Runners
+from bentos.gateway.uploads import Upload
+from bentos.metrics import get_metrics
+from bentos.runner import Images, Rows
+from chestxray.checkpoints import Card
+from chestxray.errors import AnalysisError, ModelUnavailable
+from chestxray.images import Limits, decode
+from chestxray.labels import FINDINGS, VERDICTS, Verdict
+from chestxray.preprocessing import prepare
+from chestxray.results import Analysis, FilterResult, Heatmap, Prediction, Timing
+
+THRESHOLD = Verdict.FRONTAL_CHEST.value
+"""The filter's threshold in its card's `thresholds`."""
+
+_PICTURE_SIDE = 1024
+"""Longest side of the picture that a heatmap is drawn over, in pixels."""
+_DIGITS = 4
+
+
+@dataclass
+class Job:
+    """One image on its way; it has either an analysis or an error at the end."""
+
+    upload: Upload
+    error: AnalysisError | None = None
+    picture: Image.Image | None = None  # for drawing, mode L
+    pixels: Images | None = None  # (1, SIZE, SIZE)
+    filter: FilterResult | None = None
+    analysis: Analysis | None = None
+    milliseconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model as the gateway knows it: its card and the digest of its file."""
+
+    card: Card
+    digest: str
+
+
+class Pipeline:
+    """Everything that an analysis needs, but nothing of HTTP."""
+
+    def __init__(
+        self,
+        runners: Callable[[], Runners],
+        served: Sequence[Served],
+        admission: Admission,
+        *,
+        limits: Limits,
+        decode_threads: int,
+    ) -> None:
+        self._runners, self._admission, self._limits = runners, admission, limits
+        self.xray_filter, self.covid_classifier = served
+        self._threads = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
+
+    async def analyse(
+        self, uploads: Sequence[Upload], *, heatmap: bool, picture: bool = False
+    ) -> list[Job]:
+        """Takes every image as far as it gets; no image harms another."""
+        started = time.monotonic()
+        jobs = [Job(upload) for upload in uploads]
+        with _stage("decode", jobs):
+            await asyncio.gather(*(self._decode(job, picture=picture) for job in jobs))
+        if decoded := _alive(jobs):
+            with _stage("filter", decoded):
+                self._judge(decoded, await self._runners().judge(_stack(decoded)))
+        if passed := _alive(jobs):
+            with _stage("classify", passed):
+                rows = await self._runners().classify(_stack(passed))
+            self._admission.learn(time.monotonic() - started, len(jobs))
+            for job, row in zip(passed, rows, strict=True):
+                self._finish(job, row, started, heatmap=heatmap)
+        return jobs
+
+    async def _decode(self, job: Job, *, picture: bool) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._threads, self._decode_now, job, picture)
+        except AnalysisError as error:
+            job.error = error
+
+    def _decode_now(self, job: Job, picture: bool) -> None:
+        image = decode(job.upload.data, limits=self._limits, media_type=job.upload.media_type)
+        job.pixels = prepare(image)
+        if picture:
+            image.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
+            job.picture = image
+
+    def _judge(self, jobs: list[Job], rows: Rows) -> None:
+        threshold = self.xray_filter.card.thresholds[THRESHOLD]
+        for job, row in zip(jobs, rows, strict=True):
+            if not row["ok"]:
+                job.error = ModelUnavailable("the filter failed on this image")
+                continue
+            job.filter = filter_result(row["probabilities"], threshold)
+            get_metrics().verdicts.labels(job.filter.verdict).inc()
+            if not job.filter.valid:
+                job.error = RejectedByFilter(job.filter)
+
+    def _finish(self, job: Job, row: np.void, started: float, *, heatmap: bool) -> None:
+        if not row["ok"] or job.filter is None:
+            job.error = ModelUnavailable("the classifier failed on this image")
+            return
+        label = FINDINGS[int(row["probabilities"].argmax())]
+        probabilities = dict(zip(FINDINGS, _rounded(row["probabilities"]), strict=True))
+        get_metrics().predictions.labels(label).inc()
+        for finding, probability in probabilities.items():
+            get_metrics().scores.labels(finding).observe(probability)
+        job.milliseconds["total"] = _milliseconds(time.monotonic() - started)
+        x, y, z = _rounded(row["projection"])
+        job.analysis = Analysis(
+            id=uuid.uuid4().hex,
+            created_at=datetime.now(UTC),
+            filter=job.filter,
+            prediction=Prediction(label=label, probabilities=probabilities),
+            heatmap=_heatmap(row["cam"], label) if heatmap else None,
+            projection=(x, y, z),
+            models={s.card.name: s.digest for s in (self.xray_filter, self.covid_classifier)},
+            timing_ms=Timing(**job.milliseconds),
+        )
+
+
+def filter_result(probabilities: np.ndarray, threshold: float) -> FilterResult:
+    """Valid means a score of frontal_chest that reaches the threshold, whatever ranks first.
+
+    An image that is not valid is told its likeliest other verdict.
+    """
+    scores = dict(zip(VERDICTS, _rounded(probabilities), strict=True))
+    score = float(probabilities[VERDICTS.index(Verdict.FRONTAL_CHEST)])
+    valid = score >= threshold
+    others = [verdict for verdict in VERDICTS if verdict is not Verdict.FRONTAL_CHEST]
+    verdict = Verdict.FRONTAL_CHEST if valid else max(others, key=scores.__getitem__)
+    return FilterResult(
+        verdict=verdict,
+        valid=valid,
+        score=round(score, _DIGITS),
+        threshold=threshold,
+        scores=scores,
+    )
+
+
+def _heatmap(cams: np.ndarray, label: str) -> Heatmap:
+    grid = cams[FINDINGS.index(label)]
+    rows = [_rounded(row) for row in grid]
+    return Heatmap(label=label, grid=rows, range=(min(map(min, rows)), max(map(max, rows))))
+
+
+def _alive(jobs: Sequence[Job]) -> list[Job]:
+    return [job for job in jobs if job.error is None]
+
+
+def _stack(jobs: Sequence[Job]) -> Images:
+    return np.stack([job.pixels for job in jobs if job.pixels is not None])  # (B, 1, SIZE, SIZE)
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return [round(float(value), _DIGITS) for value in values]
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)
+
+
+@contextmanager
+def _stage(name: str, jobs: Sequence[Job]) -> Iterator[None]:
+    started = time.monotonic()
+    gauge = get_metrics().in_flight.labels(name)
+    gauge.inc(len(jobs))
+    try:
+        yield
+    finally:
+        gauge.dec(len(jobs))
+        seconds = time.monotonic() - started
+        get_metrics().stage_seconds.labels(name).observe(seconds)
+        for job in jobs:
+            job.milliseconds[name] = _milliseconds(seconds)

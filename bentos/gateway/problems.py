@@ -1,0 +1,129 @@
+"""Every error as problem+json (RFC 9457): one table from what went wrong to what is answered."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from chestxray import errors
+from chestxray.results import FilterResult, Problem
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+_STATUS_OF: dict[type[errors.AnalysisError], HTTPStatus] = {
+    errors.EmptyImage: HTTPStatus.BAD_REQUEST,
+    errors.ImageTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.UnsupportedFormat: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.UnreadableImage: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotAnXRay: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_CODE_OF = {
+    HTTPStatus.NOT_FOUND: "not-found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
+}
+_RETRY_SECONDS = 1
+"""Advice where a model is down: it is usually back, or replaced, at the next try."""
+
+
+class RequestProblem(Exception):
+    """The request, not its image, is the reason; or our capacity is."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        code: str,
+        detail: str,
+        *,
+        headers: dict[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+        self.headers, self.more = headers or {}, more
+
+
+class RejectedByFilter(errors.NotAnXRay):
+    """The filter's whole answer, so that a client sees why."""
+
+    def __init__(self, result: FilterResult) -> None:
+        super().__init__(result.verdict, score=result.score, threshold=result.threshold)
+        self.result = result
+
+
+def problem_of(error: errors.AnalysisError, request_id: str) -> Problem:
+    """Describes an error of the core."""
+    status = next(_STATUS_OF[kind] for kind in type(error).__mro__ if kind in _STATUS_OF)
+    result = error.result if isinstance(error, RejectedByFilter) else None
+    return _problem(status, error.code, str(error), request_id, filter=result)
+
+
+def _problem(
+    status: HTTPStatus, code: str, detail: str, request_id: str, **more: Any
+) -> Problem:
+    return Problem(
+        type=f"/docs#{code}",
+        title=code.replace("-", " ").capitalize(),
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request_id,
+        **more,
+    )
+
+
+def _answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+    body = problem.model_dump(mode="json", exclude_none=True)
+    return JSONResponse(body, problem.status, headers, media_type=MEDIA_TYPE)
+
+
+def _request_id(request: Request) -> str:
+    return str(request.scope["state"]["request_id"])
+
+
+def internal_error(request_id: str) -> JSONResponse:
+    """The answer of last resort: it says nothing of what went wrong inside."""
+    detail = "the service failed; report the request_id"
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return _answer(_problem(status, "internal-error", detail, request_id))
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of the app a problem."""
+
+    @app.exception_handler(errors.AnalysisError)
+    def on_analysis_error(request: Request, error: errors.AnalysisError) -> JSONResponse:
+        problem = problem_of(error, _request_id(request))
+        unavailable = problem.status == HTTPStatus.SERVICE_UNAVAILABLE
+        return _answer(problem, {"Retry-After": str(_RETRY_SECONDS)} if unavailable else None)
+
+    @app.exception_handler(RequestProblem)
+    def on_request_problem(request: Request, error: RequestProblem) -> JSONResponse:
+        problem = _problem(
+            error.status, error.code, error.detail, _request_id(request), **error.more
+        )
+        return _answer(problem, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    def on_invalid_parameter(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        status, detail = HTTPStatus.BAD_REQUEST, f"{where}: {first['msg']}"
+        return _answer(_problem(status, "invalid-parameter", detail, _request_id(request)))
+
+    @app.exception_handler(Exception)
+    def on_anything_else(request: Request, error: Exception) -> JSONResponse:
+        return internal_error(_request_id(request))  # raised again, and logged by the edge
+
+    @app.exception_handler(HTTPException)
+    def on_http_exception(request: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        code, detail = _CODE_OF.get(status, "malformed-request"), str(error.detail)
+        problem = _problem(status, code, detail, _request_id(request))
+        return _answer(problem, dict(error.headers or {}))

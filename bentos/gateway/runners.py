@@ -1,0 +1,83 @@
+"""The gateway's view of the two model services: arrays out, rows back, connections mended."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import aiohttp
+import numpy as np
+from bentoml.exceptions import BentoMLException
+
+from bentos.runner import Images, Rows
+from chestxray.errors import ModelUnavailable
+from chestxray.preprocessing import SIZE
+
+logger = logging.getLogger(__name__)
+
+_TRIES = 3
+_PAUSE_SECONDS = 0.05
+_READY_TIMEOUT_SECONDS = 0.8
+# BentoML's dispatcher learns what a batch costs from its first eleven calls, one by one.
+_TRAINING_CALLS = 12
+
+
+class Runners(Protocol):
+    """Both models; one row per image, in order."""
+
+    async def judge(self, images: Images) -> Rows:
+        """Asks the filter. Raises ModelUnavailable."""
+
+    async def classify(self, images: Images) -> Rows:
+        """Asks the classifier. Raises ModelUnavailable."""
+
+
+class RemoteRunners:
+    """The BentoML services that the gateway depends on."""
+
+    def __init__(self, xray_filter: Any, covid_classifier: Any) -> None:
+        self._filter, self._classifier = xray_filter, covid_classifier
+        self._warm = False
+
+    async def judge(self, images: Images) -> Rows:
+        return await _ask(self._filter.to_async.judge, images)
+
+    async def classify(self, images: Images) -> Rows:
+        return await _ask(self._classifier.to_async.classify, images)
+
+    async def ready(self) -> bool:
+        """Whether both models are warm and answer, said within a second whatever is dead."""
+        if not self._warm:
+            return False
+        try:
+            async with asyncio.timeout(_READY_TIMEOUT_SECONDS):
+                probes = (self._filter.is_ready(), self._classifier.is_ready())
+                return all(await asyncio.gather(*probes))
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return False
+
+    async def warm_up(self) -> None:
+        """Waits for the runners and trains their dispatchers; ready() says no until it is done."""
+        blank = np.zeros((1, 1, SIZE, SIZE), np.uint8)
+        for ask in (self.judge, self.classify):
+            done = 0
+            while done < _TRAINING_CALLS:
+                try:
+                    await ask(blank)
+                    done += 1
+                except ModelUnavailable:
+                    await asyncio.sleep(_PAUSE_SECONDS)
+        self._warm = True
+
+
+async def _ask(method: Callable[..., Awaitable[Rows]], images: Images) -> Rows:
+    """Asks once more where the connection broke: inference is idempotent (trap 2)."""
+    for last in (False,) * (_TRIES - 1) + (True,):
+        try:
+            return await method(images=images)
+        except (aiohttp.ClientError, OSError, BentoMLException) as error:
+            if last:
+                raise ModelUnavailable("a model does not answer; try again") from error
+            logger.warning("a runner did not answer (%s); asking again", type(error).__name__)
+            await asyncio.sleep(_PAUSE_SECONDS)
+    raise AssertionError("unreachable")

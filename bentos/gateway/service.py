@@ -1,0 +1,73 @@
+"""Gateway: the entry service. It decodes, asks both models, and answers; it loads no model."""
+
+import asyncio
+from functools import cache
+
+import bentoml
+from bentoml.exceptions import BentoMLException
+
+from bentos.covid_classifier.service import CovidClassifier
+from bentos.gateway.admission import Admission
+from bentos.gateway.app import create_app
+from bentos.gateway.edge import Edge
+from bentos.gateway.pipeline import Pipeline, Served
+from bentos.gateway.runners import RemoteRunners
+from bentos.settings import get_settings
+from bentos.xray_filter.service import XRayFilter
+from chestxray import checkpoints
+
+_POLL_SECONDS = 0.02
+
+
+@cache
+def remote_runners() -> RemoteRunners:
+    """The runners of this process; they exist once the service does."""
+    service = bentoml.get_current_service()
+    return RemoteRunners(service.xray_filter, service.covid_classifier)
+
+
+def _build() -> Edge:
+    settings = get_settings()
+    paths = (settings.filter_checkpoint, settings.classifier_checkpoint)
+    served = [Served(checkpoints.read_card(path), checkpoints.digest(path)) for path in paths]
+    admission = Admission(
+        max_images=settings.max_images_in_flight, max_bytes=settings.max_bytes_in_flight
+    )
+    pipeline = Pipeline(
+        remote_runners,
+        served,
+        admission,
+        limits=settings.limits,
+        decode_threads=settings.decode_threads,
+    )
+    return Edge(create_app(pipeline, admission, settings))
+
+
+# The timeout lies above every deadline of ours, so that our own 504 comes first (trap 17).
+@bentoml.service(workers=1, traffic={"timeout": 120})
+@bentoml.asgi_app(_build(), path="/")
+class Gateway:
+    """One process in front; the runners behind it are processes of their own."""
+
+    xray_filter = bentoml.depends(XRayFilter)
+    covid_classifier = bentoml.depends(CovidClassifier)
+
+    @bentoml.on_startup
+    async def start_warm_up(self) -> None:
+        """Warms the runners in the background: the port opens, readiness follows."""
+        self._warm_up = asyncio.create_task(self._warm())
+
+    async def _warm(self) -> None:
+        # BentoML connects the dependencies only after the startup hooks, and says when so.
+        while not self._connected():
+            await asyncio.sleep(_POLL_SECONDS)
+        await remote_runners().warm_up()
+
+    def _connected(self) -> bool:
+        try:
+            return bentoml.get_current_service() is self
+        except BentoMLException:
+            return False
+
+    async def __is_ready__(self) -> bool:
+        return self._connected() and await remote_runners().ready()

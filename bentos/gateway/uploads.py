@@ -1,0 +1,133 @@
+"""From a request body to the images in it, counted while they stream, kept in memory only."""
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol
+
+from fastapi import Request
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from bentos.gateway.problems import RequestProblem
+
+FIELD = "image"
+_RAW_TYPES = ("application/octet-stream", "")
+# Many clients send all of a body before they read the answer; within these bounds we let them,
+# so that they see the 413. What comes is dropped at once.
+_LINGER_SECONDS = 10.0
+_LINGER_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One image as it came; the file's name is not kept."""
+
+    data: bytes
+    media_type: str | None
+
+
+class Account(Protocol):
+    """Where the bytes of a body are counted while it is in memory."""
+
+    def add_bytes(self, count: int) -> None:
+        """Raises RequestProblem where there is no more room."""
+
+
+class _InMemoryParser(MultiPartParser):
+    # Patients' images must not touch the disk; the size is bounded by the stream instead.
+    spool_max_size = 0
+
+
+async def read_uploads(
+    request: Request, account: Account, *, max_images: int, max_bytes: int
+) -> list[Upload]:
+    """Reads field `image` of a form, or the raw bytes. Raises RequestProblem."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = _bounded(request, account, max_bytes)
+    if media_type == "multipart/form-data":
+        return await _read_form(request, body, max_images)
+    if media_type.startswith("image/") or media_type in _RAW_TYPES:
+        data = b"".join([chunk async for chunk in body])
+        return [Upload(data, media_type or None)]
+    raise RequestProblem(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "unsupported-media-type",
+        f"the body is {media_type}; send multipart/form-data with a file in field {FIELD}, "
+        "or the bytes of the image as image/* or application/octet-stream",
+    )
+
+
+async def _read_form(
+    request: Request, body: AsyncGenerator[bytes, None], max_images: int
+) -> list[Upload]:
+    try:
+        form = await _InMemoryParser(request.headers, body).parse()
+    except MultiPartException as error:
+        raise _malformed(error.message) from error
+    except (KeyError, ValueError) as error:  # no boundary, or headers that do not parse
+        raise _malformed("the form cannot be parsed") from error
+    try:
+        return [Upload(await f.read(), f.content_type) for f in _files(form, max_images)]
+    finally:
+        await form.close()
+
+
+def _files(form: FormData, max_images: int) -> list[UploadFile]:
+    if any(name != FIELD for name in form):
+        # The name is the sender's text; it is not echoed.
+        raise _bad("unexpected-field", f"a field other than {FIELD} was sent")
+    values = form.getlist(FIELD)
+    files = [value for value in values if isinstance(value, UploadFile)]
+    if not values:
+        raise _bad("missing-image", f"there is no file in field {FIELD}")
+    if len(files) < len(values):
+        raise _bad("not-a-file", f"field {FIELD} holds text; send a file, URLs are not fetched")
+    if len(files) > max_images:
+        raise _bad("too-many-images", f"{len(files)} images were sent; the limit is {max_images}")
+    return files
+
+
+async def _bounded(
+    request: Request, account: Account, max_bytes: int
+) -> AsyncGenerator[bytes, None]:
+    declared = request.headers.get("content-length", "0")
+    stream = request.stream()
+    if int(declared) > max_bytes:
+        if request.headers.get("expect", "").lower() != "100-continue":
+            await _linger(stream)
+        raise _too_large(max_bytes)
+    total = 0
+    async for chunk in stream:
+        total += len(chunk)
+        if total > max_bytes:
+            await _linger(stream)
+            raise _too_large(max_bytes)
+        account.add_bytes(len(chunk))
+        yield chunk
+
+
+async def _linger(stream: AsyncIterator[bytes]) -> None:
+    dropped, stop = 0, time.monotonic() + _LINGER_SECONDS
+    async for chunk in stream:
+        dropped += len(chunk)
+        if dropped > _LINGER_BYTES or time.monotonic() > stop:
+            return
+
+
+def _too_large(max_bytes: int) -> RequestProblem:
+    return RequestProblem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "body-too-large",
+        f"the body is larger than the limit of {max_bytes} bytes",
+        limit_bytes=max_bytes,
+    )
+
+
+def _malformed(detail: str) -> RequestProblem:
+    return _bad("malformed-form", detail)
+
+
+def _bad(code: str, detail: str) -> RequestProblem:
+    return RequestProblem(HTTPStatus.BAD_REQUEST, code, detail)

@@ -1,0 +1,60 @@
+"""Every metric of ours, in every process; the names are the contract with dashboards and alerts.
+
+prometheus_client decides at its import whether it shares values between processes, and BentoML
+sets the variable that it decides by only when a worker has started. Hence the import inside.
+"""
+
+from functools import cache
+from types import SimpleNamespace
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+_SCORES = tuple(tenth / 10 for tenth in range(1, 11))
+
+
+@cache
+def get_metrics() -> SimpleNamespace:
+    """Registers the metrics in this process, once."""
+    from prometheus_client import Counter, Gauge, Histogram
+
+    return SimpleNamespace(
+        requests=Counter(
+            "chestxray_requests_total", "Answered requests", ["route", "outcome"]
+        ),
+        request_seconds=Histogram(
+            "chestxray_request_duration_seconds",
+            "Time from the first byte in to the last byte out",
+            ["route", "outcome"],
+            buckets=_SECONDS,
+        ),
+        stage_seconds=Histogram(
+            "chestxray_stage_duration_seconds", "Time in one stage", ["stage"], buckets=_SECONDS
+        ),
+        in_flight=Gauge(
+            "chestxray_in_flight", "Images in a stage", ["stage"], multiprocess_mode="livesum"
+        ),
+        shed=Counter("chestxray_shed_total", "Requests refused for want of capacity", ["reason"]),
+        verdicts=Counter("chestxray_filter_verdicts_total", "Answers of the filter", ["verdict"]),
+        predictions=Counter("chestxray_predictions_total", "Answers of the classifier", ["label"]),
+        scores=Histogram(
+            "chestxray_prediction_score", "Probability of a class", ["label"], buckets=_SCORES
+        ),
+        batch_size=Histogram(
+            "chestxray_batch_size", "Images that a model took at once", ["model"], buckets=_BATCHES
+        ),
+        batch_seconds=Histogram(
+            "chestxray_batch_duration_seconds", "Time of one batch", ["model"], buckets=_SECONDS
+        ),
+        model_info=Gauge(
+            "chestxray_model_info",
+            "1 for the model that is served",
+            ["model", "version", "digest"],
+            multiprocess_mode="livemax",
+        ),
+        model_load_seconds=Gauge(
+            "chestxray_model_load_seconds",
+            "Time to load and warm up",
+            ["model"],
+            multiprocess_mode="livemax",
+        ),
+    )

@@ -1,0 +1,110 @@
+"""What both model services are: one network on one device, asked in batches, item by item safe."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bentos.metrics import get_metrics
+from bentos.settings import Settings, get_settings
+from chestxray import checkpoints
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+logger = logging.getLogger(__name__)
+
+Images = npt.NDArray[np.uint8]  # (B, 1, SIZE, SIZE)
+Rows = npt.NDArray[np.void]  # (B,) of a structured dtype with a field `ok`
+
+# What every depended-on service is declared with. The session to a runner must outlive its
+# requests (trap 1), and BentoML must never shed on its own (trap 4): admission is the gateway's.
+RUNNER_OPTIONS: dict[str, Any] = {
+    "workers": 1,
+    "traffic": {"timeout": 120},
+    "runner_connection": {"max_requests": 10**9, "max_age": 1e9},
+}
+MAX_QUEUE_MS = 60_000
+"""Longest wait in BentoML's batch queue, above any deadline of the gateway."""
+
+
+class Runner:
+    """Loads one checkpoint, warms it up, and answers batches with one row per image."""
+
+    def __init__(
+        self,
+        network: "nn.Module",
+        checkpoint: Path,
+        row: np.dtype[np.void],
+        answer: Callable[[Any, checkpoints.Card], dict[str, "Tensor"]],
+    ) -> None:
+        import torch
+
+        started = time.monotonic()
+        settings = get_settings()
+        if settings.torch_threads:
+            torch.set_num_threads(settings.torch_threads)
+        self.card = checkpoints.read_card(checkpoint)
+        self.device = _device(settings)
+        network = checkpoints.load(checkpoint, network).eval().to(self.device)
+        self._network = network.to(memory_format=torch.channels_last)
+        self._row, self._answer = row, answer
+        self._warm_up(settings.max_model_batch)
+        get_metrics().model_load_seconds.labels(self.card.name).set(time.monotonic() - started)
+        get_metrics().model_info.labels(
+            self.card.name, self.card.version, checkpoints.digest(checkpoint)
+        ).set(1)
+
+    def __call__(self, images: Images) -> Rows:
+        """Answers every image apart: where one fails, the others of its batch do not."""
+        started = time.monotonic()
+        try:
+            rows = self._infer(images)
+        except Exception:  # whatever it is, it must not take the other callers down
+            logger.exception("a batch of %s failed; its images are tried one by one", len(images))
+            rows = np.concatenate([self._infer_one(image[None]) for image in images])
+        metrics = get_metrics()
+        metrics.batch_size.labels(self.card.name).observe(len(images))
+        metrics.batch_seconds.labels(self.card.name).observe(time.monotonic() - started)
+        return rows
+
+    def _infer_one(self, image: Images) -> Rows:
+        try:
+            return self._infer(image)
+        except Exception:
+            logger.exception("one image failed in %s", self.card.name)
+            return np.zeros(1, self._row)
+
+    def _infer(self, images: Images) -> Rows:
+        import torch
+
+        half = torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda")
+        with torch.inference_mode(), half:
+            # BentoML hands out read-only buffers; torch warns of those, and nothing writes here.
+            tensor = torch.from_numpy(images if images.flags.writeable else images.copy())
+            fields = self._answer(self._network(tensor.to(self.device)), self.card)
+        rows = np.zeros(len(images), self._row)
+        for name, values in fields.items():
+            rows[name] = values.float().cpu().numpy()
+        finite = [np.isfinite(rows[name]).reshape(len(rows), -1).all(axis=1) for name in fields]
+        rows["ok"] = np.logical_and.reduce(finite)
+        return rows
+
+    def _warm_up(self, largest: int) -> None:
+        size = self.card.preprocessing.size
+        batch = 1
+        while batch <= largest:
+            self._infer(np.zeros((batch, 1, size, size), np.uint8))
+            batch *= 2
+
+
+def _device(settings: Settings) -> Any:
+    import torch
+
+    if settings.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(settings.device)

@@ -1,0 +1,57 @@
+"""All that an operator can set, read once from the environment, prefix CHESTXRAY_."""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chestxray.images import DEFAULT_LIMITS, Limits
+
+_HERE = Path(__file__).parent
+
+
+class Settings(BaseSettings):
+    """Every key, with its default and its meaning."""
+
+    model_config = SettingsConfigDict(env_prefix="CHESTXRAY_", frozen=True)
+
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    """Where the networks run: auto takes the first CUDA device, or the CPU where there is none."""
+    torch_threads: int = Field(0, ge=0)
+    """CPU threads of each model runner; 0 leaves the choice to torch."""
+    filter_checkpoint: Path = _HERE / "xray_filter" / "weights.safetensors"
+    """Weights and card of the X-ray filter."""
+    classifier_checkpoint: Path = _HERE / "covid_classifier" / "weights.safetensors"
+    """Weights and card of the COVID-19 classifier."""
+    max_model_batch: PositiveInt = 16
+    """Images that a runner takes at once; more gain nothing on a CPU, raise it for a GPU."""
+
+    max_image_bytes: PositiveInt = DEFAULT_LIMITS.max_bytes
+    """Size of one image file."""
+    max_image_pixels: PositiveInt = DEFAULT_LIMITS.max_pixels
+    """Width times height of one image."""
+    max_images_per_batch: PositiveInt = 16
+    """Images in one request to the batch route."""
+    max_batch_bytes: PositiveInt = 64 * 2**20
+    """Size of the body of one request to the batch route."""
+
+    max_images_in_flight: PositiveInt = 128
+    """Images in the house at once; requests over it are answered 503."""
+    max_bytes_in_flight: PositiveInt = 512 * 2**20
+    """Bytes of request bodies in memory at once; requests over it are answered 503."""
+    decode_threads: PositiveInt = 2
+    """Images decoded at the same time; each may need 16 bytes of memory per pixel."""
+    request_timeout_seconds: PositiveFloat = 30.0
+    """Longest time for one request; X-Request-Timeout-Ms may ask for less."""
+
+    @property
+    def limits(self) -> Limits:
+        """What the decoder accepts."""
+        return Limits(max_bytes=self.max_image_bytes, max_pixels=self.max_image_pixels)
+
+
+@cache
+def get_settings() -> Settings:
+    """Reads the environment once per process. Raises ValidationError, which names the key."""
+    return Settings()

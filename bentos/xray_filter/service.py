@@ -1,0 +1,42 @@
+"""XRayFilter: which verdict has an image, and how sure is it?"""
+
+from typing import TYPE_CHECKING
+
+import bentoml
+import numpy as np
+
+from bentos.runner import MAX_QUEUE_MS, RUNNER_OPTIONS, Runner
+from bentos.settings import get_settings
+from chestxray.labels import VERDICTS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from chestxray.checkpoints import Card
+
+ROW = np.dtype([("ok", "?"), ("probabilities", "f4", (len(VERDICTS),))])
+
+
+def answer(logits: "Tensor", card: "Card") -> dict[str, "Tensor"]:
+    """Turns logits (B, 7) into the fields of ROW."""
+    return {"probabilities": (logits / card.temperature).softmax(dim=1)}
+
+
+@bentoml.service(**RUNNER_OPTIONS)
+class XRayFilter:
+    """The runner of the filter network."""
+
+    def __init__(self) -> None:
+        from chestxray.networks import XRayFilterNet
+
+        self._runner = Runner(XRayFilterNet(), get_settings().filter_checkpoint, ROW, answer)
+
+    @bentoml.api(
+        batchable=True,
+        batch_dim=0,
+        max_batch_size=get_settings().max_model_batch,
+        max_latency_ms=MAX_QUEUE_MS,
+    )
+    def judge(self, images: np.ndarray) -> np.ndarray:
+        """Takes uint8 (B, 1, 224, 224), returns ROW (B,)."""
+        return self._runner(images)

@@ -1,0 +1,75 @@
+"""A model as one safetensors file: its weights, and a card with all that serving needs to know."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import safetensors
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+
+from chestxray.errors import CheckpointError
+from chestxray.preprocessing import Preprocessing
+
+Network = TypeVar("Network")
+
+_CARD_KEY = "chestxray.card"
+
+
+class Card(BaseModel):
+    """What is stored beside the weights; serving restates none of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: str
+    architecture: str
+    preprocessing: Preprocessing
+    labels: tuple[str, ...]
+    temperature: float = 1.0
+    thresholds: dict[str, float] = {}
+    training: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+    data_digests: dict[str, str] = {}
+    caveats: tuple[str, ...] = ()
+
+
+def digest(path: Path) -> str:
+    """Returns `sha256:` and the hexadecimal digest of the file."""
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save(path: Path, network: Any, card: Card) -> None:
+    """Writes weights and card; the file appears whole or not at all."""
+    from safetensors.torch import save_file
+
+    tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata={_CARD_KEY: card.model_dump_json()})
+    partial.replace(path)
+
+
+def read_card(path: Path) -> Card:
+    """Reads the card alone, without torch. Raises CheckpointError."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+        return Card.model_validate_json(metadata[_CARD_KEY])
+    except (OSError, SafetensorError, KeyError, json.JSONDecodeError, ValidationError) as error:
+        raise CheckpointError(f"{path.name} is no checkpoint of chestxray: {error}") from error
+
+
+def load(path: Path, network: Network) -> Network:
+    """Fills the network, which must be of the architecture on the card. Raises CheckpointError."""
+    from safetensors.torch import load_model
+
+    card, wanted = read_card(path), getattr(network, "architecture", None)
+    if card.architecture != wanted:
+        raise CheckpointError(f"{path.name} holds {card.architecture}; {wanted} is needed")
+    try:
+        load_model(network, path)  # type: ignore[arg-type]
+    except (RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f"{path.name} does not fit {card.architecture}: {error}") from error
+    return network

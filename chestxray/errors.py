@@ -1,0 +1,104 @@
+"""Everything that can be wrong with an image or a model, as one tree.
+
+AnalysisError
+├── RejectedImage
+│   ├── EmptyImage
+│   ├── ImageTooLarge
+│   ├── UnsupportedFormat
+│   │   ├── MislabelledImage
+│   │   └── PolyglotFile
+│   ├── UnreadableImage
+│   │   ├── TruncatedImage
+│   │   └── MultiFrameImage
+│   └── NotAnXRay
+├── ModelUnavailable
+└── CheckpointError
+
+`code` is stable: programs match on it and the page translates it.
+"""
+
+from chestxray.labels import Verdict
+
+
+class AnalysisError(Exception):
+    """Any reason why an image gets no prediction."""
+
+    code = "analysis-failed"
+
+
+class RejectedImage(AnalysisError):
+    """The image itself is the reason."""
+
+    code = "rejected-image"
+
+
+class EmptyImage(RejectedImage):
+    """There are no bytes."""
+
+    code = "empty-image"
+
+
+class ImageTooLarge(RejectedImage):
+    """More bytes or pixels than allowed."""
+
+    code = "image-too-large"
+
+
+class UnsupportedFormat(RejectedImage):
+    """The bytes are in no format that is read here."""
+
+    code = "unsupported-format"
+
+
+class MislabelledImage(UnsupportedFormat):
+    """The declared media type is not what the bytes are."""
+
+    code = "mislabelled-image"
+
+
+class PolyglotFile(UnsupportedFormat):
+    """The image is at the same time a file of another kind."""
+
+    code = "polyglot-file"
+
+
+class UnreadableImage(RejectedImage):
+    """The format is known, but the bytes cannot be decoded."""
+
+    code = "unreadable-image"
+
+
+class TruncatedImage(UnreadableImage):
+    """The image ends before its format says that it does."""
+
+    code = "truncated-image"
+
+
+class MultiFrameImage(UnreadableImage):
+    """An animation or a stack of pages in place of one picture."""
+
+    code = "multi-frame-image"
+
+
+class NotAnXRay(RejectedImage):
+    """The filter does not take it for an upright frontal chest X-ray."""
+
+    code = "not-a-frontal-chest-xray"
+
+    def __init__(self, verdict: Verdict, *, score: float, threshold: float) -> None:
+        super().__init__(
+            f"the image looks like {verdict}; its score as frontal_chest is {score:.3f}, "
+            f"and at least {threshold:.3f} is needed"
+        )
+
+
+class ModelUnavailable(AnalysisError):
+    """A model gave no answer for this image."""
+
+    code = "model-unavailable"
+
+
+class CheckpointError(AnalysisError):
+    """A checkpoint file is missing, corrupt, or not the one that is needed."""
+
+    code = "checkpoint-unusable"

@@ -1,0 +1,155 @@
+"""From the bytes of an upload to one greyscale picture, or a clear reason why not.
+
+JPEG, PNG, TIFF, WebP and BMP; 8 and 16 bit; greyscale, palette, alpha, colour, CMYK; EXIF
+orientation applied. Limits on pixels hold before a pixel is decoded.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image
+
+from chestxray import containers
+from chestxray.errors import (
+    EmptyImage,
+    ImageTooLarge,
+    MislabelledImage,
+    MultiFrameImage,
+    TruncatedImage,
+    UnreadableImage,
+    UnsupportedFormat,
+)
+from chestxray.preprocessing import SIZE
+
+# Pillow warns of damaged metadata, which is not used here, and would name it in the log.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+# Our own limit is checked between header and pixels, with a message that names it.
+Image.MAX_IMAGE_PIXELS = None
+
+# Half of the reduction stays with the antialiased resize: decoding to exactly SIZE would alias.
+_DRAFT_SIZE = (2 * SIZE, 2 * SIZE)
+
+# Windowing ignores this share of the darkest and of the brightest pixels (burned-in labels).
+_WINDOW_PERCENTILES = (0.1, 99.9)
+_WINDOW_SAMPLE_SIDE = 512
+
+_TRANSPOSE = {  # EXIF 2.32, tag 0x0112
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How large an image may be."""
+
+    max_bytes: int = 32 * 2**20
+    max_pixels: int = 25_000_000
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def decode(
+    data: bytes, *, limits: Limits = DEFAULT_LIMITS, media_type: str | None = None
+) -> Image.Image:
+    """Decodes to mode L, upright by EXIF; a JPEG at reduced scale, not under twice SIZE.
+
+    `media_type` is what the sender declared; only an image type that contradicts the bytes counts.
+    Raises EmptyImage, ImageTooLarge, UnsupportedFormat, MislabelledImage, PolyglotFile,
+    TruncatedImage, MultiFrameImage or UnreadableImage.
+    """
+    if not data:
+        raise EmptyImage("the image has no bytes")
+    if len(data) > limits.max_bytes:
+        raise ImageTooLarge(f"image is {len(data)} bytes; the limit is {limits.max_bytes}")
+    format_ = _format_of(data, media_type)
+    containers.check(data, format_)
+    try:
+        with Image.open(io.BytesIO(data), formats=[format_]) as image:
+            _check_header(image, limits)
+            image.draft("L", _DRAFT_SIZE)
+            image.load()
+            return _upright(_greyscale(image), image)
+    except (ImageTooLarge, MultiFrameImage):
+        raise
+    # Pillow's plugins raise nearly any exception on crafted input, MemoryError included.
+    except Exception as error:
+        if "truncated" in str(error):
+            raise TruncatedImage(f"the {format_} image data ends early; send it whole") from error
+        raise UnreadableImage(f"the {format_} image cannot be decoded; it is damaged") from error
+
+
+def _format_of(data: bytes, media_type: str | None) -> str:
+    allowed = ", ".join(containers.MEDIA_TYPES)
+    format_ = containers.sniff(data)
+    if format_ is None:
+        raise UnsupportedFormat(f"the bytes are no image in a format that is read here ({allowed})")
+    found, declared = containers.MEDIA_TYPES[format_], _canonical(media_type)
+    if declared.startswith("image/") and declared != found:
+        raise MislabelledImage(f"the image is declared as {declared} but is {found}")
+    return format_
+
+
+def _canonical(media_type: str | None) -> str:
+    essence = (media_type or "").partition(";")[0].strip().lower()
+    aliases = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/*": ""}
+    aliases |= {"image/x-png": "image/png", "image/tif": "image/tiff", "image/x-ms-bmp": "image/bmp"}
+    return aliases.get(essence, essence)
+
+
+def _check_header(image: Image.Image, limits: Limits) -> None:
+    width, height = image.size
+    if width * height > limits.max_pixels:
+        raise ImageTooLarge(
+            f"image is {width}x{height} = {width * height} pixels; the limit is {limits.max_pixels}"
+        )
+    # A JPEG of a phone carries previews and gain maps behind its picture (MPO): the first counts.
+    frames = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise MultiFrameImage(f"the file holds {frames} pictures; send one")
+
+
+def _greyscale(image: Image.Image) -> Image.Image:
+    match image.mode:
+        case "L":
+            return image
+        case "P" | "PA":
+            return image.convert("RGBA").convert("L")
+        case "I" | "F" | "I;16" | "I;16L" | "I;16B" | "I;16N":
+            return Image.fromarray(window(np.asarray(image)))
+        case "LAB" | "HSV":
+            return image.convert("RGB").convert("L")
+        case _:
+            return image.convert("L")
+
+
+def window(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    """Maps values of any range (H, W) linearly to 8 bits, clipping the extreme permille."""
+    step = max(1, min(values.shape) // _WINDOW_SAMPLE_SIDE)
+    sample = values[::step, ::step].astype(np.float64)
+    finite = sample[np.isfinite(sample)]
+    low, high = np.percentile(finite, _WINDOW_PERCENTILES) if finite.size else (0.0, 0.0)
+    scale = 255.0 / (high - low) if high > low else 0.0
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+        return _to_bytes(np.arange(2**16), low, scale)[values]
+    return _to_bytes(values, low, scale)
+
+
+def _to_bytes(values: npt.NDArray[np.generic], low: float, scale: float) -> npt.NDArray[np.uint8]:
+    scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(scale)
+    return np.clip(np.nan_to_num(scaled), 0, 255).round().astype(np.uint8)
+
+
+def _upright(grey: Image.Image, source: Image.Image) -> Image.Image:
+    turn = _TRANSPOSE.get(source.getexif().get(ExifTags.Base.Orientation, 1))
+    return grey if turn is None else grey.transpose(turn)

@@ -1,0 +1,107 @@
+"""What is answered over the wire."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chestxray.labels import Finding, Verdict
+
+DISCLAIMER = "Research use only. Not a diagnosis."
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class FilterResult(_Wire):
+    """What the filter says; the image is valid where score reaches threshold."""
+
+    verdict: Verdict
+    valid: bool
+    score: float = Field(description="Probability of frontal_chest")
+    threshold: float
+    scores: dict[Verdict, float]
+
+
+class Prediction(_Wire):
+    """What the classifier says."""
+
+    label: Finding
+    probabilities: dict[Finding, float]
+
+
+class Heatmap(_Wire):
+    """The raw class activation map of one class; row 0 is the top of the image."""
+
+    method: Literal["cam"] = "cam"
+    label: Finding
+    grid: list[list[float]]
+    range: tuple[float, float]
+
+
+class Timing(_Wire):
+    """Milliseconds."""
+
+    decode: float
+    filter: float
+    classify: float
+    total: float
+
+
+class Analysis(_Wire):
+    """The answer for one accepted image."""
+
+    id: str
+    created_at: datetime
+    kept: bool = False
+    filter: FilterResult
+    prediction: Prediction
+    heatmap: Heatmap | None
+    projection: tuple[float, float, float]
+    models: dict[str, str] = Field(description="Digest of each model's checkpoint")
+    timing_ms: Timing
+    disclaimer: str = DISCLAIMER
+
+
+class Problem(_Wire):
+    """Why there is no answer (RFC 9457), with a stable `code`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    disclaimer: str = DISCLAIMER
+    filter: FilterResult | None = None
+
+
+class BatchAnalysis(_Wire):
+    """One analysis or one problem per image, in the order in which they came."""
+
+    results: list[Analysis | Problem]
+    disclaimer: str = DISCLAIMER
+
+
+class Model(_Wire):
+    """One served model: what it is and how well it did."""
+
+    name: str
+    version: str
+    digest: str
+    architecture: str
+    labels: list[str]
+    thresholds: dict[str, float]
+    temperature: float
+    metrics: dict[str, Any]
+    caveats: list[str]
+
+
+class Models(_Wire):
+    """Both models, in the order in which an image meets them."""
+
+    models: list[Model]
+    disclaimer: str = DISCLAIMER

@@ -1,0 +1,31 @@
+"""Lets torchvision be imported where its compiled operators do not fit the torch build.
+
+Its Python code asks for the schemas of two operators at import. Where the compiled library loads,
+this does nothing; else it declares the schemas, and the models, which use neither, work.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import torch
+
+_schemas: list[torch.library.Library] = []
+
+
+def _compiled_operators_load() -> bool:
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("torchvision is not installed")
+    try:
+        for library in Path(spec.origin).parent.glob("_C*.so"):
+            torch.ops.load_library(library)
+    except OSError:
+        return False
+    return hasattr(torch.ops.torchvision, "nms")
+
+
+if not _compiled_operators_load():
+    _library = torch.library.Library("torchvision", "DEF")
+    _library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _schemas.append(_library)  # the schemas live as long as the library object

@@ -1,0 +1,1 @@
+"""Training and evaluation of both models; serving never imports it."""

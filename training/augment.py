@@ -1,0 +1,86 @@
+"""Random variations of a batch, drawn and applied on its device."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How far a training image may be from its original; evaluation uses none of it."""
+
+    flip: bool = False  # left to right
+    rotation: float = 0.0  # degrees, either way
+    zoom: tuple[float, float] = (1.0, 1.0)  # above 1 is closer, which hides the borders
+    shift: float = 0.0  # share of the side, either way
+    brightness: float = 0.0  # share of the full range, either way
+    contrast: float = 0.0  # factor in 1 +- this
+    gamma: float = 0.0  # exponent in 2 ** +- this
+    top_occlusion: float = 0.0  # probability; letters and arrows sit there
+    erasing: float = 0.0  # probability of one grey rectangle anywhere
+
+
+def augment(images: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
+    """Turns uint8 (B, 1, H, W) into float32 of the same shape, still in [0, 255]."""
+    draw = Draw(images.shape[0], generator, images.device)
+    varied = _tone(_move(images.float(), how, draw), how, draw)
+    return _hide(varied, how, draw)
+
+
+class Draw:
+    """Uniform random numbers, one per image of the batch."""
+
+    def __init__(self, count: int, generator: torch.Generator, device: torch.device) -> None:
+        self._count, self._generator, self._device = count, generator, device
+
+    def __call__(self, low: float = 0.0, high: float = 1.0) -> Tensor:
+        unit = torch.rand(self._count, generator=self._generator).to(self._device)
+        return low + (high - low) * unit  # (B,)
+
+    def chance(self, probability: float) -> Tensor:
+        """Returns bool (B,), true with the probability."""
+        return self() < probability
+
+
+def _move(images: Tensor, how: Augmentation, draw: Draw) -> Tensor:
+    angle = draw(-how.rotation, how.rotation) * math.pi / 180
+    scale = 1 / draw(*how.zoom)
+    mirror = 1 - 2 * (draw.chance(0.5 if how.flip else 0.0)).float()
+    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+    shift_x, shift_y = draw(-how.shift, how.shift) * 2, draw(-how.shift, how.shift) * 2
+    rows = [cos * mirror, -sin, shift_x, sin * mirror, cos, shift_y]
+    matrix = torch.stack(rows, dim=1).view(-1, 2, 3)
+    grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, align_corners=False)
+
+
+def _tone(images: Tensor, how: Augmentation, draw: Draw) -> Tensor:
+    def each(values: Tensor) -> Tensor:
+        return values.view(-1, 1, 1, 1)
+
+    contrast = each(draw(1 - how.contrast, 1 + how.contrast))
+    brightness = each(draw(-how.brightness, how.brightness))
+    gamma = each(2 ** draw(-how.gamma, how.gamma))
+    unit = ((images / 255 - 0.5) * contrast + 0.5 + brightness).clamp(0, 1)
+    return unit**gamma * 255
+
+
+def _hide(images: Tensor, how: Augmentation, draw: Draw) -> Tensor:
+    height, width = images.shape[-2:]
+    rows = torch.linspace(0, 1, height, device=images.device).view(1, -1, 1)
+    columns = torch.linspace(0, 1, width, device=images.device).view(1, 1, -1)
+
+    def box(top: Tensor, bottom: Tensor, left: Tensor, right: Tensor, chosen: Tensor) -> Tensor:
+        top, bottom, left, right = (side.view(-1, 1, 1) for side in (top, bottom, left, right))
+        inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+        return (inside & chosen.view(-1, 1, 1)).unsqueeze(1)  # (B, 1, H, W)
+
+    zero, one = torch.zeros_like(draw()), torch.ones_like(draw())
+    bar = box(zero, draw(0.02, 0.15), zero, one, draw.chance(how.top_occlusion))
+    top, left = draw(0, 0.8), draw(0, 0.8)
+    patch = box(top, top + draw(0.1, 0.3), left, left + draw(0.1, 0.3), draw.chance(how.erasing))
+    grey = draw(0, 255).view(-1, 1, 1, 1)
+    return torch.where(patch, grey, images.masked_fill(bar, 0.0))

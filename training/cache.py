@@ -1,0 +1,57 @@
+"""All pictures decoded once, by the code that serves, into one memory-mapped uint8 file."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from chestxray.images import decode
+from chestxray.preprocessing import SIZE, UNIT_RANGE, prepare
+from training.datasets.records import Record
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def open_cache(records: Sequence[Record], folder: Path) -> Pixels:
+    """Returns uint8 (N, SIZE, SIZE), row by row the records; built where it is not there yet."""
+    path = folder / f"{_key(records)}.npy"
+    if not path.exists():
+        _build(records, path)
+    pixels: Pixels = np.load(path, mmap_mode="r")
+    return pixels
+
+
+def read(path: Path) -> Pixels:
+    """Decodes and prepares one file as the gateway does: uint8 (1, SIZE, SIZE)."""
+    return prepare(decode(path.read_bytes()))
+
+
+def data_digest(records: Sequence[Record]) -> str:
+    """Returns one digest for a set of records: of their images' digests, labels and patients."""
+    lines = sorted(f"{r.sha256} {r.label} {r.patient}" for r in records)
+    return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _key(records: Sequence[Record]) -> str:
+    source = json.dumps([str(asdict(UNIT_RANGE)), [r.sha256 + str(r.path) for r in records]])
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
+def _build(records: Sequence[Record], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    shape = (len(records), SIZE, SIZE)
+    pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        rows = pool.map(read, [r.path for r in records], chunksize=64)
+        for i, row in enumerate(tqdm(rows, total=len(records), desc="decode", unit="image")):
+            pixels[i] = row[0]
+    pixels.flush()
+    partial.replace(path)

@@ -1,0 +1,41 @@
+"""All that a published run depends on, read from one TOML file and saved in its checkpoint."""
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from training.augment import Augmentation
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One run of one network."""
+
+    name: str
+    version: str
+    init: str  # imagenet, random, or file:PATH
+    stage: Literal[1, 2] = 2  # of the classifier; the filter has one stage
+    epochs: int
+    steps_per_epoch: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float = 0.0
+    schedule: Literal["plateau", "cosine"] = "plateau"
+    plateau_patience: int = 2  # epochs before the learning rate is halved
+    early_stop: int = 15  # epochs without a better validation loss
+    label_smoothing: float = 0.0
+    weighted_loss: bool = False
+    source_power: float = 1.0  # a source of n images is drawn in proportion to n ** this
+    ema_decay: float = 0.0  # 0 ships the last weights themselves
+    precision: Literal["float32", "bfloat16"] = "float32"
+    size: int = 224  # side in pixels during training and validation of this run
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+def read_config(path: Path, **overrides: Any) -> TrainConfig:
+    """Reads a TOML file with the fields of TrainConfig; overrides win. Raises TypeError."""
+    values = tomllib.loads(path.read_text()) | overrides
+    ranges = {k: tuple(v) if isinstance(v, list) else v for k, v in values["augmentation"].items()}
+    return TrainConfig(**(values | {"augmentation": Augmentation(**ranges)}))

@@ -1,0 +1,44 @@
+"""The project's curated collection: public chest X-rays and other pictures under two manifests.
+
+Sources and licences differ by image (mostly CC BY-NC-SA or none stated) and stand in the manifest,
+with the URL path of each original. Research use only; no image may be redistributed.
+"""
+
+import csv
+from pathlib import Path
+
+from training.datasets.records import MissingDataset, Record
+
+MANIFESTS = ("manifest.csv", "manifest_external.csv")
+SAME_SOURCE = "siim"
+"""The one data set with all three classes: within it the source says nothing of the class."""
+
+
+def load(root: Path) -> list[Record]:
+    """Reads both manifests; split is train, val, test or external. Raises MissingDataset.
+
+    An external image whose patient is internal as well (three CT slices) is left out.
+    """
+    records: list[Record] = []
+    for name in MANIFESTS:
+        manifest = root / name
+        if not manifest.is_file():
+            raise MissingDataset(
+                f"{manifest} is missing: give the folder of the curated collection with --data, "
+                "or build one of the public sets named in training/README.md"
+            )
+        with manifest.open(newline="") as file:
+            records += [_record(root, row) for row in csv.DictReader(file)]
+    internal = {r.patient for r in records if r.split != "external"}
+    return [r for r in records if r.split != "external" or r.patient not in internal]
+
+
+def _record(root: Path, row: dict[str, str]) -> Record:
+    return Record(
+        path=root / row["path"],
+        label=row["label"],
+        patient=row["group_id"],
+        dataset=row["dataset"],
+        split=row["suggested_split"],
+        sha256=row["sha256"],
+    )

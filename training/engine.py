@@ -1,0 +1,167 @@
+"""The training loop: epochs, validation, the best weights kept, resumed where it was killed."""
+
+import csv
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from training.config import TrainConfig
+from training.examples import Batch
+
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""(network, images, targets) to a scalar."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the learning curve."""
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    learning_rate: float
+    images_per_second: float
+
+
+class Trainer:
+    """Everything that changes during a run, so that it can be saved and found again."""
+
+    def __init__(self, network: nn.Module, config: TrainConfig, device: torch.device) -> None:
+        self.config, self.device = config, device
+        self.network = network.to(device, memory_format=torch.channels_last)
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        average = get_ema_multi_avg_fn(config.ema_decay)
+        self.average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
+        self.history: list[Epoch] = []
+
+    @property
+    def shipped(self) -> nn.Module:
+        """The weights that are validated and kept."""
+        module: nn.Module = self.average.module
+        return module
+
+    def train_one_epoch(self, batches: Iterable[Batch], loss: Loss) -> float:
+        """Goes once through the batches; returns the mean loss."""
+        self.network.train()
+        total, count = 0.0, 0
+        bar = tqdm(batches, total=self.config.steps_per_epoch, desc=self._title(), unit="batch")
+        for step, (images, targets) in enumerate(bar):
+            self._set_learning_rate(step)
+            with autocast(self.device, self.config.precision):
+                value = loss(self.network, images.to(self.device), targets.to(self.device))
+            self.optimizer.zero_grad(set_to_none=True)
+            value.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+            self.average.update_parameters(self.network)
+            total, count = total + value.item() * len(targets), count + len(targets)
+            bar.set_postfix(loss=f"{total / count:.3f}")
+        return total / count
+
+    def _title(self) -> str:
+        return f"{self.config.name} {len(self.history) + 1}/{self.config.epochs}"
+
+    def _set_learning_rate(self, step: int) -> None:
+        if self.config.schedule == "cosine":
+            steps = self.config.epochs * self.config.steps_per_epoch
+            done = (len(self.history) * self.config.steps_per_epoch + step) / steps
+            warm = min(1.0, done / 0.05)  # the first twentieth warms up
+            rate = self.config.learning_rate * warm * (1 + math.cos(math.pi * done)) / 2
+        else:
+            rate = self.config.learning_rate * 0.5 ** self._plateaus()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def _plateaus(self) -> int:
+        """Counts the stretches of `plateau_patience` epochs without a better validation loss."""
+        best, waited, halved = math.inf, 0, 0
+        for line in self.history:
+            waited = 0 if line.val_loss < best else waited + 1
+            best = min(best, line.val_loss)
+            if waited > self.config.plateau_patience:
+                waited, halved = 0, halved + 1
+        return halved
+
+    def is_best(self) -> bool:
+        return self.history[-1].val_loss == min(line.val_loss for line in self.history)
+
+    def finished(self) -> bool:
+        losses = [line.val_loss for line in self.history]
+        stale = len(losses) - 1 - losses.index(min(losses)) if losses else 0
+        return len(losses) >= self.config.epochs or stale >= self.config.early_stop
+
+    def save(self, path: Path) -> None:
+        partial = path.with_suffix(".partial")
+        state = {
+            "average": self.average.state_dict(),
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": [asdict(line) for line in self.history],
+        }
+        torch.save(state, partial)
+        partial.replace(path)
+
+    def resume(self, path: Path) -> None:
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.average.load_state_dict(state["average"])
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.history = [Epoch(**line) for line in state["history"]]
+
+
+def fit(
+    trainer: Trainer,
+    batches: Callable[[int], Iterable[Batch]],
+    loss: Loss,
+    validate: Callable[[nn.Module], float],
+    keep: Callable[[nn.Module], None],
+    folder: Path,
+) -> None:
+    """Runs until the last epoch or an early stop; `keep` is called at every better validation."""
+    config = trainer.config
+    while not trainer.finished():
+        epoch = len(trainer.history)
+        torch.manual_seed(config.seed + epoch)  # dropout draws from the global generator
+        started = time.monotonic()
+        train_loss = trainer.train_one_epoch(batches(epoch), loss)
+        speed = config.steps_per_epoch * config.batch_size / (time.monotonic() - started)
+        rate = trainer.optimizer.param_groups[0]["lr"]
+        val_loss = validate(trainer.shipped)
+        trainer.history.append(Epoch(epoch + 1, train_loss, val_loss, rate, speed))
+        if trainer.is_best():
+            keep(trainer.shipped)
+        trainer.save(folder / "state.pt")
+        write_history(trainer.history, folder / "history.csv")
+        print(trainer.history[-1], flush=True)
+
+
+def write_history(history: list[Epoch], path: Path) -> None:
+    """Writes the learning curve as CSV."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(Epoch.__dataclass_fields__))
+        writer.writeheader()
+        writer.writerows(asdict(line) for line in history)
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, batches: Iterable[Batch], device: torch.device) -> Tensor:
+    """Returns float32 logits (N, C) on the CPU, in evaluation mode and full precision."""
+    network.eval()
+    parts = []
+    for images, _ in batches:
+        answer = network(images.to(device))
+        parts.append((answer if isinstance(answer, Tensor) else answer.logits).cpu())
+    return torch.cat(parts)
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Mixed precision where the configuration asks for it."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")

@@ -1,0 +1,79 @@
+"""What both training scripts share: flags, folders, data, and keeping the best weights."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from chestxray import checkpoints
+from chestxray.checkpoints import Card
+from training import splits
+from training.cache import Pixels, data_digest, open_cache
+from training.config import TrainConfig, read_config
+from training.datasets import curated
+from training.datasets.records import Record
+from training.engine import Trainer
+
+STATE, BEST = "state.pt", "best.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run: its configuration, its data and the folder that it writes."""
+
+    config: TrainConfig
+    records: list[Record]
+    pixels: Pixels
+    folder: Path
+    device: torch.device
+    resume: bool
+
+
+def open_run(description: str | None, config_path: Path) -> Run:
+    """Reads the flags of a training script and opens its data."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--config", type=Path, default=config_path)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--output", type=Path, default=Path("runs"))
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--resume", action="store_true")
+    flags = parser.parse_args()
+    overrides = {} if flags.seed is None else {"seed": flags.seed}
+    config = read_config(flags.config, **overrides)
+    records = curated.load(flags.data)
+    splits.check_disjoint(records)
+    folder = flags.output / config.name
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = open_cache(records, flags.output / "cache")
+    device = torch.device(flags.device)
+    return Run(config, records, pixels, folder, device, flags.resume)
+
+
+def open_trainer(run: Run, network: nn.Module) -> Trainer:
+    """Starts a trainer, or takes up the one that was killed."""
+    torch.manual_seed(run.config.seed)
+    trainer = Trainer(network, run.config, run.device)
+    if run.resume and (run.folder / STATE).exists():
+        trainer.resume(run.folder / STATE)
+    return trainer
+
+
+def keeper(run: Run, describe: Callable[[TrainConfig], Card]) -> Callable[[nn.Module], None]:
+    """Returns what saves the best weights with their card."""
+    digests = {
+        split: data_digest(splits.of(run.records, split)) for split in ("train", "val", "test")
+    }
+
+    def keep(network: nn.Module) -> None:
+        training = {"config": asdict(run.config)}
+        card = describe(run.config).model_copy(
+            update={"training": training, "data_digests": digests}
+        )
+        checkpoints.save(run.folder / BEST, network, card)
+
+    return keep
+

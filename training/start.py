@@ -1,0 +1,56 @@
+"""Where a network starts from, by name: imagenet, random, or file:PATH."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from chestxray import torchvision_ops  # noqa: F401  must precede torchvision
+from torchvision.models import DenseNet121_Weights, MobileNet_V2_Weights, densenet121, mobilenet_v2
+
+from chestxray.networks import CovidClassifierNet, XRayFilterNet
+from chestxray.preprocessing import IMAGENET
+
+_FILE = "file:"
+
+
+def start_filter(init: str) -> XRayFilterNet:
+    """Builds the filter; weights for RGB are folded into its one channel."""
+    network = XRayFilterNet()
+    weights = _weights(init, lambda: mobilenet_v2(weights=MobileNet_V2_Weights.IMAGENET1K_V1))
+    if weights:
+        stem = weights["features.0.0.weight"] / torch.tensor(IMAGENET.std).view(1, 3, 1, 1)
+        weights["features.0.0.weight"] = stem.sum(dim=1, keepdim=True)
+        _fill(network.backbone, {k: v for k, v in weights.items() if "classifier" not in k})
+    return network
+
+
+def start_classifier(init: str) -> CovidClassifierNet:
+    """Builds the classifier from a checkpoint of its own, or from the blocks of a DenseNet-121."""
+    network = CovidClassifierNet()
+    weights = _weights(init, lambda: densenet121(weights=DenseNet121_Weights.IMAGENET1K_V1))
+    if "cam.weight" in weights:
+        _fill(network, weights)
+    elif weights:
+        blocks = {k: v for k, v in weights.items() if k in network.state_dict()}
+        norm = {k.replace("features.transition3.norm", "norm"): v for k, v in weights.items()}
+        _fill(network, blocks | {k: v for k, v in norm.items() if k.startswith("norm.")})
+    return network
+
+
+def _weights(init: str, published: Callable[[], nn.Module]) -> dict[str, Tensor]:
+    if init == "random":
+        return {}
+    if init == "imagenet":
+        return published().state_dict()
+    if not init.startswith(_FILE):
+        raise ValueError(f"init is {init!r}; allowed are imagenet, random and file:PATH")
+    return load_file(Path(init.removeprefix(_FILE)))
+
+
+def _fill(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    unexpected = network.load_state_dict(weights, strict=False).unexpected_keys
+    if unexpected:
+        raise ValueError(f"the starting weights do not fit: {unexpected[:3]}")

@@ -1,0 +1,121 @@
+"""Trains the X-ray filter: upright frontal chest X-rays against turned, lateral and other pictures.
+
+    python -m training.train_filter --data ../shared/data
+
+Turned negatives are made from the frontal images of the same split, so no turned test image was an
+upright training image. Half of each batch is valid; the kinds of negatives share the rest (paper,
+3.1 and 4.1).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from chestxray.checkpoints import Card
+from chestxray.labels import FINDINGS, QUARTER_TURNS, VERDICTS, Verdict
+from chestxray.networks import XRayFilterNet
+from chestxray.preprocessing import UNIT_RANGE
+from training import engine, losses
+from training.cache import Pixels
+from training.config import TrainConfig
+from training.datasets import synthetic
+from training.datasets.records import Record
+from training.examples import Examples, eval_batches, join, source_weights, train_batches
+from training.run import Run, keeper, open_run, open_trainer
+from training.start import start_filter
+
+CONFIG = Path(__file__).parent / "configs" / "filter.toml"
+
+_LABELS = {
+    Verdict.FRONTAL_CHEST: tuple(map(str, FINDINGS)),
+    Verdict.LATERAL_CHEST: ("lateral_cxr",),
+    Verdict.OTHER_XRAY: ("other_xray",),
+    Verdict.NOT_XRAY: ("ct", "natural"),
+}
+# Their orientation means nothing, so every turn of them is as good an example.
+_TURNED_FREELY = (Verdict.OTHER_XRAY, Verdict.NOT_XRAY)
+_KINDS_OF_NEGATIVES = 4  # turned, lateral, other X-ray, no X-ray
+_SYNTHETIC_PER_SPLIT = 200
+
+
+def examples(records: Sequence[Record], split: str, *, power: float, turned: bool) -> Examples:
+    """Lists the split's examples by verdict; `turned` adds free turns of what has no upright."""
+    parts = []
+    for verdict, labels in _LABELS.items():
+        rows = [i for i, r in enumerate(records) if r.split == split and r.label in labels]
+        if not rows:
+            continue
+        weights = source_weights([records[i] for i in rows], power)
+        turns = range(4) if turned and verdict in _TURNED_FREELY else range(1)
+        share = 1 / 2 if verdict is Verdict.FRONTAL_CHEST else 1 / 2 / _KINDS_OF_NEGATIVES
+        parts += [_part(rows, turn, verdict, weights * share / len(turns)) for turn in turns]
+        if verdict is Verdict.FRONTAL_CHEST:
+            share = 1 / 2 / _KINDS_OF_NEGATIVES / len(QUARTER_TURNS)
+            parts += [_part(rows, k, v, weights * share) for v, k in QUARTER_TURNS.items()]
+    return join(parts)
+
+
+def _part(rows: list[int], turns: int, verdict: Verdict, weights: np.ndarray) -> Examples:
+    target = np.full(len(rows), VERDICTS.index(verdict))
+    return Examples(np.array(rows), np.full(len(rows), turns), target, weights)
+
+
+def with_synthetic(pixels: Pixels, train: Examples, config: TrainConfig) -> tuple[Pixels, Examples]:
+    """Adds pictures made by code to what is no X-ray, a fifth of that kind."""
+    made = synthetic.make(_SYNTHETIC_PER_SPLIT, np.random.default_rng(config.seed))
+    rows = list(range(len(pixels), len(pixels) + len(made)))
+    weights = np.full(len(made), 1 / 2 / _KINDS_OF_NEGATIVES / 4 / len(made))
+    return np.concatenate([pixels, made]), join(
+        [train, _part(rows, 0, Verdict.NOT_XRAY, weights)]
+    )
+
+
+def loss(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy over the verdicts."""
+    return losses.smooth_cross_entropy(network(images), targets, smoothing=0.0)
+
+
+def validation_loss(run: Run, network: nn.Module, examples: Examples) -> float:
+    """Cross-entropy with each example at its training weight."""
+    batches = eval_batches(run.pixels, examples, size=run.config.size)
+    logits = engine.predict(network, batches, run.device)
+    each = nn.functional.cross_entropy(
+        logits, torch.from_numpy(examples.targets), reduction="none"
+    ).numpy()
+    return float(np.average(each, weights=examples.weights))
+
+
+def describe(config: TrainConfig) -> Card:
+    """The card of a fresh filter; evaluation adds threshold and metrics."""
+    return Card(
+        name="xray_filter",
+        version=config.version,
+        architecture=XRayFilterNet.architecture,
+        preprocessing=UNIT_RANGE,
+        labels=VERDICTS,
+    )
+
+
+def main(run: Run) -> None:
+    """Trains until done; the best weights lie in the run's folder."""
+    config = run.config
+    power = config.source_power
+    train = examples(run.records, "train", power=power, turned=True)
+    val = examples(run.records, "val", power=power, turned=False)
+    pixels, train = with_synthetic(run.pixels, train, config)
+    trainer = open_trainer(run, start_filter(config.init))
+    engine.fit(
+        trainer,
+        lambda epoch: train_batches(pixels, train, config, epoch=epoch),
+        loss,
+        lambda network: validation_loss(run, network, val),
+        keeper(run, describe),
+        run.folder,
+    )
+
+
+if __name__ == "__main__":
+    main(open_run(__doc__, CONFIG))
