@@ -18,9 +18,7 @@ def get_metrics() -> SimpleNamespace:
     from prometheus_client import Counter, Gauge, Histogram
 
     return SimpleNamespace(
-        requests=Counter(
-            "chestxray_requests_total", "Answered requests", ["route", "outcome"]
-        ),
+        requests=Counter("chestxray_requests_total", "Answered requests", ["route", "outcome"]),
         request_seconds=Histogram(
             "chestxray_request_duration_seconds",
             "Time from the first byte in to the last byte out",

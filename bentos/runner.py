@@ -50,8 +50,8 @@ class Runner:
             torch.set_num_threads(settings.torch_threads)
         self.card = checkpoints.read_card(checkpoint)
         self.device = _device(settings)
-        network = checkpoints.load(checkpoint, network).eval().to(self.device)
-        self._network = network.to(memory_format=torch.channels_last)
+        network = checkpoints.load(checkpoint, network).eval()
+        self._network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._row, self._answer = row, answer
         self._warm_up(settings.max_model_batch)
         get_metrics().model_load_seconds.labels(self.card.name).set(time.monotonic() - started)

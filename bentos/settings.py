@@ -16,9 +16,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CHESTXRAY_", frozen=True)
 
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """Where the networks run: auto takes the first CUDA device, or the CPU where there is none."""
-    torch_threads: int = Field(0, ge=0)
+    torch_threads: int = Field(default=0, ge=0)
     """CPU threads of each model runner; 0 leaves the choice to torch."""
     filter_checkpoint: Path = _HERE / "xray_filter" / "weights.safetensors"
     """Weights and card of the X-ray filter."""

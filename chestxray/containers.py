@@ -6,7 +6,6 @@ about missing ends, and silent about what follows.
 
 import io
 import re
-import struct
 import zipfile
 
 from chestxray.errors import PolyglotFile, TruncatedImage, UnreadableImage
@@ -70,7 +69,7 @@ def _end(data: bytes, format_: str) -> int | None:
         case "PNG":
             return _png_end(data)
         case "WEBP":
-            return 8 + struct.unpack_from("<I", data, 4)[0]
+            return 8 + int.from_bytes(data[4:8], "little")
         case _:  # TIFF may hold its parts in any order, BMP writers leave the size at zero
             return len(data)
 
@@ -78,8 +77,8 @@ def _end(data: bytes, format_: str) -> int | None:
 def _png_end(data: bytes) -> int | None:
     position = 8
     while position + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, position)
-        position += 12 + length
+        length, kind = data[position : position + 4], data[position + 4 : position + 8]
+        position += 12 + int.from_bytes(length, "big")
         if kind == b"IEND":
             return position
     return None
@@ -97,5 +96,5 @@ def _jpeg_end(data: bytes) -> int | None:
             raise UnreadableImage(f"the JPEG file has more than {_MAX_JPEG_SCANS} scans")
         if position + 2 > len(data):
             return None
-        position += struct.unpack_from(">H", data, position)[0]
+        position += int.from_bytes(data[position : position + 2], "big")
     return None

@@ -48,6 +48,16 @@ _TRANSPOSE = {  # EXIF 2.32, tag 0x0112
 }
 
 
+_ALIASES = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "image/tif": "image/tiff",
+    "image/x-ms-bmp": "image/bmp",
+    "image/*": "",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """How large an image may be."""
@@ -102,9 +112,7 @@ def _format_of(data: bytes, media_type: str | None) -> str:
 
 def _canonical(media_type: str | None) -> str:
     essence = (media_type or "").partition(";")[0].strip().lower()
-    aliases = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/*": ""}
-    aliases |= {"image/x-png": "image/png", "image/tif": "image/tiff", "image/x-ms-bmp": "image/bmp"}
-    return aliases.get(essence, essence)
+    return _ALIASES.get(essence, essence)
 
 
 def _check_header(image: Image.Image, limits: Limits) -> None:
@@ -141,13 +149,14 @@ def window(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     low, high = np.percentile(finite, _WINDOW_PERCENTILES) if finite.size else (0.0, 0.0)
     scale = 255.0 / (high - low) if high > low else 0.0
     if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        return _to_bytes(np.arange(2**16), low, scale)[values]
+        table = _to_bytes(np.arange(2**16), low, scale)
+        return np.asarray(table[values])
     return _to_bytes(values, low, scale)
 
 
 def _to_bytes(values: npt.NDArray[np.generic], low: float, scale: float) -> npt.NDArray[np.uint8]:
     scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(scale)
-    return np.clip(np.nan_to_num(scaled), 0, 255).round().astype(np.uint8)
+    return np.asarray(np.clip(np.nan_to_num(scaled), 0, 255).round(), np.uint8)
 
 
 def _upright(grey: Image.Image, source: Image.Image) -> Image.Image:

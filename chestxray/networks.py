@@ -5,11 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from chestxray import torchvision_ops  # noqa: F401  must precede torchvision
-from torchvision.models import densenet121, mobilenet_v2
-
 from chestxray.labels import FINDINGS, VERDICTS
 from chestxray.preprocessing import IMAGENET, UNIT_RANGE, Preprocessing
+from chestxray.torchvision_ops import models
 
 PROJECTION_AXES = 3
 
@@ -39,7 +37,7 @@ class XRayFilterNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.scale = Scale(UNIT_RANGE)
-        self.backbone = mobilenet_v2(num_classes=len(VERDICTS))
+        self.backbone = models.mobilenet_v2(num_classes=len(VERDICTS))
         stem = self.backbone.features[0]
         stem[0] = nn.Conv2d(1, stem[0].out_channels, kernel_size=3, stride=2, padding=1, bias=False)
 
@@ -73,7 +71,7 @@ class CovidClassifierNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.scale = Scale(IMAGENET)
-        whole = densenet121()
+        whole = models.densenet121()
         self.features = nn.Sequential()
         for name, module in whole.features.named_children():
             if name == "transition3":

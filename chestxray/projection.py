@@ -15,8 +15,8 @@ class Projection:
     variance_share: tuple[float, ...]  # of each axis, in [0, 1]
 
     def __call__(self, embeddings: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        points: npt.NDArray[np.float32] = (embeddings - self.mean) @ self.axes.T
-        return points
+        offsets = embeddings - self.mean
+        return np.asarray(offsets @ self.axes.T, np.float32)
 
 
 def fit(embeddings: npt.NDArray[np.float32], *, axes: int) -> Projection:
@@ -27,4 +27,6 @@ def fit(embeddings: npt.NDArray[np.float32], *, axes: int) -> Projection:
     # The sign of an axis is arbitrary: its largest weight is made positive, so refits agree.
     largest = np.abs(rows[:axes]).argmax(axis=1)
     signs = np.sign(rows[np.arange(axes), largest])
-    return Projection(mean, rows[:axes] * signs[:, None], tuple(map(float, share[:axes])))
+    return Projection(
+        np.asarray(mean, np.float32), rows[:axes] * signs[:, None], tuple(map(float, share[:axes]))
+    )

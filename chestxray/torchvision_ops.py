@@ -1,4 +1,4 @@
-"""Lets torchvision be imported where its compiled operators do not fit the torch build.
+"""torchvision's models, also where its compiled operators do not fit the torch build.
 
 Its Python code asks for the schemas of two operators at import. Where the compiled library loads,
 this does nothing; else it declares the schemas, and the models, which use neither, work.
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+__all__ = ["models"]
+
 _schemas: list[torch.library.Library] = []
 
 
@@ -18,14 +20,17 @@ def _compiled_operators_load() -> bool:
         raise ModuleNotFoundError("torchvision is not installed")
     try:
         for library in Path(spec.origin).parent.glob("_C*.so"):
-            torch.ops.load_library(library)
+            torch.ops.load_library(library)  # type: ignore[no-untyped-call]
     except OSError:
         return False
     return hasattr(torch.ops.torchvision, "nms")
 
 
 if not _compiled_operators_load():
-    _library = torch.library.Library("torchvision", "DEF")
-    _library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
+    for _name in ("nms", "qnms"):
+        _schema = f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        _library.define(_schema)  # type: ignore[no-untyped-call]
     _schemas.append(_library)  # the schemas live as long as the library object
+
+from torchvision import models  # noqa: E402  the schemas must come first

@@ -37,5 +37,7 @@ class TrainConfig:
 def read_config(path: Path, **overrides: Any) -> TrainConfig:
     """Reads a TOML file with the fields of TrainConfig; overrides win. Raises TypeError."""
     values = tomllib.loads(path.read_text()) | overrides
-    ranges = {k: tuple(v) if isinstance(v, list) else v for k, v in values["augmentation"].items()}
-    return TrainConfig(**(values | {"augmentation": Augmentation(**ranges)}))
+    how: dict[str, Any] = values.get("augmentation", {})
+    if "zoom" in how:
+        how["zoom"] = tuple(how["zoom"])
+    return TrainConfig(**(values | {"augmentation": Augmentation(**how)}))

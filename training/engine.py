@@ -35,11 +35,13 @@ class Trainer:
 
     def __init__(self, network: nn.Module, config: TrainConfig, device: torch.device) -> None:
         self.config, self.device = config, device
-        self.network = network.to(device, memory_format=torch.channels_last)
+        self.network: nn.Module = network.to(  # type: ignore[call-overload]
+            device, memory_format=torch.channels_last
+        )
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        average = get_ema_multi_avg_fn(config.ema_decay)
+        average = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
         self.history: list[Epoch] = []
 

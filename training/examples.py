@@ -45,7 +45,7 @@ def source_weights(records: Sequence[Record], power: float) -> npt.NDArray[np.fl
     """Weights that sum to 1, a source of n images having n ** power of the whole."""
     counts = Counter(r.dataset for r in records)
     weights = np.array([counts[r.dataset] ** (power - 1.0) for r in records])
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def train_batches(

@@ -10,7 +10,8 @@ from torch.nn import functional
 def class_weights(counts: Sequence[int]) -> Tensor:
     """Returns float32 (C,): N_max / N_c, so that rare classes weigh more.
 
-    Equation 1 of the paper has N_c / N_max, which would do the opposite; the authors' code has this.
+    Equation 1 of the paper has N_c / N_max, which would do the opposite; the authors' code
+    has this.
     """
     tensor = torch.tensor(counts, dtype=torch.float32)
     return tensor.max() / tensor.clamp(min=1)
@@ -19,5 +20,5 @@ def class_weights(counts: Sequence[int]) -> Tensor:
 def smooth_cross_entropy(
     logits: Tensor, labels: Tensor, *, smoothing: float, weights: Tensor | None = None
 ) -> Tensor:
-    """Mean loss of logits (B, C) against int64 labels (B,), softened as y(1-a) + a/C (paper, 4.2)."""
+    """Mean loss of logits (B, C); int64 labels (B,) soften to y(1-a) + a/C (paper, 4.2)."""
     return functional.cross_entropy(logits, labels, weights, label_smoothing=smoothing)

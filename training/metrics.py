@@ -84,4 +84,6 @@ def _share(hits: npt.NDArray[np.bool_]) -> float:
 
 
 def _auc(scores: Floats, positive: npt.NDArray[np.bool_]) -> float:
-    return float(roc_auc_score(positive, scores)) if 0 < positive.sum() < positive.size else math.nan
+    return (
+        float(roc_auc_score(positive, scores)) if 0 < positive.sum() < positive.size else math.nan
+    )

@@ -76,4 +76,3 @@ def keeper(run: Run, describe: Callable[[TrainConfig], Card]) -> Callable[[nn.Mo
         checkpoints.save(run.folder / BEST, network, card)
 
     return keep
-

@@ -7,11 +7,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from chestxray import torchvision_ops  # noqa: F401  must precede torchvision
-from torchvision.models import DenseNet121_Weights, MobileNet_V2_Weights, densenet121, mobilenet_v2
-
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
 from chestxray.preprocessing import IMAGENET
+from chestxray.torchvision_ops import models
 
 _FILE = "file:"
 
@@ -19,7 +17,7 @@ _FILE = "file:"
 def start_filter(init: str) -> XRayFilterNet:
     """Builds the filter; weights for RGB are folded into its one channel."""
     network = XRayFilterNet()
-    weights = _weights(init, lambda: mobilenet_v2(weights=MobileNet_V2_Weights.IMAGENET1K_V1))
+    weights = _weights(init, lambda: models.mobilenet_v2(weights="IMAGENET1K_V1"))
     if weights:
         stem = weights["features.0.0.weight"] / torch.tensor(IMAGENET.std).view(1, 3, 1, 1)
         weights["features.0.0.weight"] = stem.sum(dim=1, keepdim=True)
@@ -30,7 +28,7 @@ def start_filter(init: str) -> XRayFilterNet:
 def start_classifier(init: str) -> CovidClassifierNet:
     """Builds the classifier from a checkpoint of its own, or from the blocks of a DenseNet-121."""
     network = CovidClassifierNet()
-    weights = _weights(init, lambda: densenet121(weights=DenseNet121_Weights.IMAGENET1K_V1))
+    weights = _weights(init, lambda: models.densenet121(weights="IMAGENET1K_V1"))
     if "cam.weight" in weights:
         _fill(network, weights)
     elif weights:

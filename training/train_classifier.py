@@ -51,7 +51,7 @@ def validation_weights(records: Sequence[Record], examples: Examples) -> np.ndar
     """
     same = np.array([records[row].dataset == SAME_SOURCE for row in examples.rows])
     cells = examples.targets * 2 + same
-    return 1 / np.bincount(cells)[cells]
+    return np.asarray(1 / np.bincount(cells)[cells])
 
 
 def merge_opacity(targets: Tensor) -> Tensor:

@@ -68,9 +68,7 @@ def with_synthetic(pixels: Pixels, train: Examples, config: TrainConfig) -> tupl
     made = synthetic.make(_SYNTHETIC_PER_SPLIT, np.random.default_rng(config.seed))
     rows = list(range(len(pixels), len(pixels) + len(made)))
     weights = np.full(len(made), 1 / 2 / _KINDS_OF_NEGATIVES / 4 / len(made))
-    return np.concatenate([pixels, made]), join(
-        [train, _part(rows, 0, Verdict.NOT_XRAY, weights)]
-    )
+    return np.concatenate([pixels, made]), join([train, _part(rows, 0, Verdict.NOT_XRAY, weights)])
 
 
 def loss(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:

@@ -181,4 +181,6 @@ _PROBLEM = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Probl
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": reason, "content": _PROBLEM} for status, reason in _REASONS.items()
 }
-_COMMON_RESPONSES = {status: _RESPONSES[status] for status in (500,)}
+_COMMON_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: _RESPONSES[status] for status in (500,)
+}

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its measure, its headers, and an answer whatever happens."""
+"""What surrounds every request: id, measure, headers, and an answer whatever happens."""
 
 import logging
 import re

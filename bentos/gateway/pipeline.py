@@ -21,7 +21,7 @@ from bentos.runner import Images, Rows
 from chestxray.checkpoints import Card
 from chestxray.errors import AnalysisError, ModelUnavailable
 from chestxray.images import Limits, decode
-from chestxray.labels import FINDINGS, VERDICTS, Verdict
+from chestxray.labels import FINDINGS, VERDICTS, Finding, Verdict
 from chestxray.preprocessing import prepare
 from chestxray.results import Analysis, FilterResult, Heatmap, Prediction, Timing
 
@@ -156,7 +156,7 @@ def filter_result(probabilities: np.ndarray, threshold: float) -> FilterResult:
     )
 
 
-def _heatmap(cams: np.ndarray, label: str) -> Heatmap:
+def _heatmap(cams: np.ndarray, label: Finding) -> Heatmap:
     grid = cams[FINDINGS.index(label)]
     rows = [_rounded(row) for row in grid]
     return Heatmap(label=label, grid=rows, range=(min(map(min, rows)), max(map(max, rows))))

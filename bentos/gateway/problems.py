@@ -64,9 +64,7 @@ def problem_of(error: errors.AnalysisError, request_id: str) -> Problem:
     return _problem(status, error.code, str(error), request_id, filter=result)
 
 
-def _problem(
-    status: HTTPStatus, code: str, detail: str, request_id: str, **more: Any
-) -> Problem:
+def _problem(status: HTTPStatus, code: str, detail: str, request_id: str, **more: Any) -> Problem:
     return Problem(
         type=f"/docs#{code}",
         title=code.replace("-", " ").capitalize(),

@@ -1,0 +1,96 @@
+"""How well the filter tells upright frontal chest X-rays from everything else."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from chestxray.checkpoints import Card
+from chestxray.labels import QUARTER_TURNS, VERDICTS, Verdict
+from chestxray.networks import XRayFilterNet
+from training import engine
+from training.cache import Pixels
+from training.datasets.records import Record
+from training.examples import Examples, eval_batches
+from training.metrics import Floats, wilson
+from training.train_filter import examples
+
+_FRONTAL = VERDICTS.index(Verdict.FRONTAL_CHEST)
+_REALLY_ROTATED = "rotated_cxr"
+"""Films that were stored turned; the direction is not known, so they are for testing only."""
+
+
+def complete(
+    network: XRayFilterNet,
+    card: Card,
+    records: Sequence[Record],
+    pixels: Pixels,
+    device: torch.device,
+) -> Card:
+    """Chooses the threshold on the validation split and measures on what no choice has seen."""
+
+    def scores(chosen: Examples) -> Floats:
+        batches = eval_batches(pixels, chosen, size=card.preprocessing.size)
+        return engine.predict(network, batches, device).double().softmax(dim=1).numpy()
+
+    def split(name: str) -> Examples:
+        return examples(records, name, power=1.0, turned=False)
+
+    val = split("val")
+    threshold = choose_threshold(scores(val)[:, _FRONTAL], val.targets == _FRONTAL)
+    metrics = {
+        name: _measure(scores(split(name)), split(name).targets, threshold)
+        for name in ("test", "external")
+    }
+    metrics["really_rotated"] = _rejected(scores(_rotated_films(records)), threshold)
+    return card.model_copy(
+        update={"thresholds": {Verdict.FRONTAL_CHEST.value: threshold}, "metrics": metrics}
+    )
+
+
+def choose_threshold(scores: Floats, valid: npt.NDArray[np.bool_]) -> float:
+    """Maximises the mean of both classes' recall; of equals, the middle in log-odds."""
+    odds = np.log(np.clip(scores, 1e-12, None)) - np.log(np.clip(1 - scores, 1e-12, None))
+    cuts = np.unique(odds)
+    middles = (cuts[1:] + cuts[:-1]) / 2
+    recall = [(np.mean(odds[valid] >= m) + np.mean(odds[~valid] < m)) / 2 for m in middles]
+    best = middles[np.flatnonzero(np.isclose(recall, np.max(recall)))]
+    return round(float(1 / (1 + np.exp(-np.median(best)))), 4)
+
+
+def decide(scores: Floats, threshold: float) -> npt.NDArray[np.int64]:
+    """The verdict of each row, as the gateway decides: the threshold first, then the likeliest."""
+    others = scores.copy()
+    others[:, _FRONTAL] = -1
+    return np.where(scores[:, _FRONTAL] >= threshold, _FRONTAL, others.argmax(axis=1))
+
+
+def _measure(scores: Floats, targets: npt.NDArray[np.int64], threshold: float) -> dict[str, Any]:
+    decided, valid = decide(scores, threshold), targets == _FRONTAL
+    right = (decided == _FRONTAL) == valid
+    turned = np.isin(targets, [VERDICTS.index(v) for v in QUARTER_TURNS])
+    parts = {
+        "accuracy": np.ones_like(valid),
+        "accepted_of_upright": valid,
+        "rejected_of_turned": turned,
+    }
+    parts["rejected_of_other_pictures"] = ~valid & ~turned
+    shares = {name: wilson(int(right[part].sum()), int(part.sum())) for name, part in parts.items()}
+    recall = {
+        str(v): wilson(int((decided[targets == i] == i).sum()), int((targets == i).sum()))
+        for i, v in enumerate(VERDICTS)
+        if (targets == i).any()
+    }
+    return shares | {"verdict_recall": recall}
+
+
+def _rejected(scores: Floats, threshold: float) -> dict[str, Any]:
+    rejected = decide(scores, threshold) != _FRONTAL
+    return {"rejected_of_turned": wilson(int(rejected.sum()), len(rejected))}
+
+
+def _rotated_films(records: Sequence[Record]) -> Examples:
+    rows = np.array([i for i, r in enumerate(records) if r.label == _REALLY_ROTATED])
+    return Examples(rows, np.zeros_like(rows), np.full_like(rows, -1), np.ones(len(rows)))
