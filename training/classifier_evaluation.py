@@ -18,6 +18,14 @@ from training.examples import Examples, eval_batches
 from training.metrics import performance
 from training.train_classifier import examples
 
+CAVEATS = (
+    "The source of an image predicts its class in the public data. The figures on siim, one "
+    "source with all three classes, are the honest internal ones.",
+    "44% of the lung_opacity images are of children, nearly all covid19 ones of adults.",
+    "Labels of NIH images come from report texts; many COVID-19 films look normal.",
+    "The patients of siim may overlap with those of radiodb; siim is not external.",
+)
+
 _REFERENCE_IMAGES = 600
 """Training images that the projection is fitted on."""
 
@@ -52,7 +60,9 @@ def complete(
         probabilities = (logits(part).double() / temperature).softmax(dim=1).numpy()
         metrics[name] = asdict(performance(probabilities, part.targets, generator=generator))
     _fit_projection(network, examples(records, "train", power=1.0), pixels, device, generator)
-    return card.model_copy(update={"temperature": temperature, "metrics": metrics})
+    return card.model_copy(
+        update={"temperature": temperature, "metrics": metrics, "caveats": CAVEATS}
+    )
 
 
 def fit_temperature(logits: torch.Tensor, targets: torch.Tensor) -> float:

@@ -17,6 +17,11 @@ from training.examples import Examples, eval_batches
 from training.metrics import Floats, wilson
 from training.train_filter import examples
 
+CAVEATS = (
+    "Lateral views are few in the data: take their recall with its interval.",
+    "It judges the view, not the quality: an unreadable frontal film passes.",
+)
+
 _FRONTAL = VERDICTS.index(Verdict.FRONTAL_CHEST)
 _REALLY_ROTATED = "rotated_cxr"
 """Films that were stored turned; the direction is not known, so they are for testing only."""
@@ -45,8 +50,9 @@ def complete(
         for name in ("test", "external")
     }
     metrics["really_rotated"] = _rejected(scores(_rotated_films(records)), threshold)
+    thresholds = {Verdict.FRONTAL_CHEST.value: threshold}
     return card.model_copy(
-        update={"thresholds": {Verdict.FRONTAL_CHEST.value: threshold}, "metrics": metrics}
+        update={"thresholds": thresholds, "metrics": metrics, "caveats": CAVEATS}
     )
 
 

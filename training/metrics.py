@@ -1,8 +1,7 @@
 """Figures of merit: arrays in, a dataclass out."""
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +23,6 @@ class Rate:
     high: float
     n: int
 
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] (n={self.n})"
-
 
 @dataclass(frozen=True)
 class Performance:
@@ -38,9 +34,6 @@ class Performance:
     specificity: list[float]
     auc: list[float]  # one against the rest
     balanced_accuracy: Rate
-
-    def asdict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def wilson(successes: int, n: int) -> Rate:

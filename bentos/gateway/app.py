@@ -87,7 +87,7 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
                 jobs = await pipeline.analyse(uploads, heatmap=options.heatmap == "cam")
         return BatchAnalysis(results=[_result(request, job) for job in jobs])
 
-    @app.get("/v1/models", responses=_COMMON_RESPONSES)
+    @app.get("/v1/models", responses=_FAILURE)
     def models() -> Models:
         """Says what is served and how well it did when it was measured."""
         served = (pipeline.xray_filter, pipeline.covid_classifier)
@@ -181,6 +181,4 @@ _PROBLEM = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Probl
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": reason, "content": _PROBLEM} for status, reason in _REASONS.items()
 }
-_COMMON_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: _RESPONSES[status] for status in (500,)
-}
+_FAILURE: dict[int | str, dict[str, Any]] = {500: _RESPONSES[500]}

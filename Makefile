@@ -1,0 +1,66 @@
+# `make serve` and `make test` do all their own set-up; nothing but Python 3.11 and make is needed.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 3000
+DATA ?= ../shared/data
+VENV := .venv
+BIN := $(VENV)/bin
+# A home of its own: BentoML wipes its metrics folder at every start. And it must not phone home.
+export BENTOML_HOME ?= $(CURDIR)/.bentoml
+export BENTOML_DO_NOT_TRACK := True
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check format train-filter train-classifier evaluate bento bench clean
+
+help: ## show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+$(VENV)/.serving: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[serving]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.serving
+
+$(BENTOML_HOME):
+	@mkdir -p $@
+
+serve: $(VENV)/.serving $(BENTOML_HOME) ## set up and start the service on http://localhost:3000
+	$(BIN)/bentoml serve service:Gateway --host $(HOST) --port $(PORT)
+
+test: $(VENV)/.dev ## set up and run the tests
+	$(BIN)/pytest
+
+check: $(VENV)/.dev ## format, lint, types, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m bentos.requirements --check
+
+format: $(VENV)/.dev ## format, and write what is generated
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python -m bentos.requirements
+
+train-filter: $(VENV)/.dev ## train, measure and ship the X-ray filter
+	$(BIN)/python -m training.train_filter --data $(DATA) --resume
+	$(BIN)/python -m training.evaluate runs/filter/best.safetensors --data $(DATA) --ship bentos/xray_filter
+
+train-classifier: $(VENV)/.dev ## train both stages, measure and ship the classifier
+	$(BIN)/python -m training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage1.toml
+	$(BIN)/python -m training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage2.toml
+	$(BIN)/python -m training.evaluate runs/classifier/best.safetensors --data $(DATA) --ship bentos/covid_classifier
+
+evaluate: $(VENV)/.dev ## measure again what is shipped
+	$(BIN)/python -m training.evaluate bentos/xray_filter/weights.safetensors --data $(DATA)
+	$(BIN)/python -m training.evaluate bentos/covid_classifier/weights.safetensors --data $(DATA)
+
+bento: $(VENV)/.serving $(BENTOML_HOME) ## build the bento
+	$(BIN)/bentoml build
+
+clean: ## remove what was set up and built; runs/ stays
+	rm -rf $(VENV) .bentoml build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
