@@ -1,6 +1,6 @@
 """Writes bentos/requirements.txt, what a bento installs, from the extras in pyproject.toml.
 
-    python -m bentos.requirements [--check]
+python -m bentos.requirements [--check]
 """
 
 import sys

@@ -1,6 +1,7 @@
 """How well the filter tells upright frontal chest X-rays from everything else."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -81,20 +82,20 @@ def _measure(scores: Floats, targets: npt.NDArray[np.int64], threshold: float) -
         "accuracy": np.ones_like(valid),
         "accepted_of_upright": valid,
         "rejected_of_turned": turned,
+        "rejected_of_other_pictures": ~valid & ~turned,
     }
-    parts["rejected_of_other_pictures"] = ~valid & ~turned
-    shares = {name: wilson(int(right[part].sum()), int(part.sum())) for name, part in parts.items()}
-    recall = {
-        str(v): wilson(int((decided[targets == i] == i).sum()), int((targets == i).sum()))
-        for i, v in enumerate(VERDICTS)
-        if (targets == i).any()
-    }
-    return shares | {"verdict_recall": recall}
+    occurring = {str(v): targets == i for i, v in enumerate(VERDICTS) if (targets == i).any()}
+    recall = {verdict: _share(decided == targets, part) for verdict, part in occurring.items()}
+    return {name: _share(right, part) for name, part in parts.items()} | {"verdict_recall": recall}
+
+
+def _share(hits: npt.NDArray[np.bool_], part: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    return asdict(wilson(int(hits[part].sum()), int(part.sum())))
 
 
 def _rejected(scores: Floats, threshold: float) -> dict[str, Any]:
     rejected = decide(scores, threshold) != _FRONTAL
-    return {"rejected_of_turned": wilson(int(rejected.sum()), len(rejected))}
+    return {"rejected_of_turned": _share(rejected, np.ones_like(rejected))}
 
 
 def _rotated_films(records: Sequence[Record]) -> Examples:

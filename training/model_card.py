@@ -1,6 +1,5 @@
 """A card as Markdown, for people."""
 
-from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from chestxray.checkpoints import Card
@@ -71,6 +70,5 @@ def _classes(card: Card, metrics: dict[str, Any]) -> list[str]:
     ]
 
 
-def _rate(rate: Any) -> str:
-    values = asdict(rate) if is_dataclass(rate) and not isinstance(rate, type) else rate
-    return "{value:.3f} [{low:.3f}, {high:.3f}] (n={n})".format(**values)
+def _rate(rate: dict[str, float]) -> str:
+    return "{value:.3f} [{low:.3f}, {high:.3f}] (n={n})".format(**rate)
