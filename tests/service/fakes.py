@@ -1,0 +1,75 @@
+"""Runners that answer at once, late, wrongly or not at all, and the app over them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
+from bentos.gateway.admission import Admission
+from bentos.gateway.app import create_app
+from bentos.gateway.edge import Edge
+from bentos.gateway.pipeline import Pipeline, Served
+from bentos.runner import Images, Rows
+from bentos.settings import Settings
+from bentos.xray_filter.service import ROW as FILTER_ROW
+from chestxray import checkpoints
+from chestxray.labels import VERDICTS, Verdict
+
+
+class FakeRunners:
+    """Takes dark squares for frontal chests, bright ones for hands."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int]] = []
+        self.gate: asyncio.Event | None = None
+        self.failure: Exception | None = None
+        self.poisoned: Callable[[np.ndarray], bool] = lambda image: False
+
+    async def judge(self, images: Images) -> Rows:
+        await self._enter("judge", images)
+        rows = np.zeros(len(images), FILTER_ROW)
+        bright = images.mean(axis=(1, 2, 3)) > 200
+        rows["probabilities"][~bright, VERDICTS.index(Verdict.FRONTAL_CHEST)] = 1
+        rows["probabilities"][bright, VERDICTS.index(Verdict.OTHER_XRAY)] = 1
+        rows["ok"] = [not self.poisoned(image) for image in images]
+        return rows
+
+    async def classify(self, images: Images) -> Rows:
+        await self._enter("classify", images)
+        rows = np.zeros(len(images), CLASSIFIER_ROW)
+        rows["probabilities"] = (0.25, 0.25, 0.5)
+        rows["cam"][:, 2, 3, 4] = 7
+        rows["ok"] = True
+        return rows
+
+    async def _enter(self, name: str, images: Images) -> None:
+        self.calls.append((name, len(images)))
+        if self.gate:
+            await self.gate.wait()
+        if self.failure:
+            raise self.failure
+
+
+def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) -> Edge:
+    served = [Served(checkpoints.read_card(p), checkpoints.digest(p)) for p in weights]
+    thresholds = {Verdict.FRONTAL_CHEST.value: 0.5}
+    first = Served(served[0].card.model_copy(update={"thresholds": thresholds}), served[0].digest)
+    admission = Admission(
+        max_images=settings.max_images_in_flight, max_bytes=settings.max_bytes_in_flight
+    )
+    pipeline = Pipeline(
+        lambda: runners,
+        [first, served[1]],
+        admission,
+        limits=settings.limits,
+        decode_threads=settings.decode_threads,
+    )
+    return Edge(create_app(pipeline, admission, settings))
+
+
+def client_of(app: Edge) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
+    return httpx.AsyncClient(transport=transport, base_url="http://test")

@@ -1,0 +1,105 @@
+"""A really started `bentoml serve`, on a free port, with a home and a log of its own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+START_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a test needs to know of it."""
+
+    url: str
+    log: Path
+    process: "subprocess.Popen[bytes]"
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample of /metrics by its name and labels, as Prometheus writes them."""
+        text = httpx.get(f"{self.url}/metrics").text
+        lines = re.findall(r"^([^#\s]\S*(?: [^\s]+\})?) (\S+)$", text, re.M)
+        return {name: float(value) for name, value in lines}
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples over the labels that are not named."""
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(
+            value
+            for sample, value in self.metrics().items()
+            if sample.partition("{")[0] == name and all(label in sample for label in wanted)
+        )
+
+    def memory(self) -> int:
+        """Bytes of memory of all its processes, each counted by its own share."""
+        return sum(process.memory_full_info().pss for process in self.processes())
+
+    def processes(self) -> list[psutil.Process]:
+        root = psutil.Process(self.process.pid)
+        return [root, *root.children(recursive=True)]
+
+    def runner(self, service: str) -> psutil.Process:
+        """The process of one model service."""
+        return next(
+            process
+            for process in self.processes()
+            if service in process.cmdline() and "_bentoml_impl.worker.service" in process.cmdline()
+        )
+
+
+@contextmanager
+def serve(target: str, folder: Path, *, cwd: Path, **environment: str) -> Iterator[Server]:
+    """Starts a server, waits until it is ready, and stops it by its pid."""
+    home, log = folder / "home", folder / "server.log"
+    home.mkdir()
+    port = _free_port()
+    bentoml = Path(sys.executable).parent / "bentoml"
+    command = [bentoml, "serve", target, "--host", "127.0.0.1", "--port", str(port)]
+    settings = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=os.environ | settings | environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    server = Server(f"http://127.0.0.1:{port}", log, process)
+    try:
+        _wait_until_ready(server)
+        yield server
+    finally:
+        processes = server.processes() if process.poll() is None else []
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        for left in psutil.wait_procs(processes, timeout=10)[1]:
+            left.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(server: Server) -> None:
+    stop = time.monotonic() + START_SECONDS
+    while time.monotonic() < stop and server.process.poll() is None:
+        try:
+            if httpx.get(f"{server.url}/readyz", timeout=5).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    raise RuntimeError(f"the server did not get ready:\n{server.log.read_text()[-4000:]}")

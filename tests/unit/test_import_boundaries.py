@@ -1,0 +1,37 @@
+"""Imports go one way: web to gateway to models to chestxray, and training to chestxray."""
+
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import bentos
+import chestxray
+from tests.conftest import ROOT
+
+
+def modules(package: object) -> list[str]:
+    found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")  # type: ignore[attr-defined]
+    return [module.name for module in found]
+
+
+def loaded_by(names: list[str]) -> set[str]:
+    code = f"import sys, importlib\nfor n in {names}: importlib.import_module(n)\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_core_knows_neither_serving_nor_training() -> None:
+    assert not loaded_by(modules(chestxray)) & {"bentoml", "bentos", "training"}
+
+
+def test_serving_knows_no_training() -> None:
+    assert "training" not in loaded_by(modules(bentos))
+
+
+@pytest.mark.parametrize("name", ["service", "bentos.gateway.service"])
+def test_gateway_imports_no_torch(name: str) -> None:
+    assert "torch" not in loaded_by([name])

@@ -1,0 +1,64 @@
+"""Serving and evaluation see the same pixels."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bentos.gateway.pipeline import Job, Pipeline
+from bentos.gateway.uploads import Upload
+from chestxray.images import DEFAULT_LIMITS
+from chestxray.networks import Scale
+from chestxray.preprocessing import IMAGENET, SIZE, UNIT_RANGE
+from tests.phantoms import encode
+from training.cache import open_cache
+from training.datasets.records import Record
+
+
+def test_serving_and_evaluation_prepare_bit_for_bit_the_same(
+    tmp_path: Path, chest: np.ndarray
+) -> None:
+    record = Record(Path(), "covid19", "p", "d", "test", "0")
+    files = {"a.jpg": encode(chest, "JPEG"), "b.png": encode(chest.astype(np.uint16) * 9, "PNG")}
+    records = [replace(record, path=tmp_path / name, sha256=name) for name in files]
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+
+    cached = open_cache(records, tmp_path / "cache")
+
+    for row, content in zip(cached, files.values(), strict=True):
+        job = Job(Upload(content, None))
+        served = _served_pixels(job)
+        assert served.dtype == np.uint8
+        assert served.shape == (1, SIZE, SIZE)
+        assert np.array_equal(served[0], row)
+
+
+def _served_pixels(job: Job) -> np.ndarray:
+    pipeline = Pipeline.__new__(Pipeline)
+    pipeline._limits = DEFAULT_LIMITS
+    pipeline._decode_now(job, False)
+    assert job.pixels is not None
+    return job.pixels
+
+
+def test_cache_is_built_once(tmp_path: Path, chest: np.ndarray) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encode(chest, "PNG"))
+    records = [Record(path, "covid19", "p", "d", "test", "0")]
+    first = np.array(open_cache(records, tmp_path / "cache"))
+    path.unlink()
+
+    assert np.array_equal(open_cache(records, tmp_path / "cache"), first)
+
+
+def test_networks_scale_pixels_by_their_preprocessing() -> None:
+    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 1, 1, 3)
+
+    unit = Scale(UNIT_RANGE)(pixels)
+    imagenet = Scale(IMAGENET)(pixels)
+
+    assert torch.allclose(unit.flatten(), torch.tensor([0.0, 0.2, 1.0]))
+    assert imagenet.shape == (1, 3, 1, 3)
+    assert torch.allclose(imagenet[0, 1, 0], (torch.tensor([0.0, 0.2, 1.0]) - 0.456) / 0.224)
