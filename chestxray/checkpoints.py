@@ -48,6 +48,7 @@ def save(path: Path, network: Any, card: Card) -> None:
     tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata={_CARD_KEY: card.model_dump_json()})
+    partial.chmod(0o644)  # the service may run as another user than the one who trained
     partial.replace(path)
 
 

@@ -75,5 +75,3 @@ def random_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     checkpoints.save(path, CovidClassifierNet(), card)
     return path
-
-

@@ -70,8 +70,8 @@ def _tone(images: Tensor, how: Augmentation, draw: Draw) -> Tensor:
 
 def _hide(images: Tensor, how: Augmentation, draw: Draw) -> Tensor:
     height, width = images.shape[-2:]
-    rows = torch.linspace(0, 1, height, device=images.device).view(1, -1, 1)
-    columns = torch.linspace(0, 1, width, device=images.device).view(1, 1, -1)
+    rows = ((torch.arange(height, device=images.device) + 0.5) / height).view(1, -1, 1)
+    columns = ((torch.arange(width, device=images.device) + 0.5) / width).view(1, 1, -1)
 
     def box(top: Tensor, bottom: Tensor, left: Tensor, right: Tensor, chosen: Tensor) -> Tensor:
         top, bottom, left, right = (side.view(-1, 1, 1) for side in (top, bottom, left, right))

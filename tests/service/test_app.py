@@ -29,9 +29,7 @@ def runners() -> FakeRunners:
 
 
 @pytest.fixture
-def run(
-    runners: FakeRunners, random_filter: Path, random_classifier: Path
-) -> Callable[..., None]:
+def run(runners: FakeRunners, random_filter: Path, random_classifier: Path) -> Callable[..., None]:
     """Runs an async test against the app, with settings of its own."""
 
     def start(test: Test, **settings: Any) -> None:
@@ -170,7 +168,11 @@ BAD_REQUESTS: dict[str, tuple[int, str, dict[str, Any]]] = {
     "empty file": (400, "empty-image", form(b"")),
     "text": (415, "unsupported-format", form(b"hello")),
     "truncated": (422, "truncated-image", form(DARK[:-20])),
-    "other type declared": (415, "mislabelled-image", {"files": {"image": ("x", DARK, "image/jpeg")}}),
+    "other type declared": (
+        415,
+        "mislabelled-image",
+        {"files": {"image": ("x", DARK, "image/jpeg")}},
+    ),
     "wrong field": (400, "unexpected-field", form(DARK, name="file")),
     "extra field": (400, "unexpected-field", form(DARK) | {"data": {"keep": "1"}}),
     "two files": (400, "too-many-images", form(DARK, DARK)),
@@ -212,7 +214,9 @@ def test_bad_request_gets_its_own_problem(run: Callable[..., None], name: str) -
 
 def test_text_in_place_of_a_file_is_refused(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        body = b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\nhttp://127.0.0.1/\r\n--x--'
+        body = (
+            b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\nhttp://127.0.0.1/\r\n--x--'
+        )
         headers = {"content-type": "multipart/form-data; boundary=x"}
         answer = await client.post("/v1/analyses", content=body, headers=headers)
 
@@ -350,7 +354,9 @@ def test_deadline_of_the_caller_is_kept(run: Callable[..., None], runners: FakeR
     run(test)
 
 
-@pytest.mark.parametrize(("given", "kept"), [("abc-123", True), ("a b\tc", False), ("x" * 200, False)])
+@pytest.mark.parametrize(
+    ("given", "kept"), [("abc-123", True), ("a b\tc", False), ("x" * 200, False)]
+)
 def test_request_id_is_kept_where_it_is_harmless(
     run: Callable[..., None], given: str, kept: bool
 ) -> None:

@@ -17,7 +17,9 @@ def modules(package: object) -> list[str]:
 
 
 def loaded_by(names: list[str]) -> set[str]:
-    code = f"import sys, importlib\nfor n in {names}: importlib.import_module(n)\nprint(*sys.modules)"
+    code = (
+        f"import sys, importlib\nfor n in {names}: importlib.import_module(n)\nprint(*sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -1,0 +1,184 @@
+"""BentoML's traps that show only in a running server (numbers as in the project's notes)."""
+
+import http.server
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+
+import httpx
+import psutil
+import pytest
+
+from chestxray.errors import RejectedImage
+from tests.phantoms import encode, phantom
+from tests.service.server import Server
+
+CHEST = {"image": ("chest.png", encode(phantom(500, 600), "PNG"), "image/png")}
+MEGABYTE = 2**20
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A PNG of one grey that says what size it is and is small itself."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checksum = zlib.crc32(kind + data).to_bytes(4, "big")
+        return len(data).to_bytes(4, "big") + kind + data + checksum
+
+    size = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    row = b"\0" * (width // 8 + 2)
+    squeezer = zlib.compressobj()
+    pixels = b"".join(squeezer.compress(row) for _ in range(height)) + squeezer.flush()
+    head = chunk(b"IHDR", size + b"\1\0\0\0\0")
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def test_readiness_is_quick_and_honest_with_a_hung_model(
+    server: Server, client: httpx.Client
+) -> None:
+    """Trap 10."""
+    runner = server.runner("CovidClassifier")
+    runner.suspend()
+    try:
+        started = time.monotonic()
+        answer = client.get("/readyz")
+        seconds = time.monotonic() - started
+    finally:
+        runner.resume()
+
+    assert answer.status_code == 503
+    assert seconds < 1.5
+    assert client.get("/readyz").status_code == 200
+
+
+def test_huge_body_is_dropped_while_it_streams(server: Server, client: httpx.Client) -> None:
+    """Trap 12: BentoML reads all of a body into memory."""
+    before, peak = server.memory(), 0
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal peak
+        for i in range(200):
+            if i % 20 == 0:
+                peak = max(peak, server.memory())
+            yield b"x" * MEGABYTE
+
+    answer = client.post("/v1/analyses", content=chunks())
+
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "body-too-large"
+    assert peak - before < 100 * MEGABYTE
+
+
+@pytest.mark.parametrize("size", [(12_000, 12_000), (30_000, 30_000)])
+def test_image_of_too_many_pixels_is_refused_from_its_header(
+    server: Server, client: httpx.Client, size: tuple[int, int]
+) -> None:
+    """Trap 12, the other half."""
+    before = server.memory()
+
+    answer = client.post("/v1/analyses", files={"image": ("x.png", png_of(*size), "image/png")})
+
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "image-too-large"
+    assert f"{size[0]}x{size[1]}" in answer.json()["detail"]
+    assert server.memory() - before < 100 * MEGABYTE
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[str]]]:
+    """A web server that notes who asked it for something."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+    httpd = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{httpd.server_port}/x.png", asked
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+def test_url_in_place_of_a_file_is_never_fetched(
+    client: httpx.Client, listener: tuple[str, list[str]]
+) -> None:
+    """Trap 13: BentoML fetches a URL that stands where a file should."""
+    url, asked = listener
+
+    part = f'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\n{url}\r\n--x--\r\n'
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    form = client.post("/v1/analyses", content=part.encode(), headers=headers)
+    text = client.post("/v1/analyses", json={"image": url})
+    raw = client.post("/v1/analyses", content=url.encode())
+
+    assert (form.status_code, form.json()["code"]) == (400, "not-a-file")
+    assert (text.status_code, text.json()["code"]) == (415, "unsupported-media-type")
+    assert (raw.status_code, raw.json()["code"]) == (415, "unsupported-format")
+    assert asked == []
+
+
+def test_our_metrics_never_carry_a_raw_path(server: Server, client: httpx.Client) -> None:
+    """Trap 18: BentoML's endpoint label is whatever path was asked for."""
+    client.post("/v1/analyses", files=CHEST)
+    client.get("/some/secret/path?name=patient")
+
+    ours = [name for name in server.metrics() if name.startswith("chestxray_")]
+
+    assert not [name for name in ours if "secret" in name or "patient" in name]
+    assert server.total("chestxray_requests_total", route="unmatched") >= 1
+    assert server.total("chestxray_requests_total", route="/v1/analyses") >= 1
+
+
+def test_metrics_of_every_process_are_in_one_place(server: Server, client: httpx.Client) -> None:
+    """Trap 19: prometheus_client must be imported after the workers' folder is set."""
+    before = server.total("chestxray_batch_size_count", model="xray_filter")
+    client.post("/v1/analyses", files=CHEST)
+
+    assert server.total("chestxray_batch_size_count", model="xray_filter") == before + 1
+    for model in ("xray_filter", "covid_classifier"):
+        assert server.total("chestxray_model_info", model=model) == 1
+        assert server.total("chestxray_model_load_seconds", model=model) > 0
+    for stage in ("decode", "filter"):
+        assert server.total("chestxray_stage_duration_seconds_count", stage=stage) >= 1
+    assert server.total("chestxray_in_flight", stage="admitted") == 0
+
+
+def test_only_the_public_port_and_loopback_are_listened_on(server: Server) -> None:
+    """Traps 14 and 24: what unpickles, or controls, must not be reachable from outside."""
+    listening = [
+        connection.laddr
+        for process in server.processes()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+
+
+def test_public_port_takes_no_pickle(client: httpx.Client) -> None:
+    headers = {"content-type": "application/vnd.bentoml+pickle"}
+    answer = client.post("/v1/analyses", content=b"\x80\x04.", headers=headers)
+
+    assert answer.status_code == 415
+    assert answer.json()["code"] == "unsupported-media-type"
+
+
+def test_log_holds_neither_names_nor_bytes_of_images(server: Server, client: httpx.Client) -> None:
+    name = "maria-silva-1970"
+    files = {"image": (f"{name}.png", b"not an image " + name.encode(), "image/png")}
+    client.post("/v1/analyses", files=files)
+    client.post("/v1/analyses", files=CHEST | {name: ("x", b"x")})
+
+    assert name not in server.log.read_text()
+
+
+def test_every_rejection_has_a_code_of_its_own() -> None:
+    def below(kind: type[RejectedImage]) -> list[type[RejectedImage]]:
+        return [kind, *(k for child in kind.__subclasses__() for k in below(child))]
+
+    kinds = {kind for kind in below(RejectedImage) if kind.__module__ == RejectedImage.__module__}
+    assert len({kind.code for kind in kinds}) == len(kinds)

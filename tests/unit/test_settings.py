@@ -1,0 +1,50 @@
+"""Settings are read once, typed, and named when they are wrong."""
+
+import pytest
+from pydantic import ValidationError
+
+from bentos.settings import Settings
+
+
+def test_defaults_point_at_the_shipped_weights() -> None:
+    settings = Settings()
+
+    assert settings.filter_checkpoint.is_file()
+    assert settings.classifier_checkpoint.is_file()
+    assert settings.device == "auto"
+
+
+def test_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHESTXRAY_MAX_IMAGE_PIXELS", "1234")
+
+    assert Settings().limits.max_pixels == 1234
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("device", "tpu"), ("max_model_batch", "0"), ("request_timeout_seconds", "soon")],
+)
+def test_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, key: str, value: str) -> None:
+    monkeypatch.setenv(f"CHESTXRAY_{key.upper()}", value)
+
+    with pytest.raises(ValidationError, match=key):
+        Settings()
+
+
+def test_every_key_says_what_it_means() -> None:
+    import ast
+    import inspect
+
+    (body,) = (
+        n.body
+        for n in ast.walk(ast.parse(inspect.getsource(Settings)))
+        if isinstance(n, ast.ClassDef)
+    )
+    for node, following in zip(body, [*body[1:], None], strict=True):
+        if isinstance(node, ast.AnnAssign):
+            assert isinstance(following, ast.Expr), ast.unparse(node)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        Settings().device = "cpu"  # type: ignore[misc]

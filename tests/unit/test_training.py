@@ -1,0 +1,235 @@
+"""Both trainings, end to end, on a handful of phantoms; a killed run ends like an unbroken one."""
+
+import contextlib
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from chestxray import checkpoints
+from chestxray.networks import CovidClassifierNet, XRayFilterNet
+from tests.conftest import ROOT
+from tests.phantoms import encode, phantom
+from training import engine, evaluate, run, train_classifier, train_filter
+from training.config import TrainConfig, read_config
+from training.engine import Trainer
+
+LABELS = ["covid19", "no_finding", "lung_opacity", "lateral_cxr", "other_xray", "ct", "rotated_cxr"]
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("collection")
+    lines = ["path,label,dataset,group_id,suggested_split,sha256"]
+    external = [lines[0]]
+    for split in ("train", "val", "test", "external"):
+        for i, label in enumerate(LABELS):
+            for dataset in ("siim", "other"):
+                name = f"{split}-{label}-{dataset}.png"
+                (root / name).write_bytes(encode(np.roll(phantom(64, 64), 9 * i), "PNG"))
+                line = f"{name},{label},{dataset},{name},{split},{name}"
+                (external if split == "external" else lines).append(line)
+    (root / "manifest.csv").write_text("\n".join(lines))
+    (root / "manifest_external.csv").write_text("\n".join(external))
+    return root
+
+
+def tiny(source: Path, target: Path, **changes: object) -> Path:
+    """A published configuration, made small."""
+    values = tomllib.loads(source.read_text())
+    values |= {"init": "random", "epochs": 1, "steps_per_epoch": 1, "batch_size": 4, "size": 32}
+    values |= {"precision": "float32"} | changes
+    nested = values.pop("augmentation")
+    lines = [f"{k} = {_toml(v)}" for k, v in values.items()] + ["[augmentation]"]
+    target.write_text("\n".join(lines + [f"{k} = {_toml(v)}" for k, v in nested.items()]))
+    return target
+
+
+def _toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def flags(monkeypatch: pytest.MonkeyPatch, *more: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["program", *map(str, more)])
+
+
+def test_filter_is_trained_measured_and_shipped(
+    collection: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = tiny(train_filter.CONFIG, tmp_path / "filter.toml")
+    flags(monkeypatch, "--config", config, "--data", collection, "--output", tmp_path)
+    train_filter.main(run.open_run(None, train_filter.CONFIG))
+    best = tmp_path / "filter" / run.BEST
+    flags(
+        monkeypatch, best, "--data", collection, "--cache", tmp_path / "cache", "--ship", tmp_path
+    )
+
+    evaluate.main()
+
+    card = checkpoints.read_card(tmp_path / evaluate.WEIGHTS)
+    checkpoints.load(tmp_path / evaluate.WEIGHTS, XRayFilterNet())
+    assert 0 < card.thresholds["frontal_chest"] < 1
+    assert card.metrics["test"]["accuracy"]["n"] == 2 * (3 * 4 + 3)
+    assert card.metrics["really_rotated"]["rejected_of_turned"]["n"] == 8
+    assert card.training["config"]["name"] == "filter"
+    assert "accepted_of_upright" in capsys.readouterr().out
+    assert (tmp_path / evaluate.MODEL_CARD).read_text().startswith("# xray_filter")
+
+
+def test_classifier_is_trained_in_two_stages_measured_and_shipped(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = train_classifier.CONFIG.parent
+    first = tiny(folder / "classifier_stage1.toml", tmp_path / "1.toml")
+    flags(monkeypatch, "--config", first, "--data", collection, "--output", tmp_path)
+    train_classifier.main(run.open_run(None, train_classifier.CONFIG))
+    start = f"file:{tmp_path / 'classifier_stage1' / run.BEST}"
+    second = tiny(folder / "classifier_stage2.toml", tmp_path / "2.toml", init=start)
+    flags(monkeypatch, "--config", second, "--data", collection, "--output", tmp_path)
+    train_classifier.main(run.open_run(None, train_classifier.CONFIG))
+    best = tmp_path / "classifier" / run.BEST
+    flags(
+        monkeypatch, best, "--data", collection, "--cache", tmp_path / "cache", "--ship", tmp_path
+    )
+
+    evaluate.main()
+
+    card = checkpoints.read_card(tmp_path / evaluate.WEIGHTS)
+    network = checkpoints.load(tmp_path / evaluate.WEIGHTS, CovidClassifierNet())
+    assert set(card.metrics) == {"test_without_siim", "test_siim", "external"}
+    assert card.metrics["external"]["n"] == 6
+    assert card.temperature > 0
+    assert network.projection_axes.norm(dim=1).tolist() == pytest.approx([1, 1, 1], abs=1e-4)
+
+
+def test_stage_two_starts_covid_as_the_opacity_of_stage_one(
+    tmp_path: Path, random_classifier: Path
+) -> None:
+    config = read_config(train_classifier.CONFIG, init=f"file:{random_classifier}")
+
+    network = train_classifier.start_stage(config)
+
+    assert torch.equal(network.cam.weight[2], network.cam.weight[1])
+    assert not torch.equal(network.cam.weight[0], network.cam.weight[1])
+
+
+def test_stage_one_counts_covid_as_opacity() -> None:
+    assert train_classifier.merge_opacity(torch.tensor([0, 1, 2])).tolist() == [0, 1, 1]
+
+
+class Toy(nn.Module):
+    """A network with everything that a run must save: weights, batch statistics, dropout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(), nn.Linear(8, 2)
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.layers(images)
+        return answer
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_a_killed_run_ends_like_an_unbroken_one(tmp_path: Path, schedule: str) -> None:
+    unbroken = toy_run(tmp_path / "a", schedule, stops=[6])
+    killed = toy_run(tmp_path / "b", schedule, stops=[2, 3, 6])
+
+    assert [line.val_loss for line in unbroken.history] == [
+        line.val_loss for line in killed.history
+    ]
+    for one, other in zip(unbroken.network.parameters(), killed.network.parameters(), strict=True):
+        assert torch.equal(one, other)
+    for one, other in zip(unbroken.shipped.parameters(), killed.shipped.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def toy_run(folder: Path, schedule: str, *, stops: list[int]) -> Trainer:
+    folder.mkdir()
+    for stop in stops:
+        torch.manual_seed(0)
+        trainer = Trainer(Toy(), toy_config(epochs=6, schedule=schedule), torch.device("cpu"))
+        if (folder / run.STATE).exists():
+            trainer.resume(folder / run.STATE)
+        validate = killed_after(stop - len(trainer.history))
+        with contextlib.suppress(KeyboardInterrupt):
+            engine.fit(trainer, toy_batches, toy_loss, validate, lambda _: None, folder)
+    return trainer
+
+
+def killed_after(epochs: int) -> Callable[[nn.Module], float]:
+    left = iter(range(epochs))
+
+    def validate(network: nn.Module) -> float:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return toy_validate(network)
+
+    return validate
+
+
+def toy_config(**changes: object) -> TrainConfig:
+    values = asdict(read_config(ROOT / "training" / "configs" / "filter.toml"))
+    values |= {"name": "toy", "steps_per_epoch": 3, "precision": "float32"} | changes
+    return TrainConfig(**values)
+
+
+def toy_batches(epoch: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    numbers = torch.Generator().manual_seed(epoch)
+    images = torch.randn(3, 16, 4, generator=numbers)
+    return [(batch, (batch.sum(dim=1) > 0).long()) for batch in images]
+
+
+def toy_loss(network: nn.Module, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return nn.functional.cross_entropy(network(images), targets)
+
+
+def toy_validate(network: nn.Module) -> float:
+    network.eval()
+    (images, targets), *_ = toy_batches(999)
+    with torch.inference_mode():
+        return float(toy_loss(network, images, targets))
+
+
+def test_early_stop_ends_a_run_without_progress(tmp_path: Path) -> None:
+    config = toy_config(epochs=50, early_stop=3)
+    trainer = Trainer(Toy(), config, torch.device("cpu"))
+
+    engine.fit(trainer, toy_batches, toy_loss, lambda _: 1.0, lambda _: None, tmp_path)
+
+    assert len(trainer.history) == 4
+
+
+def test_plateau_halves_the_learning_rate(tmp_path: Path) -> None:
+    config = toy_config(epochs=7, schedule="plateau", plateau_patience=2, learning_rate=1.0)
+    trainer = Trainer(Toy(), config, torch.device("cpu"))
+
+    engine.fit(trainer, toy_batches, toy_loss, lambda _: 1.0, lambda _: None, tmp_path)
+
+    assert [line.learning_rate for line in trainer.history] == [1, 1, 1, 1, 0.5, 0.5, 0.5]
+
+
+def test_only_better_weights_are_kept(tmp_path: Path) -> None:
+    losses, kept = iter([3.0, 1.0, 2.0, 0.5]), []
+    trainer = Trainer(Toy(), toy_config(epochs=4), torch.device("cpu"))
+
+    engine.fit(
+        trainer,
+        toy_batches,
+        toy_loss,
+        lambda _: next(losses),
+        lambda _: kept.append(len(trainer.history)),
+        tmp_path,
+    )
+
+    assert kept == [1, 2, 4]
