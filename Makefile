@@ -11,7 +11,7 @@ export BENTOML_HOME ?= $(CURDIR)/.bentoml
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format train-filter train-classifier evaluate bento bench clean
+.PHONY: help serve test test-soak test-gpu check format train-filter train-classifier evaluate bento bench clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -34,6 +34,12 @@ serve: $(VENV)/.serving $(BENTOML_HOME) ## set up and start the service on http:
 
 test: $(VENV)/.dev ## set up and run the tests
 	$(BIN)/pytest
+
+test-soak: $(VENV)/.dev ## the tests that take minutes of load
+	$(BIN)/pytest -m soak
+
+test-gpu: $(VENV)/.dev ## the tests that need a CUDA device
+	$(BIN)/pytest -m gpu
 
 check: $(VENV)/.dev ## format, lint, types, generated files
 	$(BIN)/ruff format --check .

@@ -4,7 +4,6 @@ import asyncio
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
@@ -16,8 +15,8 @@ from bentos.gateway.pipeline import Job, Pipeline
 from bentos.gateway.problems import RequestProblem
 from bentos.gateway.uploads import FIELD, read_uploads
 from bentos.settings import Settings
-from chestxray import cam
 from chestxray.containers import MEDIA_TYPES
+from chestxray.errors import AnalysisError, NotAnXRay
 from chestxray.results import DISCLAIMER, Analysis, BatchAnalysis, Model, Models, Problem
 
 _FORM_OVERHEAD_BYTES = 64 * 1024
@@ -66,7 +65,8 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
                 uploads = await read_uploads(request, ticket, max_images=1, max_bytes=one)
                 heatmap = options.heatmap == "cam" or drawn
                 (job,) = await pipeline.analyse(uploads, heatmap=heatmap, picture=drawn)
-        return _answer(request, job, drawn=drawn)
+            analysis = _answer(request, job)
+            return Response(await pipeline.draw(job), media_type="image/png") if drawn else analysis
 
     @app.post(
         "/v1/analyses/batch",
@@ -124,24 +124,18 @@ class _Deadline:
             ) from error
 
 
-def _answer(request: Request, job: Job, *, drawn: bool) -> Analysis | Response:
+def _answer(request: Request, job: Job) -> Analysis:
     request.scope["state"]["timing"] = job.milliseconds
-    if job.error is not None:
-        request.scope["state"]["outcome"] = "rejected" if job.filter else None
-        raise job.error
-    analysis = job.analysis
-    assert analysis is not None
-    if not drawn or job.picture is None or analysis.heatmap is None:
-        return analysis
-    grid = np.array(analysis.heatmap.grid, np.float32)
-    return Response(cam.overlay(job.picture, grid), media_type="image/png")
+    if isinstance(job.error, NotAnXRay):
+        request.scope["state"]["outcome"] = "rejected"
+    return job.result
 
 
 def _result(request: Request, job: Job) -> Analysis | Problem:
-    if job.error is not None:
-        return problems.problem_of(job.error, request.scope["state"]["request_id"])
-    assert job.analysis is not None
-    return job.analysis
+    try:
+        return job.result
+    except AnalysisError as error:
+        return problems.problem_of(error, request.scope["state"]["request_id"])
 
 
 _FILE = {"type": "string", "format": "binary"}

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -18,12 +20,16 @@ from bentos.gateway.runners import Runners
 from bentos.gateway.uploads import Upload
 from bentos.metrics import get_metrics
 from bentos.runner import Images, Rows
+from chestxray import cam
 from chestxray.checkpoints import Card
 from chestxray.errors import AnalysisError, ModelUnavailable
 from chestxray.images import Limits, decode
 from chestxray.labels import FINDINGS, VERDICTS, Finding, Verdict
 from chestxray.preprocessing import prepare
 from chestxray.results import Analysis, FilterResult, Heatmap, Prediction, Timing
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 THRESHOLD = Verdict.FRONTAL_CHEST.value
 """The filter's threshold in its card's `thresholds`."""
@@ -44,6 +50,13 @@ class Job:
     filter: FilterResult | None = None
     analysis: Analysis | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def result(self) -> Analysis:
+        """The analysis; raises the error where there is one."""
+        if self.analysis is None:
+            raise self.error or ModelUnavailable("the analysis did not end")
+        return self.analysis
 
 
 @dataclass(frozen=True)
@@ -89,12 +102,23 @@ class Pipeline:
                 self._finish(job, row, started, heatmap=heatmap)
         return jobs
 
+    async def draw(self, job: Job) -> bytes:
+        """Draws the heatmap of an analysis over its picture, as PNG."""
+        if job.picture is None or job.analysis is None or job.analysis.heatmap is None:
+            raise ValueError("the analysis was made without picture or heatmap")
+        grid = np.array(job.analysis.heatmap.grid, np.float32)
+        with _stage("render", [job]):
+            return await self._in_thread(cam.overlay, job.picture, grid)
+
     async def _decode(self, job: Job, *, picture: bool) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._threads, self._decode_now, job, picture)
+            await self._in_thread(self._decode_now, job, picture)
         except AnalysisError as error:
             job.error = error
+
+    async def _in_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        call = partial(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def _decode_now(self, job: Job, picture: bool) -> None:
         image = decode(job.upload.data, limits=self._limits, media_type=job.upload.media_type)

@@ -8,6 +8,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 
 from chestxray import errors
 from chestxray.results import FilterResult, Problem
@@ -15,6 +17,8 @@ from chestxray.results import FilterResult, Problem
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+CLIENT_CLOSED_REQUEST = 499
+"""Not in the standard; nginx's number for a client that left before its answer."""
 
 _STATUS_OF: dict[type[errors.AnalysisError], HTTPStatus] = {
     errors.EmptyImage: HTTPStatus.BAD_REQUEST,
@@ -114,6 +118,10 @@ def install(app: FastAPI) -> None:
         where = ".".join(str(part) for part in first["loc"])
         status, detail = HTTPStatus.BAD_REQUEST, f"{where}: {first['msg']}"
         return _answer(_problem(status, "invalid-parameter", detail, _request_id(request)))
+
+    @app.exception_handler(ClientDisconnect)
+    def on_disconnect(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)  # nobody reads it; the metrics do
 
     @app.exception_handler(Exception)
     def on_anything_else(request: Request, error: Exception) -> JSONResponse:

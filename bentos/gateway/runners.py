@@ -72,12 +72,10 @@ class RemoteRunners:
 
 async def _ask(method: Callable[..., Awaitable[Rows]], images: Images) -> Rows:
     """Asks once more where the connection broke: inference is idempotent (trap 2)."""
-    for last in (False,) * (_TRIES - 1) + (True,):
+    for _ in range(_TRIES):
         try:
             return await method(images=images)
         except (aiohttp.ClientError, OSError, BentoMLException) as error:
-            if last:
-                raise ModelUnavailable("a model does not answer; try again") from error
             logger.warning("a runner did not answer (%s); asking again", type(error).__name__)
             await asyncio.sleep(_PAUSE_SECONDS)
-    raise AssertionError("unreachable")
+    raise ModelUnavailable("a model does not answer; try again")

@@ -49,6 +49,12 @@ def test_every_answer_under_load_is_right_and_batches_are_shared(server: Server)
     check_load(server, [CHEST], 300)
 
 
+def test_single_image_is_answered_in_a_quarter_of_a_second(client: httpx.Client) -> None:
+    seconds = [post(client, CHEST).elapsed.total_seconds() for _ in range(25)]
+
+    assert np.median(seconds) < 0.25
+
+
 @pytest.mark.soak
 def test_two_thousand_requests_by_32_clients_are_all_answered(server: Server, data: Path) -> None:
     names = sorted((data / "external").glob("*/*"))

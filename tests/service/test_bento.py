@@ -1,0 +1,45 @@
+"""The built bento serves from a folder of its own, weights included."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from chestxray.results import DISCLAIMER
+from tests.conftest import ROOT
+from tests.phantoms import encode, phantom
+from tests.service.server import serve
+
+
+def test_bento_is_built_and_serves_outside_the_repository(tmp_path: Path) -> None:
+    bento = build(tmp_path)
+    names = {str(path.relative_to(bento / "src")) for path in (bento / "src").rglob("*")}
+    assert "bentos/covid_classifier/weights.safetensors" in names
+    assert not [name for name in names if name.startswith(("training", "tests", "."))]
+    results = bento / "src" / "chestxray" / "results.py"
+    results.write_text(results.read_text().replace(DISCLAIMER, "From the bento."))
+    outside = tmp_path / "outside"
+    outside.mkdir()
+
+    with serve(str(bento), outside, cwd=outside) as server:
+        files = {"image": ("x.png", encode(phantom(300, 300), "PNG"), "image/png")}
+        answer = httpx.post(f"{server.url}/v1/analyses", files=files, timeout=60)
+
+    assert answer.status_code in (200, 422)
+    assert answer.json()["disclaimer"] == "From the bento."
+
+
+def build(folder: Path) -> Path:
+    home = folder / "home"
+    home.mkdir()
+    done = subprocess.run(
+        [Path(sys.executable).parent / "bentoml", "build", "--output", "tag", str(ROOT)],
+        env=os.environ | {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    name, version = done.stdout.strip().removeprefix("__tag__:").split(":")
+    return home / "bentos" / name / version
