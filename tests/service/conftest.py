@@ -1,11 +1,16 @@
-"""One server with the shipped weights for all tests that need a real one."""
+"""One server with the shipped weights for tests that need a real one, and the app over fakes."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from bentos.settings import Settings
 from tests.conftest import ROOT
+from tests.service.fakes import FakeRunners, app_over, client_of
 from tests.service.server import Server, serve
 
 
@@ -19,3 +24,27 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def client(server: Server) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=60) as session:
         yield session
+
+
+Test = Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+def runners() -> FakeRunners:
+    return FakeRunners()
+
+
+@pytest.fixture
+def run(runners: FakeRunners, random_filter: Path, random_classifier: Path) -> Callable[..., None]:
+    """Runs an async test against the app, with settings of its own."""
+
+    def start(test: Test, **settings: Any) -> None:
+        app = app_over(runners, [random_filter, random_classifier], Settings(**settings))
+
+        async def main() -> None:
+            async with client_of(app) as client:
+                await test(client)
+
+        asyncio.run(main())
+
+    return start

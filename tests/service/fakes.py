@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -17,6 +18,11 @@ from bentos.settings import Settings
 from bentos.xray_filter.service import ROW as FILTER_ROW
 from chestxray import checkpoints
 from chestxray.labels import VERDICTS, Verdict
+from chestxray.results import DISCLAIMER, Problem
+from tests.phantoms import encode
+
+DARK = encode(np.full((300, 300), 60, np.uint8), "PNG")
+BRIGHT = encode(np.full((300, 300), 250, np.uint8), "PNG")
 
 
 class FakeRunners:
@@ -73,3 +79,17 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
 def client_of(app: Edge) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
     return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+
+def check_problem(answer: httpx.Response, status: int, code: str) -> Problem:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = Problem.model_validate_json(answer.text)
+    assert (problem.status, problem.code) == (status, code)
+    assert problem.request_id == answer.headers["x-request-id"]
+    assert problem.disclaimer == DISCLAIMER
+    return problem
+
+
+def form(*images: bytes, name: str = "image") -> dict[str, Any]:
+    return {"files": [(name, ("x.png", image, "image/png")) for image in images]}

@@ -1,0 +1,169 @@
+"""The public surface over fake runners: what it answers when all is well."""
+
+import io
+from collections.abc import Callable
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from chestxray.results import DISCLAIMER, Analysis, BatchAnalysis, Problem
+from tests.phantoms import encode
+from tests.service.fakes import BRIGHT, DARK, FakeRunners, check_problem, form
+
+
+def test_accepted_image_gets_the_designed_answer(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        answer = await client.post("/v1/analyses", **form(DARK))
+
+        assert answer.status_code == 200
+        analysis = Analysis.model_validate_json(answer.text)
+        assert analysis.filter.valid
+        assert analysis.prediction.label == "covid19"
+        assert analysis.prediction.probabilities["covid19"] == 0.5
+        assert analysis.heatmap is not None
+        assert np.array(analysis.heatmap.grid).shape == (14, 14)
+        assert analysis.heatmap.grid[3][4] == 7
+        assert analysis.heatmap.range == (0, 7)
+        assert set(analysis.models) == {"xray_filter", "covid_classifier"}
+        assert analysis.disclaimer == DISCLAIMER
+        assert not analysis.kept
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["server-timing"].startswith("decode;dur=")
+
+    run(test)
+
+
+@pytest.mark.parametrize("media_type", ["image/png", "application/octet-stream", None])
+def test_raw_bytes_are_an_image_too(run: Callable[..., None], media_type: str | None) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        headers = {"content-type": media_type} if media_type else {}
+        answer = await client.post("/v1/analyses", content=DARK, headers=headers)
+
+        assert answer.status_code == 200
+
+    run(test)
+
+
+def test_heatmap_can_be_left_out(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        answer = await client.post("/v1/analyses?heatmap=none", **form(DARK))
+
+        assert answer.json()["heatmap"] is None
+
+    run(test)
+
+
+def test_heatmap_is_drawn_for_who_accepts_png(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        answer = await client.post("/v1/analyses", **form(DARK), headers={"accept": "image/png"})
+
+        assert answer.headers["content-type"] == "image/png"
+        drawn = np.asarray(Image.open(io.BytesIO(answer.content))).astype(int)
+        assert drawn.shape == (300, 300, 3)
+        assert np.ptp(drawn[int(3.5 * 300 / 14), int(4.5 * 300 / 14)]) > 20
+
+    run(test)
+
+
+def test_rejected_image_is_told_its_verdict_and_all_scores(
+    run: Callable[..., None], runners: FakeRunners
+) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        answer = await client.post("/v1/analyses", **form(BRIGHT))
+
+        problem = check_problem(answer, 422, "not-a-frontal-chest-xray")
+        assert problem.filter is not None
+        assert problem.filter.verdict == "other_xray"
+        assert len(problem.filter.scores) == 7
+        assert runners.calls == [("judge", 1)]
+
+    run(test)
+
+
+def test_batch_answers_each_image_apart_and_in_order(
+    run: Callable[..., None], runners: FakeRunners
+) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        images = (DARK, b"text", BRIGHT, DARK, b"")
+        answer = await client.post("/v1/analyses/batch", **form(*images))
+
+        assert answer.status_code == 200
+        results = BatchAnalysis.model_validate_json(answer.text).results
+        kinds = [r.code if isinstance(r, Problem) else "ok" for r in results]
+        assert kinds == [
+            "ok",
+            "unsupported-format",
+            "not-a-frontal-chest-xray",
+            "ok",
+            "empty-image",
+        ]
+        assert runners.calls == [("judge", 3), ("classify", 2)]
+
+    run(test)
+
+
+def test_image_that_a_model_fails_on_does_not_harm_its_batch(
+    run: Callable[..., None], runners: FakeRunners
+) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        runners.poisoned = lambda image: bool(image.mean() < 30)
+        black = encode(np.zeros((10, 10), np.uint8), "PNG")
+        answer = await client.post("/v1/analyses/batch", **form(DARK, black, DARK))
+
+        results = answer.json()["results"]
+        assert [r.get("code", "ok") for r in results] == ["ok", "model-unavailable", "ok"]
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("abc-123", True), ("a b\tc", False), ("x" * 200, False)]
+)
+def test_request_id_is_kept_where_it_is_harmless(
+    run: Callable[..., None], given: str, kept: bool
+) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        answer = await client.get("/v1/models", headers={"x-request-id": given})
+
+        assert (answer.headers["x-request-id"] == given) is kept
+
+    run(test)
+
+
+def test_models_say_what_they_are(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        first, second = (await client.get("/v1/models")).json()["models"]
+
+        assert (first["name"], second["name"]) == ("xray_filter", "covid_classifier")
+        assert first["thresholds"] == {"frontal_chest": 0.5}
+        assert second["labels"] == ["no_finding", "lung_opacity", "covid19"]
+        assert first["digest"].startswith("sha256:")
+
+    run(test)
+
+
+def test_openapi_document_names_every_route_and_problem(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        document = (await client.get("/openapi.json")).json()
+
+        assert document["openapi"].startswith("3.1")
+        assert set(document["paths"]) == {"/v1/analyses", "/v1/analyses/batch", "/v1/models"}
+        responses = document["paths"]["/v1/analyses"]["post"]["responses"]
+        assert set(responses) == {"200", "400", "413", "415", "422", "500", "503", "504"}
+        assert set(responses["200"]["content"]) == {"application/json", "image/png"}
+        assert "application/problem+json" in responses["422"]["content"]
+        assert "Problem" in document["components"]["schemas"]
+
+    run(test)
+
+
+def test_docs_ask_no_other_host(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/docs")).text
+
+        assert "swagger-ui" in page
+        assert "https://" not in page.replace("https://fastapi.tiangolo.com", "")
+
+    run(test)

@@ -1,0 +1,201 @@
+"""The public surface over fake runners: every problem that it can answer with."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from chestxray.errors import ModelUnavailable
+from tests.service.fakes import DARK, FakeRunners, check_problem, form
+
+BAD_REQUESTS: dict[str, tuple[int, str, dict[str, Any]]] = {
+    "no body": (400, "empty-image", {}),
+    "empty file": (400, "empty-image", form(b"")),
+    "text": (415, "unsupported-format", form(b"hello")),
+    "truncated": (422, "truncated-image", form(DARK[:-20])),
+    "other type declared": (
+        415,
+        "mislabelled-image",
+        {"files": {"image": ("x", DARK, "image/jpeg")}},
+    ),
+    "wrong field": (400, "unexpected-field", form(DARK, name="file")),
+    "extra field": (400, "unexpected-field", form(DARK) | {"data": {"keep": "1"}}),
+    "two files": (400, "too-many-images", form(DARK, DARK)),
+    "empty form": (
+        400,
+        "missing-image",
+        {"content": b"", "headers": {"content-type": "multipart/form-data; boundary=x"}},
+    ),
+    "no boundary": (
+        400,
+        "malformed-form",
+        {"content": b"x", "headers": {"content-type": "multipart/form-data"}},
+    ),
+    "form that is none": (
+        400,
+        "malformed-form",
+        {"content": b"x" * 99, "headers": {"content-type": "multipart/form-data; boundary=y"}},
+    ),
+    "JSON": (415, "unsupported-media-type", {"json": {"image": "http://127.0.0.1/x.png"}}),
+    "unknown option": (400, "invalid-parameter", form(DARK) | {"params": {"keep": "true"}}),
+    "unknown heatmap": (400, "invalid-parameter", form(DARK) | {"params": {"heatmap": "gradcam"}}),
+    "bad timeout": (
+        400,
+        "invalid-parameter",
+        form(DARK) | {"headers": {"x-request-timeout-ms": "soon"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_REQUESTS)
+def test_bad_request_gets_its_own_problem(run: Callable[..., None], name: str) -> None:
+    status, code, request = BAD_REQUESTS[name]
+
+    async def test(client: httpx.AsyncClient) -> None:
+        check_problem(await client.post("/v1/analyses", **request), status, code)
+
+    run(test)
+
+
+def test_text_in_place_of_a_file_is_refused(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        body = (
+            b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\nhttp://127.0.0.1/\r\n--x--'
+        )
+        headers = {"content-type": "multipart/form-data; boundary=x"}
+        answer = await client.post("/v1/analyses", content=body, headers=headers)
+
+        check_problem(answer, 400, "not-a-file")
+
+    run(test)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_body_over_the_limit_is_refused(run: Callable[..., None], declared: bool) -> None:
+    async def chunks() -> Any:
+        for _ in range(40):
+            yield b"x" * 10_000
+
+    async def test(client: httpx.AsyncClient) -> None:
+        body = b"x" * 400_000 if declared else chunks()
+        answer = await client.post("/v1/analyses", content=body)
+
+        check_problem(answer, 413, "body-too-large")
+
+    run(test, max_image_bytes=1000)
+
+
+def test_image_over_the_byte_limit_is_refused_though_its_form_is_not(
+    run: Callable[..., None],
+) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        answer = await client.post("/v1/analyses", **form(DARK))
+
+        check_problem(answer, 413, "image-too-large")
+
+    run(test, max_image_bytes=100)
+
+
+def test_image_over_the_pixel_limit_is_refused(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        problem = check_problem(
+            await client.post("/v1/analyses", **form(DARK)), 413, "image-too-large"
+        )
+        assert "300x300" in problem.detail
+
+    run(test, max_image_pixels=89_999)
+
+
+def test_batch_over_its_limit_is_refused(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        answer = await client.post("/v1/analyses/batch", **form(DARK, DARK, DARK))
+
+        check_problem(answer, 400, "too-many-images")
+
+    run(test, max_images_per_batch=2)
+
+
+def test_unknown_path_and_method_are_problems(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        check_problem(await client.get("/v2/nothing"), 404, "not-found")
+        answer = await client.delete("/v1/models")
+        check_problem(answer, 405, "method-not-allowed")
+        assert answer.headers["allow"] == "GET"
+
+    run(test)
+
+
+def test_model_that_is_down_is_a_503_with_advice(
+    run: Callable[..., None], runners: FakeRunners
+) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        runners.failure = ModelUnavailable("a model does not answer; try again")
+        answer = await client.post("/v1/analyses", **form(DARK))
+
+        check_problem(answer, 503, "model-unavailable")
+        assert int(answer.headers["retry-after"]) >= 1
+
+    run(test)
+
+
+def test_anything_unforeseen_is_a_500_that_leaks_nothing(
+    run: Callable[..., None], runners: FakeRunners
+) -> None:
+    """Trap 16: an exception that leaves the app would hang its client."""
+
+    async def test(client: httpx.AsyncClient) -> None:
+        runners.failure = ZeroDivisionError("secret")
+        answer = await client.post("/v1/analyses", **form(DARK))
+
+        problem = check_problem(answer, 500, "internal-error")
+        assert "secret" not in answer.text
+        assert problem.request_id
+
+    run(test)
+
+
+def test_what_is_over_the_bound_is_refused_and_never_reaches_a_model(
+    run: Callable[..., None], runners: FakeRunners
+) -> None:
+    """Trap 5: BentoML's own queue has no bound."""
+
+    async def test(client: httpx.AsyncClient) -> None:
+        runners.gate = asyncio.Event()
+        posts = [asyncio.create_task(client.post("/v1/analyses", **form(DARK))) for _ in range(9)]
+        while len(runners.calls) < 4 or sum(post.done() for post in posts) < 5:
+            await asyncio.sleep(0.01)
+        assert runners.calls == [("judge", 1)] * 4
+        runners.gate.set()
+        answers = await asyncio.gather(*posts)
+
+        refused = [answer for answer in answers if answer.status_code != 200]
+        assert len(refused) == 5
+        for answer in refused:
+            check_problem(answer, 503, "overloaded")
+            assert 1 <= int(answer.headers["retry-after"]) <= 60
+        assert (await client.post("/v1/analyses", **form(DARK))).status_code == 200
+
+    run(test, max_images_in_flight=4)
+
+
+def test_bytes_in_memory_are_bounded_and_given_back(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        large = b"x" * 2000
+        for _ in range(3):
+            check_problem(await client.post("/v1/analyses", content=large), 503, "overloaded")
+        assert (await client.post("/v1/analyses", content=DARK)).status_code == 200
+
+    run(test, max_bytes_in_flight=1999)
+
+
+def test_deadline_of_the_caller_is_kept(run: Callable[..., None], runners: FakeRunners) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        runners.gate = asyncio.Event()
+        headers = {"x-request-timeout-ms": "100"}
+        answer = await client.post("/v1/analyses", **form(DARK), headers=headers)
+
+        check_problem(answer, 504, "deadline-exceeded")
+
+    run(test)
