@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bentos.metrics import get_metrics
-from bentos.settings import Settings, get_settings
+from bentos.settings import LONGEST_REQUEST_SECONDS, Settings, get_settings
 from chestxray import checkpoints
+from chestxray.errors import CheckpointError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,15 +22,18 @@ logger = logging.getLogger(__name__)
 Images = npt.NDArray[np.uint8]  # (B, 1, SIZE, SIZE)
 Rows = npt.NDArray[np.void]  # (B,) of a structured dtype with a field `ok`
 
+BENTOML_TIMEOUT_SECONDS = 2 * LONGEST_REQUEST_SECONDS
+"""Above every deadline of ours, so that our own answer comes first (trap 17)."""
+
 # What every depended-on service is declared with. The session to a runner must outlive its
 # requests (trap 1), and BentoML must never shed on its own (trap 4): admission is the gateway's.
 RUNNER_OPTIONS: dict[str, Any] = {
     "workers": 1,
-    "traffic": {"timeout": 120},
+    "traffic": {"timeout": BENTOML_TIMEOUT_SECONDS},
     "runner_connection": {"max_requests": 10**9, "max_age": 1e9},
 }
-MAX_QUEUE_MS = 60_000
-"""Longest wait in BentoML's batch queue, above any deadline of the gateway."""
+MAX_QUEUE_MS = 1000 * BENTOML_TIMEOUT_SECONDS
+"""Longest wait in BentoML's batch queue before it sheds."""
 
 
 class Runner:
@@ -96,10 +100,10 @@ class Runner:
 
     def _warm_up(self, largest: int) -> None:
         size = self.card.preprocessing.size
-        batch = 1
-        while batch <= largest:
-            self._infer(np.zeros((batch, 1, size, size), np.uint8))
-            batch *= 2
+        for batch in sorted({*(2**i for i in range(largest.bit_length())), largest}):
+            rows = self._infer(np.zeros((batch, 1, size, size), np.uint8))
+            if not rows["ok"].all():
+                raise CheckpointError(f"{self.card.name} gives no finite answer to a blank image")
 
 
 def _device(settings: Settings) -> Any:

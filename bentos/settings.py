@@ -2,11 +2,15 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chestxray.images import DEFAULT_LIMITS, Limits
+
+LONGEST_REQUEST_SECONDS = 60
+"""No deadline may be later; what waits or limits outside of ours does so beyond it."""
 
 _HERE = Path(__file__).parent
 
@@ -38,12 +42,18 @@ class Settings(BaseSettings):
 
     max_images_in_flight: PositiveInt = 128
     """Images in the house at once; requests over it are answered 503."""
-    max_bytes_in_flight: PositiveInt = 512 * 2**20
-    """Bytes of request bodies in memory at once; requests over it are answered 503."""
+    max_bytes_in_flight: PositiveInt = 256 * 2**20
+    """Bytes of request bodies in the house at once; a form needs twice as much while it is read."""
     decode_threads: PositiveInt = 2
-    """Images decoded at the same time; each may need 16 bytes of memory per pixel."""
-    request_timeout_seconds: PositiveFloat = 30.0
+    """Images decoded at the same time; each may need 6 bytes of memory per pixel."""
+    request_timeout_seconds: float = Field(default=30.0, gt=0, le=LONGEST_REQUEST_SECONDS)
     """Longest time for one request; X-Request-Timeout-Ms may ask for less."""
+
+    @model_validator(mode="after")
+    def _batches_fit(self) -> Self:
+        if self.max_images_per_batch > self.max_images_in_flight:
+            raise ValueError("max_images_per_batch is above max_images_in_flight")
+        return self
 
     @property
     def limits(self) -> Limits:

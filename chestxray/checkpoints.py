@@ -63,12 +63,14 @@ def read_card(path: Path) -> Card:
 
 
 def load(path: Path, network: Network) -> Network:
-    """Fills the network, which must be of the architecture on the card. Raises CheckpointError."""
+    """Fills the network, which must be what the card says. Raises CheckpointError."""
     from safetensors.torch import load_model
 
-    card, wanted = read_card(path), getattr(network, "architecture", None)
-    if card.architecture != wanted:
-        raise CheckpointError(f"{path.name} holds {card.architecture}; {wanted} is needed")
+    card = read_card(path)
+    for fact in ("architecture", "preprocessing", "labels"):
+        held, wanted = getattr(card, fact), getattr(network, fact)
+        if held != wanted:
+            raise CheckpointError(f"{path.name} has {fact} {held}; {wanted} is needed")
     try:
         load_model(network, path)  # type: ignore[arg-type]
     except (RuntimeError, SafetensorError) as error:

@@ -1,11 +1,12 @@
-"""Where an image file ends, and whether it is a file of another kind as well.
+"""Where an image file ends, whether it is a file of another kind as well, and what it would cost.
 
 Read from the structure of the container alone, before any pixel is decoded: decoders are lenient
-about missing ends, and silent about what follows.
+about missing ends, silent about what follows, and generous with memory for metadata.
 """
 
 import io
 import re
+import struct
 import zipfile
 
 from chestxray.errors import PolyglotFile, TruncatedImage, UnreadableImage
@@ -28,13 +29,18 @@ _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _JPEG_START_OF_SCAN, _JPEG_END_OF_IMAGE = 0xDA, 0xD9
 # Real progressive files have about ten; each scan costs a pass over all pixels (ITU T.81, G.1).
 _MAX_JPEG_SCANS = 100
+# Encoders write chunks of 8 KB and more; each costs the decoder a hundred bytes of its own.
+_MAX_PNG_CHUNKS = 20_000
+# One strip per row is the most that is sensible; each entry costs the decoder over 200 bytes.
+_MAX_TIFF_VALUES = 2**16
+_TIFF_TYPES_OF_BYTES = (1, 2, 6, 7)
+
 # Readers look for %PDF- in the first 1024 bytes, browsers for markup in the first 1445 (WHATWG).
 _HEAD_BYTES = 2048
-_FOREIGN_HEAD = re.compile(rb"%PDF-|<(?:!doctype\s+html|html|script|svg|iframe)\b|<\?php", re.I)
-_FOREIGN_TAIL = re.compile(
-    rb"%PDF-|<(?:!doctype\s+html|html|script|svg|iframe)\b|<\?php"
-    rb"|\A\s*(?:MZ|\x7fELF|Rar!|7z\xbc\xaf|GIF8|#!/)",
-    re.I,
+_TIFF_TAIL_BYTES = 4096
+_FOREIGN = re.compile(
+    rb"%PDF-|<(?:!doctype\s+html|html|script|svg|iframe)\b|<\?php|Rar!\x1a\x07|7z\xbc\xaf\x27\x1c",
+    re.IGNORECASE,
 )
 
 
@@ -51,8 +57,7 @@ def check(data: bytes, format_: str) -> None:
         raise TruncatedImage(
             f"the {format_} file of {len(data)} bytes ends before its image does; send it whole"
         )
-    head, tail = data[:_HEAD_BYTES], data[end:]
-    if _FOREIGN_HEAD.search(head) or _FOREIGN_TAIL.search(tail) or _is_zip(data):
+    if _FOREIGN.search(data, 0, _HEAD_BYTES) or _FOREIGN.search(data, end) or _is_zip(data):
         raise PolyglotFile(
             f"the {format_} file is a file of another kind as well; send the image alone"
         )
@@ -70,18 +75,28 @@ def _end(data: bytes, format_: str) -> int | None:
             return _png_end(data)
         case "WEBP":
             return 8 + int.from_bytes(data[4:8], "little")
-        case _:  # TIFF may hold its parts in any order, BMP writers leave the size at zero
-            return len(data)
+        case "BMP":
+            return _bmp_end(data)
+        case _:
+            _check_tiff_directory(data)
+            return max(0, len(data) - _TIFF_TAIL_BYTES)  # its parts may lie in any order
+
+
+def _bmp_end(data: bytes) -> int:
+    declared = int.from_bytes(data[2:6], "little")
+    return declared or len(data)  # some writers leave it at zero
 
 
 def _png_end(data: bytes) -> int | None:
     position = 8
-    while position + 12 <= len(data):
+    for _ in range(_MAX_PNG_CHUNKS):
+        if position + 12 > len(data):
+            return None
         length, kind = data[position : position + 4], data[position + 4 : position + 8]
         position += 12 + int.from_bytes(length, "big")
         if kind == b"IEND":
             return position
-    return None
+    raise UnreadableImage(f"the PNG file has more than {_MAX_PNG_CHUNKS} chunks")
 
 
 def _jpeg_end(data: bytes) -> int | None:
@@ -98,3 +113,19 @@ def _jpeg_end(data: bytes) -> int | None:
             return None
         position += int.from_bytes(data[position : position + 2], "big")
     return None
+
+
+def _check_tiff_directory(data: bytes) -> None:
+    order = "<" if data.startswith(b"II") else ">"
+    try:
+        (start,) = struct.unpack_from(f"{order}I", data, 4)
+        (entries,) = struct.unpack_from(f"{order}H", data, start)
+        fields = [
+            struct.unpack_from(f"{order}HHI", data, start + 2 + 12 * entry)
+            for entry in range(entries)
+        ]
+    except struct.error as error:
+        raise TruncatedImage("the TIFF file ends before its directory does") from error
+    for _, kind, count in fields:
+        if kind not in _TIFF_TYPES_OF_BYTES and count > _MAX_TIFF_VALUES:
+            raise UnreadableImage(f"a TIFF field has more than {_MAX_TIFF_VALUES} values")

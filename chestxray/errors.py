@@ -8,6 +8,7 @@ AnalysisError
 │   │   ├── MislabelledImage
 │   │   └── PolyglotFile
 │   ├── UnreadableImage
+│   │   ├── UnsupportedDepth
 │   │   ├── TruncatedImage
 │   │   └── MultiFrameImage
 │   └── NotAnXRay
@@ -39,9 +40,13 @@ class EmptyImage(RejectedImage):
 
 
 class ImageTooLarge(RejectedImage):
-    """More bytes or pixels than allowed."""
+    """More bytes or pixels than allowed; `limit` is how many are."""
 
     code = "image-too-large"
+
+    def __init__(self, message: str, *, limit: int) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class UnsupportedFormat(RejectedImage):
@@ -68,6 +73,12 @@ class UnreadableImage(RejectedImage):
     code = "unreadable-image"
 
 
+class UnsupportedDepth(UnreadableImage):
+    """16-bit colour whose upper bits are empty: nothing would be left of it in 8 bits."""
+
+    code = "unsupported-depth"
+
+
 class TruncatedImage(UnreadableImage):
     """The image ends before its format says that it does."""
 
@@ -87,8 +98,8 @@ class NotAnXRay(RejectedImage):
 
     def __init__(self, verdict: Verdict, *, score: float, threshold: float) -> None:
         super().__init__(
-            f"the image looks like {verdict}; its score as frontal_chest is {score:.3f}, "
-            f"and at least {threshold:.3f} is needed"
+            f"the image looks like {verdict}; its score as frontal_chest is {score:.4f}, "
+            f"and at least {threshold:.4f} is needed"
         )
 
 

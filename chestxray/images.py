@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 
 from chestxray import containers
 from chestxray.errors import (
@@ -20,6 +21,7 @@ from chestxray.errors import (
     MultiFrameImage,
     TruncatedImage,
     UnreadableImage,
+    UnsupportedDepth,
     UnsupportedFormat,
 )
 from chestxray.preprocessing import SIZE
@@ -36,6 +38,12 @@ _DRAFT_SIZE = (2 * SIZE, 2 * SIZE)
 # Windowing ignores this share of the darkest and of the brightest pixels (burned-in labels).
 _WINDOW_PERCENTILES = (0.1, 99.9)
 _WINDOW_SAMPLE_SIDE = 512
+
+# Of 8 bits, made of the upper ones of 16: less than a quarter of white means 14 bits or fewer.
+_DARKEST_WHITE = 64
+_TIFF_PHOTOMETRIC = 262
+_EXIF_KEYS = ("exif", "Raw profile type exif")
+_MAX_EXIF_BYTES = 2**16  # what fits into a JPEG
 
 _TRANSPOSE = {  # EXIF 2.32, tag 0x0112
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -63,7 +71,7 @@ class Limits:
     """How large an image may be."""
 
     max_bytes: int = 32 * 2**20
-    max_pixels: int = 25_000_000
+    max_pixels: int = 4096 * 4096
 
 
 DEFAULT_LIMITS = Limits()
@@ -81,16 +89,19 @@ def decode(
     if not data:
         raise EmptyImage("the image has no bytes")
     if len(data) > limits.max_bytes:
-        raise ImageTooLarge(f"image is {len(data)} bytes; the limit is {limits.max_bytes}")
+        raise ImageTooLarge(
+            f"image is {len(data)} bytes; the limit is {limits.max_bytes}", limit=limits.max_bytes
+        )
     format_ = _format_of(data, media_type)
     containers.check(data, format_)
     try:
         with Image.open(io.BytesIO(data), formats=[format_]) as image:
             _check_header(image, limits)
             image.draft("L", _DRAFT_SIZE)
+            rawmode = str(image.tile[0].args) if image.tile else ""
             image.load()
-            return _upright(_greyscale(image), image)
-    except (ImageTooLarge, MultiFrameImage):
+            return _upright(_greyscale(image, rawmode), image)
+    except (ImageTooLarge, MultiFrameImage, UnsupportedDepth):
         raise
     # Pillow's plugins raise nearly any exception on crafted input, MemoryError included.
     except Exception as error:
@@ -116,29 +127,50 @@ def _canonical(media_type: str | None) -> str:
 
 
 def _check_header(image: Image.Image, limits: Limits) -> None:
-    width, height = image.size
-    if width * height > limits.max_pixels:
+    (width, height), limit = image.size, limits.max_pixels
+    if width * height > limit:
         raise ImageTooLarge(
-            f"image is {width}x{height} = {width * height} pixels; the limit is {limits.max_pixels}"
+            f"image is {width}x{height} = {width * height} pixels; the limit is {limit}",
+            limit=limit,
         )
     # A JPEG of a phone carries previews and gain maps behind its picture (MPO): the first counts.
-    frames = 1 if image.format in ("JPEG", "MPO") else getattr(image, "n_frames", 1)
-    if frames > 1:
-        raise MultiFrameImage(f"the file holds {frames} pictures; send one")
+    # Frames are not counted, which would walk through all of the file.
+    if image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False):
+        raise MultiFrameImage("the file holds several pictures; send one")
 
 
-def _greyscale(image: Image.Image) -> Image.Image:
+def _greyscale(image: Image.Image, rawmode: str) -> Image.Image:
     match image.mode:
         case "L":
             return image
         case "P" | "PA":
             return image.convert("RGBA").convert("L")
-        case "I" | "F" | "I;16" | "I;16L" | "I;16B" | "I;16N":
-            return Image.fromarray(window(np.asarray(image)))
+        case "I" | "F":
+            return Image.fromarray(window(np.asarray(_shrunk(image))))
+        case "I;16" | "I;16L" | "I;16B" | "I;16N":
+            grey = Image.fromarray(window(np.asarray(image)))
+            return ImageOps.invert(grey) if _white_is_zero(image) else grey
         case "LAB" | "HSV":
             return image.convert("RGB").convert("L")
         case _:
-            return image.convert("L")
+            grey = image.convert("L")
+            if ";16" in rawmode and np.asarray(grey).max() < _DARKEST_WHITE:
+                raise UnsupportedDepth(
+                    "the image is 16-bit colour or alpha and uses the lower bits only; "
+                    "send 16-bit greyscale without alpha, or 8 bits"
+                )
+            return grey
+
+
+def _shrunk(image: Image.Image) -> Image.Image:
+    """Averages whole blocks of pixels, as decoding a JPEG at reduced scale does."""
+    factor = max(1, min(side // least for side, least in zip(image.size, _DRAFT_SIZE, strict=True)))
+    return image.reduce(factor)
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    """Whether a TIFF stores its brightest pixels as 0, which Pillow heeds in 8 bits only."""
+    return isinstance(image, TiffImageFile) and image.tag_v2.get(_TIFF_PHOTOMETRIC) == 0
 
 
 def window(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
@@ -160,5 +192,7 @@ def _to_bytes(values: npt.NDArray[np.generic], low: float, scale: float) -> npt.
 
 
 def _upright(grey: Image.Image, source: Image.Image) -> Image.Image:
+    if any(len(source.info.get(key, "")) > _MAX_EXIF_BYTES for key in _EXIF_KEYS):
+        return grey  # no camera writes so much, and reading it would take a hundred times its size
     turn = _TRANSPOSE.get(source.getexif().get(ExifTags.Base.Orientation, 1))
     return grey if turn is None else grey.transpose(turn)

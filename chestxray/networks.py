@@ -7,9 +7,8 @@ from torch import Tensor, nn
 
 from chestxray.labels import FINDINGS, VERDICTS
 from chestxray.preprocessing import IMAGENET, UNIT_RANGE, Preprocessing
+from chestxray.projection import PROJECTION_AXES
 from chestxray.torchvision_ops import models
-
-PROJECTION_AXES = 3
 
 
 class Scale(nn.Module):
@@ -33,10 +32,12 @@ class XRayFilterNet(nn.Module):
     """MobileNetV2 with a one-channel stem and one output per verdict (paper, 2.1)."""
 
     architecture = "mobilenet_v2"
+    preprocessing = UNIT_RANGE
+    labels = VERDICTS
 
     def __init__(self) -> None:
         super().__init__()
-        self.scale = Scale(UNIT_RANGE)
+        self.scale = Scale(self.preprocessing)
         self.backbone = models.mobilenet_v2(num_classes=len(VERDICTS))
         stem = self.backbone.features[0]
         stem[0] = nn.Conv2d(1, stem[0].out_channels, kernel_size=3, stride=2, padding=1, bias=False)
@@ -64,13 +65,15 @@ class CovidClassifierNet(nn.Module):
     """
 
     architecture = "densenet121_blocks123"
+    preprocessing = IMAGENET
+    labels = FINDINGS
     width = 1024
     projection_mean: Tensor
     projection_axes: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.scale = Scale(IMAGENET)
+        self.scale = Scale(self.preprocessing)
         whole = models.densenet121()
         self.features = nn.Sequential()
         for name, module in whole.features.named_children():

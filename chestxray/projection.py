@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+PROJECTION_AXES = 3
+
 
 @dataclass(frozen=True)
 class Projection:

@@ -9,7 +9,8 @@ from scipy.optimize import minimize_scalar
 
 from chestxray import projection
 from chestxray.checkpoints import Card
-from chestxray.networks import PROJECTION_AXES, CovidClassifierNet
+from chestxray.networks import CovidClassifierNet
+from chestxray.projection import PROJECTION_AXES
 from training import engine
 from training.cache import Pixels
 from training.datasets.curated import SAME_SOURCE

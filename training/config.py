@@ -31,13 +31,18 @@ class TrainConfig:
     precision: Literal["float32", "bfloat16"] = "float32"
     size: int = 224  # side in pixels during training and validation of this run
     seed: int = 0
+    redraw: bool = False  # splits drawn anew by patient, by the seed, not as the data suggest
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+def parse_config(values: dict[str, Any]) -> TrainConfig:
+    """Makes a TrainConfig of plain values, as TOML or a checkpoint's card holds them."""
+    how = dict(values.get("augmentation", {}))
+    if "zoom" in how:
+        how["zoom"] = tuple(how["zoom"])
+    return TrainConfig(**(values | {"augmentation": Augmentation(**how)}))
 
 
 def read_config(path: Path, **overrides: Any) -> TrainConfig:
     """Reads a TOML file with the fields of TrainConfig; overrides win. Raises TypeError."""
-    values = tomllib.loads(path.read_text()) | overrides
-    how: dict[str, Any] = values.get("augmentation", {})
-    if "zoom" in how:
-        how["zoom"] = tuple(how["zoom"])
-    return TrainConfig(**(values | {"augmentation": Augmentation(**how)}))
+    return parse_config(tomllib.loads(path.read_text()) | overrides)

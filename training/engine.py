@@ -15,6 +15,8 @@ from tqdm import tqdm
 from training.config import TrainConfig
 from training.examples import Batch
 
+STATE = "state.pt"
+
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 """(network, images, targets) to a scalar."""
 
@@ -33,8 +35,10 @@ class Epoch:
 class Trainer:
     """Everything that changes during a run, so that it can be saved and found again."""
 
-    def __init__(self, network: nn.Module, config: TrainConfig, device: torch.device) -> None:
-        self.config, self.device = config, device
+    def __init__(
+        self, network: nn.Module, config: TrainConfig, device: torch.device, fingerprint: str = ""
+    ) -> None:
+        self.config, self.device, self.fingerprint = config, device, fingerprint
         self.network: nn.Module = network.to(  # type: ignore[call-overload]
             device, memory_format=torch.channels_last
         )
@@ -103,6 +107,7 @@ class Trainer:
     def save(self, path: Path) -> None:
         partial = path.with_suffix(".partial")
         state = {
+            "fingerprint": self.fingerprint,
             "average": self.average.state_dict(),
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -113,6 +118,11 @@ class Trainer:
 
     def resume(self, path: Path) -> None:
         state = torch.load(path, map_location=self.device, weights_only=True)
+        if state["fingerprint"] != self.fingerprint:
+            raise ValueError(
+                f"{path} was left by a run with another configuration, data or start; "
+                "delete it, or train without --resume"
+            )
         self.average.load_state_dict(state["average"])
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -140,7 +150,7 @@ def fit(
         trainer.history.append(Epoch(epoch + 1, train_loss, val_loss, rate, speed))
         if trainer.is_best():
             keep(trainer.shipped)
-        trainer.save(folder / "state.pt")
+        trainer.save(folder / STATE)
         write_history(trainer.history, folder / "history.csv")
         print(trainer.history[-1], flush=True)
 

@@ -15,9 +15,10 @@ import torch
 from chestxray import checkpoints
 from chestxray.checkpoints import Card
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
-from training import classifier_evaluation, filter_evaluation, model_card, splits
+from training import classifier_evaluation, filter_evaluation, model_card
 from training.cache import open_cache
-from training.datasets import curated
+from training.config import parse_config
+from training.run import load_records
 
 WEIGHTS, MODEL_CARD = "weights.safetensors", "MODEL_CARD.md"
 
@@ -26,10 +27,9 @@ def evaluate(
     checkpoint: Path, *, data: Path, cache: Path, device: torch.device
 ) -> tuple[torch.nn.Module, Card]:
     """Loads a checkpoint of either model and measures it; the card comes back completed."""
-    records = curated.load(data)
-    splits.check_disjoint(records)
-    pixels = open_cache(records, cache)
     card = checkpoints.read_card(checkpoint)
+    records = load_records(data, parse_config(card.training["config"]))
+    pixels = open_cache(records, cache)
     if card.architecture == XRayFilterNet.architecture:
         judge = checkpoints.load(checkpoint, XRayFilterNet()).to(device)
         return judge, filter_evaluation.complete(judge, card, records, pixels, device)

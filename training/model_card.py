@@ -32,6 +32,16 @@ def render(card: Card) -> str:
     return "\n".join(lines) + "\n"
 
 
+def headline(card: Card) -> list[str]:
+    """The rows of the README's table: one figure per part that was measured."""
+    return [
+        f"| {card.name} | {part} | {name.replace('_', ' ')} | {_rate(metrics[name])} |"
+        for part, metrics in card.metrics.items()
+        for name in ("accuracy", "rejected_of_turned", "balanced_accuracy")
+        if name in metrics
+    ]
+
+
 def _performance(card: Card) -> list[str]:
     lines = ["## Performance", "", "Shares with their 95% interval and n.", ""]
     for part, metrics in card.metrics.items():

@@ -1,10 +1,12 @@
 """What both training scripts share: flags, folders, data, and keeping the best weights."""
 
 import argparse
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,9 +17,9 @@ from training.cache import Pixels, data_digest, open_cache
 from training.config import TrainConfig, read_config
 from training.datasets import curated
 from training.datasets.records import Record
-from training.engine import Trainer
+from training.engine import STATE, Trainer
 
-STATE, BEST = "state.pt", "best.safetensors"
+BEST = "best.safetensors"
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,7 @@ def open_run(description: str | None, config_path: Path) -> Run:
     flags = parser.parse_args()
     overrides = {} if flags.seed is None else {"seed": flags.seed}
     config = read_config(flags.config, **overrides)
-    records = curated.load(flags.data)
-    splits.check_disjoint(records)
+    records = load_records(flags.data, config)
     folder = flags.output / config.name
     folder.mkdir(parents=True, exist_ok=True)
     pixels = open_cache(records, flags.output / "cache")
@@ -53,20 +54,38 @@ def open_run(description: str | None, config_path: Path) -> Run:
     return Run(config, records, pixels, folder, device, flags.resume)
 
 
-def open_trainer(run: Run, network: nn.Module) -> Trainer:
-    """Starts a trainer, or takes up the one that was killed."""
-    torch.manual_seed(run.config.seed)
-    trainer = Trainer(network, run.config, run.device)
+def load_records(data: Path, config: TrainConfig) -> list[Record]:
+    """Reads the collection, split as it suggests or, where the run says so, anew by its seed."""
+    records = curated.load(data)
+    if config.redraw:
+        records = splits.redraw(records, np.random.default_rng(config.seed))
+    splits.check_disjoint(records)
+    return records
+
+
+def open_trainer(run: Run, start: Callable[[TrainConfig], nn.Module]) -> Trainer:
+    """Starts a trainer, or takes up the one that was killed; ValueError if that was another."""
+    torch.manual_seed(run.config.seed)  # before the network, whose new layers draw from it
+    trainer = Trainer(start(run.config), run.config, run.device, _fingerprint(run))
     if run.resume and (run.folder / STATE).exists():
         trainer.resume(run.folder / STATE)
     return trainer
 
 
+def _fingerprint(run: Run) -> str:
+    start = run.config.init.removeprefix("file:")
+    weights = checkpoints.digest(Path(start)) if start != run.config.init else start
+    return json.dumps([asdict(run.config), weights, data_digests(run.records)])
+
+
+def data_digests(records: Sequence[Record]) -> dict[str, str]:
+    """One digest for each split that training or its evaluation uses."""
+    return {split: data_digest(splits.of(records, split)) for split in splits.SHARES}
+
+
 def keeper(run: Run, describe: Callable[[TrainConfig], Card]) -> Callable[[nn.Module], None]:
     """Returns what saves the best weights with their card."""
-    digests = {
-        split: data_digest(splits.of(run.records, split)) for split in ("train", "val", "test")
-    }
+    digests = data_digests(run.records)
 
     def keep(network: nn.Module) -> None:
         training = {"config": asdict(run.config)}

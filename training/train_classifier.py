@@ -119,7 +119,7 @@ def main(run: Run) -> None:
     counts = np.bincount(train.targets).tolist()
     weights = losses.class_weights(counts).to(run.device) if config.weighted_loss else None
     engine.fit(
-        open_trainer(run, start_stage(config)),
+        open_trainer(run, start_stage),
         lambda epoch: train_batches(run.pixels, train, config, epoch=epoch),
         partial(stage_loss, config=config, weights=weights),
         lambda network: validation_loss(run, network, val),

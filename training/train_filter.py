@@ -104,7 +104,7 @@ def main(run: Run) -> None:
     train = examples(run.records, "train", power=power, turned=True)
     val = examples(run.records, "val", power=power, turned=False)
     pixels, train = with_synthetic(run.pixels, train, config)
-    trainer = open_trainer(run, start_filter(config.init))
+    trainer = open_trainer(run, lambda config: start_filter(config.init))
     engine.fit(
         trainer,
         lambda epoch: train_batches(pixels, train, config, epoch=epoch),

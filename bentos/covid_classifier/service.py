@@ -8,6 +8,8 @@ import numpy as np
 from bentos.runner import MAX_QUEUE_MS, RUNNER_OPTIONS, Runner
 from bentos.settings import get_settings
 from chestxray.labels import FINDINGS
+from chestxray.preprocessing import SIZE
+from chestxray.projection import PROJECTION_AXES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,13 +17,13 @@ if TYPE_CHECKING:
     from chestxray.checkpoints import Card
     from chestxray.networks import Reading
 
-GRID = 14
+GRID = SIZE // 16  # the stem halves the side twice, each of two transitions once more
 ROW = np.dtype(
     [
         ("ok", "?"),
         ("probabilities", "f4", (len(FINDINGS),)),
         ("cam", "f4", (len(FINDINGS), GRID, GRID)),
-        ("projection", "f4", (3,)),
+        ("projection", "f4", (PROJECTION_AXES,)),
     ]
 )
 

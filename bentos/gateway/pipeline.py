@@ -14,7 +14,6 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 from PIL import Image
 
-from bentos.gateway.admission import Admission
 from bentos.gateway.problems import RejectedByFilter
 from bentos.gateway.runners import Runners
 from bentos.gateway.uploads import Upload
@@ -22,7 +21,7 @@ from bentos.metrics import get_metrics
 from bentos.runner import Images, Rows
 from chestxray import cam
 from chestxray.checkpoints import Card
-from chestxray.errors import AnalysisError, ModelUnavailable
+from chestxray.errors import AnalysisError, CheckpointError, ModelUnavailable
 from chestxray.images import Limits, decode
 from chestxray.labels import FINDINGS, VERDICTS, Finding, Verdict
 from chestxray.preprocessing import prepare
@@ -74,13 +73,14 @@ class Pipeline:
         self,
         runners: Callable[[], Runners],
         served: Sequence[Served],
-        admission: Admission,
         *,
         limits: Limits,
         decode_threads: int,
     ) -> None:
-        self._runners, self._admission, self._limits = runners, admission, limits
+        self._runners, self._limits = runners, limits
         self.xray_filter, self.covid_classifier = served
+        if THRESHOLD not in self.xray_filter.card.thresholds:
+            raise CheckpointError("the filter's checkpoint has no threshold; evaluate it first")
         self._threads = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
 
     async def analyse(
@@ -97,22 +97,22 @@ class Pipeline:
         if passed := _alive(jobs):
             with _stage("classify", passed):
                 rows = await self._runners().classify(_stack(passed))
-            self._admission.learn(time.monotonic() - started, len(jobs))
             for job, row in zip(passed, rows, strict=True):
                 self._finish(job, row, started, heatmap=heatmap)
         return jobs
 
     async def draw(self, job: Job) -> bytes:
-        """Draws the heatmap of an analysis over its picture, as PNG."""
-        if job.picture is None or job.analysis is None or job.analysis.heatmap is None:
+        """Draws the heatmap of an analysis over its picture, as PNG; raises the job's error."""
+        heatmap = job.result.heatmap
+        if job.picture is None or heatmap is None:
             raise ValueError("the analysis was made without picture or heatmap")
-        grid = np.array(job.analysis.heatmap.grid, np.float32)
+        grid = np.array(heatmap.grid, np.float32)
         with _stage("render", [job]):
             return await self._in_thread(cam.overlay, job.picture, grid)
 
     async def _decode(self, job: Job, *, picture: bool) -> None:
         try:
-            await self._in_thread(self._decode_now, job, picture)
+            await self._in_thread(self._decode_now, job, picture, time.monotonic())
         except AnalysisError as error:
             job.error = error
 
@@ -120,7 +120,8 @@ class Pipeline:
         call = partial(function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
-    def _decode_now(self, job: Job, picture: bool) -> None:
+    def _decode_now(self, job: Job, picture: bool, queued: float) -> None:
+        get_metrics().stage_seconds.labels("queue").observe(time.monotonic() - queued)
         image = decode(job.upload.data, limits=self._limits, media_type=job.upload.media_type)
         job.pixels = prepare(image)
         if picture:
@@ -167,14 +168,14 @@ def filter_result(probabilities: np.ndarray, threshold: float) -> FilterResult:
     An image that is not valid is told its likeliest other verdict.
     """
     scores = dict(zip(VERDICTS, _rounded(probabilities), strict=True))
-    score = float(probabilities[VERDICTS.index(Verdict.FRONTAL_CHEST)])
+    score = scores[Verdict.FRONTAL_CHEST]  # as it is shown, so that the comparison is seen to hold
     valid = score >= threshold
     others = [verdict for verdict in VERDICTS if verdict is not Verdict.FRONTAL_CHEST]
     verdict = Verdict.FRONTAL_CHEST if valid else max(others, key=scores.__getitem__)
     return FilterResult(
         verdict=verdict,
         valid=valid,
-        score=round(score, _DIGITS),
+        score=score,
         threshold=threshold,
         scores=scores,
     )

@@ -1,6 +1,5 @@
 """Every error as problem+json (RFC 9457): one table from what went wrong to what is answered."""
 
-import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -13,8 +12,6 @@ from starlette.responses import Response
 
 from chestxray import errors
 from chestxray.results import FilterResult, Problem
-
-logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED_REQUEST = 499
@@ -31,6 +28,15 @@ _STATUS_OF: dict[type[errors.AnalysisError], HTTPStatus] = {
 _CODE_OF = {
     HTTPStatus.NOT_FOUND: "not-found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
+}
+_REASONS = {
+    400: "The request is malformed",
+    413: "Too many bytes or pixels",
+    415: "Not an image format that is read here",
+    422: "The image cannot be read, or is no upright frontal chest X-ray",
+    500: "The service failed",
+    503: "The service is at its capacity, or a model is down; see Retry-After",
+    504: "The deadline passed",
 }
 _RETRY_SECONDS = 1
 """Advice where a model is down: it is usually back, or replaced, at the next try."""
@@ -61,11 +67,22 @@ class RejectedByFilter(errors.NotAnXRay):
         self.result = result
 
 
+_OUTCOME_OF: dict[type[errors.AnalysisError], str] = {
+    RejectedByFilter: "rejected",
+    errors.ModelUnavailable: "server_error",
+}
+"""Where the status alone would mislead: a filter that works, and an outage that is no load."""
+
+
 def problem_of(error: errors.AnalysisError, request_id: str) -> Problem:
     """Describes an error of the core."""
     status = next(_STATUS_OF[kind] for kind in type(error).__mro__ if kind in _STATUS_OF)
-    result = error.result if isinstance(error, RejectedByFilter) else None
-    return _problem(status, error.code, str(error), request_id, filter=result)
+    more: dict[str, Any] = {}
+    if isinstance(error, RejectedByFilter):
+        more["filter"] = error.result
+    if isinstance(error, errors.ImageTooLarge):
+        more["limit"] = error.limit
+    return _problem(status, error.code, str(error), request_id, **more)
 
 
 def _problem(status: HTTPStatus, code: str, detail: str, request_id: str, **more: Any) -> Problem:
@@ -96,12 +113,19 @@ def internal_error(request_id: str) -> JSONResponse:
     return _answer(_problem(status, "internal-error", detail, request_id))
 
 
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describes the problems of a route for the OpenAPI document."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": _REASONS[status], "content": content} for status in statuses}
+
+
 def install(app: FastAPI) -> None:
     """Makes every error of the app a problem."""
 
     @app.exception_handler(errors.AnalysisError)
     def on_analysis_error(request: Request, error: errors.AnalysisError) -> JSONResponse:
         problem = problem_of(error, _request_id(request))
+        request.scope["state"]["outcome"] = _OUTCOME_OF.get(type(error))
         unavailable = problem.status == HTTPStatus.SERVICE_UNAVAILABLE
         return _answer(problem, {"Retry-After": str(_RETRY_SECONDS)} if unavailable else None)
 

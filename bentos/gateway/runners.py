@@ -10,7 +10,7 @@ import numpy as np
 from bentoml.exceptions import BentoMLException
 
 from bentos.runner import Images, Rows
-from chestxray.errors import ModelUnavailable
+from chestxray.errors import CheckpointError, ModelUnavailable
 from chestxray.preprocessing import SIZE
 
 logger = logging.getLogger(__name__)
@@ -63,8 +63,10 @@ class RemoteRunners:
             done = 0
             while done < _TRAINING_CALLS:
                 try:
-                    await ask(blank)
+                    rows = await ask(blank)
                     done += 1
+                    if not rows["ok"].all():
+                        raise CheckpointError("a model fails on a blank image")
                 except ModelUnavailable:
                     await asyncio.sleep(_PAUSE_SECONDS)
         self._warm = True

@@ -1,6 +1,7 @@
 """Gateway: the entry service. It decodes, asks both models, and answers; it loads no model."""
 
 import asyncio
+import logging
 from functools import cache
 
 import bentoml
@@ -12,9 +13,12 @@ from bentos.gateway.app import create_app
 from bentos.gateway.edge import Edge
 from bentos.gateway.pipeline import Pipeline, Served
 from bentos.gateway.runners import RemoteRunners
+from bentos.runner import BENTOML_TIMEOUT_SECONDS
 from bentos.settings import get_settings
 from bentos.xray_filter.service import XRayFilter
 from chestxray import checkpoints
+
+logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.02
 
@@ -36,15 +40,13 @@ def _build() -> Edge:
     pipeline = Pipeline(
         remote_runners,
         served,
-        admission,
         limits=settings.limits,
         decode_threads=settings.decode_threads,
     )
     return Edge(create_app(pipeline, admission, settings))
 
 
-# The timeout lies above every deadline of ours, so that our own 504 comes first (trap 17).
-@bentoml.service(workers=1, traffic={"timeout": 120})
+@bentoml.service(workers=1, traffic={"timeout": BENTOML_TIMEOUT_SECONDS})
 @bentoml.asgi_app(_build(), path="/")
 class Gateway:
     """One process in front; the runners behind it are processes of their own."""
@@ -61,7 +63,10 @@ class Gateway:
         # BentoML connects the dependencies only after the startup hooks, and says when so.
         while not self._connected():
             await asyncio.sleep(_POLL_SECONDS)
-        await remote_runners().warm_up()
+        try:
+            await remote_runners().warm_up()
+        except Exception:
+            logger.exception("the warm-up failed; the service will not become ready")
 
     def _connected(self) -> bool:
         try:

@@ -1,12 +1,14 @@
 """From a request body to the images in it, counted while they stream, kept in memory only."""
 
-import time
+import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastapi import Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -14,9 +16,12 @@ from bentos.gateway.problems import RequestProblem
 
 FIELD = "image"
 _RAW_TYPES = ("application/octet-stream", "")
+_CHARSETS = (b"utf-8", b"utf8", b"us-ascii")
+_MAX_TEXT_FIELDS = 8
+_MAX_TEXT_BYTES = 4096
 # Many clients send all of a body before they read the answer; within these bounds we let them,
 # so that they see the 413. What comes is dropped at once.
-_LINGER_SECONDS = 10.0
+_LINGER_SECONDS = 5.0
 _LINGER_BYTES = 2**30
 
 
@@ -62,8 +67,15 @@ async def read_uploads(
 async def _read_form(
     request: Request, body: AsyncGenerator[bytes, None], max_images: int
 ) -> list[Upload]:
+    _, parameters = parse_options_header(request.headers["content-type"])
+    if parameters.get(b"charset", b"utf-8").lower() not in _CHARSETS:
+        # The parser would use any codec that the sender names; some take minutes for a kilobyte.
+        raise _malformed("the charset of a form must be UTF-8")
+    parser = _InMemoryParser(
+        request.headers, body, max_fields=_MAX_TEXT_FIELDS, max_part_size=_MAX_TEXT_BYTES
+    )
     try:
-        form = await _InMemoryParser(request.headers, body).parse()
+        form = await parser.parse()
     except MultiPartException as error:
         raise _malformed(error.message) from error
     except (KeyError, ValueError) as error:  # no boundary, or headers that do not parse
@@ -85,7 +97,8 @@ def _files(form: FormData, max_images: int) -> list[UploadFile]:
     if len(files) < len(values):
         raise _bad("not-a-file", f"field {FIELD} holds text; send a file, URLs are not fetched")
     if len(files) > max_images:
-        raise _bad("too-many-images", f"{len(files)} images were sent; the limit is {max_images}")
+        detail = f"{len(files)} images were sent; the limit is {max_images}"
+        raise _bad("too-many-images", detail, limit=max_images)
     return files
 
 
@@ -109,11 +122,13 @@ async def _bounded(
 
 
 async def _linger(stream: AsyncIterator[bytes]) -> None:
-    dropped, stop = 0, time.monotonic() + _LINGER_SECONDS
-    async for chunk in stream:
-        dropped += len(chunk)
-        if dropped > _LINGER_BYTES or time.monotonic() > stop:
-            return
+    dropped = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            async for chunk in stream:
+                dropped += len(chunk)
+                if dropped > _LINGER_BYTES:
+                    return
 
 
 def _too_large(max_bytes: int) -> RequestProblem:
@@ -121,7 +136,7 @@ def _too_large(max_bytes: int) -> RequestProblem:
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "body-too-large",
         f"the body is larger than the limit of {max_bytes} bytes",
-        limit_bytes=max_bytes,
+        limit=max_bytes,
     )
 
 
@@ -129,5 +144,5 @@ def _malformed(detail: str) -> RequestProblem:
     return _bad("malformed-form", detail)
 
 
-def _bad(code: str, detail: str) -> RequestProblem:
-    return RequestProblem(HTTPStatus.BAD_REQUEST, code, detail)
+def _bad(code: str, detail: str, **more: Any) -> RequestProblem:
+    return RequestProblem(HTTPStatus.BAD_REQUEST, code, detail, **more)

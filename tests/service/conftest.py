@@ -8,7 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from bentos.gateway.pipeline import THRESHOLD
 from bentos.settings import Settings
+from chestxray import checkpoints
+from chestxray.networks import XRayFilterNet
 from tests.conftest import ROOT
 from tests.service.fakes import FakeRunners, app_over, client_of
 from tests.service.server import Server, serve
@@ -17,6 +20,19 @@ from tests.service.server import Server, serve
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serve("service:Gateway", tmp_path_factory.mktemp("server"), cwd=ROOT) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The shipped weights under a filter that lets everything pass, so that both models work."""
+    folder = tmp_path_factory.mktemp("open")
+    shipped = ROOT / "bentos" / "xray_filter" / "weights.safetensors"
+    card = checkpoints.read_card(shipped).model_copy(update={"thresholds": {THRESHOLD: 0.0}})
+    passing = folder / "filter.safetensors"
+    checkpoints.save(passing, checkpoints.load(shipped, XRayFilterNet()), card)
+    environment = {"CHESTXRAY_FILTER_CHECKPOINT": str(passing)}
+    with serve("service:Gateway", folder, cwd=ROOT, **environment) as running:
         yield running
 
 

@@ -69,7 +69,6 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
     pipeline = Pipeline(
         lambda: runners,
         [first, served[1]],
-        admission,
         limits=settings.limits,
         decode_threads=settings.decode_threads,
     )

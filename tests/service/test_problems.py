@@ -177,7 +177,7 @@ def test_what_is_over_the_bound_is_refused_and_never_reaches_a_model(
             assert 1 <= int(answer.headers["retry-after"]) <= 60
         assert (await client.post("/v1/analyses", **form(DARK))).status_code == 200
 
-    run(test, max_images_in_flight=4)
+    run(test, max_images_in_flight=4, max_images_per_batch=4)
 
 
 def test_bytes_in_memory_are_bounded_and_given_back(run: Callable[..., None]) -> None:
@@ -199,3 +199,63 @@ def test_deadline_of_the_caller_is_kept(run: Callable[..., None], runners: FakeR
         check_problem(answer, 504, "deadline-exceeded")
 
     run(test)
+
+
+def test_room_of_expired_work_is_held_until_it_ends(
+    run: Callable[..., None], runners: FakeRunners
+) -> None:
+    """Traps 5 and 7: what has expired still runs in BentoML's queue."""
+
+    async def test(client: httpx.AsyncClient) -> None:
+        runners.gate = asyncio.Event()
+        headers = {"x-request-timeout-ms": "20"}
+        for _ in range(2):
+            answer = await client.post("/v1/analyses", **form(DARK), headers=headers)
+            check_problem(answer, 504, "deadline-exceeded")
+        for _ in range(3):
+            answer = await client.post("/v1/analyses", **form(DARK), headers=headers)
+            check_problem(answer, 503, "overloaded")
+        assert len(runners.calls) == 2
+
+        runners.gate.set()
+        await asyncio.sleep(0.1)
+        assert (await client.post("/v1/analyses", **form(DARK))).status_code == 200
+
+    run(test, max_images_in_flight=2, max_images_per_batch=2)
+
+
+def test_upload_that_does_not_come_takes_no_room_from_others(run: Callable[..., None]) -> None:
+    async def never() -> Any:
+        yield b"x"
+        await asyncio.sleep(60)
+
+    async def test(client: httpx.AsyncClient) -> None:
+        idle = [asyncio.create_task(client.post("/v1/analyses/batch", content=never()))]
+        idle += [asyncio.create_task(client.post("/v1/analyses", content=never()))]
+        await asyncio.sleep(0.1)
+        assert (await client.post("/v1/analyses", **form(DARK))).status_code == 200
+        for task in idle:
+            task.cancel()
+
+    run(test, max_images_in_flight=1, max_images_per_batch=1)
+
+
+def test_charset_of_a_form_is_not_the_senders_choice(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        headers = {"content-type": "multipart/form-data; boundary=x; charset=punycode"}
+        answer = await client.post("/v1/analyses", content=b"--x--", headers=headers)
+
+        check_problem(answer, 400, "malformed-form")
+
+    run(test)
+
+
+def test_limits_are_told_as_numbers(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        large = (await client.post("/v1/analyses", **form(DARK))).json()
+        many = (await client.post("/v1/analyses/batch", **form(DARK, DARK, DARK))).json()
+
+        assert (large["code"], large["limit"]) == ("image-too-large", 89_999)
+        assert (many["code"], many["limit"]) == ("too-many-images", 2)
+
+    run(test, max_image_pixels=89_999, max_images_per_batch=2)

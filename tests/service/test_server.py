@@ -17,6 +17,7 @@ from tests.phantoms import encode, phantom
 from tests.service.server import Server
 
 CLIENTS = 32
+MODELS = ("xray_filter", "covid_classifier")
 CHEST = encode(phantom(500, 600), "PNG")
 FILES = {"image": ("chest.png", CHEST, "image/png")}
 
@@ -36,34 +37,47 @@ def hammer(server: Server, images: list[bytes], count: int) -> list[httpx.Respon
         return list(pool.map(lambda i: post(client, images[i % len(images)]), range(count)))
 
 
-def test_a_phantom_gets_a_whole_answer(client: httpx.Client) -> None:
-    answer = client.post("/v1/analyses", files=FILES)
+def test_an_accepted_image_gets_a_whole_answer(open_server: Server) -> None:
+    answer = httpx.post(f"{open_server.url}/v1/analyses", files=FILES, timeout=60)
 
-    assert answer.status_code in (200, 422), answer.text
-    if answer.status_code == 422:
-        assert answer.json()["code"] == "not-a-frontal-chest-xray"
+    assert answer.status_code == 200
+    analysis = Analysis.model_validate_json(answer.text)
+    assert sum(analysis.prediction.probabilities.values()) == pytest.approx(1, abs=1e-3)
+    assert analysis.heatmap is not None
+    assert np.ptp(analysis.heatmap.grid) > 0
+    assert np.linalg.norm(analysis.projection) > 0
 
 
-def test_every_answer_under_load_is_right_and_batches_are_shared(server: Server) -> None:
+def test_every_answer_under_load_is_right_and_batches_are_shared(open_server: Server) -> None:
     """Traps 1 to 4: closed sessions, broken connections, batches of one, shedding."""
-    check_load(server, [CHEST], 300)
+    answers = check_load(open_server, [CHEST], 300)
+
+    assert {answer.status_code for answer in answers} == {200}
+    first = answers[0].json()["prediction"]["probabilities"]
+    for answer in answers:
+        found = answer.json()["prediction"]["probabilities"]
+        assert found == pytest.approx(first, abs=1e-3)
 
 
-def test_single_image_is_answered_in_a_quarter_of_a_second(client: httpx.Client) -> None:
-    seconds = [post(client, CHEST).elapsed.total_seconds() for _ in range(25)]
+def test_single_image_is_answered_in_a_quarter_of_a_second(open_server: Server) -> None:
+    """Median of 25, warm, decoding of a 2-megapixel JPEG included."""
+    content = encode(phantom(1400, 1500), "JPEG", quality=90)
+    with httpx.Client(base_url=open_server.url, timeout=60) as client:
+        answers = [post(client, content) for _ in range(25)]
 
-    assert np.median(seconds) < 0.25
+    assert {answer.status_code for answer in answers} == {200}
+    assert np.median([answer.elapsed.total_seconds() for answer in answers]) < 0.25
 
 
 @pytest.mark.soak
 def test_two_thousand_requests_by_32_clients_are_all_answered(server: Server, data: Path) -> None:
-    names = sorted((data / "external").glob("*/*"))
+    names = sorted((data / "external").glob("*/*.*"))
     check_load(server, [name.read_bytes() for name in names], 2000)
 
 
-def check_load(server: Server, images: list[bytes], count: int) -> None:
-    batches = server.total("chestxray_batch_size_count", model="xray_filter")
-    taken = server.total("chestxray_batch_size_sum", model="xray_filter")
+def check_load(server: Server, images: list[bytes], count: int) -> list[httpx.Response]:
+    """Sends requests by 32 clients; all are answered, at the first try, in shared batches."""
+    before = {model: batches(server, model) for model in MODELS}
     seen = server.log.stat().st_size
 
     answers = hammer(server, images, count)
@@ -72,20 +86,18 @@ def check_load(server: Server, images: list[bytes], count: int) -> None:
     log = server.log.read_text()[seen:]
     assert "asking again" not in log
     assert "Traceback" not in log
-    batches = server.total("chestxray_batch_size_count", model="xray_filter") - batches
-    taken = server.total("chestxray_batch_size_sum", model="xray_filter") - taken
-    assert taken == count
-    assert taken / batches > 1.5
+    accepted = sum(answer.status_code == 200 for answer in answers)
+    for model, expected in zip(MODELS, (count, accepted), strict=True):
+        number, images_taken = batches(server, model) - before[model]
+        assert images_taken == expected
+        assert images_taken / number > 1.5
+    return answers
 
 
-def test_same_image_alone_and_under_load_is_answered_the_same(
-    server: Server, client: httpx.Client
-) -> None:
-    alone = post(client, CHEST).json()
-
-    for answer in hammer(server, [CHEST], 40):
-        together = answer.json()
-        assert together["filter"]["scores"] == pytest.approx(alone["filter"]["scores"], abs=2e-4)
+def batches(server: Server, model: str) -> np.ndarray:
+    """How many batches a model took, and how many images in them."""
+    names = ("chestxray_batch_size_count", "chestxray_batch_size_sum")
+    return np.array([server.total(name, model=model) for name in names])
 
 
 def test_real_chest_xrays_of_other_hospitals_are_accepted(client: httpx.Client, data: Path) -> None:

@@ -133,18 +133,23 @@ def test_our_metrics_never_carry_a_raw_path(server: Server, client: httpx.Client
     assert server.total("chestxray_requests_total", route="/v1/analyses") >= 1
 
 
-def test_metrics_of_every_process_are_in_one_place(server: Server, client: httpx.Client) -> None:
+def test_metrics_of_every_process_are_in_one_place(open_server: Server) -> None:
     """Trap 19: prometheus_client must be imported after the workers' folder is set."""
-    before = server.total("chestxray_batch_size_count", model="xray_filter")
-    client.post("/v1/analyses", files=CHEST)
+    models = ("xray_filter", "covid_classifier")
+    before = [open_server.total("chestxray_batch_size_count", model=model) for model in models]
+    answer = httpx.post(f"{open_server.url}/v1/analyses", files=CHEST, timeout=60)
+    label = answer.json()["prediction"]["label"]
 
-    assert server.total("chestxray_batch_size_count", model="xray_filter") == before + 1
-    for model in ("xray_filter", "covid_classifier"):
-        assert server.total("chestxray_model_info", model=model) == 1
-        assert server.total("chestxray_model_load_seconds", model=model) > 0
-    for stage in ("decode", "filter"):
-        assert server.total("chestxray_stage_duration_seconds_count", stage=stage) >= 1
-    assert server.total("chestxray_in_flight", stage="admitted") == 0
+    for model, count in zip(models, before, strict=True):
+        assert open_server.total("chestxray_batch_size_count", model=model) == count + 1
+        assert open_server.total("chestxray_model_info", model=model) == 1
+        assert open_server.total("chestxray_model_load_seconds", model=model) > 0
+    for stage in ("queue", "decode", "filter", "classify"):
+        assert open_server.total("chestxray_stage_duration_seconds_count", stage=stage) >= 1
+    assert open_server.total("chestxray_predictions_total", label=label) >= 1
+    assert open_server.total("chestxray_filter_verdicts_total", verdict="frontal_chest") >= 1
+    assert open_server.total("chestxray_requests_total", outcome="accepted") >= 1
+    assert open_server.total("chestxray_in_flight", stage="admitted") == 0
 
 
 def test_only_the_public_port_and_loopback_are_listened_on(server: Server) -> None:

@@ -1,16 +1,15 @@
-"""Decoding: every format and mode, every limit, every kind of bad file."""
+"""Decoding: every format and mode is read as the same picture."""
 
 import io
-import zipfile
+import struct
+import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from chestxray import errors
-from chestxray.images import Limits, decode, window
+from chestxray.images import decode, window
 from tests.phantoms import encode, phantom
 
 CHEST = phantom(300, 360)
@@ -111,160 +110,35 @@ def test_large_jpeg_is_decoded_at_reduced_scale_to_nearly_the_same_square() -> N
     assert np.abs(difference).mean() < 1.0
 
 
-@pytest.mark.parametrize(("format_", "options"), FORMATS)
-@settings(max_examples=40, deadline=None)
-@given(missing=st.one_of(st.integers(1, 30), st.integers(1, 10**6)))
-def test_truncated_at_any_byte_is_refused(
-    format_: str, options: dict[str, bool], missing: int
-) -> None:
-    data = encode(CHEST, format_, **options)
-    cut = data[: max(0, len(data) - missing)]
+def test_sixteen_bit_alpha_is_dropped_as_in_eight() -> None:
+    found = pixels(png16(CHEST.astype(np.uint16) * 257))
 
-    with pytest.raises(errors.RejectedImage):
-        decode(cut)
+    assert np.abs(found.astype(int) - CHEST).max() <= 1
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    index=st.integers(0, len(FORMATS) - 1),
-    places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=20),
-)
-def test_damaged_bytes_give_a_picture_or_a_rejection(
-    index: int, places: list[tuple[float, int]]
-) -> None:
-    format_, options = FORMATS[index]
-    data = bytearray(encode(CHEST[:64, :64], format_, **options))
-    for share, value in places:
-        data[min(int(share * len(data)), len(data) - 1)] = value
-
-    try:
-        found = decode(bytes(data), limits=Limits(max_pixels=10**6))
-    except errors.RejectedImage:
-        return
-    assert found.mode == "L"
+def test_twelve_bits_in_sixteen_with_alpha_are_refused_and_not_read_as_black() -> None:
+    with pytest.raises(errors.UnsupportedDepth, match="greyscale without alpha"):
+        decode(png16(CHEST.astype(np.uint16) * 16))
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=2000))
-def test_random_bytes_are_refused(data: bytes) -> None:
-    with pytest.raises(errors.RejectedImage):
-        decode(data)
+def png16(values: np.ndarray) -> bytes:
+    """A PNG of 16-bit grey and alpha, which Pillow reads but does not write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + checksum
+
+    height, width = values.shape
+    both = np.dstack([values, np.full_like(values, 65535)]).astype(">u2").reshape(height, -1)
+    rows = b"".join(b"\0" + row.tobytes() for row in both)
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 4, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def test_empty_file_has_its_own_error() -> None:
-    with pytest.raises(errors.EmptyImage):
-        decode(b"")
+def test_tiff_that_stores_white_as_zero_is_inverted() -> None:
+    data = encode(CHEST.astype(np.uint16) * 257, "TIFF", tiffinfo={262: 0})
+    assert Image.open(io.BytesIO(data)).tag_v2[262] == 0  # type: ignore[attr-defined]
 
+    found = pixels(data).astype(int)
 
-def test_text_is_an_unsupported_format() -> None:
-    with pytest.raises(errors.UnsupportedFormat, match="JPEG, PNG, TIFF, WEBP, BMP"):
-        decode(b"hello, I am a chest X-ray")
-
-
-def test_gif_is_an_unsupported_format() -> None:
-    with pytest.raises(errors.UnsupportedFormat):
-        decode(encode(CHEST, "GIF"))
-
-
-def test_image_over_the_byte_limit_is_rejected() -> None:
-    data = encode(CHEST, "PNG")
-
-    with pytest.raises(errors.ImageTooLarge, match=f"{len(data)} bytes; the limit is 100"):
-        decode(data, limits=Limits(max_bytes=100))
-
-
-@pytest.mark.parametrize(("format_", "options"), FORMATS)
-def test_image_over_the_pixel_limit_is_rejected(format_: str, options: dict[str, bool]) -> None:
-    with pytest.raises(errors.ImageTooLarge, match="300x360 = 108000 pixels; the limit is 107999"):
-        decode(encode(CHEST, format_, **options), limits=Limits(max_pixels=107_999))
-
-
-def test_pixel_limit_holds_before_a_pixel_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    def explode(self: Image.Image) -> None:
-        raise AssertionError("pixels were decoded")
-
-    data = encode(np.zeros((30_000, 30_000), np.uint8)[:, :1], "PNG")
-    monkeypatch.setattr(Image.Image, "load", explode)
-
-    with pytest.raises(errors.ImageTooLarge):
-        decode(data, limits=Limits(max_pixels=29_999))
-
-
-def test_declared_type_that_contradicts_the_bytes_is_mislabelled() -> None:
-    with pytest.raises(errors.MislabelledImage, match="declared as image/png but is image/jpeg"):
-        decode(encode(CHEST, "JPEG"), media_type="image/png")
-
-
-@pytest.mark.parametrize(
-    "media_type", ["image/jpeg", "IMAGE/JPG; q=1", "application/octet-stream", "text/plain", None]
-)
-def test_declared_type_that_is_right_or_vague_is_accepted(media_type: str | None) -> None:
-    assert decode(encode(CHEST, "JPEG"), media_type=media_type).mode == "L"
-
-
-def zip_of_text() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("a.txt", "text")
-    return file.getvalue()
-
-
-@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "TIFF", "BMP"])
-def test_image_with_an_archive_behind_it_is_a_polyglot(format_: str) -> None:
-    with pytest.raises(errors.PolyglotFile):
-        decode(encode(CHEST, format_) + zip_of_text())
-
-
-@pytest.mark.parametrize(
-    "payload", [b"%PDF-1.7 x", b"<script>alert(1)</script>", b"<?php x", b"GIF89a", b"\x7fELF"]
-)
-def test_image_with_another_file_behind_it_is_a_polyglot(payload: bytes) -> None:
-    with pytest.raises(errors.PolyglotFile):
-        decode(encode(CHEST, "PNG") + payload)
-
-
-def test_jpeg_with_markup_in_its_comment_is_a_polyglot() -> None:
-    with pytest.raises(errors.PolyglotFile):
-        decode(encode(CHEST, "JPEG", comment=b"<html><script>alert(1)</script>"))
-
-
-@pytest.mark.parametrize("tail", [b"\0" * 100, b"\r\n", b"SEFT phone maker's trailer"])
-def test_harmless_bytes_behind_a_jpeg_are_accepted(tail: bytes) -> None:
-    assert decode(encode(CHEST, "JPEG") + tail).size == (300, 360)
-
-
-def test_jpeg_with_a_second_picture_behind_it_is_read_as_its_first() -> None:
-    second = np.zeros((50, 50), np.uint8)
-
-    assert decode(encode(CHEST, "JPEG") + encode(second, "JPEG")).size == (300, 360)
-
-
-@pytest.mark.parametrize("format_", ["TIFF", "PNG", "WEBP"])
-def test_several_frames_are_refused(format_: str) -> None:
-    frames = [Image.fromarray(CHEST), Image.fromarray(255 - CHEST)]
-    file = io.BytesIO()
-    frames[0].save(file, format_, save_all=True, append_images=frames[1:])
-
-    with pytest.raises(errors.MultiFrameImage, match="2 pictures"):
-        decode(file.getvalue())
-
-
-def test_jpeg_with_endless_scans_is_refused() -> None:
-    data = encode(CHEST, "JPEG", progressive=True)
-    end = data.rindex(b"\xff\xd9")
-    start = data.rindex(b"\xff\xda")
-
-    with pytest.raises(errors.UnreadableImage, match="scans"):
-        decode(data[:end] + data[start:end] * 200 + data[end:])
-
-
-def test_decoder_messages_do_not_leak_library_text() -> None:
-    data = bytearray(encode(CHEST, "PNG"))
-    data[60:90] = b"\xff" * 30
-
-    with pytest.raises(errors.UnreadableImage) as caught:
-        decode(bytes(data))
-    assert str(caught.value) in (
-        "the PNG image cannot be decoded; it is damaged",
-        "the PNG image data ends early; send it whole",
-    )
+    assert np.corrcoef(found.ravel(), CHEST.ravel())[0, 1] < -0.99

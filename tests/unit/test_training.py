@@ -159,8 +159,8 @@ def toy_run(folder: Path, schedule: str, *, stops: list[int]) -> Trainer:
     for stop in stops:
         torch.manual_seed(0)
         trainer = Trainer(Toy(), toy_config(epochs=6, schedule=schedule), torch.device("cpu"))
-        if (folder / run.STATE).exists():
-            trainer.resume(folder / run.STATE)
+        if (folder / engine.STATE).exists():
+            trainer.resume(folder / engine.STATE)
         validate = killed_after(stop - len(trainer.history))
         with contextlib.suppress(KeyboardInterrupt):
             engine.fit(trainer, toy_batches, toy_loss, validate, lambda _: None, folder)

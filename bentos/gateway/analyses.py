@@ -1,0 +1,121 @@
+"""The routes that analyse images."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
+
+from bentos.gateway import problems
+from bentos.gateway.admission import Admission
+from bentos.gateway.pipeline import Job, Pipeline
+from bentos.gateway.problems import RequestProblem
+from bentos.gateway.uploads import FIELD, read_uploads
+from bentos.settings import Settings
+from chestxray.containers import MEDIA_TYPES
+from chestxray.errors import AnalysisError
+from chestxray.results import Analysis, BatchAnalysis, Problem
+
+_FORM_OVERHEAD_BYTES = 64 * 1024
+"""Room for boundaries and part headers around the image itself, which has its own limit."""
+
+
+class Options(BaseModel):
+    """What an analysis may be asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    heatmap: Literal["cam", "none"] = "cam"
+
+
+Timeout = Annotated[int | None, Header(alias="X-Request-Timeout-Ms", ge=1, le=600_000)]
+
+
+def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) -> APIRouter:
+    """Builds the routes over a pipeline."""
+    router = APIRouter()
+
+    @router.post("/v1/analyses", response_model=Analysis, **_ONE)
+    async def analyse(
+        request: Request, options: Annotated[Options, Query()], timeout_ms: Timeout = None
+    ) -> Any:
+        """Analyses one image; with `Accept: image/png` the answer is the heatmap over it."""
+        drawn = request.headers.get("accept", "").startswith("image/png")
+        heatmap = drawn or options.heatmap == "cam"
+        limit = settings.max_image_bytes + _FORM_OVERHEAD_BYTES
+        with admission.admit() as ticket:
+            async with _Deadline(timeout_ms, settings):
+                uploads = await read_uploads(request, ticket, max_images=1, max_bytes=limit)
+                ticket.add_images(1)
+                work = pipeline.analyse(uploads, heatmap=heatmap, picture=drawn)
+                (job,) = await ticket.run(work)
+                request.scope["state"]["timing"] = job.milliseconds
+                if drawn:
+                    return Response(await pipeline.draw(job), media_type="image/png")
+        return job.result
+
+    @router.post("/v1/analyses/batch", response_model=BatchAnalysis, **_BATCH)
+    async def analyse_batch(
+        request: Request, options: Annotated[Options, Query()], timeout_ms: Timeout = None
+    ) -> BatchAnalysis:
+        """Analyses several images; each gets a result or a problem of its own, in order."""
+        most, limit = settings.max_images_per_batch, settings.max_batch_bytes
+        with admission.admit() as ticket:
+            async with _Deadline(timeout_ms, settings):
+                uploads = await read_uploads(request, ticket, max_images=most, max_bytes=limit)
+                ticket.add_images(len(uploads))
+                heatmap = options.heatmap == "cam"
+                jobs = await ticket.run(pipeline.analyse(uploads, heatmap=heatmap))
+        return BatchAnalysis(results=[_result(request, job) for job in jobs])
+
+    return router
+
+
+class _Deadline:
+    """Ends what takes too long with 504."""
+
+    def __init__(self, timeout_ms: int | None, settings: Settings) -> None:
+        longest = settings.request_timeout_seconds
+        self._seconds = min(longest, timeout_ms / 1000) if timeout_ms else longest
+        self._timeout = asyncio.timeout(self._seconds)
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(self, *exception: Any) -> None:
+        try:
+            await self._timeout.__aexit__(*exception)
+        except TimeoutError as error:
+            raise RequestProblem(
+                HTTPStatus.GATEWAY_TIMEOUT,
+                "deadline-exceeded",
+                f"there was no answer within {self._seconds:g} s",
+            ) from error
+
+
+def _result(request: Request, job: Job) -> Analysis | Problem:
+    try:
+        return job.result
+    except AnalysisError as error:
+        return problems.problem_of(error, request.scope["state"]["request_id"])
+
+
+def _body(schema: dict[str, Any]) -> dict[str, Any]:
+    form = {"type": "object", "required": [FIELD], "properties": {FIELD: schema}}
+    raw = ["application/octet-stream", *MEDIA_TYPES.values()]
+    content = {"multipart/form-data": {"schema": form}} | {kind: {"schema": _FILE} for kind in raw}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+_FILE = {"type": "string", "format": "binary"}
+_ONE: dict[str, Any] = {
+    "openapi_extra": _body(_FILE),
+    "responses": problems.responses(400, 413, 415, 422, 500, 503, 504)
+    | {200: {"content": {"image/png": {"schema": _FILE}}}},
+}
+_BATCH: dict[str, Any] = {
+    "openapi_extra": _body({"type": "array", "items": _FILE}),
+    # A problem of one image is a result here; only one of the whole request is a status.
+    "responses": problems.responses(400, 413, 415, 500, 503, 504),
+}

@@ -1,0 +1,39 @@
+"""What the README says is so."""
+
+import re
+
+import pytest
+
+from chestxray import checkpoints
+from tests.conftest import ROOT
+from training import model_card
+
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["xray_filter", "covid_classifier"])
+def test_figures_are_those_of_the_shipped_models(name: str) -> None:
+    card = checkpoints.read_card(ROOT / "bentos" / name / "weights.safetensors")
+
+    for row in model_card.headline(card):
+        assert row in README
+
+
+@pytest.mark.parametrize("name", ["xray_filter", "covid_classifier"])
+def test_model_card_is_that_of_the_shipped_weights(name: str) -> None:
+    folder = ROOT / "bentos" / name
+    card = checkpoints.read_card(folder / "weights.safetensors")
+
+    assert (folder / "MODEL_CARD.md").read_text() == model_card.render(card)
+
+
+def test_named_files_and_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"make ([a-z-]+)", README):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+    for path in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / path).exists(), path
+
+
+def test_research_use_is_said_first() -> None:
+    assert "Research use only. Not a diagnosis." in README[:600]
