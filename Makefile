@@ -11,7 +11,7 @@ export BENTOML_HOME ?= $(CURDIR)/.bentoml
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-soak test-gpu check format train-filter train-classifier evaluate bento clean
+.PHONY: help serve test test-soak test-gpu check format train-filter train-classifier evaluate loadtest bento clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -64,6 +64,10 @@ train-classifier: $(VENV)/.dev ## train both stages, measure and ship the classi
 evaluate: $(VENV)/.dev ## measure again what is shipped
 	$(BIN)/python -m training.evaluate bentos/xray_filter/weights.safetensors --data $(DATA)
 	$(BIN)/python -m training.evaluate bentos/covid_classifier/weights.safetensors --data $(DATA)
+
+loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs on PORT
+	$(BIN)/locust -f loadtests/locustfile.py --host http://$(HOST):$(PORT) --headless \
+		--users 10 --spawn-rate 5 --run-time 30s --only-summary
 
 bento: $(VENV)/.serving $(BENTOML_HOME) ## build the bento
 	$(BIN)/bentoml build

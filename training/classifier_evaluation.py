@@ -1,7 +1,7 @@
 """How well the classifier does inside, within one source, and at hospitals it never saw."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,11 +11,9 @@ from chestxray import projection
 from chestxray.checkpoints import Card
 from chestxray.networks import CovidClassifierNet
 from chestxray.projection import PROJECTION_AXES
-from training import engine
-from training.cache import Pixels
 from training.datasets.curated import SAME_SOURCE
-from training.datasets.records import Record
-from training.examples import Examples, eval_batches
+from training.examples import eval_batches
+from training.material import Material
 from training.metrics import performance
 from training.train_classifier import examples
 
@@ -31,39 +29,30 @@ _REFERENCE_IMAGES = 600
 """Training images that the projection is fitted on."""
 
 
-def complete(
-    network: CovidClassifierNet,
-    card: Card,
-    records: Sequence[Record],
-    pixels: Pixels,
-    device: torch.device,
-) -> Card:
+def complete(material: Material) -> Card:
     """Fits temperature and projection, and measures on what neither training nor fit has seen."""
+    val = examples(material.records, "val", power=1.0)
+    temperature = fit_temperature(material.logits(val), torch.from_numpy(val.targets))
+    card = material.card.model_copy(update={"temperature": temperature, "caveats": CAVEATS})
+    _fit_projection(material)
+    return card.model_copy(update={"metrics": measure(replace(material, card=card))})
+
+
+def measure(material: Material) -> dict[str, Any]:
+    """Compares predictions with labels: within one source, beside it, and at other hospitals."""
     generator = np.random.default_rng(0)
-    size = card.preprocessing.size
-
-    def logits(chosen: Examples) -> torch.Tensor:
-        return engine.predict(network, eval_batches(pixels, chosen, size=size), device)
-
-    def same_source(chosen: Examples) -> np.ndarray:
-        return np.array([records[row].dataset == SAME_SOURCE for row in chosen.rows])
-
-    val = examples(records, "val", power=1.0)
-    temperature = fit_temperature(logits(val), torch.from_numpy(val.targets))
-    test, external = (examples(records, name, power=1.0) for name in ("test", "external"))
+    test, external = (examples(material.records, n, power=1.0) for n in ("test", "external"))
+    same = np.array([material.records[row].dataset == SAME_SOURCE for row in test.rows])
     parts = {
-        f"test_without_{SAME_SOURCE}": test.where(~same_source(test)),
-        f"test_{SAME_SOURCE}": test.where(same_source(test)),
+        f"test_without_{SAME_SOURCE}": test.where(~same),
+        f"test_{SAME_SOURCE}": test.where(same),
         "external": external,
     }
     metrics = {}
     for name, part in parts.items():
-        probabilities = (logits(part).double() / temperature).softmax(dim=1).numpy()
+        probabilities = (material.logits(part) / material.card.temperature).softmax(dim=1).numpy()
         metrics[name] = asdict(performance(probabilities, part.targets, generator=generator))
-    _fit_projection(network, examples(records, "train", power=1.0), pixels, device, generator)
-    return card.model_copy(
-        update={"temperature": temperature, "metrics": metrics, "caveats": CAVEATS}
-    )
+    return metrics
 
 
 def fit_temperature(logits: torch.Tensor, targets: torch.Tensor) -> float:
@@ -77,16 +66,15 @@ def fit_temperature(logits: torch.Tensor, targets: torch.Tensor) -> float:
 
 
 @torch.inference_mode()
-def _fit_projection(
-    network: CovidClassifierNet,
-    train: Examples,
-    pixels: Pixels,
-    device: torch.device,
-    generator: np.random.Generator,
-) -> None:
+def _fit_projection(material: Material) -> None:
+    network = material.network
+    if not isinstance(network, CovidClassifierNet):
+        raise TypeError("only the classifier has a projection")
+    train = examples(material.records, "train", power=1.0)
     drawn = np.zeros(len(train), bool)
-    drawn[generator.permutation(len(train))[:_REFERENCE_IMAGES]] = True
-    batches = eval_batches(pixels, train.where(drawn), size=pixels.shape[-1])
+    drawn[np.random.default_rng(0).permutation(len(train))[:_REFERENCE_IMAGES]] = True
+    size, device = material.card.preprocessing.size, material.device
+    batches = eval_batches(material.pixels, train.where(drawn), size=size)
     embeddings = torch.cat([network(images.to(device)).embedding.cpu() for images, _ in batches])
     fitted = projection.fit(embeddings.numpy(), axes=PROJECTION_AXES)
     network.projection_mean.copy_(torch.from_numpy(fitted.mean))

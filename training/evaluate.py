@@ -9,8 +9,10 @@ The last line measures again what is shipped.
 
 import argparse
 from pathlib import Path
+from types import ModuleType
 
 import torch
+from torch import nn
 
 from chestxray import checkpoints
 from chestxray.checkpoints import Card
@@ -18,23 +20,26 @@ from chestxray.networks import CovidClassifierNet, XRayFilterNet
 from training import classifier_evaluation, filter_evaluation, model_card
 from training.cache import open_cache
 from training.config import parse_config
+from training.material import Material
 from training.run import load_records
 
+_EVALUATION_OF: dict[str, tuple[type[nn.Module], ModuleType]] = {
+    XRayFilterNet.architecture: (XRayFilterNet, filter_evaluation),
+    CovidClassifierNet.architecture: (CovidClassifierNet, classifier_evaluation),
+}
 WEIGHTS, MODEL_CARD = "weights.safetensors", "MODEL_CARD.md"
 
 
 def evaluate(
     checkpoint: Path, *, data: Path, cache: Path, device: torch.device
-) -> tuple[torch.nn.Module, Card]:
+) -> tuple[nn.Module, Card]:
     """Loads a checkpoint of either model and measures it; the card comes back completed."""
     card = checkpoints.read_card(checkpoint)
     records = load_records(data, parse_config(card.training["config"]))
     pixels = open_cache(records, cache)
-    if card.architecture == XRayFilterNet.architecture:
-        judge = checkpoints.load(checkpoint, XRayFilterNet()).to(device)
-        return judge, filter_evaluation.complete(judge, card, records, pixels, device)
-    reader = checkpoints.load(checkpoint, CovidClassifierNet()).to(device)
-    return reader, classifier_evaluation.complete(reader, card, records, pixels, device)
+    kind, evaluation = _EVALUATION_OF[card.architecture]
+    network = checkpoints.load(checkpoint, kind()).to(device)
+    return network, evaluation.complete(Material(network, card, records, pixels, device))
 
 
 def main() -> None:

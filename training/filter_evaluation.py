@@ -1,20 +1,17 @@
 """How well the filter tells upright frontal chest X-rays from everything else."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from chestxray.checkpoints import Card
 from chestxray.labels import QUARTER_TURNS, VERDICTS, Verdict
-from chestxray.networks import XRayFilterNet
-from training import engine
-from training.cache import Pixels
 from training.datasets.records import Record
-from training.examples import Examples, eval_batches
+from training.examples import Examples
+from training.material import Material
 from training.metrics import Floats, wilson
 from training.train_filter import examples
 
@@ -28,33 +25,33 @@ _REALLY_ROTATED = "rotated_cxr"
 """Films that were stored turned; the direction is not known, so they are for testing only."""
 
 
-def complete(
-    network: XRayFilterNet,
-    card: Card,
-    records: Sequence[Record],
-    pixels: Pixels,
-    device: torch.device,
-) -> Card:
+def complete(material: Material) -> Card:
     """Chooses the threshold on the validation split and measures on what no choice has seen."""
+    val = _split(material, "val")
+    threshold = choose_threshold(_scores(material, val)[:, _FRONTAL], val.targets == _FRONTAL)
+    update = {"thresholds": {Verdict.FRONTAL_CHEST.value: threshold}, "caveats": CAVEATS}
+    card = material.card.model_copy(update=update)
+    metrics = measure(replace(material, card=card))
+    return card.model_copy(update={"metrics": metrics})
 
-    def scores(chosen: Examples) -> Floats:
-        batches = eval_batches(pixels, chosen, size=card.preprocessing.size)
-        return engine.predict(network, batches, device).double().softmax(dim=1).numpy()
 
-    def split(name: str) -> Examples:
-        return examples(records, name, power=1.0, turned=False)
+def measure(material: Material) -> dict[str, Any]:
+    """Compares the decisions at the card's threshold with the truth."""
+    threshold = material.card.thresholds[Verdict.FRONTAL_CHEST]
+    metrics = {}
+    for name in ("test", "external"):
+        chosen = _split(material, name)
+        metrics[name] = _compare(_scores(material, chosen), chosen.targets, threshold)
+    films = _scores(material, _rotated_films(material.records))
+    return metrics | {"really_rotated": _rejected(films, threshold)}
 
-    val = split("val")
-    threshold = choose_threshold(scores(val)[:, _FRONTAL], val.targets == _FRONTAL)
-    metrics = {
-        name: _measure(scores(split(name)), split(name).targets, threshold)
-        for name in ("test", "external")
-    }
-    metrics["really_rotated"] = _rejected(scores(_rotated_films(records)), threshold)
-    thresholds = {Verdict.FRONTAL_CHEST.value: threshold}
-    return card.model_copy(
-        update={"thresholds": thresholds, "metrics": metrics, "caveats": CAVEATS}
-    )
+
+def _split(material: Material, name: str) -> Examples:
+    return examples(material.records, name, power=1.0, turned=False)
+
+
+def _scores(material: Material, chosen: Examples) -> Floats:
+    return material.logits(chosen).softmax(dim=1).numpy()
 
 
 def choose_threshold(scores: Floats, valid: npt.NDArray[np.bool_]) -> float:
@@ -74,7 +71,7 @@ def decide(scores: Floats, threshold: float) -> npt.NDArray[np.int64]:
     return np.where(scores[:, _FRONTAL] >= threshold, _FRONTAL, others.argmax(axis=1))
 
 
-def _measure(scores: Floats, targets: npt.NDArray[np.int64], threshold: float) -> dict[str, Any]:
+def _compare(scores: Floats, targets: npt.NDArray[np.int64], threshold: float) -> dict[str, Any]:
     decided, valid = decide(scores, threshold), targets == _FRONTAL
     right = (decided == _FRONTAL) == valid
     turned = np.isin(targets, [VERDICTS.index(v) for v in QUARTER_TURNS])

@@ -31,6 +31,11 @@ def test_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, key: str, value: 
         Settings()
 
 
+def test_batch_that_could_never_be_admitted_is_refused() -> None:
+    with pytest.raises(ValidationError, match="above max_images_in_flight"):
+        Settings(max_images_in_flight=8, max_images_per_batch=16)
+
+
 def test_every_key_says_what_it_means() -> None:
     import ast
     import inspect

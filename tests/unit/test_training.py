@@ -111,6 +111,30 @@ def test_classifier_is_trained_in_two_stages_measured_and_shipped(
     assert network.projection_axes.norm(dim=1).tolist() == pytest.approx([1, 1, 1], abs=1e-4)
 
 
+def test_same_seed_starts_from_the_same_weights(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny(train_filter.CONFIG, tmp_path / "filter.toml")
+    weights = []
+    for seed in (1, 1, 2):
+        arguments = ("--config", config, "--data", collection, "--output", tmp_path)
+        flags(monkeypatch, *arguments, "--seed", seed)
+        opened = run.open_run(None, train_filter.CONFIG)
+        trainer = run.open_trainer(opened, lambda config: train_filter.start_filter(config.init))
+        weights.append(trainer.network.backbone.classifier[1].weight)
+
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_state_of_another_run_is_not_resumed(tmp_path: Path) -> None:
+    state = tmp_path / engine.STATE
+    Trainer(Toy(), toy_config(), torch.device("cpu"), "one").save(state)
+
+    with pytest.raises(ValueError, match="another configuration"):
+        Trainer(Toy(), toy_config(), torch.device("cpu"), "other").resume(state)
+
+
 def test_stage_two_starts_covid_as_the_opacity_of_stage_one(
     tmp_path: Path, random_classifier: Path
 ) -> None:

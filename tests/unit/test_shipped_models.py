@@ -1,0 +1,68 @@
+"""The shipped models are as good as their cards say, and good enough."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from chestxray import checkpoints
+from chestxray.networks import CovidClassifierNet, XRayFilterNet
+from tests.conftest import ROOT
+from training import classifier_evaluation, filter_evaluation
+from training.cache import open_cache
+from training.datasets import curated
+from training.material import Material
+
+FILTER = ROOT / "bentos" / "xray_filter" / "weights.safetensors"
+CLASSIFIER = ROOT / "bentos" / "covid_classifier" / "weights.safetensors"
+
+
+def metrics_on_card(path: Path) -> dict[str, Any]:
+    return checkpoints.read_card(path).metrics
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def material(path: Path, network: nn.Module, data: Path, cache: Path) -> Material:
+    """Test and external images alone: no more is needed to measure."""
+    records = [
+        record
+        for record in curated.load(data)
+        if record.split in ("test", "external") or record.label == "rotated_cxr"
+    ]
+    card, loaded = checkpoints.read_card(path), checkpoints.load(path, network)
+    return Material(loaded, card, records, open_cache(records, cache), torch.device("cpu"))
+
+
+def test_filter_reaches_its_floor() -> None:
+    assert metrics_on_card(FILTER)["test"]["accuracy"]["value"] >= 0.97
+
+
+@pytest.mark.parametrize(("part", "floor"), [("test_without_siim", 0.80), ("test_siim", 0.55)])
+def test_classifier_reaches_its_floors(part: str, floor: float) -> None:
+    assert metrics_on_card(CLASSIFIER)[part]["balanced_accuracy"]["value"] >= floor
+
+
+def test_figures_of_the_filter_can_be_measured_again(data: Path, cache: Path) -> None:
+    found = filter_evaluation.measure(material(FILTER, XRayFilterNet(), data, cache))
+
+    for part, shares in metrics_on_card(FILTER).items():
+        for name, share in shares.items():
+            if name != "verdict_recall":
+                assert found[part][name]["n"] == share["n"]
+                assert found[part][name]["value"] == pytest.approx(share["value"], abs=0.005)
+
+
+def test_figures_of_the_classifier_can_be_measured_again(data: Path, cache: Path) -> None:
+    found = classifier_evaluation.measure(material(CLASSIFIER, CovidClassifierNet(), data, cache))
+
+    for part, figures in metrics_on_card(CLASSIFIER).items():
+        assert found[part]["n"] == figures["n"]
+        assert found[part]["auc"] == pytest.approx(figures["auc"], abs=0.005)
+        again = found[part]["balanced_accuracy"]["value"]
+        assert again == pytest.approx(figures["balanced_accuracy"]["value"], abs=0.01)
