@@ -1,5 +1,7 @@
 """What surrounds every request: id, measure, headers, and an answer whatever happens."""
 
+import asyncio
+import contextlib
 import logging
 import re
 import time
@@ -14,6 +16,7 @@ from bentos.metrics import get_metrics
 logger = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_LINGER_SECONDS, _LINGER_BYTES = 5.0, 2**30
 _HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -30,13 +33,14 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(scope, send)
+        exchange = _Exchange(scope, receive, send)
         try:
-            await self.app(scope, receive, exchange.send)
+            await self.app(scope, exchange.receive, exchange.send)
         except Exception:
             logger.exception("request %s failed", exchange.request_id)
             if exchange.status is None:
-                await internal_error(exchange.request_id)(scope, receive, exchange.send)
+                answer = internal_error(exchange.request_id)
+                await answer(scope, exchange.receive, exchange.send)
         finally:
             exchange.measure()
 
@@ -44,17 +48,34 @@ class Edge:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        given = Headers(scope=scope).get("x-request-id", "")
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         self.status: int | None = None
-        self._scope, self._send = scope, send
+        self._scope, self._receive, self._send = scope, receive, send
+        self._body_comes = headers.get("expect", "").lower() != "100-continue"
         self._started = time.monotonic()
         self._state = scope.setdefault("state", {})
         self._state.update(request_id=self.request_id, outcome=None, timing={})
 
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._body_comes = message.get("more_body", False)
+        return message
+
+    async def _drop_body(self) -> None:
+        """Lets the rest of the body come: most clients send all of it before they read an answer,
+        and would see a broken connection in its place."""
+        dropped = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while self._body_comes and dropped < _LINGER_BYTES:
+                    dropped += len((await self.receive()).get("body", b""))
+
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            await self._drop_body()
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self.request_id

@@ -1,8 +1,6 @@
 """From a request body to the images in it, counted while they stream, kept in memory only."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -19,10 +17,6 @@ _RAW_TYPES = ("application/octet-stream", "")
 _CHARSETS = (b"utf-8", b"utf8", b"us-ascii")
 _MAX_TEXT_FIELDS = 8
 _MAX_TEXT_BYTES = 4096
-# Many clients send all of a body before they read the answer; within these bounds we let them,
-# so that they see the 413. What comes is dropped at once.
-_LINGER_SECONDS = 5.0
-_LINGER_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -105,30 +99,15 @@ def _files(form: FormData, max_images: int) -> list[UploadFile]:
 async def _bounded(
     request: Request, account: Account, max_bytes: int
 ) -> AsyncGenerator[bytes, None]:
-    declared = request.headers.get("content-length", "0")
-    stream = request.stream()
-    if int(declared) > max_bytes:
-        if request.headers.get("expect", "").lower() != "100-continue":
-            await _linger(stream)
+    if int(request.headers.get("content-length", "0")) > max_bytes:
         raise _too_large(max_bytes)
     total = 0
-    async for chunk in stream:
+    async for chunk in request.stream():
         total += len(chunk)
         if total > max_bytes:
-            await _linger(stream)
             raise _too_large(max_bytes)
         account.add_bytes(len(chunk))
         yield chunk
-
-
-async def _linger(stream: AsyncIterator[bytes]) -> None:
-    dropped = 0
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_LINGER_SECONDS):
-            async for chunk in stream:
-                dropped += len(chunk)
-                if dropped > _LINGER_BYTES:
-                    return
 
 
 def _too_large(max_bytes: int) -> RequestProblem:
