@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol
 
 import aiohttp
 import numpy as np
 from bentoml.exceptions import BentoMLException
 
+from bentos.gateway.coalescing import Coalescer
 from bentos.runner import Images, Rows
 from chestxray.errors import CheckpointError, ModelUnavailable
 from chestxray.preprocessing import SIZE
@@ -35,15 +37,19 @@ class Runners(Protocol):
 class RemoteRunners:
     """The BentoML services that the gateway depends on."""
 
-    def __init__(self, xray_filter: Any, covid_classifier: Any) -> None:
+    def __init__(self, xray_filter: Any, covid_classifier: Any, *, largest: int) -> None:
         self._filter, self._classifier = xray_filter, covid_classifier
+        self._judge = Coalescer(partial(_ask, xray_filter.to_async.judge), largest=largest)
+        self._classify = Coalescer(
+            partial(_ask, covid_classifier.to_async.classify), largest=largest
+        )
         self._warm = False
 
     async def judge(self, images: Images) -> Rows:
-        return await _ask(self._filter.to_async.judge, images)
+        return await self._judge(images)
 
     async def classify(self, images: Images) -> Rows:
-        return await _ask(self._classifier.to_async.classify, images)
+        return await self._classify(images)
 
     async def ready(self) -> bool:
         """Whether both models are warm and answer, said within a second whatever is dead."""

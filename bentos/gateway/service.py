@@ -27,7 +27,9 @@ _POLL_SECONDS = 0.02
 def remote_runners() -> RemoteRunners:
     """The runners of this process; they exist once the service does."""
     service = bentoml.get_current_service()
-    return RemoteRunners(service.xray_filter, service.covid_classifier)
+    return RemoteRunners(
+        service.xray_filter, service.covid_classifier, largest=get_settings().max_model_batch
+    )
 
 
 def _build() -> Edge:

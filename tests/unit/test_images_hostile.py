@@ -190,12 +190,14 @@ def chunk(kind: bytes, data: bytes = b"") -> bytes:
 
 
 def tiff_of_frames(count: int) -> bytes:
-    """A TIFF whose directories are one entry long and point at one another."""
-    entry = struct.pack("<HHII", 256, 4, 1, 8)
-    directories = [
-        struct.pack("<H", 1) + entry + struct.pack("<I", 8 + 18 * (i + 1)) for i in range(count)
-    ]
-    return b"II*\0" + struct.pack("<I", 8) + b"".join(directories)
+    """A TIFF of many pages that share the same eight by eight pixels."""
+    fields = [(256, 4, 1, 8), (257, 4, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
+    fields += [(273, 4, 1, 8), (278, 4, 1, 8), (279, 4, 1, 64)]
+    directory = struct.pack("<H", len(fields))
+    directory += b"".join(struct.pack("<HHII", *field) for field in fields)
+    first, size = 8 + 64, len(directory) + 4
+    pages = [directory + struct.pack("<I", first + size * (i + 1)) for i in range(count)]
+    return b"II*\0" + struct.pack("<I", first) + bytes(64) + b"".join(pages)
 
 
 def tiff_of_strips(count: int) -> bytes:
@@ -207,7 +209,7 @@ def tiff_of_strips(count: int) -> bytes:
 
 
 BOMBS = {
-    "frames of a TIFF": tiff_of_frames(200_000),
+    "frames of a TIFF": tiff_of_frames(50_000),
     "strips of a TIFF": tiff_of_strips(2_000_000),
     "chunks of a PNG": encode(CHEST, "PNG")[:33] + chunk(b"prVt") * 500_000 + chunk(b"IEND"),
     "EXIF of a PNG": encode(CHEST, "PNG")[:33]

@@ -14,13 +14,15 @@ from bentos.gateway.runners import RemoteRunners, Runners
 from chestxray.errors import ModelUnavailable
 
 IMAGES = np.zeros((1, 1, 224, 224), np.uint8)
+ROWS = np.zeros(1, [("ok", "?")])
+ROWS["ok"] = True
 
 
 def remote(
     judge: Callable[..., Awaitable[object]], ready: Callable[[], Awaitable[bool]]
 ) -> RemoteRunners:
     service = SimpleNamespace(to_async=SimpleNamespace(judge=judge, classify=judge), is_ready=ready)
-    return RemoteRunners(service, service)
+    return RemoteRunners(service, service, largest=16)
 
 
 async def yes() -> bool:
@@ -33,11 +35,11 @@ class Flaky:
     def __init__(self, failures: int, error: Exception) -> None:
         self.left, self.error = failures, error
 
-    async def __call__(self, *, images: np.ndarray) -> str:
+    async def __call__(self, *, images: np.ndarray) -> np.ndarray:
         if self.left:
             self.left -= 1
             raise self.error
-        return "rows"
+        return ROWS
 
 
 ERRORS = [aiohttp.ServerDisconnectedError(), ConnectionResetError(), ServiceUnavailable("x")]
@@ -48,7 +50,7 @@ def test_broken_connection_is_tried_again(error: Exception) -> None:
     """Trap 2: a keep-alive connection may close under the first request after a pause."""
     runners: Runners = remote(Flaky(2, error), yes)
 
-    assert asyncio.run(runners.judge(IMAGES)) == "rows"
+    assert asyncio.run(runners.judge(IMAGES)).tolist() == ROWS.tolist()
 
 
 def test_model_that_stays_away_is_unavailable() -> None:
