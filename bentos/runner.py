@@ -30,6 +30,7 @@ BENTOML_TIMEOUT_SECONDS = 2 * LONGEST_REQUEST_SECONDS
 RUNNER_OPTIONS: dict[str, Any] = {
     "workers": 1,
     "traffic": {"timeout": BENTOML_TIMEOUT_SECONDS},
+    "logging": {"access": {"enabled": False}},  # the gateway's log has every request once
     "runner_connection": {"max_requests": 10**9, "max_age": 1e9},
 }
 MAX_QUEUE_MS = 1000 * BENTOML_TIMEOUT_SECONDS
@@ -86,8 +87,9 @@ class Runner:
     def _infer(self, images: Images) -> Rows:
         import torch
 
-        half = torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda")
-        with torch.inference_mode(), half:
+        on_gpu = self.device.type == "cuda"
+        half = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float16
+        with torch.inference_mode(), torch.autocast("cuda", half, enabled=on_gpu):
             # BentoML hands out read-only buffers; torch warns of those, and nothing writes here.
             tensor = torch.from_numpy(images if images.flags.writeable else images.copy())
             fields = self._answer(self._network(tensor.to(self.device)), self.card)
