@@ -35,6 +35,17 @@ class Card(BaseModel):
     caveats: tuple[str, ...] = ()
 
 
+def card_of(network: Any, *, name: str, version: str) -> Card:
+    """A card with what a network says of itself; training and evaluation add the rest."""
+    return Card(
+        name=name,
+        version=version,
+        architecture=network.architecture,
+        preprocessing=network.preprocessing,
+        labels=network.labels,
+    )
+
+
 def digest(path: Path) -> str:
     """Returns `sha256:` and the hexadecimal digest of the file."""
     with path.open("rb") as file:

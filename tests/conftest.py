@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from chestxray import checkpoints
-from chestxray.checkpoints import Card
-from chestxray.labels import FINDINGS, VERDICTS, Verdict
+from chestxray.labels import Verdict
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
-from chestxray.preprocessing import IMAGENET, UNIT_RANGE
 from tests.phantoms import phantom
 
 ROOT = Path(__file__).parent.parent
@@ -48,30 +47,19 @@ def real_chest(data: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def random_filter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "filter.safetensors"
-    card = Card(
-        name="xray_filter",
-        version="0",
-        architecture=XRayFilterNet.architecture,
-        preprocessing=UNIT_RANGE,
-        labels=VERDICTS,
-        thresholds={Verdict.FRONTAL_CHEST.value: 0.0},
-    )
-    torch.manual_seed(0)
-    checkpoints.save(path, XRayFilterNet(), card)
-    return path
+    thresholds = {Verdict.FRONTAL_CHEST.value: 0.0}
+    return save_random(XRayFilterNet, tmp_path_factory.mktemp("xray_filter"), thresholds=thresholds)
 
 
 @pytest.fixture(scope="session")
 def random_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "classifier.safetensors"
-    card = Card(
-        name="covid_classifier",
-        version="0",
-        architecture=CovidClassifierNet.architecture,
-        preprocessing=IMAGENET,
-        labels=FINDINGS,
-    )
+    return save_random(CovidClassifierNet, tmp_path_factory.mktemp("covid_classifier"))
+
+
+def save_random(kind: type[nn.Module], folder: Path, **facts: object) -> Path:
+    """Writes a checkpoint of random weights, the same every time."""
     torch.manual_seed(0)
-    checkpoints.save(path, CovidClassifierNet(), card)
+    network, path = kind(), folder / "weights.safetensors"
+    card = checkpoints.card_of(network, name=folder.name.rstrip("0"), version="0")
+    checkpoints.save(path, network, card.model_copy(update=facts))
     return path

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from chestxray import checkpoints
-from chestxray.checkpoints import Card
 from training import splits
 from training.cache import Pixels, data_digest, open_cache
 from training.config import TrainConfig, read_config
@@ -83,15 +82,14 @@ def data_digests(records: Sequence[Record]) -> dict[str, str]:
     return {split: data_digest(splits.of(records, split)) for split in splits.SHARES}
 
 
-def keeper(run: Run, describe: Callable[[TrainConfig], Card]) -> Callable[[nn.Module], None]:
+def keeper(run: Run, name: str) -> Callable[[nn.Module], None]:
     """Returns what saves the best weights with their card."""
     digests = data_digests(run.records)
 
     def keep(network: nn.Module) -> None:
+        card = checkpoints.card_of(network, name=name, version=run.config.version)
         training = {"config": asdict(run.config)}
-        card = describe(run.config).model_copy(
-            update={"training": training, "data_digests": digests}
-        )
-        checkpoints.save(run.folder / BEST, network, card)
+        update = {"training": training, "data_digests": digests}
+        checkpoints.save(run.folder / BEST, network, card.model_copy(update=update))
 
     return keep

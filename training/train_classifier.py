@@ -15,10 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from chestxray.checkpoints import Card
 from chestxray.labels import FINDINGS, Finding
 from chestxray.networks import CovidClassifierNet
-from chestxray.preprocessing import IMAGENET
 from training import engine, losses
 from training.config import TrainConfig
 from training.datasets.curated import SAME_SOURCE
@@ -27,6 +25,7 @@ from training.examples import Examples, eval_batches, join, source_weights, trai
 from training.run import Run, keeper, open_run, open_trainer
 from training.start import start_classifier
 
+NAME = "covid_classifier"
 CONFIG = Path(__file__).parent / "configs" / "classifier_stage2.toml"
 
 STAGE_1_CLASSES = 2
@@ -100,17 +99,6 @@ def start_stage(config: TrainConfig) -> CovidClassifierNet:
     return network
 
 
-def describe(config: TrainConfig) -> Card:
-    """The card of a fresh classifier; evaluation adds temperature, projection and metrics."""
-    return Card(
-        name="covid_classifier",
-        version=config.version,
-        architecture=CovidClassifierNet.architecture,
-        preprocessing=IMAGENET,
-        labels=FINDINGS,
-    )
-
-
 def main(run: Run) -> None:
     """Trains one stage until done; the best weights lie in the run's folder."""
     config = run.config
@@ -123,7 +111,7 @@ def main(run: Run) -> None:
         lambda epoch: train_batches(run.pixels, train, config, epoch=epoch),
         partial(stage_loss, config=config, weights=weights),
         lambda network: validation_loss(run, network, val),
-        keeper(run, describe),
+        keeper(run, NAME),
         run.folder,
     )
 

@@ -14,10 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from chestxray.checkpoints import Card
 from chestxray.labels import FINDINGS, QUARTER_TURNS, VERDICTS, Verdict
-from chestxray.networks import XRayFilterNet
-from chestxray.preprocessing import UNIT_RANGE
 from training import engine, losses
 from training.cache import Pixels
 from training.config import TrainConfig
@@ -27,6 +24,7 @@ from training.examples import Examples, eval_batches, join, source_weights, trai
 from training.run import Run, keeper, open_run, open_trainer
 from training.start import start_filter
 
+NAME = "xray_filter"
 CONFIG = Path(__file__).parent / "configs" / "filter.toml"
 
 _LABELS = {
@@ -86,17 +84,6 @@ def validation_loss(run: Run, network: nn.Module, examples: Examples) -> float:
     return float(np.average(each, weights=examples.weights))
 
 
-def describe(config: TrainConfig) -> Card:
-    """The card of a fresh filter; evaluation adds threshold and metrics."""
-    return Card(
-        name="xray_filter",
-        version=config.version,
-        architecture=XRayFilterNet.architecture,
-        preprocessing=UNIT_RANGE,
-        labels=VERDICTS,
-    )
-
-
 def main(run: Run) -> None:
     """Trains until done; the best weights lie in the run's folder."""
     config = run.config
@@ -110,7 +97,7 @@ def main(run: Run) -> None:
         lambda epoch: train_batches(pixels, train, config, epoch=epoch),
         loss,
         lambda network: validation_loss(run, network, val),
-        keeper(run, describe),
+        keeper(run, NAME),
         run.folder,
     )
 
