@@ -65,8 +65,8 @@ class _Exchange:
         return message
 
     async def _drop_body(self) -> None:
-        """Lets the rest of the body come: most clients send all of it before they read an answer,
-        and would see a broken connection in its place."""
+        """Lets the rest of the body come before the connection may close: most clients send all
+        of it before they read the answer, and would see a broken connection in its place."""
         dropped = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
@@ -75,7 +75,6 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            await self._drop_body()
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self.request_id
@@ -83,6 +82,11 @@ class _Exchange:
                 headers.setdefault(name, value)
             if timing := self._server_timing():
                 headers["Server-Timing"] = timing
+        early = message["type"] == "http.response.body" and self._body_comes
+        if early and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})  # all of the answer, but not its end
+            await self._drop_body()
+            message = {"type": "http.response.body"}
         await self._send(message)
 
     def _server_timing(self) -> str:

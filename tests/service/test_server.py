@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import io
+import socket
+import time
 from pathlib import Path
 
 import httpx
@@ -173,3 +175,18 @@ def test_problems_come_through_bentoml_as_they_are(client: httpx.Client) -> None
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/livez", "/readyz", "/metrics"])
 def test_pages_for_people_and_probes_answer(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 200
+
+
+def test_refusal_comes_at_once_though_the_body_does_not(server: Server) -> None:
+    """The answer is there before the body is; what then comes of it is taken and dropped."""
+    host, port = server.url.removeprefix("http://").split(":")
+    head = f"POST /v1/analyses HTTP/1.1\r\nHost: {host}\r\nContent-Length: 500000000\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        started = time.monotonic()
+        connection.sendall(head.encode())
+        answer = connection.recv(4096)
+        seconds = time.monotonic() - started
+        connection.sendall(b"x" * 10**7)
+
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert seconds < 1
