@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     max_image_bytes: PositiveInt = DEFAULT_LIMITS.max_bytes
     """Size of one image file."""
     max_image_pixels: PositiveInt = DEFAULT_LIMITS.max_pixels
-    """Width times height of one image."""
+    """Width times height of one image; a quarter of it for WebP, whose decoder needs more."""
     max_images_per_batch: PositiveInt = 16
     """Images in one request to the batch route."""
     max_batch_bytes: PositiveInt = 64 * 2**20

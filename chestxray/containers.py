@@ -1,7 +1,7 @@
-"""Where an image file ends, whether it is a file of another kind as well, and what it would cost.
+"""Where an image file ends, and whether it is a file of another kind as well.
 
 Read from the structure of the container alone, before any pixel is decoded: decoders are lenient
-about missing ends, silent about what follows, and generous with memory for metadata.
+about missing ends and silent about what follows.
 """
 
 import io
@@ -10,6 +10,7 @@ import struct
 import zipfile
 
 from chestxray.errors import PolyglotFile, TruncatedImage, UnreadableImage
+from chestxray.segments import check_tiff_directories, jpeg_end, png_end
 
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -24,19 +25,13 @@ _SIGNATURES = re.compile(
     rb"|(?P<WEBP>RIFF....WEBP)|(?P<BMP>BM)",
     re.DOTALL,
 )
-# A marker is FF and a byte that is neither stuffing (00), a restart (D0-D7) nor fill (FF).
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_JPEG_START_OF_SCAN, _JPEG_END_OF_IMAGE = 0xDA, 0xD9
-# Real progressive files have about ten; each scan costs a pass over all pixels (ITU T.81, G.1).
-_MAX_JPEG_SCANS = 100
-# Encoders write chunks of 8 KB and more; each costs the decoder a hundred bytes of its own.
-_MAX_PNG_CHUNKS = 20_000
-# One strip per row is the most that is sensible; each entry costs the decoder over 200 bytes.
-_MAX_TIFF_VALUES = 2**16
-_TIFF_TYPES_OF_BYTES = (1, 2, 6, 7)
+# Pillow decodes them pixel by pixel in Python.
+_BMP_RUN_LENGTHS = (1, 2)
 
 # Readers look for %PDF- in the first 1024 bytes, browsers for markup in the first 1445 (WHATWG).
 _HEAD_BYTES = 2048
+# Behind an image, a foreign file is looked for where its readers would begin or end.
+_TAIL_BYTES = 2**16
 _TIFF_TAIL_BYTES = 4096
 _FOREIGN = re.compile(
     rb"%PDF-|<(?:!doctype\s+html|html|script|svg|iframe)\b|<\?php|Rar!\x1a\x07|7z\xbc\xaf\x27\x1c",
@@ -57,75 +52,47 @@ def check(data: bytes, format_: str) -> None:
         raise TruncatedImage(
             f"the {format_} file of {len(data)} bytes ends before its image does; send it whole"
         )
-    if _FOREIGN.search(data, 0, _HEAD_BYTES) or _FOREIGN.search(data, end) or _is_zip(data):
+    windows = (data[:_HEAD_BYTES], data[end : end + _TAIL_BYTES], data[end:][-_TAIL_BYTES:])
+    if any(map(_FOREIGN.search, windows)) or zipfile.is_zipfile(io.BytesIO(data)):
         raise PolyglotFile(
             f"the {format_} file is a file of another kind as well; send the image alone"
         )
 
 
-def _is_zip(data: bytes) -> bool:
-    return zipfile.is_zipfile(io.BytesIO(data))
-
-
 def _end(data: bytes, format_: str) -> int | None:
     match format_:
         case "JPEG":
-            return _jpeg_end(data)
+            return jpeg_end(data)
         case "PNG":
-            return _png_end(data)
+            return png_end(data)
         case "WEBP":
             return 8 + int.from_bytes(data[4:8], "little")
         case "BMP":
             return _bmp_end(data)
         case _:
-            _check_tiff_directory(data)
+            check_tiff_directories(data)
             return max(0, len(data) - _TIFF_TAIL_BYTES)  # its parts may lie in any order
 
 
 def _bmp_end(data: bytes) -> int:
+    if int.from_bytes(data[30:34], "little") in _BMP_RUN_LENGTHS:
+        raise UnreadableImage("the BMP file is run-length encoded; send it uncompressed")
     declared = int.from_bytes(data[2:6], "little")
     return declared or len(data)  # some writers leave it at zero
 
 
-def _png_end(data: bytes) -> int | None:
-    position = 8
-    for _ in range(_MAX_PNG_CHUNKS):
-        if position + 12 > len(data):
-            return None
-        length, kind = data[position : position + 4], data[position + 4 : position + 8]
-        position += 12 + int.from_bytes(length, "big")
-        if kind == b"IEND":
-            return position
-    raise UnreadableImage(f"the PNG file has more than {_MAX_PNG_CHUNKS} chunks")
-
-
-def _jpeg_end(data: bytes) -> int | None:
-    position, scans = 2, 0
-    while (marker := _JPEG_MARKER.search(data, position)) is not None:
-        position, kind = marker.end(), data[marker.end() - 1]
-        if kind == _JPEG_END_OF_IMAGE:
-            return position
-        if kind == _JPEG_START_OF_SCAN:
-            scans += 1
-        if scans > _MAX_JPEG_SCANS:
-            raise UnreadableImage(f"the JPEG file has more than {_MAX_JPEG_SCANS} scans")
-        if position + 2 > len(data):
-            return None
-        position += int.from_bytes(data[position : position + 2], "big")
-    return None
-
-
-def _check_tiff_directory(data: bytes) -> None:
-    order = "<" if data.startswith(b"II") else ">"
+def webp_size(data: bytes) -> tuple[int, int]:
+    """Reads width and height; the decoder takes memory for them as soon as it sees the header."""
     try:
-        (start,) = struct.unpack_from(f"{order}I", data, 4)
-        (entries,) = struct.unpack_from(f"{order}H", data, start)
-        fields = [
-            struct.unpack_from(f"{order}HHI", data, start + 2 + 12 * entry)
-            for entry in range(entries)
-        ]
+        match data[12:16]:
+            case b"VP8X":
+                width, height = data[24:27], data[27:30]
+                return 1 + int.from_bytes(width, "little"), 1 + int.from_bytes(height, "little")
+            case b"VP8L":
+                (bits,) = struct.unpack_from("<I", data, 21)
+                return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+            case _:
+                width, height = struct.unpack_from("<HH", data, 26)
+                return width & 0x3FFF, height & 0x3FFF
     except struct.error as error:
-        raise TruncatedImage("the TIFF file ends before its directory does") from error
-    for _, kind, count in fields:
-        if kind not in _TIFF_TYPES_OF_BYTES and count > _MAX_TIFF_VALUES:
-            raise UnreadableImage(f"a TIFF field has more than {_MAX_TIFF_VALUES} values")
+        raise TruncatedImage("the WEBP file ends within its header") from error

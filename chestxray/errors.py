@@ -13,6 +13,7 @@ AnalysisError
 │   │   └── MultiFrameImage
 │   └── NotAnXRay
 ├── ModelUnavailable
+├── DeadlineExceeded
 └── CheckpointError
 
 `code` is stable: programs match on it and the page translates it.
@@ -107,6 +108,12 @@ class ModelUnavailable(AnalysisError):
     """A model gave no answer for this image."""
 
     code = "model-unavailable"
+
+
+class DeadlineExceeded(AnalysisError):
+    """The caller's time was over before there was an answer."""
+
+    code = "deadline-exceeded"
 
 
 class CheckpointError(AnalysisError):

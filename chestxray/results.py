@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chestxray.labels import Finding, Verdict
 
+DIGITS = 4
+"""Of every number answered; what is decided is decided on what is shown."""
+
 DISCLAIMER = "Research use only. Not a diagnosis."
 
 

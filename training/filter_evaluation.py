@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from chestxray.checkpoints import Card
 from chestxray.labels import QUARTER_TURNS, VERDICTS, Verdict
+from chestxray.results import DIGITS
 from training.datasets.records import Record
 from training.examples import Examples
 from training.material import Material
@@ -66,6 +67,7 @@ def choose_threshold(scores: Floats, valid: npt.NDArray[np.bool_]) -> float:
 
 def decide(scores: Floats, threshold: float) -> npt.NDArray[np.int64]:
     """The verdict of each row, as the gateway decides: the threshold first, then the likeliest."""
+    scores = scores.round(DIGITS)
     others = scores.copy()
     others[:, _FRONTAL] = -1
     return np.where(scores[:, _FRONTAL] >= threshold, _FRONTAL, others.argmax(axis=1))

@@ -78,7 +78,7 @@ def _fingerprint(run: Run) -> str:
 
 
 def data_digests(records: Sequence[Record]) -> dict[str, str]:
-    """One digest for each split that training or its evaluation uses."""
+    """One digest for each split that a model is trained, chosen and tested on."""
     return {split: data_digest(splits.of(records, split)) for split in splits.SHARES}
 
 

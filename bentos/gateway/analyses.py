@@ -1,8 +1,8 @@
 """The routes that analyse images."""
 
 import asyncio
-from http import HTTPStatus
-from typing import Annotated, Any, Literal
+import time
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
@@ -10,11 +10,10 @@ from pydantic import BaseModel, ConfigDict
 from bentos.gateway import problems
 from bentos.gateway.admission import Admission
 from bentos.gateway.pipeline import Job, Pipeline
-from bentos.gateway.problems import RequestProblem
 from bentos.gateway.uploads import FIELD, read_uploads
 from bentos.settings import Settings
 from chestxray.containers import MEDIA_TYPES
-from chestxray.errors import AnalysisError
+from chestxray.errors import AnalysisError, DeadlineExceeded
 from chestxray.results import Analysis, BatchAnalysis, Problem
 
 _FORM_OVERHEAD_BYTES = 64 * 1024
@@ -45,10 +44,10 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
         heatmap = drawn or options.heatmap == "cam"
         limit = settings.max_image_bytes + _FORM_OVERHEAD_BYTES
         with admission.admit() as ticket:
-            async with _Deadline(timeout_ms, settings):
+            async with _Deadline(timeout_ms, settings) as deadline:
                 uploads = await read_uploads(request, ticket, max_images=1, max_bytes=limit)
                 ticket.add_images(1)
-                work = pipeline.analyse(uploads, heatmap=heatmap, picture=drawn)
+                work = pipeline.analyse(uploads, deadline.at, heatmap=heatmap, picture=drawn)
                 (job,) = await ticket.run(work)
                 request.scope["state"]["timing"] = job.milliseconds
                 if drawn:
@@ -62,36 +61,35 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
         """Analyses several images; each gets a result or a problem of its own, in order."""
         most, limit = settings.max_images_per_batch, settings.max_batch_bytes
         with admission.admit() as ticket:
-            async with _Deadline(timeout_ms, settings):
+            async with _Deadline(timeout_ms, settings) as deadline:
                 uploads = await read_uploads(request, ticket, max_images=most, max_bytes=limit)
                 ticket.add_images(len(uploads))
                 heatmap = options.heatmap == "cam"
-                jobs = await ticket.run(pipeline.analyse(uploads, heatmap=heatmap))
+                work = pipeline.analyse(uploads, deadline.at, heatmap=heatmap)
+                jobs = await ticket.run(work)
         return BatchAnalysis(results=[_result(request, job) for job in jobs])
 
     return router
 
 
 class _Deadline:
-    """Ends what takes too long with 504."""
+    """Ends what takes too long, by DeadlineExceeded."""
 
     def __init__(self, timeout_ms: int | None, settings: Settings) -> None:
         longest = settings.request_timeout_seconds
         self._seconds = min(longest, timeout_ms / 1000) if timeout_ms else longest
         self._timeout = asyncio.timeout(self._seconds)
+        self.at = time.monotonic() + self._seconds
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
+        return self
 
     async def __aexit__(self, *exception: Any) -> None:
         try:
             await self._timeout.__aexit__(*exception)
         except TimeoutError as error:
-            raise RequestProblem(
-                HTTPStatus.GATEWAY_TIMEOUT,
-                "deadline-exceeded",
-                f"there was no answer within {self._seconds:g} s",
-            ) from error
+            raise DeadlineExceeded(f"there was no answer within {self._seconds:g} s") from error
 
 
 def _result(request: Request, job: Job) -> Analysis | Problem:

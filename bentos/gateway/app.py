@@ -34,4 +34,17 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
             models=[Model(digest=s.digest, **s.card.model_dump(include=shown)) for s in served]
         )
 
+    _state_only_what_is_answered(app)
     return app
+
+
+def _state_only_what_is_answered(app: FastAPI) -> None:
+    """Takes FastAPI's own 422 out of the document: here a bad parameter is a 400."""
+    document = app.openapi()
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            answer = operation["responses"].get("422", {})
+            if "application/json" in answer.get("content", {}):
+                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)

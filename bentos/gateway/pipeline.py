@@ -21,11 +21,16 @@ from bentos.metrics import get_metrics
 from bentos.runner import Images, Rows
 from chestxray import cam
 from chestxray.checkpoints import Card
-from chestxray.errors import AnalysisError, CheckpointError, ModelUnavailable
+from chestxray.errors import (
+    AnalysisError,
+    CheckpointError,
+    DeadlineExceeded,
+    ModelUnavailable,
+)
 from chestxray.images import Limits, decode
 from chestxray.labels import FINDINGS, VERDICTS, Finding, Verdict
 from chestxray.preprocessing import prepare
-from chestxray.results import Analysis, FilterResult, Heatmap, Prediction, Timing
+from chestxray.results import DIGITS, Analysis, FilterResult, Heatmap, Prediction, Timing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,7 +40,6 @@ THRESHOLD = Verdict.FRONTAL_CHEST.value
 
 _PICTURE_SIDE = 1024
 """Longest side of the picture that a heatmap is drawn over, in pixels."""
-_DIGITS = 4
 
 
 @dataclass
@@ -43,12 +47,18 @@ class Job:
     """One image on its way; it has either an analysis or an error at the end."""
 
     upload: Upload
+    deadline: float  # on the monotonic clock
     error: AnalysisError | None = None
     picture: Image.Image | None = None  # for drawing, mode L
     pixels: Images | None = None  # (1, SIZE, SIZE)
     filter: FilterResult | None = None
     analysis: Analysis | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
+
+    def check_deadline(self) -> None:
+        """Raises DeadlineExceeded once it is over."""
+        if time.monotonic() >= self.deadline:
+            raise DeadlineExceeded("the deadline was over before the image's turn came")
 
     @property
     def result(self) -> Analysis:
@@ -84,11 +94,14 @@ class Pipeline:
         self._threads = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
 
     async def analyse(
-        self, uploads: Sequence[Upload], *, heatmap: bool, picture: bool = False
+        self, uploads: Sequence[Upload], deadline: float, *, heatmap: bool, picture: bool = False
     ) -> list[Job]:
-        """Takes every image as far as it gets; no image harms another."""
+        """Takes every image as far as it gets; no image harms another.
+
+        What is not done by `deadline`, on the monotonic clock, is dropped before its next stage.
+        """
         started = time.monotonic()
-        jobs = [Job(upload) for upload in uploads]
+        jobs = [Job(upload, deadline) for upload in uploads]
         with _stage("decode", jobs):
             await asyncio.gather(*(self._decode(job, picture=picture) for job in jobs))
         if decoded := _alive(jobs):
@@ -122,6 +135,7 @@ class Pipeline:
 
     def _decode_now(self, job: Job, picture: bool, queued: float) -> None:
         get_metrics().stage_seconds.labels("queue").observe(time.monotonic() - queued)
+        job.check_deadline()
         image = decode(job.upload.data, limits=self._limits, media_type=job.upload.media_type)
         job.pixels = prepare(image)
         if picture:
@@ -188,6 +202,12 @@ def _heatmap(cams: np.ndarray, label: Finding) -> Heatmap:
 
 
 def _alive(jobs: Sequence[Job]) -> list[Job]:
+    for job in jobs:
+        if job.error is None:
+            try:
+                job.check_deadline()
+            except DeadlineExceeded as error:
+                job.error = error
     return [job for job in jobs if job.error is None]
 
 
@@ -196,7 +216,7 @@ def _stack(jobs: Sequence[Job]) -> Images:
 
 
 def _rounded(values: np.ndarray) -> list[float]:
-    return [round(float(value), _DIGITS) for value in values]
+    return [round(float(value), DIGITS) for value in values]
 
 
 def _milliseconds(seconds: float) -> float:

@@ -24,6 +24,7 @@ _STATUS_OF: dict[type[errors.AnalysisError], HTTPStatus] = {
     errors.UnreadableImage: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotAnXRay: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
 }
 _CODE_OF = {
     HTTPStatus.NOT_FOUND: "not-found",

@@ -12,6 +12,7 @@ from bentoml.exceptions import BentoMLException
 
 from bentos.gateway.coalescing import Coalescer
 from bentos.runner import Images, Rows
+from bentos.settings import LONGEST_REQUEST_SECONDS
 from chestxray.errors import CheckpointError, ModelUnavailable
 from chestxray.preprocessing import SIZE
 
@@ -79,10 +80,13 @@ class RemoteRunners:
 
 
 async def _ask(method: Callable[..., Awaitable[Rows]], images: Images) -> Rows:
-    """Asks once more where the connection broke: inference is idempotent (trap 2)."""
+    """Asks again where the connection broke: inference is idempotent (trap 2)."""
     for _ in range(_TRIES):
         try:
-            return await method(images=images)
+            async with asyncio.timeout(LONGEST_REQUEST_SECONDS):
+                return await method(images=images)
+        except TimeoutError:
+            break  # no caller waits any longer
         except (aiohttp.ClientError, OSError, BentoMLException) as error:
             logger.warning("a runner did not answer (%s); asking again", type(error).__name__)
             await asyncio.sleep(_PAUSE_SECONDS)

@@ -155,6 +155,9 @@ def test_openapi_document_names_every_route_and_problem(run: Callable[..., None]
         assert set(responses["200"]["content"]) == {"application/json", "image/png"}
         assert "application/problem+json" in responses["422"]["content"]
         assert "Problem" in document["components"]["schemas"]
+        batch = document["paths"]["/v1/analyses/batch"]["post"]["responses"]
+        assert set(batch) == {"200", "400", "413", "415", "500", "503", "504"}
+        assert "HTTPValidationError" not in document["components"]["schemas"]
 
     run(test)
 

@@ -19,7 +19,17 @@ from tests.unit.test_images_hostile import BOMBS
 
 CHEST = phantom(500, 600)
 PNG, JPEG, TIFF = (encode(CHEST, format_) for format_ in ("PNG", "JPEG", "TIFF"))
-TOO_MANY = ("strips of a TIFF", "chunks of a PNG")
+COSTLY = (
+    "strips of a TIFF",
+    "tiles of a TIFF",
+    "values of a TIFF",
+    "chunks of a PNG",
+    "profiles of a PNG",
+    "EXIF of a JPEG",
+    "segments of a JPEG",
+    "frames of a JPEG",
+    "run lengths of a BMP",
+)
 ALLOWED_GROWTH = 200 * MEGABYTE
 
 
@@ -134,7 +144,8 @@ def attacks() -> list[Attack]:
         Attack("malformed-form", raw_form("no boundary at all", "")),
         Attack("unsupported-media-type", {"json": {"image": url}}),
         Attack("malformed-form", punycode()),
-        *(Attack("unreadable-image", upload(BOMBS[name])) for name in TOO_MANY),
+        *(Attack("unreadable-image", upload(BOMBS[name])) for name in COSTLY),
+        Attack("image-too-large", upload(BOMBS["canvas of a larger WebP"])),
         Attack("multi-frame-image", upload(BOMBS["frames of a TIFF"])),
         Attack("invalid-parameter", upload(PNG) | {"params": {"url": url}}),
     ]

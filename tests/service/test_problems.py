@@ -219,6 +219,7 @@ def test_room_of_expired_work_is_held_until_it_ends(
 
         runners.gate.set()
         await asyncio.sleep(0.1)
+        assert runners.calls == [("judge", 1)] * 2  # what has expired goes no further
         assert (await client.post("/v1/analyses", **form(DARK))).status_code == 200
 
     run(test, max_images_in_flight=2, max_images_per_batch=2)

@@ -1,0 +1,99 @@
+"""What the parts of a JPEG, PNG or TIFF file are, and that decoding them has a bounded cost.
+
+Decoders are generous: each part that they meet costs them more memory and time than its bytes, and
+some parts cost a pass over all pixels. The bounds are far above what any real writer needs.
+"""
+
+import re
+import struct
+
+from chestxray.errors import TruncatedImage, UnreadableImage
+
+# A marker is FF and a byte that is no stuffing (00), TEM (01), restart (D0-D7) or fill (FF).
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
+_JPEG_END, _JPEG_SCAN, _JPEG_APP1 = 0xD9, 0xDA, 0xE1
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+# Reserved (ITU T.81, table B.1), or a second start: decoders do not agree on what follows them.
+_JPEG_REFUSED = {*range(0x02, 0xC0), 0xC8, 0xD8, *range(0xF0, 0xFE)}
+_MAX_JPEG_SEGMENTS = 1000
+# Real progressive files have about ten; each scan costs a pass over all pixels (ITU T.81, G.1).
+_MAX_JPEG_SCANS = 100
+
+_MAX_PNG_CHUNKS = 20_000  # of pixels; encoders write 8 KB and more in each
+_MAX_PNG_METADATA = 100  # each may be inflated to a megabyte
+
+_TIFF_TYPES_OF_BYTES = (1, 2, 6, 7)
+_TIFF_SHORT, _TIFF_LONG = 3, 4
+_TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
+_TIFF_DIRECTORIES = (34665, 34853, 40965)  # EXIF, GPS, interoperability
+_TIFF_DEPTH = 3
+# One strip per row is the most that is sensible: an offset and a length for each.
+_MAX_TIFF_VALUES = 2**17
+_MAX_TIFF_TILE_PIXELS = 4096 * 4096
+
+
+def png_end(data: bytes) -> int | None:
+    """Returns where the image ends, None where it does not. Raises UnreadableImage."""
+    position, metadata, profiles = 8, 0, 0
+    for _ in range(_MAX_PNG_CHUNKS):
+        if position + 12 > len(data):
+            return None
+        length, kind = data[position : position + 4], data[position + 4 : position + 8]
+        position += 12 + int.from_bytes(length, "big")
+        metadata += kind != b"IDAT"
+        profiles += kind == b"iCCP"
+        if metadata > _MAX_PNG_METADATA or profiles > 1:
+            break
+        if kind == b"IEND":
+            return position
+    raise UnreadableImage("the PNG file has too many chunks")
+
+
+def jpeg_end(data: bytes) -> int | None:
+    """Returns where the image ends, None where it does not. Raises UnreadableImage."""
+    position, segments, scans, frames, exifs = 2, 0, 0, 0, 0
+    while (marker := _JPEG_MARKER.search(data, position)) is not None:
+        position, kind = marker.end(), data[marker.end() - 1]
+        if kind == _JPEG_END:
+            return position
+        segments += 1
+        scans += kind == _JPEG_SCAN
+        frames += kind in _JPEG_FRAMES
+        exifs += kind == _JPEG_APP1 and data.startswith(b"Exif", position + 2)
+        if segments > _MAX_JPEG_SEGMENTS or scans > _MAX_JPEG_SCANS or max(frames, exifs) > 1:
+            raise UnreadableImage("the JPEG file has too many segments or scans")
+        if kind in _JPEG_REFUSED:
+            raise UnreadableImage(f"the JPEG file has a segment of the reserved kind {kind:02X}")
+        if position + 2 > len(data):
+            return None
+        position += int.from_bytes(data[position : position + 2], "big")
+    return None
+
+
+def check_tiff_directories(data: bytes) -> None:
+    """Raises UnreadableImage where the first page costs too much, TruncatedImage where it ends."""
+    order = "<" if data.startswith(b"II") else ">"
+    try:
+        (start,) = struct.unpack_from(f"{order}I", data, 4)
+        _check_tiff_directory(data, order, start, _TIFF_DEPTH)
+    except struct.error as error:
+        raise TruncatedImage("the TIFF file ends before its directory does") from error
+
+
+def _check_tiff_directory(data: bytes, order: str, start: int, depth: int) -> None:
+    (entries,) = struct.unpack_from(f"{order}H", data, start)
+    fields: dict[int, int] = {}
+    values = 0
+    for entry in range(entries):
+        place = start + 2 + 12 * entry
+        tag, kind, count = struct.unpack_from(f"{order}HHI", data, place)
+        values += 0 if kind in _TIFF_TYPES_OF_BYTES else count
+        if kind in (_TIFF_SHORT, _TIFF_LONG):
+            size = "H" if kind == _TIFF_SHORT else "I"
+            (fields[tag],) = struct.unpack_from(f"{order}{size}", data, place + 8)
+    tile = fields.get(_TIFF_TILE_WIDTH, 0) * fields.get(_TIFF_TILE_LENGTH, 0)
+    if values > _MAX_TIFF_VALUES or tile > _MAX_TIFF_TILE_PIXELS:
+        raise UnreadableImage("the TIFF file has too many values or too large tiles")
+    for tag in _TIFF_DIRECTORIES:
+        if tag in fields and depth:
+            _check_tiff_directory(data, order, fields[tag], depth - 1)
