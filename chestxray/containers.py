@@ -52,7 +52,8 @@ def check(data: bytes, format_: str) -> None:
         raise TruncatedImage(
             f"the {format_} file of {len(data)} bytes ends before its image does; send it whole"
         )
-    windows = (data[:_HEAD_BYTES], data[end : end + _TAIL_BYTES], data[end:][-_TAIL_BYTES:])
+    last = max(end, len(data) - _TAIL_BYTES)
+    windows = (data[:_HEAD_BYTES], data[end : end + _TAIL_BYTES], data[last:])
     if any(map(_FOREIGN.search, windows)) or zipfile.is_zipfile(io.BytesIO(data)):
         raise PolyglotFile(
             f"the {format_} file is a file of another kind as well; send the image alone"

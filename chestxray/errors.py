@@ -19,7 +19,7 @@ AnalysisError
 `code` is stable: programs match on it and the page translates it.
 """
 
-from chestxray.labels import Verdict
+from chestxray.results import FilterResult
 
 
 class AnalysisError(Exception):
@@ -93,15 +93,16 @@ class MultiFrameImage(UnreadableImage):
 
 
 class NotAnXRay(RejectedImage):
-    """The filter does not take it for an upright frontal chest X-ray."""
+    """The filter does not take it for an upright frontal chest X-ray; `result` says why."""
 
     code = "not-a-frontal-chest-xray"
 
-    def __init__(self, verdict: Verdict, *, score: float, threshold: float) -> None:
+    def __init__(self, result: FilterResult) -> None:
         super().__init__(
-            f"the image looks like {verdict}; its score as frontal_chest is {score:.4f}, "
-            f"and at least {threshold:.4f} is needed"
+            f"the image looks like {result.verdict}; its score as frontal_chest is "
+            f"{result.score:.4f}, and at least {result.threshold:.4f} is needed"
         )
+        self.result = result
 
 
 class ModelUnavailable(AnalysisError):

@@ -47,19 +47,20 @@ def real_chest(data: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def random_filter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    thresholds = {Verdict.FRONTAL_CHEST.value: 0.0}
-    return save_random(XRayFilterNet, tmp_path_factory.mktemp("xray_filter"), thresholds=thresholds)
+    folder, thresholds = tmp_path_factory.mktemp("filter"), {Verdict.FRONTAL_CHEST.value: 0.0}
+    return save_random(XRayFilterNet, folder, name="xray_filter", thresholds=thresholds)
 
 
 @pytest.fixture(scope="session")
 def random_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_random(CovidClassifierNet, tmp_path_factory.mktemp("covid_classifier"))
+    folder = tmp_path_factory.mktemp("classifier")
+    return save_random(CovidClassifierNet, folder, name="covid_classifier")
 
 
-def save_random(kind: type[nn.Module], folder: Path, **facts: object) -> Path:
+def save_random(kind: type[nn.Module], folder: Path, *, name: str, **facts: object) -> Path:
     """Writes a checkpoint of random weights, the same every time."""
     torch.manual_seed(0)
     network, path = kind(), folder / "weights.safetensors"
-    card = checkpoints.card_of(network, name=folder.name.rstrip("0"), version="0")
+    card = checkpoints.card_of(network, name=name, version="0")
     checkpoints.save(path, network, card.model_copy(update=facts))
     return path

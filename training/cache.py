@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from chestxray.images import decode
-from chestxray.preprocessing import SIZE, UNIT_RANGE, prepare
+from chestxray.preprocessing import SIZE, prepare
 from training.datasets.records import Record
 
 Pixels = npt.NDArray[np.uint8]
@@ -40,7 +39,7 @@ def data_digest(records: Sequence[Record]) -> str:
 
 
 def _key(records: Sequence[Record]) -> str:
-    source = json.dumps([str(asdict(UNIT_RANGE)), [r.sha256 + str(r.path) for r in records]])
+    source = json.dumps([SIZE, [r.sha256 + str(r.path) for r in records]])
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 

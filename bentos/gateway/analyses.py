@@ -28,7 +28,7 @@ class Options(BaseModel):
     heatmap: Literal["cam", "none"] = "cam"
 
 
-Timeout = Annotated[int | None, Header(alias="X-Request-Timeout-Ms", ge=1, le=600_000)]
+Timeout = Annotated[int | None, Header(alias="X-Request-Timeout-Ms", ge=1)]
 
 
 def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) -> APIRouter:

@@ -14,7 +14,6 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 from PIL import Image
 
-from bentos.gateway.problems import RejectedByFilter
 from bentos.gateway.runners import Runners
 from bentos.gateway.uploads import Upload
 from bentos.metrics import get_metrics
@@ -26,6 +25,7 @@ from chestxray.errors import (
     CheckpointError,
     DeadlineExceeded,
     ModelUnavailable,
+    NotAnXRay,
 )
 from chestxray.images import Limits, decode
 from chestxray.labels import FINDINGS, VERDICTS, Finding, Verdict
@@ -151,7 +151,7 @@ class Pipeline:
             job.filter = filter_result(row["probabilities"], threshold)
             get_metrics().verdicts.labels(job.filter.verdict).inc()
             if not job.filter.valid:
-                job.error = RejectedByFilter(job.filter)
+                job.error = NotAnXRay(job.filter)
 
     def _finish(self, job: Job, row: np.void, started: float, *, heatmap: bool) -> None:
         if not row["ok"] or job.filter is None:

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from chestxray import errors
-from chestxray.results import FilterResult, Problem
+from chestxray.results import Problem
 
 MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED_REQUEST = 499
@@ -60,16 +60,8 @@ class RequestProblem(Exception):
         self.headers, self.more = headers or {}, more
 
 
-class RejectedByFilter(errors.NotAnXRay):
-    """The filter's whole answer, so that a client sees why."""
-
-    def __init__(self, result: FilterResult) -> None:
-        super().__init__(result.verdict, score=result.score, threshold=result.threshold)
-        self.result = result
-
-
 _OUTCOME_OF: dict[type[errors.AnalysisError], str] = {
-    RejectedByFilter: "rejected",
+    errors.NotAnXRay: "rejected",
     errors.ModelUnavailable: "server_error",
 }
 """Where the status alone would mislead: a filter that works, and an outage that is no load."""
@@ -79,7 +71,7 @@ def problem_of(error: errors.AnalysisError, request_id: str) -> Problem:
     """Describes an error of the core."""
     status = next(_STATUS_OF[kind] for kind in type(error).__mro__ if kind in _STATUS_OF)
     more: dict[str, Any] = {}
-    if isinstance(error, RejectedByFilter):
+    if isinstance(error, errors.NotAnXRay):
         more["filter"] = error.result
     if isinstance(error, errors.ImageTooLarge):
         more["limit"] = error.limit

@@ -3,13 +3,14 @@
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from bentos.gateway.admission import Ticket
 from bentos.gateway.problems import RequestProblem
 
 FIELD = "image"
@@ -27,24 +28,17 @@ class Upload:
     media_type: str | None
 
 
-class Account(Protocol):
-    """Where the bytes of a body are counted while it is in memory."""
-
-    def add_bytes(self, count: int) -> None:
-        """Raises RequestProblem where there is no more room."""
-
-
 class _InMemoryParser(MultiPartParser):
     # Patients' images must not touch the disk; the size is bounded by the stream instead.
     spool_max_size = 0
 
 
 async def read_uploads(
-    request: Request, account: Account, *, max_images: int, max_bytes: int
+    request: Request, ticket: Ticket, *, max_images: int, max_bytes: int
 ) -> list[Upload]:
     """Reads field `image` of a form, or the raw bytes. Raises RequestProblem."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = _bounded(request, account, max_bytes)
+    body = _bounded(request, ticket, max_bytes)
     if media_type == "multipart/form-data":
         return await _read_form(request, body, max_images)
     if media_type.startswith("image/") or media_type in _RAW_TYPES:
@@ -96,9 +90,7 @@ def _files(form: FormData, max_images: int) -> list[UploadFile]:
     return files
 
 
-async def _bounded(
-    request: Request, account: Account, max_bytes: int
-) -> AsyncGenerator[bytes, None]:
+async def _bounded(request: Request, ticket: Ticket, max_bytes: int) -> AsyncGenerator[bytes, None]:
     if int(request.headers.get("content-length", "0")) > max_bytes:
         raise _too_large(max_bytes)
     total = 0
@@ -106,7 +98,7 @@ async def _bounded(
         total += len(chunk)
         if total > max_bytes:
             raise _too_large(max_bytes)
-        account.add_bytes(len(chunk))
+        ticket.add_bytes(len(chunk))
         yield chunk
 
 

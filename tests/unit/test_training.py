@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from chestxray import checkpoints
+from chestxray.checkpoints import Card
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
 from tests.conftest import ROOT
 from tests.phantoms import encode, phantom
@@ -59,23 +60,26 @@ def flags(monkeypatch: pytest.MonkeyPatch, *more: object) -> None:
     monkeypatch.setattr(sys, "argv", ["program", *map(str, more)])
 
 
+def ship(monkeypatch: pytest.MonkeyPatch, best: Path, data: Path, folder: Path) -> Card:
+    """Measures a checkpoint, writes it to the folder, and returns its card."""
+    flags(monkeypatch, best, "--data", data, "--cache", folder / "cache", "--ship", folder)
+    evaluate.main()
+    return checkpoints.read_card(folder / evaluate.WEIGHTS)
+
+
 def test_filter_is_trained_measured_and_shipped(
     collection: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    common = ("--data", collection, "--output", tmp_path)
     config = tiny(train_filter.CONFIG, tmp_path / "filter.toml")
-    flags(monkeypatch, "--config", config, "--data", collection, "--output", tmp_path)
+    flags(monkeypatch, "--config", config, *common)
     train_filter.main(run.open_run(None, train_filter.CONFIG))
-    best = tmp_path / "filter" / run.BEST
-    flags(
-        monkeypatch, best, "--data", collection, "--cache", tmp_path / "cache", "--ship", tmp_path
-    )
 
-    evaluate.main()
+    card = ship(monkeypatch, tmp_path / "filter" / run.BEST, collection, tmp_path)
 
-    card = checkpoints.read_card(tmp_path / evaluate.WEIGHTS)
     checkpoints.load(tmp_path / evaluate.WEIGHTS, XRayFilterNet())
     assert 0 < card.thresholds["frontal_chest"] < 1
     assert card.metrics["test"]["accuracy"]["n"] == 2 * (3 * 4 + 3)
@@ -88,22 +92,17 @@ def test_filter_is_trained_measured_and_shipped(
 def test_classifier_is_trained_in_two_stages_measured_and_shipped(
     collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = train_classifier.CONFIG.parent
-    first = tiny(folder / "classifier_stage1.toml", tmp_path / "1.toml")
-    flags(monkeypatch, "--config", first, "--data", collection, "--output", tmp_path)
-    train_classifier.main(run.open_run(None, train_classifier.CONFIG))
-    start = f"file:{tmp_path / 'classifier_stage1' / run.BEST}"
-    second = tiny(folder / "classifier_stage2.toml", tmp_path / "2.toml", init=start)
-    flags(monkeypatch, "--config", second, "--data", collection, "--output", tmp_path)
-    train_classifier.main(run.open_run(None, train_classifier.CONFIG))
-    best = tmp_path / "classifier" / run.BEST
-    flags(
-        monkeypatch, best, "--data", collection, "--cache", tmp_path / "cache", "--ship", tmp_path
-    )
+    folder, common = train_classifier.CONFIG.parent, ("--data", collection, "--output", tmp_path)
+    init = "random"
+    for stage, name in ((1, "classifier_stage1"), (2, "classifier")):
+        published = folder / f"classifier_stage{stage}.toml"
+        config = tiny(published, tmp_path / f"{stage}.toml", init=init)
+        flags(monkeypatch, "--config", config, *common)
+        train_classifier.main(run.open_run(None, train_classifier.CONFIG))
+        init = f"file:{tmp_path / name / run.BEST}"
 
-    evaluate.main()
+    card = ship(monkeypatch, tmp_path / "classifier" / run.BEST, collection, tmp_path)
 
-    card = checkpoints.read_card(tmp_path / evaluate.WEIGHTS)
     network = checkpoints.load(tmp_path / evaluate.WEIGHTS, CovidClassifierNet())
     assert set(card.metrics) == {"test_without_siim", "test_siim", "external"}
     assert card.metrics["external"]["n"] == 6
