@@ -16,6 +16,7 @@ class Augmentation:
     rotation: float = 0.0  # degrees, either way
     zoom: tuple[float, float] = (1.0, 1.0)  # above 1 is closer, which hides the borders
     shift: float = 0.0  # share of the side, either way
+    crop: float = 1.0  # side of a window at the image's own scale, as a share; faster, no borders
     brightness: float = 0.0  # share of the full range, either way
     contrast: float = 0.0  # factor in 1 +- this
     gamma: float = 0.0  # exponent in 2 ** +- this
@@ -24,7 +25,7 @@ class Augmentation:
 
 
 def augment(images: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
-    """Turns uint8 (B, 1, H, W) into float32 of the same shape, still in [0, 255]."""
+    """Turns uint8 (B, 1, H, W) into float32 (B, 1, crop * H, crop * W), still in [0, 255]."""
     draw = Draw(images.shape[0], generator, images.device)
     varied = _tone(_move(images.float(), how, draw), how, draw)
     return _hide(varied, how, draw)
@@ -47,13 +48,15 @@ class Draw:
 
 def _move(images: Tensor, how: Augmentation, draw: Draw) -> Tensor:
     angle = draw(-how.rotation, how.rotation) * math.pi / 180
-    scale = 1 / draw(*how.zoom)
+    scale = how.crop / draw(*how.zoom)
     mirror = 1 - 2 * (draw.chance(0.5 if how.flip else 0.0)).float()
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    shift_x, shift_y = draw(-how.shift, how.shift) * 2, draw(-how.shift, how.shift) * 2
+    reach = 2 * how.shift + 1 - how.crop  # the whole side is 2 long
+    shift_x, shift_y = draw(-reach, reach), draw(-reach, reach)
     rows = [cos * mirror, -sin, shift_x, sin * mirror, cos, shift_y]
     matrix = torch.stack(rows, dim=1).view(-1, 2, 3)
-    grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
+    height, width = (round(side * how.crop) for side in images.shape[-2:])
+    grid = functional.affine_grid(matrix, [len(images), 1, height, width], align_corners=False)
     return functional.grid_sample(images, grid, align_corners=False)
 
 

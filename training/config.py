@@ -16,6 +16,7 @@ class TrainConfig:
     version: str
     init: str  # imagenet, random, or file:PATH
     stage: Literal[1, 2] = 2  # of the classifier; the filter has one stage
+    continues: bool = False  # init has been through this stage: its COVID-19 output is kept
     epochs: int
     steps_per_epoch: int
     batch_size: int
@@ -27,6 +28,8 @@ class TrainConfig:
     label_smoothing: float = 0.0
     weighted_loss: bool = False
     source_power: float = 1.0  # a source of n images is drawn in proportion to n ** this
+    same_source_share: float = 0.0  # of the draws from the source with all classes; 0: as source_power
+    frozen_blocks: int = 0  # of the classifier's dense blocks, with all before them; they stay as is
     ema_decay: float = 0.0  # 0 ships the last weights themselves
     precision: Literal["float32", "bfloat16"] = "float32"
     size: int = 224  # side in pixels during training and validation of this run

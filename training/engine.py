@@ -57,7 +57,7 @@ class Trainer:
 
     def train_one_epoch(self, batches: Iterable[Batch], loss: Loss) -> float:
         """Goes once through the batches; returns the mean loss."""
-        self.network.train()
+        train_what_learns(self.network)
         total, count = 0.0, 0
         bar = tqdm(batches, total=self.config.steps_per_epoch, desc=self._title(), unit="batch")
         for step, (images, targets) in enumerate(bar):
@@ -127,6 +127,15 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.history = [Epoch(**line) for line in state["history"]]
+
+
+def train_what_learns(network: nn.Module) -> None:
+    """Sets training mode; a layer none of whose parameters learns keeps its statistics too."""
+    network.train()
+    for module in network.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(p.requires_grad for p in parameters):
+            module.eval()
 
 
 def fit(

@@ -55,10 +55,11 @@ def train_batches(
     numbers = np.random.default_rng((config.seed, epoch))
     generator = torch.Generator().manual_seed(int(numbers.integers(2**62)))
     share = examples.weights / examples.weights.sum()
+    side = round(config.size * config.augmentation.crop)
     for _ in range(config.steps_per_epoch):
         drawn = numbers.choice(len(examples), config.batch_size, p=share)
         images, targets = _gather(pixels, examples, drawn)
-        yield resize(augment(images, config.augmentation, generator), config.size), targets
+        yield resize(augment(images, config.augmentation, generator), side), targets
 
 
 def eval_batches(

@@ -38,6 +38,17 @@ def start_classifier(init: str) -> CovidClassifierNet:
     return network
 
 
+def freeze(network: CovidClassifierNet, blocks: int) -> None:
+    """Stops the stem and the first dense blocks with their transitions from learning."""
+    if blocks == 0:
+        return
+    for name, module in network.features.named_children():
+        module.requires_grad_(False)
+        if name == f"transition{blocks}":
+            return
+    raise ValueError(f"frozen_blocks is {blocks}; 0, 1 and 2 are allowed")
+
+
 def _weights(init: str, published: Callable[[], nn.Module]) -> dict[str, Tensor]:
     if init == "random":
         return {}

@@ -8,6 +8,7 @@ Stage 1 tells no finding from opacity, COVID-19 counting as opacity; stage 2 tel
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from training.datasets.curated import SAME_SOURCE
 from training.datasets.records import Record
 from training.examples import Examples, eval_batches, join, source_weights, train_batches
 from training.run import Run, keeper, open_run, open_trainer
-from training.start import start_classifier
+from training.start import freeze, start_classifier
 
 NAME = "covid_classifier"
 CONFIG = Path(__file__).parent / "configs" / "classifier_stage2.toml"
@@ -41,6 +42,16 @@ def examples(records: Sequence[Record], split: str, *, power: float) -> Examples
         zeros = np.zeros(len(rows), dtype=np.int64)
         parts.append(Examples(np.array(rows), zeros, zeros + target, weights))
     return join(parts)
+
+
+def favour_same_source(
+    records: Sequence[Record], examples: Examples, share: float
+) -> Examples:
+    """Gives the source with all classes this share of the draws of every class."""
+    same = np.array([records[row].dataset == SAME_SOURCE for row in examples.rows])
+    cells = examples.targets * 2 + same
+    wanted = np.where(same, share, 1 - share) / np.bincount(cells, examples.weights)[cells]
+    return replace(examples, weights=examples.weights * wanted)
 
 
 def validation_weights(records: Sequence[Record], examples: Examples) -> np.ndarray:
@@ -91,11 +102,12 @@ def validation_loss(run: Run, network: nn.Module, val: Examples) -> float:
 def start_stage(config: TrainConfig) -> CovidClassifierNet:
     """Builds the network; in stage 2 COVID-19 starts as the kind of opacity that stage 1 learnt."""
     network = start_classifier(config.init)
-    if config.stage == 2:
+    if config.stage == 2 and not config.continues:
         covid, opacity = FINDINGS.index(Finding.COVID19), FINDINGS.index(Finding.LUNG_OPACITY)
         with torch.no_grad():
             network.cam.weight[covid] = network.cam.weight[opacity]
             network.bias[covid] = network.bias[opacity]
+    freeze(network, config.frozen_blocks)
     return network
 
 
@@ -103,6 +115,8 @@ def main(run: Run) -> None:
     """Trains one stage until done; the best weights lie in the run's folder."""
     config = run.config
     train = examples(run.records, "train", power=config.source_power)
+    if config.same_source_share:
+        train = favour_same_source(run.records, train, config.same_source_share)
     val = examples(run.records, "val", power=config.source_power)
     counts = np.bincount(train.targets).tolist()
     weights = losses.class_weights(counts).to(run.device) if config.weighted_loss else None
