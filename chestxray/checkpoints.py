@@ -16,6 +16,16 @@ Network = TypeVar("Network")
 _CARD_KEY = "chestxray.card"
 
 
+class Reference(BaseModel):
+    """Training images as points in the projection, each with its class and without its picture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    variance: tuple[float, ...]  # each axis's share of the whole
+    labels: tuple[str, ...]
+    points: tuple[tuple[float, ...], ...]
+
+
 class Card(BaseModel):
     """What is stored beside the weights; serving restates none of it."""
 
@@ -32,6 +42,7 @@ class Card(BaseModel):
     metrics: dict[str, Any] = {}
     data_digests: dict[str, str] = {}
     caveats: tuple[str, ...] = ()
+    reference: Reference | None = None
 
 
 def card_of(network: Any, *, name: str, version: str) -> Card:

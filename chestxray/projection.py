@@ -14,13 +14,17 @@ class Projection:
 
     mean: npt.NDArray[np.float32]  # (D,)
     axes: npt.NDArray[np.float32]  # (K, D)
+    variance: npt.NDArray[np.float64]  # (K,): each axis's share of the whole
 
 
 def fit(embeddings: npt.NDArray[np.float32], *, axes: int) -> Projection:
     """Fits the axes of greatest variance to embeddings (N, D)."""
     mean = embeddings.mean(axis=0)
-    _, _, rows = np.linalg.svd(embeddings - mean, full_matrices=False)
+    _, spread, rows = np.linalg.svd(embeddings - mean, full_matrices=False)
     # The sign of an axis is arbitrary: its largest weight is made positive, so refits agree.
     largest = np.abs(rows[:axes]).argmax(axis=1)
     signs = np.sign(rows[np.arange(axes), largest])
-    return Projection(np.asarray(mean, np.float32), rows[:axes] * signs[:, None])
+    variance = spread.astype(np.float64) ** 2
+    return Projection(
+        np.asarray(mean, np.float32), rows[:axes] * signs[:, None], variance[:axes] / variance.sum()
+    )

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from chestxray.images import decode
 from chestxray.preprocessing import SIZE, prepare
+from training.datasets import dicom
 from training.datasets.records import Record
 
 Pixels = npt.NDArray[np.uint8]
@@ -28,7 +29,9 @@ def open_cache(records: Sequence[Record], folder: Path) -> Pixels:
 
 
 def read(path: Path) -> Pixels:
-    """Decodes and prepares one file as the gateway does: uint8 (1, SIZE, SIZE)."""
+    """Decodes and prepares one file as the gateway does, or a DICOM: uint8 (1, SIZE, SIZE)."""
+    if path.suffix.lower() == ".dcm":
+        return prepare(dicom.decode(path))
     return prepare(decode(path.read_bytes()))
 
 

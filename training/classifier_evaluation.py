@@ -1,21 +1,27 @@
 """How well the classifier does inside, within one source, and at hospitals it never saw."""
 
-from dataclasses import asdict, replace
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
+from torch import Tensor
 
 from chestxray import projection
-from chestxray.checkpoints import Card
+from chestxray.checkpoints import Card, Reference
+from chestxray.labels import FINDINGS
 from chestxray.networks import CovidClassifierNet
 from chestxray.projection import PROJECTION_AXES
+from chestxray.results import DIGITS
+from training import calibration
 from training.datasets.curated import SAME_SOURCE
-from training.examples import eval_batches
+from training.datasets.records import Record
+from training.examples import Examples, eval_batches
 from training.material import Material
-from training.metrics import performance
-from training.train_classifier import examples
+from training.metrics import Floats, Ints, performance, wilson
+from training.train_classifier import examples, is_same_source
 
 CAVEATS = (
     "The source of an image predicts its class in the public data. The figures on siim, one "
@@ -25,57 +31,171 @@ CAVEATS = (
     "The patients of siim may overlap with those of radiodb; siim is not external.",
 )
 
+INDETERMINATE = "indeterminate"
+"""The card's threshold of the largest probability: an answer below it says too little."""
 _REFERENCE_IMAGES = 600
-"""Training images that the projection is fitted on."""
+"""Training images that the projection is fitted on and that it shows."""
 
 
-def complete(material: Material) -> Card:
-    """Fits temperature and projection, and measures on what neither training nor fit has seen."""
+@dataclass(frozen=True)
+class Predicted:
+    """What a network says of labelled images."""
+
+    records: list[Record]
+    labels: Ints
+    logits: Tensor  # float64 (N, 3)
+    temperature: float
+
+    @property
+    def probabilities(self) -> Floats:
+        """As served, (N, 3)."""
+        return np.asarray((self.logits / self.temperature).softmax(dim=1).numpy())
+
+    def where(self, keep: np.ndarray) -> "Predicted":
+        records = [r for r, kept in zip(self.records, keep, strict=True) if kept]
+        return Predicted(
+            records, self.labels[keep], self.logits[torch.from_numpy(keep)], self.temperature
+        )
+
+
+def complete(material: Material) -> Material:
+    """Fits all that is fitted on validation, and measures on what neither has seen.
+
+    In this order: offsets of the classes, which go into the network's own biases; temperature;
+    the indeterminate band. The projection is fitted on training images.
+    """
+    network = material.network
+    if not isinstance(network, CovidClassifierNet):
+        raise TypeError("only the classifier is completed so")
     val = examples(material.records, "val", power=1.0)
-    temperature = fit_temperature(material.logits(val), torch.from_numpy(val.targets))
-    card = material.card.model_copy(update={"temperature": temperature, "caveats": CAVEATS})
-    _fit_projection(material)
-    return card.model_copy(update={"metrics": measure(replace(material, card=card))})
+    logits, same = material.logits(val), is_same_source(material.records, val)
+    offsets = torch.from_numpy(calibration.fit_offsets(logits.numpy(), val.targets, same * 1))
+    network.bias.data += offsets.to(network.bias)
+    temperature = calibration.fit_temperature(logits + offsets, torch.from_numpy(val.targets))
+    sure = ((logits + offsets) / temperature).softmax(dim=1).numpy()
+    update = {
+        "temperature": temperature,
+        "thresholds": {INDETERMINATE: calibration.indeterminate_below(sure, val.targets)},
+        "caveats": CAVEATS,
+        "reference": _fit_projection(network, material),
+    }
+    card = material.card.model_copy(update=update)
+    fitted = Material(network, card, material.records, material.pixels, material.device)
+    return replace(fitted, card=card.model_copy(update={"metrics": measure(fitted)}))
 
 
-def measure(material: Material) -> dict[str, Any]:
-    """Compares predictions with labels: within one source, beside it, and at other hospitals."""
-    generator = np.random.default_rng(0)
-    test, external = (examples(material.records, n, power=1.0) for n in ("test", "external"))
-    same = np.array([material.records[row].dataset == SAME_SOURCE for row in test.rows])
-    parts = {
+def predict(material: Material, split: str) -> Predicted:
+    """Asks the network about every chest image of a split."""
+    chosen = examples(material.records, split, power=1.0)
+    records = [material.records[row] for row in chosen.rows]
+    return Predicted(records, chosen.targets, material.logits(chosen), material.card.temperature)
+
+
+def parts(test: Predicted, external: Predicted) -> dict[str, Predicted]:
+    """What is reported apart: beside the common source, within it, and other hospitals."""
+    same = np.array([r.dataset == SAME_SOURCE for r in test.records])
+    return {
         f"test_without_{SAME_SOURCE}": test.where(~same),
         f"test_{SAME_SOURCE}": test.where(same),
         "external": external,
     }
-    metrics = {}
-    for name, part in parts.items():
-        probabilities = (material.logits(part) / material.card.temperature).softmax(dim=1).numpy()
-        metrics[name] = asdict(performance(probabilities, part.targets, generator=generator))
+
+
+def measure(material: Material) -> dict[str, Any]:
+    """Compares predictions with labels, part by part; all plain values."""
+    test, external = (predict(material, split) for split in ("test", "external"))
+    found = parts(test, external)
+    metrics: dict[str, Any] = {name: asdict(_performance(part)) for name, part in found.items()}
+    metrics["by_source"] = _by(lambda r: r.dataset, test, external)
+    metrics["by_age"] = _by(lambda r: r.age_group, test, external)
+    metrics["calibration"] = {name: _calibration(part) for name, part in found.items()}
+    metrics["calibration"]["test"] = _calibration(test)
+    metrics["certain"] = {name: _certain(p, material.card) for name, p in found.items()}
+    metrics["operating_points"] = _operating_points(predict(material, "val"), test)
     return metrics
 
 
-def fit_temperature(logits: torch.Tensor, targets: torch.Tensor) -> float:
-    """Returns T that minimises the cross-entropy of logits / T (Guo et al. 2017, 1706.04599)."""
+def _performance(part: Predicted) -> Any:
+    return performance(part.probabilities, part.labels, generator=np.random.default_rng(0))
 
-    def loss(log_temperature: float) -> float:
-        return float(torch.nn.functional.cross_entropy(logits / np.exp(log_temperature), targets))
 
-    best = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded")
-    return round(float(np.exp(best.x)), 4)
+def _by(key: Callable[[Record], str], test: Predicted, external: Predicted) -> dict[str, Any]:
+    """Figures for every group of the test split and the external set that has a name."""
+    metrics = {}
+    for split, part in (("test", test), ("external", external)):
+        names = np.array([key(r) for r in part.records])
+        for name in sorted(set(names) - {""}):
+            metrics[f"{split} {name}"] = _classes(part.where(names == name))
+    return metrics
+
+
+def _classes(part: Predicted) -> dict[str, Any]:
+    found = asdict(_performance(part))
+    rates = {
+        label: {name: found[name][c] for name in ("sensitivity", "specificity", "auc")}
+        for c, label in enumerate(FINDINGS)
+        if (part.labels == c).any()
+    }
+    known = {
+        label: {name: r for name, r in each.items() if r["n"] and not math.isnan(r["value"])}
+        for label, each in rates.items()
+    }
+    return {"balanced_accuracy": found["balanced_accuracy"], "classes": known}
+
+
+def _calibration(part: Predicted) -> dict[str, Any]:
+    before = Predicted(part.records, part.labels, part.logits, temperature=1.0)
+    bins, raw = (calibration.reliability(p.probabilities, p.labels) for p in (part, before))
+    return {
+        "expected_calibration_error": calibration.expected_calibration_error(bins),
+        "before_temperature": calibration.expected_calibration_error(raw),
+        "bins": [asdict(b) for b in bins],
+        "n": len(part.labels),
+    }
+
+
+def _certain(part: Predicted, card: Card) -> dict[str, Any]:
+    probabilities = part.probabilities.round(DIGITS)
+    certain = probabilities.max(axis=1) >= card.thresholds[INDETERMINATE]
+    right = probabilities.argmax(axis=1) == part.labels
+    return {
+        "share": asdict(wilson(int(certain.sum()), len(certain))),
+        "right": asdict(wilson(int(right[certain].sum()), int(certain.sum()))),
+    }
+
+
+def _operating_points(val: Predicted, test: Predicted) -> list[dict[str, Any]]:
+    points = []
+    for c, label in enumerate(FINDINGS):
+        for wanted in calibration.SENSITIVITIES:
+            cut = calibration.threshold_for(val.probabilities[:, c], val.labels == c, wanted)
+            scores = test.probabilities[:, c]
+            points.append(calibration.operate(label, wanted, cut, scores, test.labels == c))
+    return [asdict(point) for point in points]
 
 
 @torch.inference_mode()
-def _fit_projection(material: Material) -> None:
-    network = material.network
-    if not isinstance(network, CovidClassifierNet):
-        raise TypeError("only the classifier has a projection")
+def embed(network: CovidClassifierNet, material: Material, chosen: Examples) -> np.ndarray:
+    """Returns float32 (N, 1024)."""
+    network.eval()
+    batches = eval_batches(material.pixels, chosen, size=material.card.preprocessing.size)
+    found = [network(batch.images.to(material.device)).embedding.cpu() for batch in batches]
+    return torch.cat(found).numpy()
+
+
+def _fit_projection(network: CovidClassifierNet, material: Material) -> Reference:
+    """Sets the network's projection; returns the images that it was fitted on, as points."""
     train = examples(material.records, "train", power=1.0)
     drawn = np.zeros(len(train), bool)
     drawn[np.random.default_rng(0).permutation(len(train))[:_REFERENCE_IMAGES]] = True
-    size, device = material.card.preprocessing.size, material.device
-    batches = eval_batches(material.pixels, train.where(drawn), size=size)
-    embeddings = torch.cat([network(images.to(device)).embedding.cpu() for images, _ in batches])
-    fitted = projection.fit(embeddings.numpy(), axes=PROJECTION_AXES)
+    chosen = train.where(drawn)
+    embeddings = embed(network, material, chosen)
+    fitted = projection.fit(embeddings, axes=PROJECTION_AXES)
     network.projection_mean.copy_(torch.from_numpy(fitted.mean))
     network.projection_axes.copy_(torch.from_numpy(np.ascontiguousarray(fitted.axes)))
+    points = (embeddings - fitted.mean) @ fitted.axes.T
+    return Reference(
+        variance=tuple(fitted.variance.round(DIGITS).tolist()),
+        labels=tuple(str(FINDINGS[target]) for target in chosen.targets),
+        points=tuple(tuple(point) for point in points.round(DIGITS).tolist()),
+    )

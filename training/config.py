@@ -26,12 +26,22 @@ class TrainConfig:
     plateau_patience: int = 2  # epochs before the learning rate is halved
     early_stop: int = 15  # epochs without a better validation loss
     label_smoothing: float = 0.0
+    loss: Literal["cross_entropy", "paper"] = "cross_entropy"  # paper: its equation 2
     weighted_loss: bool = False
+    weight_rule: Literal["inverse", "as_printed"] = "inverse"  # of equation 1
+    group_robust: float = 0.0  # how far the loss leans to the class and source that does worst
+    teachers: tuple[str, ...] = ()  # checkpoints whose mean answer the network learns as well
+    distillation: float = 0.0  # share of the loss that is the teachers'
     source_power: float = 1.0  # a source of n images is drawn in proportion to n ** this
-    same_source_share: float = 0.0  # of the draws from the source with all classes; 0: as source_power
-    frozen_blocks: int = 0  # of the classifier's dense blocks, with all before them; they stay as is
+    same_source_share: float = (
+        0.0  # of the draws from the source with all classes; 0: as source_power
+    )
+    frozen_blocks: int = (
+        0  # of the classifier's dense blocks, with all before them; they stay as is
+    )
     ema_decay: float = 0.0  # 0 ships the last weights themselves
     precision: Literal["float32", "bfloat16"] = "float32"
+    view: str = "as_is"  # what is done to every picture first, by name (training/views.py)
     size: int = 224  # side in pixels during training and validation of this run
     seed: int = 0
     redraw: bool = False  # splits drawn anew by patient, by the seed, not as the data suggest
@@ -43,7 +53,8 @@ def parse_config(values: dict[str, Any]) -> TrainConfig:
     how = dict(values.get("augmentation", {}))
     if "zoom" in how:
         how["zoom"] = tuple(how["zoom"])
-    return TrainConfig(**(values | {"augmentation": Augmentation(**how)}))
+    nested = {"augmentation": Augmentation(**how), "teachers": tuple(values.get("teachers", ()))}
+    return TrainConfig(**(values | nested))
 
 
 def read_config(path: Path, **overrides: Any) -> TrainConfig:

@@ -3,22 +3,43 @@
 import csv
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from training.config import TrainConfig
 from training.examples import Batch
+from training.team import SOLO, Team
 
 STATE = "state.pt"
+HISTORY = "history.csv"
+TENSORBOARD = "tensorboard"
 
-Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
-"""(network, images, targets) to a scalar."""
+Item = TypeVar("Item")
+
+
+class Step(NamedTuple):
+    """What a loss says of one batch."""
+
+    loss: Tensor  # scalar
+    hits: Tensor  # bool (B,): the likeliest class is the right one
+
+
+class Validation(NamedTuple):
+    """What is measured after every epoch; the lowest loss is the best."""
+
+    loss: float
+    accuracy: float = math.nan
+
+
+Loss = Callable[[nn.Module, Batch], Step]
 
 
 @dataclass(frozen=True)
@@ -30,18 +51,28 @@ class Epoch:
     val_loss: float
     learning_rate: float
     images_per_second: float
+    train_accuracy: float = math.nan
+    val_accuracy: float = math.nan
+    waiting: float = math.nan  # share of the time in which the network waited for data
 
 
 class Trainer:
     """Everything that changes during a run, so that it can be saved and found again."""
 
     def __init__(
-        self, network: nn.Module, config: TrainConfig, device: torch.device, fingerprint: str = ""
+        self,
+        network: nn.Module,
+        config: TrainConfig,
+        device: torch.device,
+        fingerprint: str = "",
+        team: Team = SOLO,
     ) -> None:
         self.config, self.device, self.fingerprint = config, device, fingerprint
+        self.team = team
         self.network: nn.Module = network.to(  # type: ignore[call-overload]
             device, memory_format=torch.channels_last
         )
+        self._spread = team.spread(self.network)
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -55,25 +86,35 @@ class Trainer:
         module: nn.Module = self.average.module
         return module
 
-    def train_one_epoch(self, batches: Iterable[Batch], loss: Loss) -> float:
-        """Goes once through the batches; returns the mean loss."""
+    def train_one_epoch(self, batches: Iterable[Batch], loss: Loss) -> tuple[float, float, float]:
+        """Goes once through the batches; returns mean loss, accuracy, and share of waiting."""
         train_what_learns(self.network)
-        total, count = 0.0, 0
-        bar = tqdm(batches, total=self.config.steps_per_epoch, desc=self._title(), unit="batch")
-        for step, (images, targets) in enumerate(bar):
+        clock, started = Waiting(), time.monotonic()
+        total, hits, count = 0.0, 0, 0
+        bar = tqdm(
+            clock.watch(batches),
+            total=self.config.steps_per_epoch,
+            desc=f"{self.config.name} {len(self.history) + 1}/{self.config.epochs}",
+            unit="batch",
+            disable=not self.team.leads,
+        )
+        for step, batch in enumerate(bar):
             self._set_learning_rate(step)
-            with autocast(self.device, self.config.precision):
-                value = loss(self.network, images.to(self.device), targets.to(self.device))
-            self.optimizer.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
-            self.average.update_parameters(self.network)
-            total, count = total + value.item() * len(targets), count + len(targets)
+            taken = self._step(batch, loss)
+            size = len(batch.targets)
+            total, count = total + taken.loss.item() * size, count + size
+            hits += int(taken.hits.sum())
             bar.set_postfix(loss=f"{total / count:.3f}")
-        return total / count
+        return total / count, hits / count, clock.seconds / (time.monotonic() - started)
 
-    def _title(self) -> str:
-        return f"{self.config.name} {len(self.history) + 1}/{self.config.epochs}"
+    def _step(self, batch: Batch, loss: Loss) -> Step:
+        with autocast(self.device, self.config.precision):
+            taken = loss(self._spread, Batch(*(column.to(self.device) for column in batch)))
+        self.optimizer.zero_grad(set_to_none=True)
+        taken.loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.average.update_parameters(self.network)
+        return taken
 
     def _set_learning_rate(self, step: int) -> None:
         if self.config.schedule == "cosine":
@@ -129,6 +170,25 @@ class Trainer:
         self.history = [Epoch(**line) for line in state["history"]]
 
 
+class Waiting:
+    """A stopwatch for the time that goes into getting the next batch."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def watch(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Passes the items on."""
+        source = iter(items)
+        while True:
+            started = time.monotonic()
+            try:
+                item = next(source)
+            except StopIteration:
+                return
+            self.seconds += time.monotonic() - started
+            yield item
+
+
 def train_what_learns(network: nn.Module) -> None:
     """Sets training mode; a layer none of whose parameters learns keeps its statistics too."""
     network.train()
@@ -142,26 +202,41 @@ def fit(
     trainer: Trainer,
     batches: Callable[[int], Iterable[Batch]],
     loss: Loss,
-    validate: Callable[[nn.Module], float],
+    validate: Callable[[nn.Module], Validation],
     keep: Callable[[nn.Module], None],
     folder: Path,
 ) -> None:
     """Runs until the last epoch or an early stop; `keep` is called at every better validation."""
-    config = trainer.config
+    config, team = trainer.config, trainer.team
     while not trainer.finished():
         epoch = len(trainer.history)
         torch.manual_seed(config.seed + epoch)  # dropout draws from the global generator
         started = time.monotonic()
-        train_loss = trainer.train_one_epoch(batches(epoch), loss)
+        train_loss, train_accuracy, waiting = trainer.train_one_epoch(batches(epoch), loss)
         speed = config.steps_per_epoch * config.batch_size / (time.monotonic() - started)
         rate = trainer.optimizer.param_groups[0]["lr"]
-        val_loss = validate(trainer.shipped)
-        trainer.history.append(Epoch(epoch + 1, train_loss, val_loss, rate, speed))
-        if trainer.is_best():
-            keep(trainer.shipped)
-        trainer.save(folder / STATE)
-        write_history(trainer.history, folder / "history.csv")
-        print(trainer.history[-1], flush=True)
+        found = team.from_leader(lambda: validate(trainer.shipped))
+        trainer.history.append(
+            Epoch(
+                epoch + 1, train_loss, found.loss, rate, speed,
+                train_accuracy, found.accuracy, waiting,
+            )
+        )  # fmt: skip
+        if team.leads:
+            _write(trainer, keep, folder)
+
+
+def _write(trainer: Trainer, keep: Callable[[nn.Module], None], folder: Path) -> None:
+    """Weights first, then the state: killed in between, the epoch is done again to the same end."""
+    if trainer.is_best():
+        keep(trainer.shipped)
+    trainer.save(folder / STATE)
+    write_history(trainer.history, folder / HISTORY)
+    last = trainer.history[-1]
+    with SummaryWriter(folder / TENSORBOARD, purge_step=last.epoch) as board:
+        for name, value in asdict(last).items():
+            board.add_scalar(name, value, last.epoch)
+    print(last, flush=True)
 
 
 def write_history(history: list[Epoch], path: Path) -> None:
@@ -177,8 +252,8 @@ def predict(network: nn.Module, batches: Iterable[Batch], device: torch.device) 
     """Returns float32 logits (N, C) on the CPU, in evaluation mode and full precision."""
     network.eval()
     parts = []
-    for images, _ in batches:
-        answer = network(images.to(device))
+    for batch in batches:
+        answer = network(batch.images.to(device))
         parts.append((answer if isinstance(answer, Tensor) else answer.logits).cpu())
     return torch.cat(parts)
 

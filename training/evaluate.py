@@ -2,12 +2,16 @@
 
     python -m training.evaluate runs/filter/best.safetensors --ship bentos/xray_filter
     python -m training.evaluate runs/classifier/best.safetensors --ship bentos/covid_classifier
-    python -m training.evaluate bentos/covid_classifier/weights.safetensors
+    python -m training.evaluate bentos/covid_classifier/weights.safetensors --report results
+    python -m training.evaluate --runs 50
 
-The last line measures again what is shipped.
+A checkpoint fresh from training is completed first: thresholds and temperature are fitted on
+validation. `--report` writes what people look at. `--runs` repeats the paper's whole experiment on
+splits drawn anew, goes on where it was stopped, and writes Tables 4 and 5 (training/experiment.py).
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,13 +19,12 @@ import torch
 from torch import nn
 
 from chestxray import checkpoints
-from chestxray.checkpoints import Card
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
-from training import classifier_evaluation, filter_evaluation, model_card
+from training import classifier_evaluation, experiment, filter_evaluation, model_card, report
 from training.cache import open_cache
 from training.config import parse_config
 from training.material import Material
-from training.run import load_records
+from training.run import add_data_flags, load_records
 
 _EVALUATION_OF: dict[str, tuple[type[nn.Module], ModuleType]] = {
     XRayFilterNet.architecture: (XRayFilterNet, filter_evaluation),
@@ -30,33 +33,57 @@ _EVALUATION_OF: dict[str, tuple[type[nn.Module], ModuleType]] = {
 WEIGHTS, MODEL_CARD = "weights.safetensors", "MODEL_CARD.md"
 
 
-def evaluate(
-    checkpoint: Path, *, data: Path, cache: Path, device: torch.device
-) -> tuple[nn.Module, Card]:
-    """Loads a checkpoint of either model and measures it; the card comes back completed."""
+def open_material(checkpoint: Path, data: list[str], cache: Path, device: torch.device) -> Material:
+    """Loads a checkpoint of either model and the images, split as for its training."""
     card = checkpoints.read_card(checkpoint)
     records = load_records(data, parse_config(card.training["config"]))
-    pixels = open_cache(records, cache)
-    kind, evaluation = _EVALUATION_OF[card.architecture]
-    network = checkpoints.load(checkpoint, kind()).to(device)
-    return network, evaluation.complete(Material(network, card, records, pixels, device))
+    network = checkpoints.load(checkpoint, _EVALUATION_OF[card.architecture][0]()).to(device)
+    return Material(network, card, records, open_cache(records, cache), device)
+
+
+def evaluate(material: Material) -> Material:
+    """Measures the model; the material comes back with the completed card."""
+    evaluation = _EVALUATION_OF[material.card.architecture][1]
+    if not material.card.metrics:
+        completed: Material = evaluation.complete(material)
+        return completed
+    update = {"metrics": evaluation.measure(material)}
+    return replace(material, card=material.card.model_copy(update=update))
+
+
+def ship(material: Material, folder: Path) -> None:
+    """Writes weights and model card beside the service."""
+    checkpoints.save(folder / WEIGHTS, material.network, material.card)
+    (folder / MODEL_CARD).write_text(model_card.render(material.card))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--ship", type=Path, help="folder of the service that gets the weights")
-    flags = parser.parse_args()
-    network, card = evaluate(
-        flags.checkpoint, data=flags.data, cache=flags.cache, device=torch.device(flags.device)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    print(model_card.render(card))
+    parser.add_argument("checkpoint", type=Path, nargs="?")
+    add_data_flags(parser)
+    parser.add_argument("--output", type=Path, default=Path("runs"))
+    parser.add_argument("--ship", type=Path, help="folder of the service that gets the weights")
+    parser.add_argument("--report", type=Path, help="folder of the reports")
+    parser.add_argument("--runs", type=int, help="how often to repeat the whole experiment")
+    parser.add_argument("--configs", type=Path, default=experiment.CONFIGS, help="of --runs")
+    flags = parser.parse_args()
+    if (flags.checkpoint is None) == (flags.runs is None):
+        parser.error("give a checkpoint or --runs")
+    if flags.runs:
+        experiment.main(flags.runs, flags.configs, flags.data, flags.output, flags.device)
+        return
+    material = evaluate(
+        open_material(
+            flags.checkpoint, flags.data, flags.output / "cache", torch.device(flags.device)
+        )
+    )
+    print(model_card.render(material.card))
     if flags.ship:
-        checkpoints.save(flags.ship / WEIGHTS, network, card)
-        (flags.ship / MODEL_CARD).write_text(model_card.render(card))
+        ship(material, flags.ship)
+    if flags.report:
+        print(report.write(material, flags.output, flags.report))
 
 
 if __name__ == "__main__":

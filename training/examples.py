@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,17 @@ from training.augment import augment
 from training.cache import Pixels
 from training.config import TrainConfig
 from training.datasets.records import Record
+from training.team import SOLO, Team
 
-Batch = tuple[Tensor, Tensor]  # images (B, 1, H, W) in [0, 255]; int64 targets (B,)
 Ints = npt.NDArray[np.int64]
+
+
+class Batch(NamedTuple):
+    """What a step works on."""
+
+    images: Tensor  # (B, 1, H, W) in [0, 255]
+    targets: Tensor  # int64 (B,)
+    groups: Tensor  # int64 (B,): class and source
 
 
 @dataclass(frozen=True)
@@ -26,19 +35,34 @@ class Examples:
     rows: Ints
     turns: Ints
     targets: Ints
+    groups: Ints  # what a group-robust loss tells apart
     weights: npt.NDArray[np.float64]  # relative frequency in training
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def where(self, keep: npt.NDArray[np.bool_]) -> "Examples":
-        return Examples(self.rows[keep], self.turns[keep], self.targets[keep], self.weights[keep])
+        return Examples(
+            self.rows[keep],
+            self.turns[keep],
+            self.targets[keep],
+            self.groups[keep],
+            self.weights[keep],
+        )
 
 
 def join(parts: Sequence[Examples]) -> Examples:
     """Puts examples behind one another."""
-    columns = zip(*((p.rows, p.turns, p.targets, p.weights) for p in parts), strict=True)
+    columns = zip(*((p.rows, p.turns, p.targets, p.groups, p.weights) for p in parts), strict=True)
     return Examples(*(np.concatenate(column) for column in columns))
+
+
+def of_one_target(
+    rows: Sequence[int], target: int, weights: npt.NDArray[np.float64], *, turns: int = 0
+) -> Examples:
+    """Examples of one target, all turned alike, in one group."""
+    same = np.full(len(rows), target)
+    return Examples(np.array(rows), np.full(len(rows), turns), same, same, weights)
 
 
 def source_weights(records: Sequence[Record], power: float) -> npt.NDArray[np.float64]:
@@ -49,17 +73,30 @@ def source_weights(records: Sequence[Record], power: float) -> npt.NDArray[np.fl
 
 
 def train_batches(
-    pixels: Pixels, examples: Examples, config: TrainConfig, *, epoch: int
+    pixels: Pixels,
+    examples: Examples,
+    config: TrainConfig,
+    *,
+    epoch: int,
+    device: torch.device | None = None,
+    team: Team = SOLO,
+    variation: int = 0,
 ) -> Iterator[Batch]:
-    """Draws one epoch of augmented batches by weight; the same for the same seed and epoch."""
+    """Draws one epoch of batches by weight, augmented on the device; the same for seed and epoch.
+
+    All of a team draw alike and each takes its part of every batch. Another variation has the same
+    pictures, augmented otherwise.
+    """
     numbers = np.random.default_rng((config.seed, epoch))
-    generator = torch.Generator().manual_seed(int(numbers.integers(2**62)))
+    start = np.random.SeedSequence((int(numbers.integers(2**62)), team.rank, variation))
+    generator = torch.Generator().manual_seed(int(start.generate_state(1, np.uint64)[0]) >> 1)
     share = examples.weights / examples.weights.sum()
     side = round(config.size * config.augmentation.crop)
     for _ in range(config.steps_per_epoch):
         drawn = numbers.choice(len(examples), config.batch_size, p=share)
-        images, targets = _gather(pixels, examples, drawn)
-        yield resize(augment(images, config.augmentation, generator), side), targets
+        batch = _gather(pixels, examples, drawn[team.rank :: team.size], device)
+        varied = augment(batch.images, config.augmentation, generator)
+        yield batch._replace(images=resize(varied, side))
 
 
 def eval_batches(
@@ -68,8 +105,8 @@ def eval_batches(
     """Goes once through the examples in order, unvaried."""
     for start in range(0, len(examples), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(examples)))
-        images, targets = _gather(pixels, examples, chosen)
-        yield resize(images, size), targets
+        batch = _gather(pixels, examples, chosen, None)
+        yield batch._replace(images=resize(batch.images, size))
 
 
 def resize(images: Tensor, size: int) -> Tensor:
@@ -81,10 +118,11 @@ def resize(images: Tensor, size: int) -> Tensor:
     )
 
 
-def _gather(pixels: Pixels, examples: Examples, chosen: Ints) -> Batch:
+def _gather(pixels: Pixels, examples: Examples, chosen: Ints, device: torch.device | None) -> Batch:
     pictures = [
         np.rot90(pixels[row], -turns)
         for row, turns in zip(examples.rows[chosen], examples.turns[chosen], strict=True)
     ]
     images = torch.from_numpy(np.stack(pictures)).unsqueeze(1)  # (B, 1, SIZE, SIZE)
-    return images, torch.from_numpy(examples.targets[chosen])
+    columns = (images, *(torch.from_numpy(c[chosen]) for c in (examples.targets, examples.groups)))
+    return Batch(*(column.to(device) for column in columns))

@@ -1,17 +1,17 @@
 """How well the filter tells upright frontal chest X-rays from everything else."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.metrics import confusion_matrix
 
-from chestxray.checkpoints import Card
 from chestxray.labels import QUARTER_TURNS, VERDICTS, Verdict
 from chestxray.results import DIGITS
 from training.datasets.records import Record
-from training.examples import Examples
+from training.examples import Examples, of_one_target
 from training.material import Material
 from training.metrics import Floats, wilson
 from training.train_filter import examples
@@ -22,18 +22,29 @@ CAVEATS = (
 )
 
 _FRONTAL = VERDICTS.index(Verdict.FRONTAL_CHEST)
+_UNKNOWN = -1
 _REALLY_ROTATED = "rotated_cxr"
 """Films that were stored turned; the direction is not known, so they are for testing only."""
 
 
-def complete(material: Material) -> Card:
+@dataclass(frozen=True)
+class Mistake:
+    """A picture of which the filter says something else than is true."""
+
+    split: str
+    picture: str
+    truth: Verdict
+    said: Verdict
+
+
+def complete(material: Material) -> Material:
     """Chooses the threshold on the validation split and measures on what no choice has seen."""
     val = _split(material, "val")
     threshold = choose_threshold(_scores(material, val)[:, _FRONTAL], val.targets == _FRONTAL)
     update = {"thresholds": {Verdict.FRONTAL_CHEST.value: threshold}, "caveats": CAVEATS}
-    card = material.card.model_copy(update=update)
-    metrics = measure(replace(material, card=card))
-    return card.model_copy(update={"metrics": metrics})
+    fitted = replace(material, card=material.card.model_copy(update=update))
+    card = fitted.card.model_copy(update={"metrics": measure(fitted)})
+    return replace(fitted, card=card)
 
 
 def measure(material: Material) -> dict[str, Any]:
@@ -45,6 +56,20 @@ def measure(material: Material) -> dict[str, Any]:
         metrics[name] = _compare(_scores(material, chosen), chosen.targets, threshold)
     films = _scores(material, _rotated_films(material.records))
     return metrics | {"really_rotated": _rejected(films, threshold)}
+
+
+def mistakes(material: Material) -> list[Mistake]:
+    """Lists every picture that is decided wrongly, whatever the split."""
+    threshold = material.card.thresholds[Verdict.FRONTAL_CHEST]
+    found = []
+    for name in ("test", "external"):
+        chosen = _split(material, name)
+        decided = decide(_scores(material, chosen), threshold)
+        for i in np.flatnonzero(decided != chosen.targets):
+            picture = material.records[chosen.rows[i]].path.name
+            truth, said = (VERDICTS[int(v)] for v in (chosen.targets[i], decided[i]))
+            found.append(Mistake(name, picture, truth, said))
+    return found
 
 
 def _split(material: Material, name: str) -> Examples:
@@ -85,7 +110,9 @@ def _compare(scores: Floats, targets: npt.NDArray[np.int64], threshold: float) -
     }
     occurring = {str(v): targets == i for i, v in enumerate(VERDICTS) if (targets == i).any()}
     recall = {verdict: _share(decided == targets, part) for verdict, part in occurring.items()}
-    return {name: _share(right, part) for name, part in parts.items()} | {"verdict_recall": recall}
+    shares = {name: _share(right, part) for name, part in parts.items()}
+    matrix = confusion_matrix(targets, decided, labels=range(len(VERDICTS))).tolist()
+    return shares | {"verdict_recall": recall, "confusion": matrix}
 
 
 def _share(hits: npt.NDArray[np.bool_], part: npt.NDArray[np.bool_]) -> dict[str, Any]:
@@ -98,5 +125,5 @@ def _rejected(scores: Floats, threshold: float) -> dict[str, Any]:
 
 
 def _rotated_films(records: Sequence[Record]) -> Examples:
-    rows = np.array([i for i, r in enumerate(records) if r.label == _REALLY_ROTATED])
-    return Examples(rows, np.zeros_like(rows), np.full_like(rows, -1), np.ones(len(rows)))
+    rows = [i for i, r in enumerate(records) if r.label == _REALLY_ROTATED]
+    return of_one_target(rows, _UNKNOWN, np.ones(len(rows)))

@@ -1,24 +1,71 @@
-"""Cross-entropy as the paper weights and smooths it."""
+"""Losses: as the paper has it, and what was tried beside it."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 
-def class_weights(counts: Sequence[int]) -> Tensor:
+def class_weights(
+    counts: Sequence[int], *, rule: Literal["inverse", "as_printed"] = "inverse"
+) -> Tensor:
     """Returns float32 (C,): N_max / N_c, so that rare classes weigh more.
 
-    Equation 1 of the paper has N_c / N_max, which would do the opposite; the authors' code
-    has this.
+    Equation 1 of the paper has N_c / N_max (`as_printed`), which would weigh COVID-19 down; the
+    authors' code has the inverse.
     """
-    tensor = torch.tensor(counts, dtype=torch.float32)
-    return tensor.max() / tensor.clamp(min=1)
+    tensor = torch.tensor(counts, dtype=torch.float32).clamp(min=1)
+    printed = tensor / tensor.max()
+    return printed if rule == "as_printed" else 1 / printed
 
 
 def smooth_cross_entropy(
     logits: Tensor, labels: Tensor, *, smoothing: float, weights: Tensor | None = None
 ) -> Tensor:
-    """Mean loss of logits (B, C); int64 labels (B,) soften to y(1-a) + a/C (paper, 4.2)."""
-    return functional.cross_entropy(logits, labels, weights, label_smoothing=smoothing)
+    """Losses (B,) of logits (B, C); int64 labels (B,) soften to y(1-a) + a/C (paper, 4.2).
+
+    Where classes weigh, the weights of a batch's own labels are scaled to a mean of one.
+    """
+    losses = functional.cross_entropy(
+        logits, labels, weights, label_smoothing=smoothing, reduction="none"
+    )
+    return losses if weights is None else losses / weights[labels].mean()
+
+
+def paper_cross_entropy(
+    logits: Tensor, labels: Tensor, *, smoothing: float, weights: Tensor | None = None
+) -> Tensor:
+    """Losses (B,) of the paper's equation 2: what speaks for other classes is punished as well.
+
+    -sum over classes of w y log(p) + (1 - y) log(1 - p), y softened as in `smooth_cross_entropy`.
+    """
+    classes = logits.shape[1]
+    soft = functional.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes  # (B, C)
+    log_p = logits.float().log_softmax(dim=1)
+    log_not_p = torch.log1p(-log_p.exp().clamp(max=1 - 1e-6))
+    scale = torch.ones(classes, device=logits.device) if weights is None else weights
+    return -(scale * soft * log_p + (1 - soft) * log_not_p).sum(dim=1)
+
+
+def distilled(losses: Tensor, logits: Tensor, taught: Tensor, *, share: float) -> Tensor:
+    """Mixes losses (B,) with the cross-entropy to the teachers' mean probabilities (B, C).
+
+    Hinton et al. 2015, arXiv:1503.02531, at temperature one.
+    """
+    from_teachers = -(taught * logits.float().log_softmax(dim=1)).sum(dim=1)
+    return (1 - share) * losses + share * from_teachers
+
+
+def group_mean(losses: Tensor, groups: Tensor, *, robust: float) -> Tensor:
+    """The mean of losses (B,), leaning with `robust` to the groups (B,) that do worst.
+
+    A batch's own groups are weighed by exp(robust * their mean loss): Sagawa et al. 2020,
+    arXiv:1911.08731, algorithm 1, but without weights that are carried from batch to batch, so
+    that a resumed run needs none. At 0 it is the plain mean.
+    """
+    if robust == 0:
+        return losses.mean()
+    means = torch.stack([losses[groups == group].mean() for group in groups.unique()])  # type: ignore[no-untyped-call]
+    return torch.sum(torch.softmax(robust * means.detach(), dim=0) * means)

@@ -1,7 +1,8 @@
 """What an evaluation works on."""
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -22,8 +23,30 @@ class Material:
     records: Sequence[Record]
     pixels: Pixels
     device: torch.device
+    _known: dict[tuple[bytes, bytes, bool], torch.Tensor] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
-    def logits(self, chosen: Examples) -> torch.Tensor:
-        """Float64 (N, C), as serving computes them but for rounding."""
+    @property
+    def digest(self) -> str:
+        """Of the weights in memory."""
+        sums = hashlib.sha256()
+        for name, tensor in sorted(self.network.state_dict().items()):
+            sums.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+        return "weights sha256:" + sums.hexdigest()
+
+    def logits(self, chosen: Examples, *, flipped: bool = False) -> torch.Tensor:
+        """Float64 (N, C), as serving computes them but for rounding; or of mirror images.
+
+        They are kept: one evaluation asks for the same images more than once.
+        """
+        key = (chosen.rows.tobytes(), chosen.turns.tobytes(), flipped)
+        if key not in self._known:
+            self._known[key] = self._infer(chosen, flipped)
+        return self._known[key]
+
+    def _infer(self, chosen: Examples, flipped: bool) -> torch.Tensor:
         batches = eval_batches(self.pixels, chosen, size=self.card.preprocessing.size)
+        if flipped:
+            batches = (batch._replace(images=batch.images.flip(-1)) for batch in batches)
         return engine.predict(self.network, batches, self.device).double()

@@ -5,18 +5,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import confusion_matrix, roc_auc_score
+from scipy.stats import rankdata
+from sklearn.metrics import confusion_matrix
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 CONFIDENCE_Z = 1.959963984540054
 """Of the 95% intervals."""
+RESAMPLES = 1000
+"""Of a bootstrap; its percentiles 2.5 and 97.5 are the interval."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A share of n with its 95% interval."""
+    """A figure over n with its 95% interval."""
 
     value: float
     low: float
@@ -30,10 +33,10 @@ class Performance:
 
     n: int
     confusion: list[list[int]]  # rows actual, columns predicted
-    sensitivity: list[float]
-    specificity: list[float]
-    auc: list[float]  # one against the rest
-    balanced_accuracy: Rate
+    sensitivity: list[Rate]  # Wilson
+    specificity: list[Rate]  # Wilson
+    auc: list[Rate]  # one against the rest; bootstrap
+    balanced_accuracy: Rate  # bootstrap
 
 
 def wilson(successes: int, n: int) -> Rate:
@@ -47,23 +50,20 @@ def wilson(successes: int, n: int) -> Rate:
 
 
 def performance(
-    probabilities: Floats, labels: Ints, *, generator: np.random.Generator, resamples: int = 1000
+    probabilities: Floats, labels: Ints, *, generator: np.random.Generator
 ) -> Performance:
     """Compares probabilities (N, C) with labels (N,); classes that do not occur count as NaN."""
-    classes = probabilities.shape[1]
+    classes = range(probabilities.shape[1])
     predicted = probabilities.argmax(axis=1)
-    matrix = confusion_matrix(labels, predicted, labels=range(classes))
-    draws = generator.integers(0, len(labels), (resamples, len(labels)))
-    resampled = [balanced_accuracy(predicted[rows], labels[rows]) for rows in draws]
-    low, high = np.percentile(resampled, (2.5, 97.5))
-    accuracy = Rate(balanced_accuracy(predicted, labels), float(low), float(high), len(labels))
+    draws = generator.integers(0, len(labels), (RESAMPLES, len(labels)))
+    resampled = np.array([balanced_accuracy(predicted[rows], labels[rows]) for rows in draws])
     return Performance(
         n=len(labels),
-        confusion=matrix.tolist(),
-        sensitivity=[_share(predicted[labels == c] == c) for c in range(classes)],
-        specificity=[_share(predicted[labels != c] != c) for c in range(classes)],
-        auc=[_auc(probabilities[:, c], labels == c) for c in range(classes)],
-        balanced_accuracy=accuracy,
+        confusion=confusion_matrix(labels, predicted, labels=list(classes)).tolist(),
+        sensitivity=[_share(predicted[labels == c] == c) for c in classes],
+        specificity=[_share(predicted[labels != c] != c) for c in classes],
+        auc=[_auc_rate(probabilities[:, c], labels == c, draws) for c in classes],
+        balanced_accuracy=_rate(balanced_accuracy(predicted, labels), resampled, len(labels)),
     )
 
 
@@ -72,11 +72,29 @@ def balanced_accuracy(predicted: Ints, labels: Ints) -> float:
     return float(np.mean([np.mean(predicted[labels == c] == c) for c in np.unique(labels)]))
 
 
-def _share(hits: npt.NDArray[np.bool_]) -> float:
-    return float(hits.mean()) if hits.size else math.nan
+def bootstrap_mean(values: Floats, *, generator: np.random.Generator) -> Rate:
+    """The mean of values (N,) with its bootstrap interval."""
+    draws = generator.integers(0, len(values), (RESAMPLES, len(values)))
+    return _rate(float(values.mean()), values[draws].mean(axis=1), len(values))
 
 
-def _auc(scores: Floats, positive: npt.NDArray[np.bool_]) -> float:
-    return (
-        float(roc_auc_score(positive, scores)) if 0 < positive.sum() < positive.size else math.nan
-    )
+def auc(scores: Floats, positive: npt.NDArray[np.bool_]) -> Floats:
+    """Areas (...,) under the ROC curves of scores (..., N), by ranks (Mann and Whitney 1947)."""
+    positives = positive.sum(axis=-1)
+    pairs = positives * (positive.shape[-1] - positives)
+    above = (rankdata(scores, axis=-1) * positive).sum(axis=-1) - positives * (positives + 1) / 2
+    return np.asarray(np.divide(above, pairs, where=pairs > 0, out=np.full(pairs.shape, np.nan)))
+
+
+def _share(hits: npt.NDArray[np.bool_]) -> Rate:
+    return wilson(int(hits.sum()), hits.size)
+
+
+def _auc_rate(scores: Floats, positive: npt.NDArray[np.bool_], draws: Ints) -> Rate:
+    return _rate(float(auc(scores, positive)), auc(scores[draws], positive[draws]), len(scores))
+
+
+def _rate(value: float, resampled: Floats, n: int) -> Rate:
+    found = resampled[~np.isnan(resampled)]
+    low, high = np.percentile(found, (2.5, 97.5)) if found.size else (math.nan, math.nan)
+    return Rate(value, float(low), float(high), n)

@@ -1,9 +1,16 @@
 """A card as Markdown, for people."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chestxray.checkpoints import Card
 from chestxray.results import DISCLAIMER
+
+INTENDED_USE = (
+    "Research on automatic reading of chest X-rays, teaching, and load tests of services. Not for "
+    "diagnosis, triage or any decision on a patient."
+)
+_PARTS = ("test", "test_without_siim", "test_siim", "external", "really_rotated")
 
 
 def render(card: Card) -> str:
@@ -14,12 +21,17 @@ def render(card: Card) -> str:
         "",
         f"**{DISCLAIMER}** Made by `python -m training.evaluate`; do not edit.",
         "",
+        f"- Intended use: {INTENDED_USE}",
         f"- Architecture: {card.architecture}; classes in order: {', '.join(card.labels)}",
         f"- Started from: {config.get('init', 'unknown')}; seed {config.get('seed', 'unknown')}",
         f"- Thresholds: {card.thresholds or 'none'}; temperature: {card.temperature}",
         "- Licence: research use only, since most training images are CC BY-NC or carry no licence",
         "",
+        "## Performance",
+        "",
+        "Figures with their 95% interval and n.",
         *_performance(card),
+        *_more(card.metrics),
         "",
         "## Beware",
         "",
@@ -35,50 +47,104 @@ def render(card: Card) -> str:
 def headline(card: Card) -> list[str]:
     """The rows of the README's table: one figure per part that was measured."""
     return [
-        f"| {card.name} | {part} | {name.replace('_', ' ')} | {_rate(metrics[name])} |"
-        for part, metrics in card.metrics.items()
+        f"| {card.name} | {part} | {name.replace('_', ' ')} | {rate(card.metrics[part][name])} |"
+        for part in _PARTS
         for name in ("accuracy", "rejected_of_turned", "balanced_accuracy")
-        if name in metrics
+        if name in card.metrics.get(part, {})
     ]
 
 
-def _performance(card: Card) -> list[str]:
-    lines = ["## Performance", "", "Shares with their 95% interval and n.", ""]
-    for part, metrics in card.metrics.items():
-        lines += [f"### {part}", ""]
-        lines += _classes(card, metrics) if "confusion" in metrics else _rates(metrics)
-        lines += [""]
-    return lines[:-1]
+def rate(found: Mapping[str, Any]) -> str:
+    """A figure with its interval and n."""
+    return "{value:.3f} [{low:.3f}, {high:.3f}] (n={n})".format(**found)
 
 
-def _rates(metrics: dict[str, Any]) -> list[str]:
-    rows = []
-    for name, value in metrics.items():
-        nested = name == "verdict_recall"
-        rows += [f"| {k} | {_rate(v)} |" for k, v in (value if nested else {name: value}).items()]
-    return ["| share | value |", "|---|---|", *rows]
-
-
-def _classes(card: Card, metrics: dict[str, Any]) -> list[str]:
-    figures = zip(
-        card.labels,
-        metrics["sensitivity"],
-        metrics["specificity"],
-        metrics["auc"],
-        metrics["confusion"],
-        strict=True,
-    )
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table."""
     return [
-        f"Balanced accuracy {_rate(metrics['balanced_accuracy'])}",
-        "",
-        f"| actual | sensitivity | specificity | AUC | predicted {' / '.join(card.labels)} |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {label} | {sens:.3f} | {spec:.3f} | {auc:.3f} | {' / '.join(map(str, row))} |"
-            for label, sens, spec, auc, row in figures
-        ),
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
     ]
 
 
-def _rate(rate: dict[str, float]) -> str:
-    return "{value:.3f} [{low:.3f}, {high:.3f}] (n={n})".format(**rate)
+def _performance(card: Card) -> Iterator[str]:
+    for part in _PARTS:
+        metrics = card.metrics.get(part)
+        if metrics:
+            yield from ("", f"### {part}", "")
+            yield from _classes(card, metrics) if "sensitivity" in metrics else _rates(metrics)
+
+
+def _rates(metrics: Mapping[str, Any]) -> list[str]:
+    rows = [(name, rate(found)) for name, found in metrics.items() if "value" in found]
+    rows += [(name, rate(found)) for name, found in metrics.get("verdict_recall", {}).items()]
+    return table(("share", "value"), rows)
+
+
+def _classes(card: Card, metrics: Mapping[str, Any]) -> list[str]:
+    names = ("sensitivity", "specificity", "auc")
+    rows = [
+        (
+            label,
+            *(rate(metrics[n][c]) for n in names),
+            " / ".join(map(str, metrics["confusion"][c])),
+        )
+        for c, label in enumerate(card.labels)
+    ]
+    head = ("actual", "sensitivity", "specificity", "AUC", f"predicted {' / '.join(card.labels)}")
+    return [
+        f"Balanced accuracy {rate(metrics['balanced_accuracy'])}",
+        "",
+        *table(head, rows),
+    ]
+
+
+def _more(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """What only a classifier has: calibration, the certain answers, groups."""
+    if "calibration" not in metrics:
+        return
+    yield from ("", "### Calibration", "")
+    errors = ("expected_calibration_error", "before_temperature")
+    head = ("part", "expected calibration error", "before temperature scaling", "n")
+    yield from table(
+        head,
+        [
+            (part, *(f"{found[e]:.3f}" for e in errors), str(found["n"]))
+            for part, found in metrics["calibration"].items()
+        ],
+    )
+    yield from ("", "### Answers that are not indeterminate", "")
+    certain = metrics["certain"].items()
+    rows = [(part, rate(found["share"]), rate(found["right"])) for part, found in certain]
+    yield from table(("part", "share of all", "of them right"), rows)
+    yield from ("", "### Operating points, chosen on validation, on the test split", "")
+    yield from _operating_points(metrics["operating_points"])
+    for name in ("by_source", "by_age"):
+        yield from ("", f"### {name.replace('_', ' ').capitalize()}", "")
+        yield from _groups(metrics[name])
+
+
+def _operating_points(points: Sequence[Mapping[str, Any]]) -> list[str]:
+    head = ("class", "wanted sensitivity", "threshold", "sensitivity", "specificity")
+    rows = [
+        (
+            point["label"],
+            f"{point['wanted']:.2f}",
+            f"{point['threshold']:.4f}",
+            rate(point["sensitivity"]),
+            rate(point["specificity"]),
+        )
+        for point in points
+    ]
+    return table(head, rows)
+
+
+def _groups(groups: Mapping[str, Any]) -> list[str]:
+    names = ("sensitivity", "specificity", "auc")
+    rows = [
+        (group, label, *(rate(figures[n]) if n in figures else "" for n in names))
+        for group, found in groups.items()
+        for label, figures in found["classes"].items()
+    ]
+    return table(("group", "class", "sensitivity", "specificity", "AUC"), rows)

@@ -1,4 +1,4 @@
-"""What both training scripts share: flags, folders, data, and keeping the best weights."""
+"""What the training scripts share: flags, folders, data, and keeping the best weights."""
 
 import argparse
 import json
@@ -14,9 +14,11 @@ from chestxray import checkpoints
 from training import splits
 from training.cache import Pixels, data_digest, open_cache
 from training.config import TrainConfig, read_config
-from training.datasets import curated
+from training.datasets import collections
 from training.datasets.records import Record
 from training.engine import STATE, Trainer
+from training.team import SOLO, Team, join_team
+from training.views import apply
 
 BEST = "best.safetensors"
 
@@ -31,32 +33,65 @@ class Run:
     folder: Path
     device: torch.device
     resume: bool
+    team: Team = SOLO
 
 
 def open_run(description: str | None, config_path: Path) -> Run:
     """Reads the flags of a training script and opens its data."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--config", type=Path, default=config_path)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    add_data_flags(parser)
     parser.add_argument("--output", type=Path, default=Path("runs"))
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--seed", type=int)
+    parser.add_argument("--seed", type=int, help="in place of the configuration's")
+    parser.add_argument(
+        "--init", help="in place of the configuration's: imagenet, random, file:PATH"
+    )
     parser.add_argument("--resume", action="store_true")
     flags = parser.parse_args()
-    overrides = {} if flags.seed is None else {"seed": flags.seed}
-    config = read_config(flags.config, **overrides)
-    records = load_records(flags.data, config)
-    folder = flags.output / config.name
+    given = {name: getattr(flags, name) for name in ("seed", "init")}
+    config = read_config(flags.config, **{k: v for k, v in given.items() if v is not None})
+    return start_run(
+        config, flags.data, flags.output, torch.device(flags.device), resume=flags.resume
+    )
+
+
+def add_data_flags(parser: argparse.ArgumentParser) -> None:
+    """Where the images are, and where the network runs."""
+    parser.add_argument(
+        "--data", nargs="+", default=["../shared/data"], help="curated folder, or NAME=FOLDER each"
+    )
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def start_run(
+    config: TrainConfig,
+    data: Sequence[str],
+    output: Path,
+    device: torch.device,
+    *,
+    resume: bool,
+    cache: Path | None = None,
+) -> Run:
+    """Opens the data of a run and its folder `output / name`; the leader decodes for its team."""
+    team, device = join_team(device)
+    records = load_records(data, config)
+    folder = output / config.name
     folder.mkdir(parents=True, exist_ok=True)
-    pixels = open_cache(records, flags.output / "cache")
-    device = torch.device(flags.device)
-    return Run(config, records, pixels, folder, device, flags.resume)
+    where = cache or output / "cache"
+    team.from_leader(lambda: len(open_cache(records, where)))
+    pixels = apply(config.view, open_cache(records, where))
+    return Run(config, records, pixels, folder, device, resume, team)
 
 
-def load_records(data: Path, config: TrainConfig) -> list[Record]:
-    """Reads the collection, split as it suggests or, where the run says so, anew by its seed."""
-    records = curated.load(data)
-    if config.redraw:
+def load_records(data: Sequence[str], config: TrainConfig) -> list[Record]:
+    """Reads the collections; splits are as suggested, or drawn anew by the seed.
+
+    They are drawn where the run says so, and where a collection suggests none.
+    """
+    records = collections.load(data)
+    if config.redraw or not all(r.split for r in records):
         records = splits.redraw(records, np.random.default_rng(config.seed))
     splits.check_disjoint(records)
     return records
@@ -65,7 +100,7 @@ def load_records(data: Path, config: TrainConfig) -> list[Record]:
 def open_trainer(run: Run, start: Callable[[TrainConfig], nn.Module]) -> Trainer:
     """Starts a trainer, or takes up the one that was killed; ValueError if that was another."""
     torch.manual_seed(run.config.seed)  # before the network, whose new layers draw from it
-    trainer = Trainer(start(run.config), run.config, run.device, _fingerprint(run))
+    trainer = Trainer(start(run.config), run.config, run.device, _fingerprint(run), run.team)
     if run.resume and (run.folder / STATE).exists():
         trainer.resume(run.folder / STATE)
     return trainer

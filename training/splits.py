@@ -9,6 +9,8 @@ from training.datasets.records import Record
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 """Of the patients (paper, 4.2)."""
+EXTERNAL = "external"
+"""The split of what no training, choice or redrawing may touch."""
 
 
 def of(records: Sequence[Record], split: str) -> list[Record]:
@@ -17,13 +19,28 @@ def of(records: Sequence[Record], split: str) -> list[Record]:
 
 
 def redraw(records: Sequence[Record], generator: np.random.Generator) -> list[Record]:
-    """Splits anew by patient, 80/10/10; external records stay external."""
-    patients = sorted({r.patient for r in records if r.split != "external"})
+    """Splits each data set and class anew by patient, 80/10/10; external records stay external.
+
+    A patient with images of several sets or classes goes with the first of them.
+    """
+    strata: dict[tuple[str, str], dict[str, None]] = {}
+    side: dict[str, str] = {}
+    for record in records:
+        if record.split != EXTERNAL and record.patient not in side:
+            side[record.patient] = ""
+            strata.setdefault((record.dataset, record.label), {})[record.patient] = None
+    for stratum in sorted(strata):
+        side |= _draw(sorted(strata[stratum]), generator)
+    return [r if r.split == EXTERNAL else replace(r, split=side[r.patient]) for r in records]
+
+
+def _draw(patients: list[str], generator: np.random.Generator) -> dict[str, str]:
+    # Rounding by a random offset, so that strata too small for a share get it now and then.
+    edges = np.cumsum(list(SHARES.values()))[:-1] * len(patients)
+    bounds = np.floor(edges + generator.uniform())
     order = generator.permutation(len(patients))
-    bounds = np.cumsum([round(share * len(patients)) for share in SHARES.values()][:-1])
     names = list(SHARES)
-    side = {patients[p]: names[np.searchsorted(bounds, i, "right")] for i, p in enumerate(order)}
-    return [r if r.split == "external" else replace(r, split=side[r.patient]) for r in records]
+    return {patients[p]: names[np.searchsorted(bounds, i, "right")] for i, p in enumerate(order)}
 
 
 def check_disjoint(records: Sequence[Record]) -> None:

@@ -2,6 +2,7 @@
 
     python -m training.train_classifier --config training/configs/classifier_stage1.toml
     python -m training.train_classifier --config training/configs/classifier_stage2.toml
+    python -m training.train_classifier --config training/configs/classifier.toml
 
 Stage 1 tells no finding from opacity, COVID-19 counting as opacity; stage 2 tells all three apart
 (paper, 2.2). Every class is drawn equally often, so COVID-19 is oversampled.
@@ -16,42 +17,58 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from chestxray import checkpoints
 from chestxray.labels import FINDINGS, Finding
 from chestxray.networks import CovidClassifierNet
 from training import engine, losses
 from training.config import TrainConfig
 from training.datasets.curated import SAME_SOURCE
 from training.datasets.records import Record
-from training.examples import Examples, eval_batches, join, source_weights, train_batches
+from training.engine import Step, Validation
+from training.examples import (
+    Batch,
+    Examples,
+    eval_batches,
+    join,
+    of_one_target,
+    source_weights,
+    train_batches,
+)
 from training.run import Run, keeper, open_run, open_trainer
 from training.start import freeze, start_classifier
 
 NAME = "covid_classifier"
-CONFIG = Path(__file__).parent / "configs" / "classifier_stage2.toml"
+CONFIG = Path(__file__).parent / "configs" / "classifier.toml"
 
 STAGE_1_CLASSES = 2
 """Of the head's outputs, in label order: no finding, and opacity."""
+_COVID, _OPACITY = FINDINGS.index(Finding.COVID19), FINDINGS.index(Finding.LUNG_OPACITY)
 
 
 def examples(records: Sequence[Record], split: str, *, power: float) -> Examples:
     """Lists the split's examples; each class weighs the same, its sources by size ** power."""
+    sources = sorted({r.dataset for r in records})
     parts = []
     for target, finding in enumerate(FINDINGS):
         rows = [i for i, r in enumerate(records) if r.split == split and r.label == finding]
-        weights = source_weights([records[i] for i in rows], power)
-        zeros = np.zeros(len(rows), dtype=np.int64)
-        parts.append(Examples(np.array(rows), zeros, zeros + target, weights))
+        found = [records[i] for i in rows]
+        part = of_one_target(rows, target, source_weights(found, power))
+        source = np.array([sources.index(r.dataset) for r in found], np.int64)
+        parts.append(replace(part, groups=target * len(sources) + source))
     return join(parts)
 
 
-def favour_same_source(
-    records: Sequence[Record], examples: Examples, share: float
-) -> Examples:
+def favour_same_source(records: Sequence[Record], examples: Examples, share: float) -> Examples:
     """Gives the source with all classes this share of the draws of every class."""
-    same = np.array([records[row].dataset == SAME_SOURCE for row in examples.rows])
+    same = is_same_source(records, examples)
     cells = examples.targets * 2 + same
     wanted = np.where(same, share, 1 - share) / np.bincount(cells, examples.weights)[cells]
     return replace(examples, weights=examples.weights * wanted)
+
+
+def is_same_source(records: Sequence[Record], examples: Examples) -> np.ndarray:
+    """Returns bool (N,): which come from the one source that has all classes."""
+    return np.array([records[row].dataset == SAME_SOURCE for row in examples.rows])
 
 
 def validation_weights(records: Sequence[Record], examples: Examples) -> np.ndarray:
@@ -59,75 +76,110 @@ def validation_weights(records: Sequence[Record], examples: Examples) -> np.ndar
 
     Else the validation loss would reward telling the sources apart.
     """
-    same = np.array([records[row].dataset == SAME_SOURCE for row in examples.rows])
-    cells = examples.targets * 2 + same
+    cells = examples.targets * 2 + is_same_source(records, examples)
     return np.asarray(1 / np.bincount(cells)[cells])
 
 
 def merge_opacity(targets: Tensor) -> Tensor:
     """Counts COVID-19 as lung opacity."""
-    covid, opacity = FINDINGS.index(Finding.COVID19), FINDINGS.index(Finding.LUNG_OPACITY)
-    return targets.masked_fill(targets == covid, opacity)
+    return targets.masked_fill(targets == _COVID, _OPACITY)
 
 
 def stage_loss(
     network: nn.Module,
-    images: Tensor,
-    targets: Tensor,
+    batch: Batch,
     *,
     config: TrainConfig,
     weights: Tensor | None,
-) -> Tensor:
-    """The paper's loss (4.2) over the outputs that the stage trains."""
-    logits = network(images).logits
+    teachers: Sequence[nn.Module] = (),
+) -> Step:
+    """The configured loss over the outputs that the stage trains (paper, 4.2)."""
+    logits, targets = network(batch.images).logits, batch.targets
     if config.stage == 1:
         logits, targets = logits[:, :STAGE_1_CLASSES], merge_opacity(targets)
-    return losses.smooth_cross_entropy(
-        logits, targets, smoothing=config.label_smoothing, weights=weights
-    )
+    per_item = {"cross_entropy": losses.smooth_cross_entropy, "paper": losses.paper_cross_entropy}
+    each = per_item[config.loss](logits, targets, smoothing=config.label_smoothing, weights=weights)
+    if teachers:
+        taught = ask_teachers(teachers, batch.images)
+        each = losses.distilled(each, logits, taught, share=config.distillation)
+    loss = losses.group_mean(each, batch.groups, robust=config.group_robust)
+    return Step(loss, logits.argmax(dim=1) == targets)
 
 
-def validation_loss(run: Run, network: nn.Module, val: Examples) -> float:
-    """Cross-entropy under `validation_weights`."""
-    logits = engine.predict(
-        network, eval_batches(run.pixels, val, size=run.config.size), run.device
-    )
+@torch.no_grad()
+def ask_teachers(teachers: Sequence[nn.Module], images: Tensor) -> Tensor:
+    """Returns the teachers' mean probabilities (B, 3) for the very pictures of the batch."""
+    return torch.stack([t(images).logits.softmax(dim=1) for t in teachers]).mean(dim=0)
+
+
+def load_teachers(config: TrainConfig, device: torch.device) -> list[nn.Module]:
+    """Loads the ensemble that the network learns from. Raises CheckpointError."""
+    networks = [checkpoints.load(Path(t), CovidClassifierNet()) for t in config.teachers]
+    return [network.eval().to(device) for network in networks]
+
+
+def validate(run: Run, network: nn.Module, val: Examples) -> Validation:
+    """Cross-entropy and accuracy under `validation_weights`."""
+    batches = eval_batches(run.pixels, val, size=run.config.size)
+    logits = engine.predict(network, batches, run.device)
     targets = torch.from_numpy(val.targets)
     if run.config.stage == 1:
         logits, targets = logits[:, :STAGE_1_CLASSES], merge_opacity(targets)
-    each = nn.functional.cross_entropy(logits, targets, reduction="none").numpy()
-    return float(np.average(each, weights=validation_weights(run.records, val)))
+    each = nn.functional.cross_entropy(logits, targets, reduction="none")
+    hits = logits.argmax(dim=1) == targets
+    weights = validation_weights(run.records, val)
+    return Validation(*(float(np.average(x, weights=weights)) for x in (each, hits)))
 
 
 def start_stage(config: TrainConfig) -> CovidClassifierNet:
     """Builds the network; in stage 2 COVID-19 starts as the kind of opacity that stage 1 learnt."""
     network = start_classifier(config.init)
     if config.stage == 2 and not config.continues:
-        covid, opacity = FINDINGS.index(Finding.COVID19), FINDINGS.index(Finding.LUNG_OPACITY)
         with torch.no_grad():
-            network.cam.weight[covid] = network.cam.weight[opacity]
-            network.bias[covid] = network.bias[opacity]
+            network.cam.weight[_COVID] = network.cam.weight[_OPACITY]
+            network.bias[_COVID] = network.bias[_OPACITY]
     freeze(network, config.frozen_blocks)
     return network
 
 
+def training_examples(run: Run) -> Examples:
+    """What the run draws from, as often as it says; without COVID-19 as a class of its own in
+    stage 1, opacity has its share of the weight and no more."""
+    train = examples(run.records, "train", power=run.config.source_power)
+    if run.config.same_source_share:
+        train = favour_same_source(run.records, train, run.config.same_source_share)
+    return train
+
+
 def main(run: Run) -> None:
     """Trains one stage until done; the best weights lie in the run's folder."""
-    config = run.config
-    train = examples(run.records, "train", power=config.source_power)
-    if config.same_source_share:
-        train = favour_same_source(run.records, train, config.same_source_share)
+    config, train = run.config, training_examples(run)
     val = examples(run.records, "val", power=config.source_power)
-    counts = np.bincount(train.targets).tolist()
-    weights = losses.class_weights(counts).to(run.device) if config.weighted_loss else None
     engine.fit(
         open_trainer(run, start_stage),
-        lambda epoch: train_batches(run.pixels, train, config, epoch=epoch),
-        partial(stage_loss, config=config, weights=weights),
-        lambda network: validation_loss(run, network, val),
+        lambda epoch: train_batches(
+            run.pixels, train, config, epoch=epoch, device=run.device, team=run.team
+        ),
+        partial(
+            stage_loss,
+            config=config,
+            weights=loss_weights(config, train, run.device),
+            teachers=load_teachers(config, run.device),
+        ),
+        lambda network: validate(run, network, val),
         keeper(run, NAME),
         run.folder,
     )
+
+
+def loss_weights(config: TrainConfig, train: Examples, device: torch.device) -> Tensor | None:
+    """The classes' weights by their numbers of images (paper, equation 1), where they are asked."""
+    if not config.weighted_loss:
+        return None
+    targets = torch.from_numpy(train.targets)
+    counted = merge_opacity(targets) if config.stage == 1 else targets
+    counts = counted.bincount(minlength=STAGE_1_CLASSES if config.stage == 1 else len(FINDINGS))
+    return losses.class_weights(counts.tolist(), rule=config.weight_rule).to(device)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from chestxray.labels import FINDINGS, QUARTER_TURNS, VERDICTS, Verdict
 from training import engine, losses
@@ -20,7 +20,16 @@ from training.cache import Pixels
 from training.config import TrainConfig
 from training.datasets import synthetic
 from training.datasets.records import Record
-from training.examples import Examples, eval_batches, join, source_weights, train_batches
+from training.engine import Step, Validation
+from training.examples import (
+    Batch,
+    Examples,
+    eval_batches,
+    join,
+    of_one_target,
+    source_weights,
+    train_batches,
+)
 from training.run import Run, keeper, open_run, open_trainer
 from training.start import start_filter
 
@@ -57,8 +66,7 @@ def examples(records: Sequence[Record], split: str, *, power: float, turned: boo
 
 
 def _part(rows: list[int], turns: int, verdict: Verdict, weights: np.ndarray) -> Examples:
-    target = np.full(len(rows), VERDICTS.index(verdict))
-    return Examples(np.array(rows), np.full(len(rows), turns), target, weights)
+    return of_one_target(rows, VERDICTS.index(verdict), weights, turns=turns)
 
 
 def with_synthetic(pixels: Pixels, train: Examples, config: TrainConfig) -> tuple[Pixels, Examples]:
@@ -69,19 +77,21 @@ def with_synthetic(pixels: Pixels, train: Examples, config: TrainConfig) -> tupl
     return np.concatenate([pixels, made]), join([train, _part(rows, 0, Verdict.NOT_XRAY, weights)])
 
 
-def loss(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+def loss(network: nn.Module, batch: Batch) -> Step:
     """Cross-entropy over the verdicts."""
-    return losses.smooth_cross_entropy(network(images), targets, smoothing=0.0)
+    logits = network(batch.images)
+    each = losses.smooth_cross_entropy(logits, batch.targets, smoothing=0.0)
+    return Step(each.mean(), logits.argmax(dim=1) == batch.targets)
 
 
-def validation_loss(run: Run, network: nn.Module, examples: Examples) -> float:
-    """Cross-entropy with each example at its training weight."""
+def validate(run: Run, network: nn.Module, examples: Examples) -> Validation:
+    """Cross-entropy and accuracy with each example at its training weight."""
     batches = eval_batches(run.pixels, examples, size=run.config.size)
     logits = engine.predict(network, batches, run.device)
-    each = nn.functional.cross_entropy(
-        logits, torch.from_numpy(examples.targets), reduction="none"
-    ).numpy()
-    return float(np.average(each, weights=examples.weights))
+    targets = torch.from_numpy(examples.targets)
+    each = nn.functional.cross_entropy(logits, targets, reduction="none")
+    hits = logits.argmax(dim=1) == targets
+    return Validation(*(float(np.average(x, weights=examples.weights)) for x in (each, hits)))
 
 
 def main(run: Run) -> None:
@@ -91,12 +101,13 @@ def main(run: Run) -> None:
     train = examples(run.records, "train", power=power, turned=True)
     val = examples(run.records, "val", power=power, turned=False)
     pixels, train = with_synthetic(run.pixels, train, config)
-    trainer = open_trainer(run, lambda config: start_filter(config.init))
     engine.fit(
-        trainer,
-        lambda epoch: train_batches(pixels, train, config, epoch=epoch),
+        open_trainer(run, lambda config: start_filter(config.init)),
+        lambda epoch: train_batches(
+            pixels, train, config, epoch=epoch, device=run.device, team=run.team
+        ),
         loss,
-        lambda network: validation_loss(run, network, val),
+        lambda network: validate(run, network, val),
         keeper(run, NAME),
         run.folder,
     )

@@ -47,7 +47,7 @@ def test_a_verdict_names_the_clockwise_turn_of_an_upright_image() -> None:
     upright[0, :10, 100:124] = 255  # a mark at the top
     examples = train_filter.examples([RECORD], "train", power=1.0, turned=False)
 
-    (images, targets), *_ = eval_batches(upright, examples, size=224)
+    (images, targets, _), *_ = eval_batches(upright, examples, size=224)
 
     picture = dict(zip(targets.tolist(), images.numpy()[:, 0], strict=True))
     assert picture[VERDICTS.index(Verdict.ROTATED_90)][100:124, -10:].min() == 255  # at the right
@@ -100,6 +100,6 @@ def test_evaluation_leaves_full_size_pixels_as_they_are() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (1, 224, 224), np.uint8)
     examples = train_filter.examples([RECORD], "train", power=1.0, turned=False)
 
-    (images, _), *_ = eval_batches(pixels, examples.where(examples.turns == 0), size=224)
+    (images, *_), *_ = eval_batches(pixels, examples.where(examples.turns == 0), size=224)
 
     assert np.array_equal(images.numpy()[0, 0], pixels[0])

@@ -1,9 +1,20 @@
-"""The paper's loss."""
+"""The paper's loss, and what was tried beside it."""
+
+import math
 
 import pytest
 import torch
 
-from training.losses import class_weights, smooth_cross_entropy
+from training.losses import (
+    class_weights,
+    distilled,
+    group_mean,
+    paper_cross_entropy,
+    smooth_cross_entropy,
+)
+
+LOGITS = torch.tensor([[2.0, 0.5, -1.0], [0.0, 1.0, 3.0]])
+LABELS = torch.tensor([0, 1])
 
 
 def test_rare_classes_weigh_more() -> None:
@@ -18,3 +29,46 @@ def test_smoothing_is_that_of_the_paper() -> None:
     found = smooth_cross_entropy(logits, label, smoothing=alpha)
 
     assert found.item() == pytest.approx(-(soft * logits.log_softmax(1)[0]).sum().item(), abs=1e-6)
+
+
+def test_weights_as_printed_are_the_inverse_of_what_works() -> None:
+    assert class_weights([100, 50, 10], rule="as_printed").tolist() == pytest.approx([1, 0.5, 0.1])
+
+
+def test_weighted_loss_is_that_of_torch() -> None:
+    weights = torch.tensor([1.0, 4.0, 2.0])
+
+    found = smooth_cross_entropy(LOGITS, LABELS, smoothing=0.0, weights=weights)
+
+    expected = torch.nn.functional.cross_entropy(LOGITS, LABELS, weights)
+    assert found.mean().item() == pytest.approx(expected.item(), abs=1e-6)
+
+
+def test_equation_two_by_hand() -> None:
+    alpha, weights = 0.1, torch.tensor([1.0, 2.0, 3.0])
+    p = LOGITS[1].softmax(0).tolist()
+    soft = [alpha / 3, 1 - alpha + alpha / 3, alpha / 3]
+
+    found = paper_cross_entropy(LOGITS, LABELS, smoothing=alpha, weights=weights)
+
+    expected = -sum(
+        w * y * math.log(q) + (1 - y) * math.log(1 - q)
+        for w, y, q in zip(weights.tolist(), soft, p, strict=True)
+    )
+    assert found[1].item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_distillation_at_its_whole_share_forgets_the_labels() -> None:
+    taught = LOGITS.softmax(dim=1)
+
+    found = distilled(torch.tensor([9.0, 9.0]), LOGITS, taught, share=1.0)
+
+    assert torch.allclose(found, -(taught * taught.log()).sum(dim=1))
+
+
+def test_robust_mean_leans_to_the_group_that_does_worst() -> None:
+    losses, groups = torch.tensor([1.0, 1.0, 1.0, 5.0]), torch.tensor([0, 0, 0, 7])
+
+    assert group_mean(losses, groups, robust=0.0) == 2.0
+    assert group_mean(losses, groups, robust=1e-6).item() == pytest.approx(3.0, abs=1e-3)
+    assert group_mean(losses, groups, robust=10.0).item() == pytest.approx(5.0, abs=1e-3)

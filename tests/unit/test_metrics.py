@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
-from training.metrics import balanced_accuracy, performance, wilson
+from training.metrics import auc, balanced_accuracy, bootstrap_mean, performance, wilson
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 2])
 PREDICTED = np.array([0, 0, 0, 1, 1, 2, 2, 0])
@@ -19,8 +20,8 @@ def test_confusion_sensitivity_and_specificity_by_hand(generator: np.random.Gene
     found = performance(one_hot(PREDICTED), LABELS, generator=generator)
 
     assert found.confusion == [[3, 1, 0], [0, 1, 1], [1, 0, 1]]
-    assert found.sensitivity == pytest.approx([3 / 4, 1 / 2, 1 / 2])
-    assert found.specificity == pytest.approx([3 / 4, 5 / 6, 5 / 6])
+    assert [r.value for r in found.sensitivity] == pytest.approx([3 / 4, 1 / 2, 1 / 2])
+    assert [r.value for r in found.specificity] == pytest.approx([3 / 4, 5 / 6, 5 / 6])
     assert found.balanced_accuracy.value == pytest.approx((3 / 4 + 1 / 2 + 1 / 2) / 3)
     assert found.balanced_accuracy.low <= found.balanced_accuracy.value
     assert found.balanced_accuracy.high >= found.balanced_accuracy.value
@@ -32,15 +33,15 @@ def test_auc_by_hand(generator: np.random.Generator) -> None:
 
     found = performance(scores, np.array([0, 0, 1, 1]), generator=generator)
 
-    assert found.auc[0] == pytest.approx(3 / 4)
-    assert np.isnan(found.auc[2])
+    assert found.auc[0].value == pytest.approx(3 / 4)
+    assert np.isnan(found.auc[2].value)
 
 
 def test_perfect_predictions_score_one(generator: np.random.Generator) -> None:
     found = performance(one_hot(LABELS), LABELS, generator=generator)
 
     assert found.balanced_accuracy.value == found.balanced_accuracy.low == 1
-    assert found.auc == [1, 1, 1]
+    assert [r.value for r in found.auc] == [1, 1, 1]
 
 
 def test_guessing_one_class_scores_chance() -> None:
@@ -59,3 +60,19 @@ def test_wilson_interval_holds_its_share(n: int, share: float) -> None:
 
     assert 0 <= found.low <= found.value + 1e-12
     assert found.value <= found.high + 1e-12 <= 1 + 1e-9
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=40))
+def test_area_by_ranks_is_that_of_scikit_learn(pairs: list[tuple[int, bool]]) -> None:
+    scores, positive = np.array([p[0] for p in pairs]) / 5, np.array([p[1] for p in pairs])
+    if positive.all() or not positive.any():
+        assert np.isnan(auc(scores, positive))
+    else:
+        assert auc(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
+
+
+def test_bootstrap_interval_narrows_with_more_values(generator: np.random.Generator) -> None:
+    few, many = (bootstrap_mean(generator.normal(size=n), generator=generator) for n in (20, 2000))
+
+    assert few.low < few.value < few.high
+    assert many.high - many.low < (few.high - few.low) / 4

@@ -19,7 +19,8 @@ from tests.conftest import ROOT
 from tests.phantoms import encode, phantom
 from training import engine, evaluate, run, train_classifier, train_filter
 from training.config import TrainConfig, read_config
-from training.engine import Trainer
+from training.engine import Step, Trainer, Validation
+from training.examples import Batch
 
 LABELS = ["covid19", "no_finding", "lung_opacity", "lateral_cxr", "other_xray", "ct", "rotated_cxr"]
 
@@ -62,7 +63,7 @@ def flags(monkeypatch: pytest.MonkeyPatch, *more: object) -> None:
 
 def ship(monkeypatch: pytest.MonkeyPatch, best: Path, data: Path, folder: Path) -> Card:
     """Measures a checkpoint, writes it to the folder, and returns its card."""
-    flags(monkeypatch, best, "--data", data, "--cache", folder / "cache", "--ship", folder)
+    flags(monkeypatch, best, "--data", data, "--output", folder, "--ship", folder)
     evaluate.main()
     return checkpoints.read_card(folder / evaluate.WEIGHTS)
 
@@ -89,14 +90,13 @@ def test_filter_is_trained_measured_and_shipped(
     assert (tmp_path / evaluate.MODEL_CARD).read_text().startswith("# xray_filter")
 
 
-def test_classifier_is_trained_in_two_stages_measured_and_shipped(
+def test_classifier_is_trained_in_its_stages_measured_and_shipped(
     collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, common = train_classifier.CONFIG.parent, ("--data", collection, "--output", tmp_path)
     init = "random"
-    for stage, name in ((1, "classifier_stage1"), (2, "classifier")):
-        published = folder / f"classifier_stage{stage}.toml"
-        config = tiny(published, tmp_path / f"{stage}.toml", init=init)
+    for name in ("classifier_stage1", "classifier_stage2", "classifier"):
+        config = tiny(folder / f"{name}.toml", tmp_path / f"{name}.toml", init=init)
         flags(monkeypatch, "--config", config, *common)
         train_classifier.main(run.open_run(None, train_classifier.CONFIG))
         init = f"file:{tmp_path / name / run.BEST}"
@@ -104,9 +104,12 @@ def test_classifier_is_trained_in_two_stages_measured_and_shipped(
     card = ship(monkeypatch, tmp_path / "classifier" / run.BEST, collection, tmp_path)
 
     network = checkpoints.load(tmp_path / evaluate.WEIGHTS, CovidClassifierNet())
-    assert set(card.metrics) == {"test_without_siim", "test_siim", "external"}
+    assert {"test_without_siim", "test_siim", "external"} <= set(card.metrics)
     assert card.metrics["external"]["n"] == 6
     assert card.temperature > 0
+    assert 0 < card.thresholds["indeterminate"] <= 1
+    assert card.reference is not None
+    assert len(card.reference.points) == len(card.reference.labels) == 6
     assert network.projection_axes.norm(dim=1).tolist() == pytest.approx([1, 1, 1], abs=1e-4)
 
 
@@ -137,7 +140,7 @@ def test_state_of_another_run_is_not_resumed(tmp_path: Path) -> None:
 def test_stage_two_starts_covid_as_the_opacity_of_stage_one(
     tmp_path: Path, random_classifier: Path
 ) -> None:
-    config = read_config(train_classifier.CONFIG, init=f"file:{random_classifier}")
+    config = read_config(train_classifier.CONFIG, init=f"file:{random_classifier}", continues=False)
 
     network = train_classifier.start_stage(config)
 
@@ -190,10 +193,10 @@ def toy_run(folder: Path, schedule: str, *, stops: list[int]) -> Trainer:
     return trainer
 
 
-def killed_after(epochs: int) -> Callable[[nn.Module], float]:
+def killed_after(epochs: int) -> Callable[[nn.Module], Validation]:
     left = iter(range(epochs))
 
-    def validate(network: nn.Module) -> float:
+    def validate(network: nn.Module) -> Validation:
         if next(left, None) is None:
             raise KeyboardInterrupt
         return toy_validate(network)
@@ -207,28 +210,31 @@ def toy_config(**changes: object) -> TrainConfig:
     return TrainConfig(**values)
 
 
-def toy_batches(epoch: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def toy_batches(epoch: int) -> list[Batch]:
     numbers = torch.Generator().manual_seed(epoch)
     images = torch.randn(3, 16, 4, generator=numbers)
-    return [(batch, (batch.sum(dim=1) > 0).long()) for batch in images]
+    targets = (images.sum(dim=2) > 0).long()
+    return [Batch(*each) for each in zip(images, targets, targets, strict=True)]
 
 
-def toy_loss(network: nn.Module, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return nn.functional.cross_entropy(network(images), targets)
+def toy_loss(network: nn.Module, batch: Batch) -> Step:
+    logits = network(batch.images)
+    loss = nn.functional.cross_entropy(logits, batch.targets)
+    return Step(loss, logits.argmax(dim=1) == batch.targets)
 
 
-def toy_validate(network: nn.Module) -> float:
+def toy_validate(network: nn.Module) -> Validation:
     network.eval()
-    (images, targets), *_ = toy_batches(999)
     with torch.inference_mode():
-        return float(toy_loss(network, images, targets))
+        step = toy_loss(network, toy_batches(999)[0])
+    return Validation(float(step.loss), float(step.hits.float().mean()))
 
 
 def test_early_stop_ends_a_run_without_progress(tmp_path: Path) -> None:
     config = toy_config(epochs=50, early_stop=3)
     trainer = Trainer(Toy(), config, torch.device("cpu"))
 
-    engine.fit(trainer, toy_batches, toy_loss, lambda _: 1.0, lambda _: None, tmp_path)
+    engine.fit(trainer, toy_batches, toy_loss, lambda _: Validation(1.0), lambda _: None, tmp_path)
 
     assert len(trainer.history) == 4
 
@@ -237,7 +243,7 @@ def test_plateau_halves_the_learning_rate(tmp_path: Path) -> None:
     config = toy_config(epochs=7, schedule="plateau", plateau_patience=2, learning_rate=1.0)
     trainer = Trainer(Toy(), config, torch.device("cpu"))
 
-    engine.fit(trainer, toy_batches, toy_loss, lambda _: 1.0, lambda _: None, tmp_path)
+    engine.fit(trainer, toy_batches, toy_loss, lambda _: Validation(1.0), lambda _: None, tmp_path)
 
     assert [line.learning_rate for line in trainer.history] == [1, 1, 1, 1, 0.5, 0.5, 0.5]
 
@@ -250,7 +256,7 @@ def test_only_better_weights_are_kept(tmp_path: Path) -> None:
         trainer,
         toy_batches,
         toy_loss,
-        lambda _: next(losses),
+        lambda _: Validation(next(losses)),
         lambda _: kept.append(len(trainer.history)),
         tmp_path,
     )

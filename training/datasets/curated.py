@@ -5,9 +5,16 @@ with the URL path of each original. Research use only; no image may be redistrib
 """
 
 import csv
+import re
 from pathlib import Path
 
-from training.datasets.records import MissingDataset, Record
+from training.datasets.records import (
+    CHILD,
+    MissingDataset,
+    Record,
+    age_group,
+    without_internal_patients,
+)
 
 MANIFESTS = ("manifest.csv", "manifest_external.csv")
 SAME_SOURCE = "siim"
@@ -29,8 +36,7 @@ def load(root: Path) -> list[Record]:
             )
         with manifest.open(newline="") as file:
             records += [_record(root, row) for row in csv.DictReader(file)]
-    internal = {r.patient for r in records if r.split != "external"}
-    return [r for r in records if r.split != "external" or r.patient not in internal]
+    return without_internal_patients(records)
 
 
 def _record(root: Path, row: dict[str, str]) -> Record:
@@ -41,4 +47,13 @@ def _record(root: Path, row: dict[str, str]) -> Record:
         dataset=row["dataset"],
         split=row["suggested_split"],
         sha256=row["sha256"],
+        age_group=_age_group(row.get("note") or ""),
     )
+
+
+def _age_group(note: str) -> str:
+    """Reads notes such as `paediatric 1-5y; virus`, `age 58; Edema` or `finding X; age nan`."""
+    if note.startswith("paediatric"):
+        return CHILD
+    age = re.search(r"\bage (\d+)", note)
+    return age_group(age[1]) if age else ""

@@ -1,0 +1,148 @@
+"""Whether class activation maps lie on the lungs, and on what the network's answer hangs."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from chestxray.cam import upsample
+from chestxray.networks import Reading
+from training import views
+from training.cache import Pixels
+from training.examples import Examples, eval_batches
+from training.lungs import lung_mask
+from training.material import Material
+from training.metrics import Floats, Ints, bootstrap_mean
+from training.train_classifier import examples
+
+SAMPLE = 48
+"""Test images that cells are removed from and inserted into."""
+
+STEPS = 8
+"""Parts in which the cells of a picture are removed or inserted."""
+
+
+def cam_audit(material: Material) -> dict[str, Any]:
+    """Both checks of the maps, on the test split."""
+    test = examples(material.records, "test", power=1.0)
+    drawn = np.random.default_rng(0).permutation(len(test))[:SAMPLE]
+    sample = test.where(np.isin(np.arange(len(test)), drawn))
+    return {
+        "mass_in_lungs": mass_in_lungs(material, test),
+        "deletion_insertion": deletion_insertion(material, sample),
+    }
+
+
+@torch.inference_mode()
+def read(material: Material, chosen: Examples) -> Reading:
+    """Everything that the network says of the examples, on the CPU, in evaluation mode."""
+    material.network.eval()
+    batches = eval_batches(material.pixels, chosen, size=material.card.preprocessing.size)
+    readings = [material.network(batch.images.to(material.device)) for batch in batches]
+    return Reading(*(torch.cat(parts).cpu() for parts in zip(*readings, strict=True)))
+
+
+def on(pictures: Pixels, material: Material, chosen: Examples) -> tuple[Material, Examples]:
+    """The same examples on other pictures of theirs, uint8 (N, H, W), in their order.
+
+    A new material, not a replaced one: a material may remember what it answered on its pixels.
+    """
+    network, card, records = material.network, material.card, material.records
+    rows = np.arange(len(chosen))
+    changed = Material(network, card, records, pictures, material.device)
+    return changed, replace(chosen, rows=rows)
+
+
+def probabilities(material: Material, chosen: Examples) -> Floats:
+    """What the network answers, calibrated: (N, C)."""
+    logits = material.logits(chosen) / material.card.temperature
+    return np.asarray(logits.softmax(dim=1).numpy())
+
+
+def mass_in_lungs(material: Material, chosen: Examples) -> dict[str, Any]:
+    """Share of the predicted class's positive evidence that lies in the lungs, per class.
+
+    `if_uniform` is the lungs' share of the picture: what a map that looks everywhere reaches.
+    """
+    reading, generator = read(material, chosen), np.random.default_rng(0)
+    predicted = reading.logits.argmax(dim=1).numpy()
+    maps = _maps_of(reading, predicted)
+    lungs = np.stack([lung_mask(material.pixels[row]) for row in chosen.rows])
+    inside = np.array([_share(*pair) for pair in zip(maps, lungs, strict=True)])
+    areas = lungs.mean(axis=(1, 2))
+    found = {}
+    for index, label in enumerate(material.card.labels):
+        mine = (predicted == index) & ~np.isnan(inside)
+        if mine.any():
+            in_lungs = asdict(bootstrap_mean(inside[mine], generator=generator))
+            found[label] = {"in_lungs": in_lungs, "if_uniform": float(areas[mine].mean())}
+    return found
+
+
+def deletion_insertion(material: Material, chosen: Examples) -> dict[str, Any]:
+    """Areas under the curves of Petsiuk et al. 2018 (RISE, arXiv:1806.07421, section 4.3).
+
+    A map that shows what matters has a lower deletion and a higher insertion area than a random
+    order of the cells. What is removed is blurred in both, as the paper does for insertion.
+    """
+    reading, generator = read(material, chosen), np.random.default_rng(0)
+    predicted = reading.logits.argmax(dim=1).numpy()
+    evidence = _maps_of(reading, predicted)
+    orders = {"cam": evidence, "random": generator.random(evidence.shape)}
+    found: dict[str, Any] = {"n": len(chosen), "steps": STEPS}
+    for what in ("deletion", "insertion"):
+        curves = {
+            name: _curves(material, chosen, predicted, scores, insert=what == "insertion")
+            for name, scores in orders.items()
+        }
+        areas = {name: _area(curve) for name, curve in curves.items()}
+        areas["cam_minus_random"] = areas["cam"] - areas["random"]
+        found[what] = {
+            name: asdict(bootstrap_mean(area, generator=generator)) for name, area in areas.items()
+        }
+        found[what]["curves"] = {n: curve.mean(axis=0).tolist() for n, curve in curves.items()}
+    return found
+
+
+def cut(picture: Pixels, scores: Floats, *, share: float, insert: bool) -> Pixels:
+    """Blurs the cells of the highest scores (h, w) out of a picture (H, W), or all but those."""
+    height, width = picture.shape
+    ranks = np.empty(scores.size, np.int64)
+    ranks[np.argsort(-scores, axis=None, kind="stable")] = np.arange(scores.size)
+    rows = np.arange(height) * scores.shape[0] // height
+    columns = np.arange(width) * scores.shape[1] // width
+    first = ranks.reshape(scores.shape)[np.ix_(rows, columns)] < round(share * scores.size)
+    return np.where(first == insert, picture, views.blur(picture))
+
+
+def _curves(
+    material: Material, chosen: Examples, predicted: Ints, scores: Floats, *, insert: bool
+) -> Floats:
+    """Probability (N, STEPS + 1) of the predicted class, from no cell to all of them."""
+    points = []
+    for share in np.linspace(0, 1, STEPS + 1):
+        cuts = [
+            cut(material.pixels[row], evidence, share=share, insert=insert)
+            for row, evidence in zip(chosen.rows, scores, strict=True)
+        ]
+        changed, every = on(np.stack(cuts), material, chosen)
+        points.append(probabilities(changed, every)[np.arange(len(predicted)), predicted])
+    return np.stack(points, axis=1)
+
+
+def _area(curves: Floats) -> Floats:
+    return np.asarray(np.trapezoid(curves, dx=1 / STEPS, axis=1))
+
+
+def _maps_of(reading: Reading, predicted: Ints) -> Floats:
+    """The maps (N, h, w) of the predicted classes."""
+    return reading.cam.numpy()[np.arange(len(predicted)), predicted].astype(np.float64)
+
+
+def _share(grid: Floats, lungs: npt.NDArray[np.bool_]) -> float:
+    """Share of a grid's positive mass in the lungs; NaN where there is none."""
+    height, width = lungs.shape
+    evidence = np.clip(upsample(grid.astype(np.float32), size=(width, height)), 0, None)
+    return float(evidence[lungs].sum() / evidence.sum()) if evidence.sum() > 0 else np.nan
