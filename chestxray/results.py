@@ -108,3 +108,15 @@ class Models(_Wire):
 
     models: list[Model]
     disclaimer: str = DISCLAIMER
+
+
+class Projection(_Wire):
+    """Training images as points, in the space of `projection` in an analysis; empty where the
+    checkpoint has none.
+    """
+
+    variance: list[float] = Field(description="Each axis's share of the embeddings' variance")
+    labels: list[Finding]
+    points: list[tuple[float, float, float]]
+    model: str = Field(description="Digest of the checkpoint that they belong to")
+    disclaimer: str = DISCLAIMER

@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from chestxray import checkpoints
+from chestxray.checkpoints import Reference
 from chestxray.labels import Verdict
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
+from tests import collection
 from tests.phantoms import phantom
 
 ROOT = Path(__file__).parent.parent
@@ -34,6 +36,11 @@ def chest() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return collection.make(tmp_path_factory.mktemp("collection"))
+
+
+@pytest.fixture(scope="session")
 def data() -> Path:
     if not (DATA / "manifest.csv").is_file():
         pytest.skip("../shared/data is absent: needs real images")
@@ -53,8 +60,11 @@ def random_filter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def random_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    reference = Reference(
+        variance=(0.5, 0.2, 0.1), labels=("covid19", "no_finding"), points=((1, 2, 3), (4, 5, 6))
+    )
     folder = tmp_path_factory.mktemp("classifier")
-    return save_random(CovidClassifierNet, folder, name="covid_classifier")
+    return save_random(CovidClassifierNet, folder, name="covid_classifier", reference=reference)
 
 
 def save_random(kind: type[nn.Module], folder: Path, *, name: str, **facts: object) -> Path:

@@ -47,7 +47,7 @@ _CHANCE = 1 / len(FINDINGS)
 def audit(material: Material) -> dict[str, Any]:
     """All that is measured of shortcuts, as plain values; balanced accuracies with intervals."""
     test = examples(material.records, "test", power=1.0)
-    seen = {name: _on_view(material, test, name) for name in views.VIEWS}
+    seen = {name: measure_view(material, test, name) for name in views.VIEWS}
     as_is, without = (seen[n]["test"]["value"] for n in ("as_is", "without_lungs"))
     return {
         "views": seen,
@@ -56,6 +56,15 @@ def audit(material: Material) -> dict[str, Any]:
         "source_probe": source_probe(material),
         "border_only_limit": BORDER_ONLY_LIMIT,
     }
+
+
+def measure_view(material: Material, test: Examples, view: str) -> dict[str, Any]:
+    """Balanced accuracy on one version of the test images, and on those of the honest source."""
+    pictures = views.apply(view, material.pixels[test.rows])
+    answers = probabilities(*on(pictures, material, test))
+    same = _sources(material, test) == SAME_SOURCE
+    parts = {"test": np.ones_like(same), SAME_SOURCE: same}
+    return {name: _accuracy(answers[part], test.targets[part]) for name, part in parts.items()}
 
 
 def survival(left: float, whole: float) -> float:
@@ -87,15 +96,6 @@ def source_probe(material: Material) -> dict[str, Any]:
     sources = [np.searchsorted(known, _sources(material, part)) for part in (val, test)]
     found = _regress(embeddings[0], sources[0], embeddings[1], sources[1])
     return found | {"chance": 1 / len(np.unique(sources[1])), "sources": known}
-
-
-def _on_view(material: Material, test: Examples, view: str) -> dict[str, Any]:
-    """Balanced accuracy on one version of the test images, and on those of the honest source."""
-    pictures = views.apply(view, material.pixels[test.rows])
-    answers = probabilities(*on(pictures, material, test))
-    same = _sources(material, test) == SAME_SOURCE
-    parts = {"test": np.ones_like(same), SAME_SOURCE: same}
-    return {name: _accuracy(answers[part], test.targets[part]) for name, part in parts.items()}
 
 
 def _sources(material: Material, chosen: Examples) -> npt.NDArray[np.str_]:

@@ -1,6 +1,7 @@
 """Whether class activation maps lie on the lungs, and on what the network's answer hangs."""
 
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,27 @@ def mass_in_lungs(material: Material, chosen: Examples) -> dict[str, Any]:
     return found
 
 
+@dataclass(frozen=True)
+class Trial:
+    """Examples whose cells are removed and inserted, and what the network says of them whole."""
+
+    material: Material
+    chosen: Examples
+    predicted: Ints  # (N,)
+    blurred: Pixels  # (N, H, W)
+
+    def curves(self, scores: Floats, *, insert: bool) -> Floats:
+        """Probability (N, STEPS + 1) of the predicted class, from no cell to all of them."""
+        points = []
+        whole, every = self.material.pixels[self.chosen.rows], np.arange(len(self.chosen))
+        for share in np.linspace(0, 1, STEPS + 1):
+            first = np.stack([highest(s, share, self.blurred.shape[1:]) for s in scores])
+            pictures = np.where(first == insert, whole, self.blurred)
+            answers = probabilities(*on(pictures, self.material, self.chosen))
+            points.append(answers[every, self.predicted])
+        return np.stack(points, axis=1)
+
+
 def deletion_insertion(material: Material, chosen: Examples) -> dict[str, Any]:
     """Areas under the curves of Petsiuk et al. 2018 (RISE, arXiv:1806.07421, section 4.3).
 
@@ -89,14 +111,12 @@ def deletion_insertion(material: Material, chosen: Examples) -> dict[str, Any]:
     """
     reading, generator = read(material, chosen), np.random.default_rng(0)
     predicted = reading.logits.argmax(dim=1).numpy()
-    evidence = _maps_of(reading, predicted)
-    orders = {"cam": evidence, "random": generator.random(evidence.shape)}
+    blurred = np.stack([views.blur(material.pixels[row]) for row in chosen.rows])
+    trial, maps = Trial(material, chosen, predicted, blurred), _maps_of(reading, predicted)
+    orders = {"cam": maps, "random": generator.random(maps.shape)}
     found: dict[str, Any] = {"n": len(chosen), "steps": STEPS}
     for what in ("deletion", "insertion"):
-        curves = {
-            name: _curves(material, chosen, predicted, scores, insert=what == "insertion")
-            for name, scores in orders.items()
-        }
+        curves = {n: trial.curves(s, insert=what == "insertion") for n, s in orders.items()}
         areas = {name: _area(curve) for name, curve in curves.items()}
         areas["cam_minus_random"] = areas["cam"] - areas["random"]
         found[what] = {
@@ -106,30 +126,15 @@ def deletion_insertion(material: Material, chosen: Examples) -> dict[str, Any]:
     return found
 
 
-def cut(picture: Pixels, scores: Floats, *, share: float, insert: bool) -> Pixels:
-    """Blurs the cells of the highest scores (h, w) out of a picture (H, W), or all but those."""
-    height, width = picture.shape
+def highest(scores: Floats, share: float, shape: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Marks a share of the cells (h, w), the highest scores first, in a picture: bool (H, W)."""
     ranks = np.empty(scores.size, np.int64)
     ranks[np.argsort(-scores, axis=None, kind="stable")] = np.arange(scores.size)
-    rows = np.arange(height) * scores.shape[0] // height
-    columns = np.arange(width) * scores.shape[1] // width
-    first = ranks.reshape(scores.shape)[np.ix_(rows, columns)] < round(share * scores.size)
-    return np.where(first == insert, picture, views.blur(picture))
-
-
-def _curves(
-    material: Material, chosen: Examples, predicted: Ints, scores: Floats, *, insert: bool
-) -> Floats:
-    """Probability (N, STEPS + 1) of the predicted class, from no cell to all of them."""
-    points = []
-    for share in np.linspace(0, 1, STEPS + 1):
-        cuts = [
-            cut(material.pixels[row], evidence, share=share, insert=insert)
-            for row, evidence in zip(chosen.rows, scores, strict=True)
-        ]
-        changed, every = on(np.stack(cuts), material, chosen)
-        points.append(probabilities(changed, every)[np.arange(len(predicted)), predicted])
-    return np.stack(points, axis=1)
+    rows, columns = (
+        np.arange(n) * cells // n for n, cells in zip(shape, scores.shape, strict=True)
+    )
+    first = ranks.reshape(scores.shape) < round(share * scores.size)
+    return first[np.ix_(rows, columns)]
 
 
 def _area(curves: Floats) -> Floats:

@@ -10,14 +10,13 @@ was stopped and writes `results/comparison/COMPARISON.md`.
 import argparse
 import json
 import tomllib
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from chestxray import checkpoints
 from chestxray.networks import CovidClassifierNet
 from training import train_classifier
 from training.config import parse_config
@@ -25,7 +24,7 @@ from training.datasets.curated import SAME_SOURCE
 from training.material import Material
 from training.metrics import performance
 from training.model_card import rate
-from training.run import BEST, Run, add_data_flags, start_run
+from training.run import Run, add_data_flags, start_run
 from training.train_classifier import examples, is_same_source
 
 CONFIG = Path(__file__).parent / "configs" / "compare.toml"
@@ -73,11 +72,7 @@ def _result(run: Run, *, with_flips: bool) -> dict[str, Any]:
 
 def measure(run: Run, *, with_flips: bool) -> dict[str, Any]:
     """Performance on validation, beside the common source and within it, by variant's name."""
-    network = checkpoints.load(run.folder / BEST, CovidClassifierNet()).to(run.device)
-    card = checkpoints.read_card(run.folder / BEST)
-    seen = replace(card.preprocessing, size=run.config.size)  # as in training and validation
-    at_size = card.model_copy(update={"preprocessing": seen})
-    material = Material(network, at_size, run.records, run.pixels, run.device)
+    material = Material.of_run(run, CovidClassifierNet())
     val = examples(run.records, "val", power=1.0)
     once = material.logits(val).softmax(dim=1)
     answers = {run.config.name: once}

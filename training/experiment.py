@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from chestxray import checkpoints
 from chestxray.labels import FINDINGS
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
 from training import classifier_evaluation, filter_evaluation, train_classifier, train_filter
@@ -83,7 +82,7 @@ class _Starter:
     def filter(self) -> dict[str, Any]:
         run = self._open(self._config("filter"))
         train_filter.main(run)
-        return filter_evaluation.complete(_material(run, XRayFilterNet())).card.metrics
+        return filter_evaluation.complete(Material.of_run(run, XRayFilterNet())).card.metrics
 
     def classifier(self) -> dict[str, Any]:
         first = self._open(self._config("stage1"))
@@ -91,19 +90,15 @@ class _Starter:
         second = self._config("stage2")
         run = self._open(replace(second, init=f"file:{first.folder / BEST}"))
         train_classifier.main(run)
-        return classifier_evaluation.complete(_material(run, CovidClassifierNet())).card.metrics
+        return classifier_evaluation.complete(
+            Material.of_run(run, CovidClassifierNet())
+        ).card.metrics
 
     def _config(self, name: str) -> TrainConfig:
         return read_config(self.configs / f"{name}.toml", seed=self.seed)
 
     def _open(self, config: TrainConfig) -> Run:
         return start_run(config, self.data, self.folder, self.device, resume=True, cache=self.cache)
-
-
-def _material(run: Run, network: torch.nn.Module) -> Material:
-    best = run.folder / BEST
-    loaded = checkpoints.load(best, network).to(run.device)
-    return Material(loaded, checkpoints.read_card(best), run.records, run.pixels, run.device)
 
 
 def render(results: Sequence[dict[str, Any]], name: str) -> str:

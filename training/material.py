@@ -2,16 +2,18 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
 
+from chestxray import checkpoints
 from chestxray.checkpoints import Card
 from training import engine
 from training.cache import Pixels
 from training.datasets.records import Record
 from training.examples import Examples, eval_batches
+from training.run import BEST, Run
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,16 @@ class Material:
     _known: dict[tuple[bytes, bytes, bool], torch.Tensor] = field(
         default_factory=dict, repr=False, compare=False
     )
+
+    @classmethod
+    def of_run(cls, run: Run, network: nn.Module) -> "Material":
+        """The best weights of a run, measured at the size that it was trained at."""
+        best = run.folder / BEST
+        card = checkpoints.read_card(best)
+        seen = replace(card.preprocessing, size=run.config.size)
+        loaded = checkpoints.load(best, network).to(run.device)
+        at_size = card.model_copy(update={"preprocessing": seen})
+        return cls(loaded, at_size, run.records, run.pixels, run.device)
 
     @property
     def digest(self) -> str:

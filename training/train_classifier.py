@@ -143,8 +143,7 @@ def start_stage(config: TrainConfig) -> CovidClassifierNet:
 
 
 def training_examples(run: Run) -> Examples:
-    """What the run draws from, as often as it says; without COVID-19 as a class of its own in
-    stage 1, opacity has its share of the weight and no more."""
+    """What the run draws from, each example as often as it says."""
     train = examples(run.records, "train", power=run.config.source_power)
     if run.config.same_source_share:
         train = favour_same_source(run.records, train, run.config.same_source_share)
@@ -160,15 +159,20 @@ def main(run: Run) -> None:
         lambda epoch: train_batches(
             run.pixels, train, config, epoch=epoch, device=run.device, team=run.team
         ),
-        partial(
-            stage_loss,
-            config=config,
-            weights=loss_weights(config, train, run.device),
-            teachers=load_teachers(config, run.device),
-        ),
+        loss_of(run, train),
         lambda network: validate(run, network, val),
         keeper(run, NAME),
         run.folder,
+    )
+
+
+def loss_of(run: Run, train: Examples) -> engine.Loss:
+    """The run's loss, with its class weights and its teachers."""
+    return partial(
+        stage_loss,
+        config=run.config,
+        weights=loss_weights(run.config, train, run.device),
+        teachers=load_teachers(run.config, run.device),
     )
 
 

@@ -8,7 +8,8 @@ from bentos.gateway import analyses, problems
 from bentos.gateway.admission import Admission
 from bentos.gateway.pipeline import Pipeline
 from bentos.settings import Settings
-from chestxray.results import DISCLAIMER, Model, Models
+from chestxray.checkpoints import Reference
+from chestxray.results import DISCLAIMER, Model, Models, Projection
 
 
 def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> FastAPI:
@@ -33,6 +34,13 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
         return Models(
             models=[Model(digest=s.digest, **s.card.model_dump(include=shown)) for s in served]
         )
+
+    @app.get("/v1/projection", responses=problems.responses(500))
+    def projection() -> Projection:
+        """Gives the reference embeddings in 3-D, with their classes, for a projector."""
+        served = pipeline.covid_classifier
+        reference = served.card.reference or Reference(variance=(), labels=(), points=())
+        return Projection(model=served.digest, **reference.model_dump())
 
     _state_only_what_is_answered(app)
     return app

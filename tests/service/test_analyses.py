@@ -144,12 +144,25 @@ def test_models_say_what_they_are(run: Callable[..., None]) -> None:
     run(test)
 
 
+def test_projection_has_a_class_for_every_point(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        found = (await client.get("/v1/projection")).json()
+
+        assert found["labels"] == ["covid19", "no_finding"]
+        assert found["points"] == [[1, 2, 3], [4, 5, 6]]
+        assert found["variance"] == [0.5, 0.2, 0.1]
+        assert found["model"].startswith("sha256:")
+
+    run(test)
+
+
 def test_openapi_document_names_every_route_and_problem(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         document = (await client.get("/openapi.json")).json()
 
         assert document["openapi"].startswith("3.1")
-        assert set(document["paths"]) == {"/v1/analyses", "/v1/analyses/batch", "/v1/models"}
+        routes = {"analyses", "analyses/batch", "models", "projection"}
+        assert set(document["paths"]) == {f"/v1/{route}" for route in routes}
         responses = document["paths"]["/v1/analyses"]["post"]["responses"]
         assert set(responses) == {"200", "400", "413", "415", "422", "500", "503", "504"}
         assert set(responses["200"]["content"]) == {"application/json", "image/png"}

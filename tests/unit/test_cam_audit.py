@@ -13,8 +13,8 @@ from chestxray.labels import FINDINGS
 from chestxray.networks import Reading
 from chestxray.preprocessing import SIZE, Preprocessing
 from tests.phantoms import phantom
-from training import cam_audit, views
-from training.cam_audit import cut, deletion_insertion, mass_in_lungs
+from training import cam_audit
+from training.cam_audit import deletion_insertion, mass_in_lungs
 from training.datasets.records import Record
 from training.lungs import lung_mask
 from training.material import Material
@@ -92,15 +92,18 @@ def test_curves_start_and_end_with_the_whole_and_the_blurred_picture(film: np.nd
         assert deletion[0] > 0.9 > 0.4 > deletion[-1]
 
 
-def test_cells_are_cut_in_the_order_of_their_scores(film: np.ndarray) -> None:
-    spot = np.kron(SPOT, np.ones((16, 16))) > 0
-    share = SPOT.mean()
+def test_highest_cells_come_first() -> None:
+    scores = np.array([[0.1, 0.9], [0.5, -3.0]])
 
-    deleted = cut(film, SPOT, share=share, insert=False)
-    inserted = cut(film, SPOT, share=share, insert=True)
+    half, none, whole = (cam_audit.highest(scores, share, (4, 6)) for share in (0.5, 0, 1))
 
-    assert (deleted == np.where(spot, views.blur(film), film)).all()
-    assert (inserted == np.where(spot, film, views.blur(film))).all()
+    assert (half == np.kron([[False, True], [True, False]], np.ones((2, 3)))).all()
+    assert not none.any()
+    assert whole.all()
+
+
+def test_grid_that_does_not_divide_the_picture_covers_it() -> None:
+    assert cam_audit.highest(np.eye(3), 1, (10, 11)).all()
 
 
 def test_map_in_the_lungs_has_its_mass_there(film: np.ndarray) -> None:

@@ -2,12 +2,10 @@
 
 import contextlib
 import sys
-import tomllib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,46 +13,12 @@ from torch import nn
 from chestxray import checkpoints
 from chestxray.checkpoints import Card
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
+from tests.collection import tiny
 from tests.conftest import ROOT
-from tests.phantoms import encode, phantom
 from training import engine, evaluate, run, train_classifier, train_filter
 from training.config import TrainConfig, read_config
 from training.engine import Step, Trainer, Validation
 from training.examples import Batch
-
-LABELS = ["covid19", "no_finding", "lung_opacity", "lateral_cxr", "other_xray", "ct", "rotated_cxr"]
-
-
-@pytest.fixture(scope="module")
-def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("collection")
-    lines = ["path,label,dataset,group_id,suggested_split,sha256"]
-    external = [lines[0]]
-    for split in ("train", "val", "test", "external"):
-        for i, label in enumerate(LABELS):
-            for dataset in ("siim", "other"):
-                name = f"{split}-{label}-{dataset}.png"
-                (root / name).write_bytes(encode(np.roll(phantom(64, 64), 9 * i), "PNG"))
-                line = f"{name},{label},{dataset},{name},{split},{name}"
-                (external if split == "external" else lines).append(line)
-    (root / "manifest.csv").write_text("\n".join(lines))
-    (root / "manifest_external.csv").write_text("\n".join(external))
-    return root
-
-
-def tiny(source: Path, target: Path, **changes: object) -> Path:
-    """A published configuration, made small."""
-    values = tomllib.loads(source.read_text())
-    values |= {"init": "random", "epochs": 1, "steps_per_epoch": 1, "batch_size": 4, "size": 32}
-    values |= {"precision": "float32"} | changes
-    nested = values.pop("augmentation")
-    lines = [f"{k} = {_toml(v)}" for k, v in values.items()] + ["[augmentation]"]
-    target.write_text("\n".join(lines + [f"{k} = {_toml(v)}" for k, v in nested.items()]))
-    return target
-
-
-def _toml(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def flags(monkeypatch: pytest.MonkeyPatch, *more: object) -> None:
@@ -69,17 +33,17 @@ def ship(monkeypatch: pytest.MonkeyPatch, best: Path, data: Path, folder: Path) 
 
 
 def test_filter_is_trained_measured_and_shipped(
-    collection: Path,
+    phantoms: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    common = ("--data", collection, "--output", tmp_path)
+    common = ("--data", phantoms, "--output", tmp_path)
     config = tiny(train_filter.CONFIG, tmp_path / "filter.toml")
     flags(monkeypatch, "--config", config, *common)
     train_filter.main(run.open_run(None, train_filter.CONFIG))
 
-    card = ship(monkeypatch, tmp_path / "filter" / run.BEST, collection, tmp_path)
+    card = ship(monkeypatch, tmp_path / "filter" / run.BEST, phantoms, tmp_path)
 
     checkpoints.load(tmp_path / evaluate.WEIGHTS, XRayFilterNet())
     assert 0 < card.thresholds["frontal_chest"] < 1
@@ -91,9 +55,9 @@ def test_filter_is_trained_measured_and_shipped(
 
 
 def test_classifier_is_trained_in_its_stages_measured_and_shipped(
-    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, common = train_classifier.CONFIG.parent, ("--data", collection, "--output", tmp_path)
+    folder, common = train_classifier.CONFIG.parent, ("--data", phantoms, "--output", tmp_path)
     init = "random"
     for name in ("classifier_stage1", "classifier_stage2", "classifier"):
         config = tiny(folder / f"{name}.toml", tmp_path / f"{name}.toml", init=init)
@@ -101,7 +65,7 @@ def test_classifier_is_trained_in_its_stages_measured_and_shipped(
         train_classifier.main(run.open_run(None, train_classifier.CONFIG))
         init = f"file:{tmp_path / name / run.BEST}"
 
-    card = ship(monkeypatch, tmp_path / "classifier" / run.BEST, collection, tmp_path)
+    card = ship(monkeypatch, tmp_path / "classifier" / run.BEST, phantoms, tmp_path)
 
     network = checkpoints.load(tmp_path / evaluate.WEIGHTS, CovidClassifierNet())
     assert {"test_without_siim", "test_siim", "external"} <= set(card.metrics)
@@ -114,12 +78,12 @@ def test_classifier_is_trained_in_its_stages_measured_and_shipped(
 
 
 def test_same_seed_starts_from_the_same_weights(
-    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tiny(train_filter.CONFIG, tmp_path / "filter.toml")
     weights = []
     for seed in (1, 1, 2):
-        arguments = ("--config", config, "--data", collection, "--output", tmp_path)
+        arguments = ("--config", config, "--data", phantoms, "--output", tmp_path)
         flags(monkeypatch, *arguments, "--seed", seed)
         opened = run.open_run(None, train_filter.CONFIG)
         trainer = run.open_trainer(opened, lambda config: train_filter.start_filter(config.init))

@@ -1,0 +1,69 @@
+"""Measures how many images a second each network trains on, and how long it waits for data.
+
+    python -m training.benchmark --data ../shared/data
+
+Figures differ between machines and with what else runs on them; compare within one run.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from training import engine, train_classifier, train_filter
+from training.config import read_config
+from training.engine import Trainer
+from training.examples import train_batches
+from training.model_card import table
+from training.run import Run, add_data_flags, start_run
+from training.start import start_filter
+
+CONFIGS = ("filter", "classifier_stage1", "classifier_stage2", "classifier")
+_WARM_UP, _STEPS = 1, 6
+
+
+def measure(run: Run) -> tuple[float, float]:
+    """Returns images per second, and the share of the time in which the network waited for data."""
+    torch.manual_seed(0)
+    if run.config.name == "filter":
+        examples = train_filter.examples(run.records, "train", power=0.5, turned=True)
+        trainer = Trainer(start_filter("random"), run.config, run.device)
+        loss: engine.Loss = train_filter.loss
+    else:
+        examples = train_classifier.training_examples(run)
+        trainer = Trainer(train_classifier.start_stage(run.config), run.config, run.device)
+        loss = train_classifier.loss_of(run, examples)
+    for steps in (_WARM_UP, _STEPS):
+        config = replace(run.config, steps_per_epoch=steps)
+        batches = train_batches(run.pixels, examples, config, epoch=0, device=run.device)
+        started = time.monotonic()
+        _, _, waiting = trainer.train_one_epoch(batches, loss)
+    return _STEPS * config.batch_size / (time.monotonic() - started), waiting
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_data_flags(parser)
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
+    flags = parser.parse_args()
+    folder, device, rows = train_classifier.CONFIG.parent, torch.device(flags.device), []
+    for name in CONFIGS:
+        config = read_config(folder / f"{name}.toml", init="random")
+        with TemporaryDirectory() as output:
+            run = start_run(
+                config, flags.data, Path(output), device, resume=False, cache=flags.cache
+            )
+            speed, waiting = measure(run)
+        side = round(config.size * config.augmentation.crop)
+        rows.append((name, f"{side}x{side}", config.precision, f"{speed:.1f}", f"{waiting:.1%}"))
+    head = ("configuration", "pixels", "precision", "images/s", "waiting for data")
+    print("\n".join([f"On {device}, {torch.get_num_threads()} threads:", "", *table(head, rows)]))
+
+
+if __name__ == "__main__":
+    main()
