@@ -29,7 +29,8 @@ class Reference(BaseModel):
 class Card(BaseModel):
     """What is stored beside the weights; serving restates none of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A share of nothing is NaN, before and after it was written.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     name: str
     version: str

@@ -4,7 +4,7 @@
 
 `configs/compare.toml` lists the variants: what each changes of the common configuration. Choose
 with it on validation; the test split and the external set are not looked at. It goes on where it
-was stopped and writes `results/comparison/COMPARISON.md`.
+was stopped and writes `results/comparison/COMPARISON.md` after every variant.
 """
 
 import argparse
@@ -50,10 +50,14 @@ def main() -> None:
             config, flags.data, folder, device, resume=True, cache=flags.output / "cache"
         )
         found |= _result(run, with_flips=not found)
+        _write(found, values)
+
+
+def _write(found: dict[str, Any], values: dict[str, Any]) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "comparison.json").write_text(json.dumps(found, indent=1))
     (RESULTS / "COMPARISON.md").write_text(render(found, values))
-    print(render(found, values))
+    print(render(found, values), flush=True)
 
 
 def _merge(common: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
