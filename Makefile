@@ -4,14 +4,20 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 3000
 DATA ?= ../shared/data
+RUNS ?= 50
+CONFIGS ?= paper
 VENV := .venv
 BIN := $(VENV)/bin
+# glibc keeps the memory of a step for the next, in huge pages: measured 1.2 times as fast on a CPU.
+TRAIN := GLIBC_TUNABLES=glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=17179869184:glibc.malloc.hugetlb=1 \
+	$(BIN)/python -m
 # A home of its own: BentoML wipes its metrics folder at every start. And it must not phone home.
 export BENTOML_HOME ?= $(CURDIR)/.bentoml
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-soak test-gpu check format train-filter train-classifier evaluate loadtest bento clean
+.PHONY: help serve test test-soak test-gpu check format train-filter train-classifier \
+	pretrain evaluate audit experiment compare bench-training tensorboard loadtest bento clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -53,17 +59,36 @@ format: $(VENV)/.dev ## format, and write what is generated
 	$(BIN)/python -m bentos.requirements
 
 train-filter: $(VENV)/.dev ## train, measure and ship the X-ray filter
-	$(BIN)/python -m training.train_filter --data $(DATA) --resume
-	$(BIN)/python -m training.evaluate runs/filter/best.safetensors --data $(DATA) --ship bentos/xray_filter
+	$(TRAIN) training.train_filter --data $(DATA) --resume
+	$(TRAIN) training.evaluate runs/filter/best.safetensors --data $(DATA) --ship bentos/xray_filter
 
-train-classifier: $(VENV)/.dev ## train both stages, measure and ship the classifier
-	$(BIN)/python -m training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage1.toml
-	$(BIN)/python -m training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage2.toml
-	$(BIN)/python -m training.evaluate runs/classifier/best.safetensors --data $(DATA) --ship bentos/covid_classifier
+train-classifier: $(VENV)/.dev ## train all stages, measure and ship the classifier
+	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage1.toml
+	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage2.toml
+	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier.toml
+	$(TRAIN) training.evaluate runs/classifier/best.safetensors --data $(DATA) --ship bentos/covid_classifier
 
-evaluate: $(VENV)/.dev ## measure again what is shipped
-	$(BIN)/python -m training.evaluate bentos/xray_filter/weights.safetensors --data $(DATA)
-	$(BIN)/python -m training.evaluate bentos/covid_classifier/weights.safetensors --data $(DATA)
+pretrain: $(VENV)/.dev ## pretrain the classifier's blocks without labels
+	$(TRAIN) training.pretrain --data $(DATA) --resume
+
+evaluate: $(VENV)/.dev ## measure again what is shipped, and write the reports
+	$(TRAIN) training.evaluate bentos/xray_filter/weights.safetensors --data $(DATA) --report results
+	$(TRAIN) training.evaluate bentos/covid_classifier/weights.safetensors --data $(DATA) --report results
+
+audit: $(VENV)/.dev ## fail where the shipped classifier reads the border instead of the lungs
+	$(TRAIN) training.audit bentos/covid_classifier/weights.safetensors --data $(DATA) --output results/covid_classifier/audit.json
+
+experiment: $(VENV)/.dev ## repeat the paper's experiment RUNS times, with the CONFIGS of paper or small
+	$(TRAIN) training.evaluate --runs $(RUNS) --configs training/configs/$(CONFIGS) --data $(DATA)
+
+compare: $(VENV)/.dev ## compare ways of training on the validation split
+	$(TRAIN) training.compare --data $(DATA)
+
+bench-training: $(VENV)/.dev ## images a second in training, and the time spent waiting for data
+	$(TRAIN) training.benchmark --data $(DATA)
+
+tensorboard: $(VENV)/.dev ## look at the learning curves of all runs
+	$(BIN)/tensorboard --logdir runs
 
 loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs on PORT
 	$(BIN)/locust -f loadtests/locustfile.py --host http://$(HOST):$(PORT) --headless \
