@@ -25,6 +25,7 @@ from training.cache import open_cache
 from training.config import parse_config
 from training.material import Material
 from training.run import add_data_flags, load_records
+from training.views import apply
 
 _EVALUATION_OF: dict[str, tuple[type[nn.Module], ModuleType]] = {
     XRayFilterNet.architecture: (XRayFilterNet, filter_evaluation),
@@ -36,9 +37,11 @@ WEIGHTS, MODEL_CARD = "weights.safetensors", "MODEL_CARD.md"
 def open_material(checkpoint: Path, data: list[str], cache: Path, device: torch.device) -> Material:
     """Loads a checkpoint of either model and the images, split as for its training."""
     card = checkpoints.read_card(checkpoint)
-    records = load_records(data, parse_config(card.training["config"]))
+    config = parse_config(card.training["config"])
+    records = load_records(data, config)
     network = checkpoints.load(checkpoint, _EVALUATION_OF[card.architecture][0]()).to(device)
-    return Material(network, card, records, open_cache(records, cache), device)
+    pixels = apply(config.view, open_cache(records, cache))
+    return Material(network, card, records, pixels, device)
 
 
 def evaluate(material: Material) -> Material:

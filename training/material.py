@@ -26,7 +26,7 @@ class Material:
     pixels: Pixels
     device: torch.device
     _known: dict[tuple[bytes, bytes, bool], torch.Tensor] = field(
-        default_factory=dict, repr=False, compare=False
+        default_factory=dict, init=False, repr=False, compare=False
     )
 
     @classmethod

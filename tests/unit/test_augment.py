@@ -81,3 +81,17 @@ def test_top_occlusion_blackens_the_top_only() -> None:
 
     assert found[0, 0, 0].max() == 0
     assert found[0, 0, 11:].min() > 199
+
+
+def test_a_window_keeps_the_scale_and_lies_inside() -> None:
+    disc = torch.full((16, 1, 64, 64), 50, dtype=torch.uint8)
+    disc[..., 22:42, 22:42] = 255
+
+    found = augment(disc, Augmentation(crop=0.75), seeded())
+
+    assert found.shape == (16, 1, 48, 48)
+    assert found.min() > 49  # nothing from outside the picture
+    for area in (found > 150).sum(dim=(1, 2, 3)).tolist():
+        assert area == pytest.approx(400, abs=21)
+    corners = {tuple((image[0] > 150).nonzero()[0].tolist()) for image in found}
+    assert len(corners) > 8  # the window moves

@@ -124,7 +124,7 @@ def test_map_beside_the_lungs_has_its_mass_elsewhere(film: np.ndarray) -> None:
 
     found = mass_in_lungs(measured, examples(measured.records, "test", power=1.0))
 
-    assert found["covid19"]["in_lungs"]["value"] < 0.05
+    assert 0 <= found["covid19"]["in_lungs"]["value"] < 0.05
 
 
 def test_uniform_map_has_the_lungs_share_in_the_lungs(film: np.ndarray) -> None:

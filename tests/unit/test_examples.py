@@ -11,6 +11,7 @@ from training import train_classifier, train_filter
 from training.config import TrainConfig, read_config
 from training.datasets.records import Record
 from training.examples import eval_batches, train_batches
+from training.team import SOLO, Team
 
 RECORD = Record(Path("a"), "covid19", "p", "one", "train", "s")
 LABELS = ["covid19", "no_finding", "lung_opacity", "lateral_cxr", "other_xray", "ct", "rotated_cxr"]
@@ -103,3 +104,44 @@ def test_evaluation_leaves_full_size_pixels_as_they_are() -> None:
     (images, *_), *_ = eval_batches(pixels, examples.where(examples.turns == 0), size=224)
 
     assert np.array_equal(images.numpy()[0, 0], pixels[0])
+
+
+def test_common_source_gets_its_share_of_every_class() -> None:
+    records = [
+        replace(RECORD, dataset=dataset, label=label)
+        for label in ("no_finding", "lung_opacity", "covid19")
+        for dataset in ["siim"] * 2 + ["x"] * 9 + ["y"]
+    ]
+    examples = train_classifier.examples(records, "train", power=0.5)
+
+    found = train_classifier.favour_same_source(records, examples, 0.4)
+
+    same = train_classifier.is_same_source(records, found)
+    weight = np.bincount(found.targets * 2 + same, found.weights)
+    assert weight == pytest.approx([0.6, 0.4] * 3)
+
+
+def test_groups_are_classes_of_sources() -> None:
+    records = [
+        replace(RECORD, dataset=dataset, label=label)
+        for label in ("no_finding", "lung_opacity", "covid19")
+        for dataset in ("x", "y", "y")
+    ]
+
+    groups = train_classifier.examples(records, "train", power=1.0).groups
+
+    assert groups.tolist() == [0, 1, 1, 2, 3, 3, 4, 5, 5]
+
+
+def test_a_team_shares_a_batch_without_gap_or_overlap() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (len(RECORDS), 224, 224), np.uint8)
+    examples = train_filter.examples(RECORDS, "train", power=1.0, turned=True)
+    small = config(batch_size=8, size=32)
+
+    def targets(team: Team) -> list[int]:
+        return next(
+            iter(train_batches(pixels, examples, small, epoch=0, team=team))
+        ).targets.tolist()
+
+    whole, parts = targets(SOLO), [targets(Team(rank, 2)) for rank in (0, 1)]
+    assert parts == [whole[0::2], whole[1::2]]

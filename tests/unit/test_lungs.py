@@ -45,7 +45,7 @@ def test_mask_follows_the_lungs_when_they_move() -> None:
     assert 10 < rows[1] - rows[0] < 30
 
 
-def test_opaque_lung_is_estimated_from_the_other() -> None:
+def test_lung_as_bright_as_the_chest_wall_is_still_found() -> None:
     picture, lungs = phantom(SIDE, SIDE), drawn_lungs()
     left = lungs & (np.arange(SIDE) < SIDE / 2)
     picture[left] = 120

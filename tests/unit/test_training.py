@@ -15,10 +15,13 @@ from chestxray.checkpoints import Card
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
 from tests.collection import tiny
 from tests.conftest import ROOT
-from training import engine, evaluate, run, train_classifier, train_filter
+from training import compare, engine, evaluate, run, train_classifier, train_filter
 from training.config import TrainConfig, read_config
 from training.engine import Step, Trainer, Validation
 from training.examples import Batch
+from training.start import freeze
+
+CONFIGS = ROOT / "training" / "configs"
 
 
 def flags(monkeypatch: pytest.MonkeyPatch, *more: object) -> None:
@@ -226,3 +229,47 @@ def test_only_better_weights_are_kept(tmp_path: Path) -> None:
     )
 
     assert kept == [1, 2, 4]
+
+
+def test_frozen_blocks_keep_weights_and_statistics(random_classifier: Path) -> None:
+    config = read_config(train_classifier.CONFIG, init=f"file:{random_classifier}", frozen_blocks=1)
+    network = train_classifier.start_stage(config)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
+
+    engine.train_what_learns(network)
+    network(torch.full((2, 1, 64, 64), 100.0)).logits.sum().backward()
+    optimizer.step()
+
+    after, fixed = network.state_dict(), ("conv0", "norm0", "denseblock1", "transition1")
+    for name, tensor in before.items():
+        if name.startswith(tuple(f"features.{module}." for module in fixed)):
+            assert torch.equal(after[name], tensor), name
+    assert not torch.equal(after["cam.weight"], before["cam.weight"])
+    mean = "features.denseblock2.denselayer1.norm1.running_mean"
+    assert not torch.equal(after[mean], before[mean])
+
+
+@pytest.mark.parametrize("blocks", [3, -1])
+def test_only_first_blocks_can_be_frozen(blocks: int) -> None:
+    with pytest.raises(ValueError, match="frozen_blocks"):
+        freeze(CovidClassifierNet(), blocks)
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in CONFIGS.rglob("*.toml")))
+def test_published_configurations_are_valid(name: str) -> None:
+    for path in CONFIGS.rglob(name):
+        if path != compare.CONFIG:
+            assert read_config(path).epochs > 0
+
+
+def test_the_papers_protocol_is_as_the_paper_says() -> None:
+    filter_, stage2 = (read_config(CONFIGS / "paper" / f"{n}.toml") for n in ("filter", "stage2"))
+
+    assert (filter_.batch_size, filter_.learning_rate, filter_.epochs) == (128, 1e-3, 100)
+    assert (filter_.steps_per_epoch, filter_.early_stop) == (5, 15)
+    assert (filter_.augmentation.rotation, filter_.augmentation.zoom) == (5.0, (0.9, 1.1))
+    assert (stage2.learning_rate, stage2.label_smoothing, stage2.early_stop) == (1e-5, 0.1, 5)
+    assert stage2.weighted_loss
+    assert filter_.init == "imagenet"
+    assert all(c.redraw and c.schedule == "plateau" and c.size == 224 for c in (filter_, stage2))
