@@ -66,7 +66,8 @@ train-classifier: $(VENV)/.dev ## train all stages, measure and ship the classif
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage1.toml
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage2.toml
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier.toml
-	$(TRAIN) training.evaluate runs/classifier/best.safetensors --data $(DATA) --ship bentos/covid_classifier
+	$(TRAIN) training.soup runs/classifier_stage2/best.safetensors runs/classifier/best.safetensors --data $(DATA)
+	$(TRAIN) training.evaluate runs/classifier_soup/best.safetensors --data $(DATA) --ship bentos/covid_classifier
 
 pretrain: $(VENV)/.dev ## pretrain the classifier's blocks without labels
 	$(TRAIN) training.pretrain --data $(DATA) --resume

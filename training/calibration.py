@@ -7,7 +7,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from training.metrics import Floats, Ints, Rate, balanced_accuracy, wilson
+from training.metrics import Floats, Ints, Rate, wilson
 
 BINS = 15
 """Of equal width, for reliability diagrams and expected calibration error."""
@@ -15,7 +15,6 @@ RIGHT_WHEN_SURE = 0.9
 """Share of right answers that the certain ones reach on validation; below it is indeterminate."""
 SENSITIVITIES = (0.90, 0.95)
 """For which operating thresholds are offered."""
-_OFFSETS = np.linspace(-1.0, 1.0, 21)
 
 
 @dataclass(frozen=True)
@@ -46,22 +45,6 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
 
     best = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded")
     return round(float(np.exp(best.x)), 4)
-
-
-def fit_offsets(logits: Floats, labels: Ints, part: Ints) -> Floats:
-    """Returns offsets (3,) for the logits that maximise the mean balanced accuracy of the parts.
-
-    Parts (N,) are 0 or 1; the offsets are for classes drawn equally often in training, and sum to
-    zero. Of near-equals the smallest offsets are taken.
-    """
-    best, found = -1.0, np.zeros(3)
-    grid = [np.array([a, b, -a - b]) for a in _OFFSETS for b in _OFFSETS]
-    for offsets in sorted(grid, key=lambda o: float(np.abs(o).sum())):
-        predicted = (logits + offsets).argmax(axis=1)
-        scores = [balanced_accuracy(predicted[part == p], labels[part == p]) for p in (0, 1)]
-        if np.mean(scores) > best + 1e-9:
-            best, found = float(np.mean(scores)), offsets
-    return found
 
 
 def reliability(probabilities: Floats, labels: Ints) -> list[Bin]:

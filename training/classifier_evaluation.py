@@ -21,7 +21,7 @@ from training.datasets.records import Record
 from training.examples import Examples, eval_batches
 from training.material import Material
 from training.metrics import Floats, Ints, performance, wilson
-from training.train_classifier import examples, is_same_source
+from training.train_classifier import examples
 
 CAVEATS = (
     "The source of an image predicts its class in the public data. The figures on siim, one "
@@ -61,18 +61,16 @@ class Predicted:
 def complete(material: Material) -> Material:
     """Fits all that is fitted on validation, and measures on what neither has seen.
 
-    In this order: offsets of the classes, which go into the network's own biases; temperature;
-    the indeterminate band. The projection is fitted on training images.
+    That is the temperature, then the indeterminate band. The projection is fitted on training
+    images.
     """
     network = material.network
     if not isinstance(network, CovidClassifierNet):
         raise TypeError("only the classifier is completed so")
     val = examples(material.records, "val", power=1.0)
-    logits, same = material.logits(val), is_same_source(material.records, val)
-    offsets = torch.from_numpy(calibration.fit_offsets(logits.numpy(), val.targets, same * 1))
-    network.bias.data += offsets.to(network.bias)
-    temperature = calibration.fit_temperature(logits + offsets, torch.from_numpy(val.targets))
-    sure = ((logits + offsets) / temperature).softmax(dim=1).numpy()
+    logits = material.logits(val)
+    temperature = calibration.fit_temperature(logits, torch.from_numpy(val.targets))
+    sure = (logits / temperature).softmax(dim=1).numpy()
     update = {
         "temperature": temperature,
         "thresholds": {INDETERMINATE: calibration.indeterminate_below(sure, val.targets)},
@@ -80,7 +78,7 @@ def complete(material: Material) -> Material:
         "reference": _fit_projection(network, material),
     }
     card = material.card.model_copy(update=update)
-    fitted = Material(network, card, material.records, material.pixels, material.device)
+    fitted = replace(material, card=card)
     return replace(fitted, card=card.model_copy(update={"metrics": measure(fitted)}))
 
 

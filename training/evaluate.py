@@ -1,7 +1,7 @@
 """Measures a trained model on the test split and the external set, and ships it with the figures.
 
     python -m training.evaluate runs/filter/best.safetensors --ship bentos/xray_filter
-    python -m training.evaluate runs/classifier/best.safetensors --ship bentos/covid_classifier
+    python -m training.evaluate runs/classifier_soup/best.safetensors --ship bentos/covid_classifier
     python -m training.evaluate bentos/covid_classifier/weights.safetensors --report results
     python -m training.evaluate --runs 50
 

@@ -59,23 +59,3 @@ def test_operating_point_is_measured_where_it_was_not_chosen() -> None:
 
     assert (found.sensitivity.value, found.sensitivity.n) == (1.0, 3)
     assert (found.specificity.value, found.specificity.n) == (1.0, 1)
-
-
-def test_offsets_undo_a_bias(generator: np.random.Generator) -> None:
-    labels = generator.integers(0, 3, 600)
-    logits = np.eye(3)[labels] * 2 + generator.normal(size=(600, 3)) * 0.5
-    biased = logits + np.array([1.5, 0, 0])
-
-    offsets = calibration.fit_offsets(biased, labels, generator.integers(0, 2, 600))
-
-    assert offsets[0] < -0.5
-    right = ((biased + offsets).argmax(axis=1) == labels).mean()
-    assert right > (biased.argmax(axis=1) == labels).mean()
-
-
-def test_unbiased_answers_get_no_offsets() -> None:
-    labels = np.arange(60) % 3
-
-    found = calibration.fit_offsets(np.eye(3)[labels] * 5, labels, np.arange(60) // 30)
-
-    assert not found.any()

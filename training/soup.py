@@ -1,0 +1,72 @@
+"""Averages the weights of checkpoints that were trained on from one another.
+
+    python -m training.soup runs/classifier_stage2/best.safetensors runs/classifier/best.safetensors
+
+Model soups (Wortsman et al. 2022, arXiv:2203.05482): such networks lie in one basin, and the middle
+of it is often better than its rims. Whether it is, validation says: the mean loss is printed for
+each ingredient and for the soup, which is written to `runs/classifier_soup/best.safetensors`.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from chestxray import checkpoints
+from chestxray.networks import CovidClassifierNet
+from training.cache import open_cache
+from training.config import parse_config
+from training.run import BEST, Run, add_data_flags, load_records
+from training.train_classifier import examples, validate
+
+_FOLDER = Path("classifier_soup")
+
+
+def average(ingredients: Sequence[Path]) -> dict[str, Tensor]:
+    """Returns the mean of every tensor; counters are those of the last."""
+    weights = [load_file(path) for path in ingredients]
+    mean = {
+        name: torch.stack([w[name].float() for w in weights]).mean(dim=0) for name in weights[0]
+    }
+    return {name: mean[name].to(tensor.dtype) for name, tensor in weights[-1].items()}
+
+
+def cook(ingredients: Sequence[Path], target: Path) -> None:
+    """Writes the soup with the last ingredient's card, which names all of them."""
+    network = CovidClassifierNet()
+    network.load_state_dict(average(ingredients))
+    card = checkpoints.read_card(ingredients[-1])
+    digests = [checkpoints.digest(path) for path in ingredients]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    update = {"training": card.training | {"mean_of": digests}}
+    checkpoints.save(target, network, card.model_copy(update=update))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("ingredients", type=Path, nargs="+")
+    add_data_flags(parser)
+    parser.add_argument("--output", type=Path, default=Path("runs"))
+    flags = parser.parse_args()
+    soup = flags.output / _FOLDER / BEST
+    cook(flags.ingredients, soup)
+    config = parse_config(checkpoints.read_card(soup).training["config"])
+    records = load_records(flags.data, config)
+    pixels, device = open_cache(records, flags.output / "cache"), torch.device(flags.device)
+    run = Run(config, records, pixels, soup.parent, device, resume=False)
+    val = examples(records, "val", power=1.0)
+    for path in (*flags.ingredients, soup):
+        network = checkpoints.load(path, CovidClassifierNet()).to(device)
+        found = validate(run, network, val)
+        print(
+            f"{path}: validation loss {found.loss:.4f}, accuracy {found.accuracy:.3f}", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()
