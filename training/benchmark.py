@@ -21,7 +21,7 @@ from training.model_card import table
 from training.run import Run, add_data_flags, start_run
 from training.start import start_filter
 
-CONFIGS = ("filter", "classifier_stage1", "classifier_stage2", "classifier")
+CONFIGS = ("filter", "classifier_stage1", "classifier_stage2", "classifier_longer")
 _WARM_UP, _STEPS = 1, 6
 
 

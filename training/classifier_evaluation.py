@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -78,8 +78,8 @@ def complete(material: Material) -> Material:
         "reference": _fit_projection(network, material),
     }
     card = material.card.model_copy(update=update)
-    fitted = replace(material, card=card)
-    return replace(fitted, card=card.model_copy(update={"metrics": measure(fitted)}))
+    fitted = material.with_card(card)
+    return fitted.with_card(card.model_copy(update={"metrics": measure(fitted)}))
 
 
 def predict(material: Material, split: str) -> Predicted:

@@ -1,7 +1,7 @@
 """Measures a trained model on the test split and the external set, and ships it with the figures.
 
     python -m training.evaluate runs/filter/best.safetensors --ship bentos/xray_filter
-    python -m training.evaluate runs/classifier_soup/best.safetensors --ship bentos/covid_classifier
+    python -m training.evaluate runs/classifier_stage2/best.safetensors --ship bentos/covid_classifier
     python -m training.evaluate bentos/covid_classifier/weights.safetensors --report results
     python -m training.evaluate --runs 50
 
@@ -11,7 +11,6 @@ splits drawn anew, goes on where it was stopped, and writes Tables 4 and 5 (trai
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -51,7 +50,7 @@ def evaluate(material: Material) -> Material:
         completed: Material = evaluation.complete(material)
         return completed
     update = {"metrics": evaluation.measure(material)}
-    return replace(material, card=material.card.model_copy(update=update))
+    return material.with_card(material.card.model_copy(update=update))
 
 
 def ship(material: Material, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """How well the filter tells upright frontal chest X-rays from everything else."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -42,9 +42,9 @@ def complete(material: Material) -> Material:
     val = _split(material, "val")
     threshold = choose_threshold(_scores(material, val)[:, _FRONTAL], val.targets == _FRONTAL)
     update = {"thresholds": {Verdict.FRONTAL_CHEST.value: threshold}, "caveats": CAVEATS}
-    fitted = replace(material, card=material.card.model_copy(update=update))
+    fitted = material.with_card(material.card.model_copy(update=update))
     card = fitted.card.model_copy(update={"metrics": measure(fitted)})
-    return replace(fitted, card=card)
+    return fitted.with_card(card)
 
 
 def measure(material: Material) -> dict[str, Any]:

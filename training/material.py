@@ -39,6 +39,12 @@ class Material:
         at_size = card.model_copy(update={"preprocessing": seen})
         return cls(loaded, at_size, run.records, run.pixels, run.device)
 
+    def with_card(self, card: Card) -> "Material":
+        """The same network and pictures under another card; what it said of them is kept."""
+        other = replace(self, card=card)
+        other._known.update(self._known)
+        return other
+
     @property
     def digest(self) -> str:
         """Of the weights in memory."""

@@ -38,10 +38,10 @@ class Section:
 
 
 def write(material: Material, runs: Path, reports: Path) -> Path:
-    """Writes report, metrics and learning curve to `reports / model name`; returns the report."""
-    card, folder = material.card, reports / material.card.name
+    """Writes report and metrics to `reports / name of the run`; returns the report."""
+    card, name = material.card, material.card.training["config"]["name"]
+    run, folder = runs / name, reports / name
     folder.mkdir(parents=True, exist_ok=True)
-    run = runs / card.training["config"]["name"]
     history = read_history(run / HISTORY) if (run / HISTORY).exists() else []
     sections = [*_curves(history)]
     if isinstance(material.network, CovidClassifierNet):

@@ -1,6 +1,6 @@
 """Averages the weights of checkpoints that were trained on from one another.
 
-    python -m training.soup runs/classifier_stage2/best.safetensors runs/classifier/best.safetensors
+    python -m training.soup runs/classifier_stage2/best.safetensors runs/classifier_longer/best.safetensors
 
 Model soups (Wortsman et al. 2022, arXiv:2203.05482): such networks lie in one basin, and the middle
 of it is often better than its rims. Whether it is, validation says: the mean loss is printed for

@@ -2,7 +2,7 @@
 
     python -m training.train_classifier --config training/configs/classifier_stage1.toml
     python -m training.train_classifier --config training/configs/classifier_stage2.toml
-    python -m training.train_classifier --config training/configs/classifier.toml
+    python -m training.train_classifier --config training/configs/classifier_longer.toml
 
 Stage 1 tells no finding from opacity, COVID-19 counting as opacity; stage 2 tells all three apart
 (paper, 2.2). Every class is drawn equally often, so COVID-19 is oversampled.
@@ -38,7 +38,7 @@ from training.run import Run, keeper, open_run, open_trainer
 from training.start import freeze, start_classifier
 
 NAME = "covid_classifier"
-CONFIG = Path(__file__).parent / "configs" / "classifier.toml"
+CONFIG = Path(__file__).parent / "configs" / "classifier_stage2.toml"
 
 STAGE_1_CLASSES = 2
 """Of the head's outputs, in label order: no finding, and opacity."""

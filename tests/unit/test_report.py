@@ -16,7 +16,7 @@ CASES = [
     (
         train_classifier,
         CovidClassifierNet,
-        "classifier",
+        "classifier_stage2",
         ("ROC curves", "Calibration", "By age", "indeterminate", "Projection"),
     ),
 ]

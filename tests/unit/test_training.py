@@ -62,13 +62,13 @@ def test_classifier_is_trained_in_its_stages_measured_and_shipped(
 ) -> None:
     folder, common = train_classifier.CONFIG.parent, ("--data", phantoms, "--output", tmp_path)
     init = "random"
-    for name in ("classifier_stage1", "classifier_stage2", "classifier"):
+    for name in ("classifier_stage1", "classifier_stage2", "classifier_longer"):
         config = tiny(folder / f"{name}.toml", tmp_path / f"{name}.toml", init=init)
         flags(monkeypatch, "--config", config, *common)
         train_classifier.main(run.open_run(None, train_classifier.CONFIG))
         init = f"file:{tmp_path / name / run.BEST}"
 
-    card = ship(monkeypatch, tmp_path / "classifier" / run.BEST, phantoms, tmp_path)
+    card = ship(monkeypatch, tmp_path / "classifier_longer" / run.BEST, phantoms, tmp_path)
 
     network = checkpoints.load(tmp_path / evaluate.WEIGHTS, CovidClassifierNet())
     assert {"test_without_siim", "test_siim", "external"} <= set(card.metrics)
