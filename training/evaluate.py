@@ -1,7 +1,6 @@
 """Measures a trained model on the test split and the external set, and ships it with the figures.
 
     python -m training.evaluate runs/filter/best.safetensors --ship bentos/xray_filter
-    python -m training.evaluate runs/classifier_stage2/best.safetensors --ship bentos/covid_classifier
     python -m training.evaluate bentos/covid_classifier/weights.safetensors --report results
     python -m training.evaluate --runs 50
 

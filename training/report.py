@@ -39,7 +39,8 @@ class Section:
 
 def write(material: Material, runs: Path, reports: Path) -> Path:
     """Writes report and metrics to `reports / name of the run`; returns the report."""
-    card, name = material.card, material.card.training["config"]["name"]
+    card = material.card
+    name = str(card.training["config"]["name"])
     run, folder = runs / name, reports / name
     folder.mkdir(parents=True, exist_ok=True)
     history = read_history(run / HISTORY) if (run / HISTORY).exists() else []

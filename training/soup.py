@@ -1,6 +1,6 @@
 """Averages the weights of checkpoints that were trained on from one another.
 
-    python -m training.soup runs/classifier_stage2/best.safetensors runs/classifier_longer/best.safetensors
+    python -m training.soup BEFORE.safetensors AFTER.safetensors
 
 Model soups (Wortsman et al. 2022, arXiv:2203.05482): such networks lie in one basin, and the middle
 of it is often better than its rims. Whether it is, validation says: the mean loss is printed for
@@ -28,10 +28,12 @@ _FOLDER = Path("classifier_soup")
 def average(ingredients: Sequence[Path]) -> dict[str, Tensor]:
     """Returns the mean of every tensor; counters are those of the last."""
     weights = [load_file(path) for path in ingredients]
-    mean = {
-        name: torch.stack([w[name].float() for w in weights]).mean(dim=0) for name in weights[0]
+    return {
+        name: torch.stack([w[name] for w in weights]).mean(dim=0)
+        if last.is_floating_point()
+        else last
+        for name, last in weights[-1].items()
     }
-    return {name: mean[name].to(tensor.dtype) for name, tensor in weights[-1].items()}
 
 
 def cook(ingredients: Sequence[Path], target: Path) -> None:
