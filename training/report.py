@@ -184,7 +184,12 @@ def _audit(path: Path) -> list[Section]:
     if not path.exists():
         return []
     found = json.loads(path.read_text())
-    return [Section("Shortcut audit", "", [("figure", "value"), *_flat(found)])]
+    kinds = {what: found["cam"]["deletion_insertion"][what] for what in ("deletion", "insertion")}
+    figure = plots.curves({what: kind["curves"] for what, kind in kinds.items()}, "probability")
+    return [
+        Section("Shortcut audit", "", [("figure", "value"), *_flat(found)]),
+        Section("What the answer hangs on: cells deleted or inserted by the map", figure=figure),
+    ]
 
 
 def _flat(found: dict[str, Any], prefix: str = "") -> list[Sequence[str]]:

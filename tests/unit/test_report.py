@@ -1,5 +1,6 @@
 """A report has what people look at, and no picture of a patient."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,20 @@ def test_report_of_a_run_is_whole(
         assert heading in page
     if kind is CovidClassifierNet:
         assert "<img" in (tmp_path / name / pictures.PICTURES).read_text()
+
+
+def test_audit_is_part_of_a_report(tmp_path: Path) -> None:
+    share = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}
+    curves = {"cam": [1.0, 0.2], "random": [1.0, 0.6]}
+    kinds = {what: {"cam": share, "curves": curves} for what in ("deletion", "insertion")}
+    found = {"views": {"border_only": {"test": share}}, "cam": {"deletion_insertion": kinds}}
+    (tmp_path / report.AUDIT).write_text(json.dumps(found))
+
+    table, figure = report._audit(tmp_path / report.AUDIT)
+
+    assert ("views / border_only / test", "0.500 [0.400, 0.600] (n=9)") in table.rows
+    assert figure.figure.startswith("<svg")
+    assert report._audit(tmp_path / "nowhere.json") == []
 
 
 def test_learning_curve_is_read_as_it_was_written(tmp_path: Path) -> None:
