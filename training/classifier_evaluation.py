@@ -61,8 +61,8 @@ class Predicted:
 def complete(material: Material) -> Material:
     """Fits all that is fitted on validation, and measures on what neither has seen.
 
-    That is the temperature, then the indeterminate band. The projection is fitted on training
-    images.
+    That is the temperature, then the indeterminate band and the operating thresholds. The projection
+    is fitted on training images.
     """
     network = material.network
     if not isinstance(network, CovidClassifierNet):
@@ -73,7 +73,10 @@ def complete(material: Material) -> Material:
     sure = (logits / temperature).softmax(dim=1).numpy()
     update = {
         "temperature": temperature,
-        "thresholds": {INDETERMINATE: calibration.indeterminate_below(sure, val.targets)},
+        "thresholds": {
+            INDETERMINATE: calibration.indeterminate_below(sure, val.targets),
+            **_operating_thresholds(sure, val.targets),
+        },
         "caveats": CAVEATS,
         "reference": _fit_projection(network, material),
     }
@@ -109,7 +112,7 @@ def measure(material: Material) -> dict[str, Any]:
     metrics["calibration"] = {name: _calibration(part) for name, part in found.items()}
     metrics["calibration"]["test"] = _calibration(test)
     metrics["certain"] = {name: _certain(p, material.card) for name, p in found.items()}
-    metrics["operating_points"] = _operating_points(predict(material, "val"), test)
+    metrics["operating_points"] = _operating_points(test, material.card.thresholds)
     return metrics
 
 
@@ -162,12 +165,23 @@ def _certain(part: Predicted, card: Card) -> dict[str, Any]:
     }
 
 
-def _operating_points(val: Predicted, test: Predicted) -> list[dict[str, Any]]:
+def _operating_thresholds(probabilities: Floats, labels: Ints) -> dict[str, float]:
+    return {
+        _at(label, wanted): calibration.threshold_for(probabilities[:, c], labels == c, wanted)
+        for c, label in enumerate(FINDINGS)
+        for wanted in calibration.SENSITIVITIES
+    }
+
+
+def _at(label: str, sensitivity: float) -> str:
+    return f"{label}_at_{sensitivity:.2f}"
+
+
+def _operating_points(test: Predicted, thresholds: dict[str, float]) -> list[dict[str, Any]]:
     points = []
     for c, label in enumerate(FINDINGS):
         for wanted in calibration.SENSITIVITIES:
-            cut = calibration.threshold_for(val.probabilities[:, c], val.labels == c, wanted)
-            scores = test.probabilities[:, c]
+            cut, scores = thresholds[_at(label, wanted)], test.probabilities[:, c]
             points.append(calibration.operate(label, wanted, cut, scores, test.labels == c))
     return [asdict(point) for point in points]
 
