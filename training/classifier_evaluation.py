@@ -61,8 +61,8 @@ class Predicted:
 def complete(material: Material) -> Material:
     """Fits all that is fitted on validation, and measures on what neither has seen.
 
-    That is the temperature, then the indeterminate band and the operating thresholds. The projection
-    is fitted on training images.
+    That is the temperature, then the indeterminate band and the operating thresholds. The
+    projection is fitted on training images.
     """
     network = material.network
     if not isinstance(network, CovidClassifierNet):
