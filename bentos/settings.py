@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import DirectoryPath, Field, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chestxray.images import DEFAULT_LIMITS, Limits
@@ -13,6 +13,10 @@ LONGEST_REQUEST_SECONDS = 60
 """No deadline may be later; what waits or limits outside of ours does so beyond it."""
 
 _HERE = Path(__file__).parent
+WEB = _HERE.parent / "web"
+"""The page's files."""
+SHIPPED_EXAMPLES = WEB / "examples"
+"""Synthetic radiographs, made by code."""
 
 
 class Settings(BaseSettings):
@@ -48,6 +52,11 @@ class Settings(BaseSettings):
     """Images decoded at the same time; each may need 6 bytes of memory per pixel."""
     request_timeout_seconds: float = Field(default=30.0, gt=0, le=LONGEST_REQUEST_SECONDS)
     """Longest time for one request; X-Request-Timeout-Ms may ask for less."""
+
+    examples: DirectoryPath = SHIPPED_EXAMPLES
+    """Folder of the images that the page offers to try; what lies there is shown to everyone."""
+    frame_ancestors: str = Field(default="'self'", pattern=r"^[^;,\r\n]+$")
+    """Sites that may embed the page, as in a Content-Security-Policy: https://portal.example."""
 
     @model_validator(mode="after")
     def _batches_fit(self) -> Self:

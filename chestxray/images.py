@@ -76,6 +76,11 @@ class Limits:
     max_bytes: int = 32 * 2**20
     max_pixels: int = 4096 * 4096
 
+    @property
+    def max_webp_pixels(self) -> int:
+        """Fewer, since its decoder needs more memory for each."""
+        return self.max_pixels // _WEBP_COST
+
 
 DEFAULT_LIMITS = Limits()
 
@@ -98,7 +103,7 @@ def decode(
     format_ = _format_of(data, media_type)
     containers.check(data, format_)
     if format_ == "WEBP":
-        _check_size(containers.webp_size(data), limits.max_pixels // _WEBP_COST)
+        _check_size(containers.webp_size(data), limits.max_webp_pixels)
     try:
         with Image.open(io.BytesIO(data), formats=[format_]) as image:
             _check_header(image, limits)

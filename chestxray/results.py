@@ -61,6 +61,7 @@ class Analysis(_Wire):
     filter: FilterResult
     prediction: Prediction
     heatmap: Heatmap | None
+    heatmaps: dict[Finding, Heatmap] | None = Field(None, description="Of every class, if asked")
     projection: tuple[float, float, float]
     models: dict[str, str] = Field(description="Digest of each model's checkpoint")
     timing_ms: Timing
@@ -119,4 +120,30 @@ class Projection(_Wire):
     labels: list[Finding]
     points: list[tuple[float, float, float]]
     model: str = Field(description="Digest of the checkpoint that they belong to")
+    disclaimer: str = DISCLAIMER
+
+
+class Limits(_Wire):
+    """What an image may be; beyond it there is a problem in place of an analysis."""
+
+    max_image_bytes: int
+    max_image_pixels: int = Field(description="Width times height")
+    max_webp_pixels: int = Field(description="Of a WebP image, whose decoder needs more memory")
+    max_images_per_batch: int
+    media_types: list[str]
+    disclaimer: str = DISCLAIMER
+
+
+class Example(_Wire):
+    """An image to try."""
+
+    name: str
+    url: str = Field(description="Relative to the page")
+    synthetic: bool = Field(description="Drawn by code; it shows no patient")
+
+
+class Examples(_Wire):
+    """The images that the page offers to try."""
+
+    examples: list[Example]
     disclaimer: str = DISCLAIMER

@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from bentos.gateway import problems
 from bentos.gateway.admission import Admission
-from bentos.gateway.pipeline import Job, Pipeline
+from bentos.gateway.pipeline import Heatmaps, Job, Pipeline
 from bentos.gateway.uploads import FIELD, read_uploads
 from bentos.settings import Settings
 from chestxray.containers import MEDIA_TYPES
@@ -25,7 +25,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    heatmap: Literal["cam", "none"] = "cam"
+    heatmap: Heatmaps = "cam"
 
 
 Timeout = Annotated[int | None, Header(alias="X-Request-Timeout-Ms", ge=1)]
@@ -41,7 +41,7 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
     ) -> Any:
         """Analyses one image; with `Accept: image/png` the answer is the heatmap over it."""
         drawn = request.headers.get("accept", "").startswith("image/png")
-        heatmap = drawn or options.heatmap == "cam"
+        heatmap: Heatmaps = "cam" if drawn else options.heatmap
         limit = settings.max_image_bytes + _FORM_OVERHEAD_BYTES
         with admission.admit() as ticket:
             async with _Deadline(timeout_ms, settings) as deadline:
@@ -64,8 +64,7 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
             async with _Deadline(timeout_ms, settings) as deadline:
                 uploads = await read_uploads(request, ticket, max_images=most, max_bytes=limit)
                 ticket.add_images(len(uploads))
-                heatmap = options.heatmap == "cam"
-                work = pipeline.analyse(uploads, deadline.at, heatmap=heatmap)
+                work = pipeline.analyse(uploads, deadline.at, heatmap=options.heatmap)
                 jobs = await ticket.run(work)
         return BatchAnalysis(results=[_result(request, job) for job in jobs])
 

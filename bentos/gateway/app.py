@@ -1,10 +1,9 @@
 """The public surface: one app from its routes and its one way of answering errors."""
 
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from bentos.gateway import analyses, problems
+from bentos.gateway import analyses, page, problems
 from bentos.gateway.admission import Admission
 from bentos.gateway.pipeline import Pipeline
 from bentos.settings import Settings
@@ -21,10 +20,7 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
     )
     problems.install(app)
     app.include_router(analyses.create_router(pipeline, admission, settings))
-
-    @app.get("/", include_in_schema=False)
-    def index() -> RedirectResponse:
-        return RedirectResponse("/docs")
+    app.include_router(page.create_router(settings))
 
     @app.get("/v1/models", responses=problems.responses(500))
     def models() -> Models:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -34,6 +34,9 @@ from chestxray.results import DIGITS, Analysis, FilterResult, Heatmap, Predictio
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Heatmaps = Literal["cam", "all", "none"]
+"""Which class activation maps an analysis has: the likeliest class's, every class's, none."""
 
 THRESHOLD = Verdict.FRONTAL_CHEST.value
 """The filter's threshold in its card's `thresholds`."""
@@ -94,7 +97,12 @@ class Pipeline:
         self._threads = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
 
     async def analyse(
-        self, uploads: Sequence[Upload], deadline: float, *, heatmap: bool, picture: bool = False
+        self,
+        uploads: Sequence[Upload],
+        deadline: float,
+        *,
+        heatmap: Heatmaps,
+        picture: bool = False,
     ) -> list[Job]:
         """Takes every image as far as it gets; no image harms another.
 
@@ -153,7 +161,7 @@ class Pipeline:
             if not job.filter.valid:
                 job.error = NotAnXRay(job.filter)
 
-    def _finish(self, job: Job, row: np.void, started: float, *, heatmap: bool) -> None:
+    def _finish(self, job: Job, row: np.void, started: float, *, heatmap: Heatmaps) -> None:
         if not row["ok"] or job.filter is None:
             job.error = ModelUnavailable("the classifier failed on this image")
             return
@@ -169,7 +177,8 @@ class Pipeline:
             created_at=datetime.now(UTC),
             filter=job.filter,
             prediction=Prediction(label=label, probabilities=probabilities),
-            heatmap=_heatmap(row["cam"], label) if heatmap else None,
+            heatmap=_heatmap(row["cam"], label) if heatmap != "none" else None,
+            heatmaps={f: _heatmap(row["cam"], f) for f in FINDINGS} if heatmap == "all" else None,
             projection=(x, y, z),
             models={s.card.name: s.digest for s in (self.xray_filter, self.covid_classifier)},
             timing_ms=Timing(**job.milliseconds),

@@ -1,0 +1,105 @@
+"""The page, its files and the examples that it offers, under a strict Content-Security-Policy."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from bentos.gateway import problems
+from bentos.settings import SHIPPED_EXAMPLES, WEB, Settings
+from chestxray.containers import MEDIA_TYPES
+from chestxray.results import Example, Examples, Limits
+
+_EXAMPLE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
+"""What browsers show as well."""
+
+
+def create_router(settings: Settings) -> APIRouter:
+    """Builds the routes of the page."""
+    router = APIRouter()
+    files, examples = StaticFiles(directory=WEB), StaticFiles(directory=settings.examples)
+    headers = _headers(settings)
+
+    async def send(static: StaticFiles, path: str, request: Request) -> Response:
+        answer = await static.get_response(path, request.scope)
+        answer.headers.update(headers)
+        return answer
+
+    @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def index(request: Request) -> Response:
+        return await send(files, "index.html", request)
+
+    @router.get("/web/locales/index.json", include_in_schema=False)
+    def locales() -> list[dict[str, str]]:
+        return _LANGUAGES
+
+    @router.api_route("/web/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
+    async def file(path: str, request: Request) -> Response:
+        return await send(files, path, request)
+
+    @router.api_route("/examples/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
+    async def example(path: str, request: Request) -> Response:
+        if not path.lower().endswith(_EXAMPLE_ENDINGS):
+            raise HTTPException(404)
+        return await send(examples, path, request)
+
+    @router.get("/v1/examples", responses=problems.responses(500))
+    def list_examples() -> Examples:
+        """Lists images to try, synthetic ones unless the operator has others."""
+        names = sorted(p.name for p in settings.examples.iterdir() if _is_example(p))
+        synthetic = settings.examples == SHIPPED_EXAMPLES
+        return Examples(examples=[_example(name, synthetic=synthetic) for name in names])
+
+    @router.get("/v1/limits", responses=problems.responses(500))
+    def limits() -> Limits:
+        """Says how large an image may be, and in which formats."""
+        return Limits(
+            max_image_bytes=settings.max_image_bytes,
+            max_image_pixels=settings.max_image_pixels,
+            max_webp_pixels=settings.limits.max_webp_pixels,
+            max_images_per_batch=settings.max_images_per_batch,
+            media_types=list(MEDIA_TYPES.values()),
+        )
+
+    return router
+
+
+def _is_example(path: Path) -> bool:
+    return path.suffix.lower() in _EXAMPLE_ENDINGS and path.is_file()
+
+
+def _example(name: str, *, synthetic: bool) -> Example:
+    return Example(name=Path(name).stem, url=f"examples/{name}", synthetic=synthetic)
+
+
+def _languages() -> list[dict[str, str]]:
+    """Every dictionary that is there, by its own name; another one is one file more."""
+    found: list[dict[str, Any]] = [
+        json.loads(path.read_text()) for path in sorted((WEB / "locales").glob("*.json"))
+    ]
+    return [{"code": each["language.code"], "name": each["language.name"]} for each in found]
+
+
+_LANGUAGES = _languages()
+
+
+def _headers(settings: Settings) -> dict[str, str]:
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' blob: data:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": settings.frame_ancestors,
+        "require-trusted-types-for": "'script'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",  # kept, but asked for again: a new version shows at once
+    }

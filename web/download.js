@@ -1,0 +1,11 @@
+// @ts-check
+/** Hands a file to the visitor. */
+
+import { element } from "./element.js";
+
+/** @param {Blob} file @param {string} name */
+export function download(file, name) {
+  const href = URL.createObjectURL(file);
+  element("a", { href, download: name }).click();
+  URL.revokeObjectURL(href);
+}

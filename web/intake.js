@@ -1,0 +1,96 @@
+// @ts-check
+/** Where images come in: dropped, picked, pasted, photographed, or one of the examples. */
+
+import { element } from "./element.js";
+
+/**
+ * @typedef {import("./api.js").Example} Example
+ * @typedef {import("./analyses.js").Analyses} Analyses
+ */
+
+/**
+ * @param {HTMLElement} place
+ * @param {{language: import("./language.js").Language, analyses: Analyses, examples: Example[], accepted: string}} parts
+ */
+export function mountIntake(place, { language, analyses, examples, accepted }) {
+  const drop = element("div", { className: "drop" });
+  const list = element("div");
+  place.replaceChildren(drop, list);
+
+  const take = (/** @type {FileList | null | undefined} */ files) => {
+    if (files?.length) analyses.add([...files].map((file) => ({ file, name: file.name })));
+  };
+
+  function render() {
+    drop.replaceChildren(...dropZone(language, accepted, take));
+    list.replaceChildren(...exampleList(language, examples, analyses));
+  }
+  language.addEventListener("change", render);
+  listenForFiles(drop, take);
+  render();
+}
+
+/** @param {import("./language.js").Language} language @param {string} accepted @param {(files: FileList | null) => void} take */
+function dropZone(language, accepted, take) {
+  const pick = (/** @type {string} */ key, /** @type {Record<string, any>} */ more) => {
+    const change = ({ target }) => { take(target.files); target.value = ""; };
+    const input = element("input", { type: "file", className: "visually-hidden", id: key, on: { change }, ...more });
+    const primary = key === "intake.pick" ? " primary" : "";
+    return [input, element("label", { className: `button${primary}`, htmlFor: key }, language.text(key))];
+  };
+  const row = element("div", { className: "row" }, ...pick("intake.pick", { accept: accepted, multiple: true }),
+    ...pick("intake.camera", { accept: "image/*", capture: "environment" }));
+  return [
+    element("strong", {}, language.text("intake.title")),
+    row,
+    element("p", { className: "muted" }, language.text("intake.hint")),
+  ];
+}
+
+/** @param {HTMLElement} drop @param {(files: FileList | null | undefined) => void} take */
+function listenForFiles(drop, take) {
+  const over = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
+  document.addEventListener("dragover", (event) => {
+    if (!over(event)) return;
+    event.preventDefault();
+    mark(drop, true);
+  });
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) mark(drop, false); });
+  document.addEventListener("drop", (event) => {
+    if (!over(event)) return;
+    event.preventDefault();
+    mark(drop, false);
+    take(event.dataTransfer?.files);
+  });
+  document.addEventListener("paste", (event) => take(event.clipboardData?.files));
+}
+
+/** @param {HTMLElement} drop @param {boolean} over */
+function mark(drop, over) {
+  for (const marked of [drop, document.body]) marked.toggleAttribute("data-over", over);
+}
+
+/** @param {import("./language.js").Language} language @param {Example[]} examples @param {Analyses} analyses */
+function exampleList(language, examples, analyses) {
+  if (!examples.length) return [];
+  const title = language.text(examples.some(({ synthetic }) => synthetic) ? "examples.synthetic" : "examples.title");
+  const items = examples.map((example) => {
+    const label = nameOf(language, example);
+    const picture = element("img", { src: example.url, alt: "", loading: "lazy" });
+    const click = () => open(example, label, analyses);
+    return element("li", {}, element("button", { type: "button", on: { click } }, picture, label));
+  });
+  return [element("h3", {}, title), element("ul", { className: "examples" }, ...items)];
+}
+
+/** Shipped examples have names in the dictionaries; an operator's own are shown as they are called. */
+function nameOf(language, /** @type {Example} */ { name }) {
+  const key = `examples.${name}`;
+  return language.has(key) ? language.text(key) : name;
+}
+
+/** @param {Example} example @param {string} label @param {Analyses} analyses */
+async function open({ url, synthetic }, label, analyses) {
+  const file = await (await fetch(url)).blob();
+  await analyses.add([{ file, name: label, synthetic }]);
+}

@@ -1,0 +1,104 @@
+// @ts-check
+/** The page's text, by key, in one language at a time; fires "change" when it is another. */
+
+import { recall, remember } from "./preferences.js";
+
+const FOLDER = "web/locales";
+const PREFERENCE = "language";
+
+export class Language extends EventTarget {
+  /** @param {{code: string, name: string}[]} available */
+  constructor(available) {
+    super();
+    this.available = available;
+    this.code = "en";
+    /** @type {Record<string, string>} */
+    this.texts = {};
+  }
+
+  /** Loads the list of languages, and the one that the visitor chose or whose browser asks for. */
+  static async open() {
+    const language = new Language(await load("index"));
+    await language.use(choose(language.available, [recall(PREFERENCE), ...navigator.languages]));
+    return language;
+  }
+
+  /** @param {string} code */
+  async use(code) {
+    this.texts = await load(code.split("-")[0]);
+    this.code = code;
+    document.documentElement.lang = code;
+    for (const place of document.querySelectorAll("[data-text]")) {
+      place.textContent = this.text(place.getAttribute("data-text") ?? "");
+    }
+    for (const place of document.querySelectorAll("[data-label]")) {
+      place.setAttribute("aria-label", this.text(place.getAttribute("data-label") ?? ""));
+    }
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {string} code */
+  async choose(code) {
+    await this.use(code);
+    remember(PREFERENCE, code);
+  }
+
+  /**
+   * The text of a key, with {names} filled in.
+   * @param {string} key
+   * @param {Record<string, string | number>} [values]
+   */
+  text(key, values = {}) {
+    const found = this.texts[key];
+    if (found === undefined) throw new Error(`no text for ${key}`);
+    return found.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  }
+
+  /** @param {string} key */
+  has(key) {
+    return key in this.texts;
+  }
+
+  /** @param {number} share @param {number} [digits] */
+  percent(share, digits = 0) {
+    const options = { style: /** @type {"percent"} */ ("percent"), minimumFractionDigits: digits, maximumFractionDigits: digits };
+    return new Intl.NumberFormat(this.code, options).format(share);
+  }
+
+  /** @param {number} value @param {number} [digits] */
+  number(value, digits = 0) {
+    const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+    return new Intl.NumberFormat(this.code, options).format(value);
+  }
+
+  /** @param {number} bytes */
+  megabytes(bytes) {
+    return `${this.number(bytes / 2 ** 20, 1)} MB`;
+  }
+
+  /** @param {number} milliseconds since 1970 */
+  time(milliseconds) {
+    return new Intl.DateTimeFormat(this.code, { dateStyle: "short", timeStyle: "short" }).format(milliseconds);
+  }
+}
+
+/** @param {string} name @returns {Promise<any>} */
+async function load(name) {
+  const answer = await fetch(`${FOLDER}/${name}.json`);
+  if (!answer.ok) throw new Error(`${name}.json: ${answer.status}`);
+  return answer.json();
+}
+
+/**
+ * The first wish that is there: the very code, or one of the same language.
+ * @param {{code: string}[]} available
+ * @param {(string | null)[]} wishes
+ */
+function choose(available, wishes) {
+  for (const wish of wishes.filter((code) => code !== null)) {
+    const base = wish.split("-")[0];
+    const found = available.find(({ code }) => code === wish) ?? available.find(({ code }) => code.split("-")[0] === base);
+    if (found) return found.code;
+  }
+  return "en";
+}

@@ -1,0 +1,91 @@
+// @ts-check
+/** Pictures in the browser: decoded, made smaller, turned, and encoded again. */
+
+/** @typedef {import("./api.js").Limits} Limits */
+
+const SHOWN_SIDE = 1024; // of what is looked at; the networks see 224
+const THUMBNAIL_SIDE = 112;
+const JPEG_QUALITY = 0.95;
+/** Degrees clockwise that make a picture upright again, by the filter's verdict. */
+export const UPRIGHT = { rotated_90: 270, rotated_180: 180, rotated_270: 90 };
+
+/**
+ * Decodes upright by EXIF; null where this browser cannot read the format (TIFF in most).
+ * @param {Blob} file
+ */
+export async function decode(file) {
+  try {
+    return await createImageBitmap(file);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Blob} file @returns {Promise<{shown: Blob, thumbnail: Blob} | null>} */
+export async function preview(file) {
+  const picture = await decode(file);
+  if (!picture) return null;
+  const [shown, thumbnail] = await Promise.all([SHOWN_SIDE, THUMBNAIL_SIDE].map((side) => encode(draw(picture, { side }))));
+  picture.close();
+  return { shown, thumbnail };
+}
+
+/**
+ * What to send: the file itself, or one made small enough where the service would refuse it.
+ * @param {Blob} file
+ * @param {Limits} limits
+ */
+export async function fit(file, limits) {
+  const picture = await decode(file);
+  if (!picture) return file; // then the service says what is wrong with it
+  const pixels = picture.width * picture.height;
+  const allowed = file.type === "image/webp" ? limits.max_webp_pixels : limits.max_image_pixels;
+  const fits = file.size <= limits.max_image_bytes && pixels <= allowed;
+  const sent = fits ? file : await shrink(picture, limits);
+  picture.close();
+  return sent;
+}
+
+/** @param {ImageBitmap} picture @param {Limits} limits */
+async function shrink(picture, limits) {
+  const longest = Math.max(picture.width, picture.height);
+  let side = Math.min(longest, Math.floor(longest * Math.sqrt(limits.max_image_pixels / (picture.width * picture.height))));
+  let smaller = await encode(draw(picture, { side }));
+  while (smaller.size > limits.max_image_bytes && side > SHOWN_SIDE / 2) {
+    side = Math.floor(side * 0.7);
+    smaller = await encode(draw(picture, { side }));
+  }
+  return smaller;
+}
+
+/** @param {Blob} file @param {number} degrees clockwise, a multiple of 90 @returns {Promise<Blob>} */
+export async function turn(file, degrees) {
+  const picture = await createImageBitmap(file);
+  const turned = await encode(draw(picture, { side: 2 * SHOWN_SIDE, degrees }));
+  picture.close();
+  return turned;
+}
+
+/**
+ * Draws so that the longest side is at most `side` pixels.
+ * @param {ImageBitmap} picture
+ * @param {{side: number, degrees?: number}} how
+ */
+function draw(picture, { side, degrees = 0 }) {
+  const scale = Math.min(1, side / Math.max(picture.width, picture.height));
+  const width = Math.max(1, Math.round(picture.width * scale));
+  const height = Math.max(1, Math.round(picture.height * scale));
+  const lying = degrees % 180 !== 0;
+  const canvas = new OffscreenCanvas(lying ? height : width, lying ? width : height);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.imageSmoothingQuality = "high";
+  context.translate(canvas.width / 2, canvas.height / 2);
+  context.rotate((degrees * Math.PI) / 180);
+  context.drawImage(picture, -width / 2, -height / 2, width, height);
+  return canvas;
+}
+
+/** @param {OffscreenCanvas} canvas */
+function encode(canvas) {
+  return canvas.convertToBlob({ type: "image/jpeg", quality: JPEG_QUALITY });
+}

@@ -1,0 +1,46 @@
+// @ts-check
+/** How far the image is that is being analysed, and how many wait. */
+
+import { element } from "./element.js";
+
+/**
+ * @typedef {import("./analyses.js").Entry} Entry
+ * @typedef {import("./analyses.js").Analyses} Analyses
+ * @typedef {import("./language.js").Language} Language
+ */
+
+/** @param {HTMLElement} place @param {{language: Language, analyses: Analyses}} parts */
+export function mountProgress(place, { language, analyses }) {
+  const text = element("span");
+  const bar = element("progress", { max: 1 });
+  const cancel = element("button", { type: "button" });
+  place.replaceChildren(text, bar, element("div", { className: "row" }, cancel));
+
+  const render = () => {
+    const active = analyses.entries.find(({ state }) => state === "sending" || state === "reading");
+    place.hidden = !active;
+    if (!active) return;
+    text.textContent = describe(language, active, analyses.entries);
+    bar.ariaLabel = text.textContent;
+    if (active.state === "sending") bar.value = active.sent;
+    else bar.removeAttribute("value"); // the service does not say how far it is
+    cancel.textContent = language.text("progress.cancel");
+    cancel.onclick = () => active.abort?.abort();
+  };
+  render();
+  analyses.addEventListener("change", render);
+  language.addEventListener("change", render);
+}
+
+/**
+ * @param {Language} language
+ * @param {Entry} active
+ * @param {Entry[]} entries
+ */
+function describe(language, active, entries) {
+  const left = entries.filter(({ state }) => state === "waiting").length;
+  const doing = active.state === "sending"
+    ? language.text("progress.sending", { share: language.percent(active.sent) })
+    : language.text("progress.reading");
+  return left ? `${doing} ${language.text("progress.waiting", { count: left })}` : doing;
+}

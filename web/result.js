@@ -1,0 +1,100 @@
+// @ts-check
+/** What the models say of an image, in plain words, bars and figures; or why they say nothing. */
+
+import { FINDINGS } from "./api.js";
+import { download } from "./download.js";
+import { element } from "./element.js";
+import { explain } from "./problem.js";
+
+/**
+ * @typedef {import("./analyses.js").Entry} Entry
+ * @typedef {import("./analyses.js").Analyses} Analyses
+ * @typedef {import("./language.js").Language} Language
+ * @typedef {{language: Language, analyses: Analyses, viewer: import("./viewer.js").Viewer, threshold: number, announce: (text: string) => void}} Parts
+ */
+
+/** @param {HTMLElement} place @param {Parts} parts */
+export function mountResult(place, parts) {
+  const { language, analyses } = parts;
+  /** Bars grow once, when the answer comes. @type {Set<string>} */
+  const seen = new Set();
+  let shown = "";
+
+  const render = () => {
+    const entry = analyses.current;
+    const ended = entry && (entry.state === "done" || entry.state === "refused");
+    const now = ended ? `${entry.id} ${entry.state} ${language.code}` : "";
+    if (now === shown) return;
+    shown = now;
+    place.hidden = !ended;
+    if (!ended) return place.replaceChildren();
+    const outcome = outcomeOf(entry, parts.threshold);
+    place.dataset.outcome = outcome ?? "problem";
+    place.replaceChildren(...(outcome ? answer(entry, outcome, !seen.has(entry.id), parts) : explain(entry, parts)));
+    if (!seen.has(entry.id)) parts.announce(/** @type {HTMLElement} */ (place.querySelector("h2")).textContent ?? "");
+    seen.add(entry.id);
+  };
+  analyses.addEventListener("change", render);
+  language.addEventListener("change", render);
+}
+
+/** @param {Entry} entry @param {number} threshold @returns {string | null} what is said, null where nothing is */
+export function outcomeOf({ result }, threshold) {
+  if (!result) return null;
+  const { label, probabilities } = result.prediction;
+  return probabilities[label] < threshold ? "indeterminate" : label;
+}
+
+/** @param {Entry} entry @param {string} outcome @param {boolean} fresh @param {Parts} parts */
+function answer(entry, outcome, fresh, parts) {
+  const { language } = parts;
+  const result = /** @type {import("./api.js").Analysis} */ (entry.result);
+  const synthetic = entry.synthetic ? [element("p", { className: "muted" }, language.text("result.synthetic"))] : [];
+  return [
+    element("h2", {}, language.text(`outcome.${outcome}.title`)),
+    element("p", {}, language.text(`outcome.${outcome}.text`)),
+    ...synthetic,
+    bars(result.prediction.probabilities, fresh, language),
+    element("p", { className: "muted" }, language.text("result.meaning")),
+    actions(entry, parts),
+    facts(result, language),
+  ];
+}
+
+/** @param {Record<import("./api.js").Finding, number>} probabilities @param {boolean} fresh @param {Language} language */
+function bars(probabilities, fresh, language) {
+  const items = FINDINGS.map((finding) => {
+    const share = probabilities[finding];
+    const fill = element("div", { className: "fill", "data-new": fresh });
+    fill.style.width = `${100 * share}%`;
+    return element("li", { "data-finding": finding },
+      element("div", { className: "name" },
+        element("span", {}, language.text(`finding.${finding}`)),
+        element("span", { className: "value" }, language.percent(share, 1))),
+      element("div", { className: "track", "aria-hidden": "true" }, fill));
+  });
+  return element("ul", { className: "bars" }, ...items);
+}
+
+/** @param {Entry} entry @param {Parts} parts */
+function actions(entry, { language, viewer }) {
+  const picture = async () => download(await viewer.overlay(), `chestxray-${viewer.finding}.png`);
+  const json = () => {
+    const text = JSON.stringify(entry.result, null, 2);
+    download(new Blob([text], { type: "application/json" }), "chestxray.json");
+  };
+  const button = (/** @type {string} */ key, /** @type {() => void} */ click) =>
+    element("button", { type: "button", on: { click } }, language.text(key));
+  return element("div", { className: "row" }, button("result.png", picture), button("result.json", json));
+}
+
+/** @param {import("./api.js").Analysis} result @param {Language} language */
+function facts({ filter, timing_ms: timing, created_at: created }, language) {
+  const rows = [
+    ["result.time", `${language.number(timing.total, 0)} ms`],
+    ["result.filter", language.percent(filter.score, 1)],
+    ["result.when", language.time(Date.parse(created))],
+  ];
+  return element("dl", { className: "facts" }, ...rows.flatMap(([key, value]) => [
+    element("dt", {}, language.text(key)), element("dd", {}, value)]));
+}

@@ -1,0 +1,47 @@
+// @ts-check
+/** How a program asks the service at this very address. */
+
+import { element } from "./element.js";
+
+/** @typedef {import("./language.js").Language} Language */
+
+/** @param {HTMLElement} place @param {{language: Language}} parts */
+export function mountSnippets(place, { language }) {
+  const address = new URL("v1/analyses", document.baseURI).href;
+  const render = () => place.replaceChildren(
+    snippet("curl", curl(address), language),
+    snippet("Python", python(address), language),
+  );
+  language.addEventListener("change", render);
+  render();
+}
+
+/** @param {string} address */
+const curl = (address) => `curl -F image=@chest.png ${address}`;
+
+/** @param {string} address */
+const python = (address) => `import requests
+
+with open("chest.png", "rb") as image:
+    answer = requests.post("${address}", files={"image": image}, timeout=60)
+if answer.ok:
+    print(answer.json()["prediction"])
+else:
+    print(answer.json()["code"], answer.json()["detail"])`;
+
+/** @param {string} name @param {string} code @param {Language} language */
+function snippet(name, code, language) {
+  const copy = element("button", { type: "button" }, language.text("api.copy"));
+  copy.onclick = async () => {
+    await copyText(code, pre);
+    copy.textContent = language.text("api.copied");
+  };
+  const pre = element("pre", { tabIndex: 0, ariaLabel: name, role: "region" }, element("code", {}, code));
+  return element("div", { className: "snippet" }, element("div", { className: "bar" }, element("strong", {}, name), copy), pre);
+}
+
+/** The clipboard is there on https and on localhost only; elsewhere the text is marked to be copied by key. */
+async function copyText(/** @type {string} */ text, /** @type {HTMLElement} */ shown) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  getSelection()?.selectAllChildren(shown);
+}
