@@ -32,6 +32,7 @@ class TrainConfig:
     group_robust: float = 0.0  # how far the loss leans to the class and source that does worst
     teachers: tuple[str, ...] = ()  # checkpoints whose mean answer the network learns as well
     distillation: float = 0.0  # share of the loss that is the teachers'
+    guide: float = 0.0  # weight of telling a vision transformer's features (training/guide.py)
     source_power: float = 1.0  # a source of n images is drawn in proportion to n ** this
     same_source_share: float = (
         0.0  # of the draws from the source with all classes; 0: as source_power

@@ -26,6 +26,7 @@ class Batch(NamedTuple):
     images: Tensor  # (B, 1, H, W) in [0, 255]
     targets: Tensor  # int64 (B,)
     groups: Tensor  # int64 (B,): class and source
+    rows: Tensor  # int64 (B,): of the pixel cache
 
 
 @dataclass(frozen=True)
@@ -124,5 +125,6 @@ def _gather(pixels: Pixels, examples: Examples, chosen: Ints, device: torch.devi
         for row, turns in zip(examples.rows[chosen], examples.turns[chosen], strict=True)
     ]
     images = torch.from_numpy(np.stack(pictures)).unsqueeze(1)  # (B, 1, SIZE, SIZE)
-    columns = (images, *(torch.from_numpy(c[chosen]) for c in (examples.targets, examples.groups)))
+    facts = (examples.targets, examples.groups, examples.rows)
+    columns = (images, *(torch.from_numpy(fact[chosen]) for fact in facts))
     return Batch(*(column.to(device) for column in columns))

