@@ -41,7 +41,7 @@ class TrainConfig:
         0  # of the classifier's dense blocks, with all before them; they stay as is
     )
     ema_decay: float = 0.0  # 0 ships the last weights themselves
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16"] = "float32"  # float32 where bfloat16 is emulated
     view: str = "as_is"  # what is done to every picture first, by name (training/views.py)
     size: int = 224  # side in pixels during training and validation of this run
     seed: int = 0

@@ -259,5 +259,14 @@ def predict(network: nn.Module, batches: Iterable[Batch], device: torch.device) 
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Mixed precision where the configuration asks for it."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    """Mixed precision where the configuration asks for it and the device computes in it."""
+    wanted = precision == "bfloat16" and has_bfloat16(device)
+    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 itself; emulated it is ten times slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))

@@ -273,3 +273,21 @@ def test_the_papers_protocol_is_as_the_paper_says() -> None:
     assert stage2.weighted_loss
     assert filter_.init == "imagenet"
     assert all(c.redraw and c.schedule == "plateau" and c.size == 224 for c in (filter_, stage2))
+
+
+@pytest.mark.parametrize(
+    ("able", "wanted", "used"),
+    [
+        ({"avx512_bf16": True}, "bfloat16", True),
+        ({"amx_bf16": True}, "bfloat16", True),
+        ({"avx512_bf16": False}, "bfloat16", False),
+        ({"avx512_bf16": True}, "float32", False),
+    ],
+)
+def test_bfloat16_is_used_where_the_processor_has_it(
+    monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], wanted: str, used: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+
+    with engine.autocast(torch.device("cpu"), wanted):
+        assert torch.is_autocast_enabled("cpu") == used

@@ -1,0 +1,138 @@
+"""The page's files, its policy, and what it asks the gateway for."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from bentos.settings import SHIPPED_EXAMPLES, WEB, Settings
+from chestxray.results import Analysis, Examples, Limits
+from tests.phantoms import encode
+from tests.service.fakes import DARK, check_problem, form
+
+
+def test_page_comes_under_a_strict_policy(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        answer = await client.get("/")
+
+        assert answer.headers["content-type"].startswith("text/html")
+        policy = dict(
+            part.strip().split(" ", 1)
+            for part in answer.headers["content-security-policy"].split(";")
+        )
+        assert policy["default-src"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+        assert policy["frame-ancestors"] == "'self'"
+        assert "unsafe" not in answer.headers["content-security-policy"]
+        assert answer.headers["referrer-policy"] == "no-referrer"
+
+    run(test)
+
+
+def test_portal_may_embed_the_page_where_the_operator_says_so(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        answer = await client.get("/")
+
+        assert "frame-ancestors https://portal.example" in answer.headers["content-security-policy"]
+
+    run(test, frame_ancestors="https://portal.example")
+
+
+def test_frame_ancestors_cannot_change_the_rest_of_the_policy() -> None:
+    with pytest.raises(ValueError, match="frame_ancestors"):
+        Settings(frame_ancestors="'self'; script-src *")
+
+
+@pytest.mark.parametrize("path", [str(p.relative_to(WEB)) for p in sorted(WEB.rglob("*.js"))])
+def test_every_script_is_served_as_one(run: Callable[..., None], path: str) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        answer = await client.get(f"/web/{path}")
+
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/javascript")
+        assert answer.headers["cache-control"] == "no-cache"
+        again = await client.get(f"/web/{path}", headers={"if-none-match": answer.headers["etag"]})
+        assert again.status_code == 304
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "path", ["/web/none.js", "/web/../service.py", "/web/%2e%2e/service.py", "/examples/README.md"]
+)
+def test_nothing_else_is_served(run: Callable[..., None], path: str) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        check_problem(await client.get(path), 404, "not-found")
+
+    run(test)
+
+
+def test_another_language_is_one_file(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        languages = (await client.get("/web/locales/index.json")).json()
+
+        assert {"code": "pt-BR", "name": "Português"} in languages
+        assert len(languages) == len(list((WEB / "locales").glob("*.json")))
+
+    run(test)
+
+
+def test_limits_are_those_of_the_settings(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        limits = Limits.model_validate_json((await client.get("/v1/limits")).text)
+
+        assert (limits.max_image_pixels, limits.max_webp_pixels) == (1000, 250)
+        assert limits.max_image_bytes == 2000
+        assert "image/jpeg" in limits.media_types
+
+    run(test, max_image_pixels=1000, max_image_bytes=2000)
+
+
+def test_shipped_examples_are_synthetic_and_served(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        listed = Examples.model_validate_json((await client.get("/v1/examples")).text).examples
+
+        assert {example.name for example in listed} >= {"clear", "opacity", "turned"}
+        assert all(example.synthetic for example in listed)
+        for example in listed:
+            answer = await client.get(f"/{example.url}")
+            assert answer.headers["content-type"] == "image/jpeg"
+
+    run(test)
+
+
+def test_operator_offers_images_of_a_folder_of_their_own(
+    run: Callable[..., None], tmp_path: Path
+) -> None:
+    (tmp_path / "ours.png").write_bytes(encode(np.zeros((9, 9), np.uint8), "PNG"))
+    (tmp_path / "notes.txt").write_text("not for the page")
+
+    async def test(client: httpx.AsyncClient) -> None:
+        (example,) = Examples.model_validate_json((await client.get("/v1/examples")).text).examples
+
+        assert (example.name, example.synthetic) == ("ours", False)
+        assert (await client.get(f"/{example.url}")).status_code == 200
+        check_problem(await client.get("/examples/notes.txt"), 404, "not-found")
+
+    run(test, examples=tmp_path)
+
+
+def test_folder_of_examples_that_is_not_there_is_named() -> None:
+    with pytest.raises(ValueError, match="examples"):
+        Settings(examples=SHIPPED_EXAMPLES / "none")
+
+
+def test_maps_of_every_class_come_where_they_are_asked_for(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        answer = await client.post("/v1/analyses?heatmap=all", **form(DARK))
+        analysis = Analysis.model_validate_json(answer.text)
+
+        assert analysis.heatmaps is not None
+        assert analysis.heatmap == analysis.heatmaps[analysis.prediction.label]
+        assert {label: each.label for label, each in analysis.heatmaps.items()} == {
+            label: label for label in analysis.prediction.probabilities
+        }
+
+    run(test)
