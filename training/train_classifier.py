@@ -21,6 +21,7 @@ from chestxray import checkpoints
 from chestxray.labels import FINDINGS, Finding
 from chestxray.networks import CovidClassifierNet
 from training import engine, guide, losses
+from training.calibration import fit_temperature
 from training.config import TrainConfig
 from training.datasets.curated import SAME_SOURCE
 from training.datasets.records import Record
@@ -123,13 +124,17 @@ def load_teachers(config: TrainConfig, device: torch.device) -> list[nn.Module]:
 
 
 def validate(run: Run, network: nn.Module, val: Examples) -> Validation:
-    """Cross-entropy and accuracy under `validation_weights`."""
+    """Cross-entropy and accuracy under `validation_weights`, of scores calibrated as when served.
+
+    Uncalibrated, the loss would turn up while the network still learns, by confidence alone.
+    """
     batches = eval_batches(run.pixels, val, size=run.config.size)
     logits = engine.predict(network, batches, run.device)
     targets = torch.from_numpy(val.targets)
     if run.config.stage == 1:
         logits, targets = logits[:, :STAGE_1_CLASSES], merge_opacity(targets)
-    each = nn.functional.cross_entropy(logits, targets, reduction="none")
+    calibrated = logits / fit_temperature(logits, targets)
+    each = nn.functional.cross_entropy(calibrated, targets, reduction="none")
     hits = logits.argmax(dim=1) == targets
     weights = validation_weights(run.records, val)
     return Validation(*(float(np.average(x, weights=weights)) for x in (each, hits)))

@@ -27,7 +27,7 @@
  *
  * @typedef {{name: string, version: string, digest: string, labels: string[], thresholds: Record<string, number>, metrics: Record<string, any>}} Model
  * @typedef {{max_image_bytes: number, max_image_pixels: number, max_webp_pixels: number, media_types: string[]}} Limits
- * @typedef {{name: string, url: string, synthetic: boolean}} Example
+ * @typedef {{name: string, url: string, thumbnail: string, synthetic: boolean}} Example
  * @typedef {{variance: number[], labels: Finding[], points: [number, number, number][], model: string}} Projection
  */
 

@@ -76,7 +76,7 @@ function exampleList(language, examples, analyses) {
   const title = language.text(examples.some(({ synthetic }) => synthetic) ? "examples.synthetic" : "examples.title");
   const items = examples.map((example) => {
     const label = nameOf(language, example);
-    const picture = element("img", { src: example.url, alt: "", loading: "lazy" });
+    const picture = element("img", { src: example.thumbnail, alt: "" });
     const click = () => open(example, label, analyses);
     return element("li", {}, element("button", { type: "button", on: { click } }, picture, label));
   });

@@ -1,6 +1,8 @@
 """The page, its files and the examples that it offers, under a strict Content-Security-Policy."""
 
+import io
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ from starlette.staticfiles import StaticFiles
 from bentos.gateway import problems
 from bentos.settings import SHIPPED_EXAMPLES, WEB, Settings
 from chestxray.containers import MEDIA_TYPES
+from chestxray.images import decode
 from chestxray.results import Example, Examples, Limits
 
 _EXAMPLE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 """What browsers show as well."""
+_THUMBNAIL_SIDE = 192  # pixels; twice as large as shown, for dense screens
 
 
 def create_router(settings: Settings) -> APIRouter:
@@ -46,6 +50,13 @@ def create_router(settings: Settings) -> APIRouter:
             raise HTTPException(404)
         return await send(examples, path, request)
 
+    @router.get("/thumbnails/{name}", include_in_schema=False)
+    def thumbnail(name: str) -> Response:
+        path = settings.examples / Path(name).name
+        if not _is_example(path):
+            raise HTTPException(404)
+        return Response(_thumbnail(path), media_type="image/jpeg", headers=headers)
+
     @router.get("/v1/examples", responses=problems.responses(500))
     def list_examples() -> Examples:
         """Lists images to try, synthetic ones unless the operator has others."""
@@ -67,12 +78,22 @@ def create_router(settings: Settings) -> APIRouter:
     return router
 
 
+@cache
+def _thumbnail(path: Path) -> bytes:
+    image = decode(path.read_bytes())
+    image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
+    jpeg = io.BytesIO()
+    image.save(jpeg, "JPEG", quality=80)
+    return jpeg.getvalue()
+
+
 def _is_example(path: Path) -> bool:
     return path.suffix.lower() in _EXAMPLE_ENDINGS and path.is_file()
 
 
 def _example(name: str, *, synthetic: bool) -> Example:
-    return Example(name=Path(name).stem, url=f"examples/{name}", synthetic=synthetic)
+    urls = {"url": f"examples/{name}", "thumbnail": f"thumbnails/{name}"}
+    return Example(name=Path(name).stem, synthetic=synthetic, **urls)
 
 
 def _languages() -> list[dict[str, str]]:

@@ -97,8 +97,10 @@ def test_shipped_examples_are_synthetic_and_served(run: Callable[..., None]) -> 
         assert {example.name for example in listed} >= {"clear", "opacity", "turned"}
         assert all(example.synthetic for example in listed)
         for example in listed:
-            answer = await client.get(f"/{example.url}")
-            assert answer.headers["content-type"] == "image/jpeg"
+            for url in (example.url, example.thumbnail):
+                answer = await client.get(f"/{url}")
+                assert answer.headers["content-type"] == "image/jpeg"
+            assert len(answer.content) < 12_000
 
     run(test)
 
@@ -114,7 +116,9 @@ def test_operator_offers_images_of_a_folder_of_their_own(
 
         assert (example.name, example.synthetic) == ("ours", False)
         assert (await client.get(f"/{example.url}")).status_code == 200
-        check_problem(await client.get("/examples/notes.txt"), 404, "not-found")
+        assert (await client.get(f"/{example.thumbnail}")).content.startswith(b"\xff\xd8")
+        for folder in ("examples", "thumbnails"):
+            check_problem(await client.get(f"/{folder}/notes.txt"), 404, "not-found")
 
     run(test, examples=tmp_path)
 
