@@ -26,9 +26,14 @@ def test_bento_is_built_and_serves_outside_the_repository(tmp_path: Path) -> Non
     with serve(str(bento), outside, cwd=outside) as server:
         files = {"image": ("x.png", encode(phantom(300, 300), "PNG"), "image/png")}
         answer = httpx.post(f"{server.url}/v1/analyses", files=files, timeout=60)
+        page = httpx.get(server.url)
+        (first, *_) = httpx.get(f"{server.url}/v1/examples").json()["examples"]
+        example = httpx.get(f"{server.url}/{first['url']}")
 
     assert answer.status_code in (200, 422)
     assert answer.json()["disclaimer"] == "From the bento."
+    assert "<title" in page.text
+    assert example.headers["content-type"] == "image/jpeg"
 
 
 def build(folder: Path) -> Path:

@@ -21,7 +21,14 @@ def test_every_pattern_is_anchored() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["service.py", "chestxray/cam.py", "bentos/xray_filter/weights.safetensors", "LICENSE"],
+    [
+        "service.py",
+        "chestxray/cam.py",
+        "bentos/xray_filter/weights.safetensors",
+        "web/locales/pt.json",
+        "web/examples/clear.jpg",
+        "LICENSE",
+    ],
 )
 def test_what_serving_needs_is_packed(name: str) -> None:
     assert (ROOT / name).is_file()
