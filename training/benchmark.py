@@ -60,7 +60,8 @@ def main() -> None:
             )
             speed, waiting = measure(run)
         side = round(config.size * config.augmentation.crop)
-        rows.append((name, f"{side}x{side}", config.precision, f"{speed:.1f}", f"{waiting:.1%}"))
+        used = engine.precision_on(device, config.precision)
+        rows.append((name, f"{side}x{side}", used, f"{speed:.1f}", f"{waiting:.1%}"))
     head = ("configuration", "pixels", "precision", "images/s", "waiting for data")
     print("\n".join([f"On {device}, {torch.get_num_threads()} threads:", "", *table(head, rows)]))
 

@@ -260,12 +260,17 @@ def predict(network: nn.Module, batches: Iterable[Batch], device: torch.device) 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Mixed precision where the configuration asks for it and the device computes in it."""
-    wanted = precision == "bfloat16" and has_bfloat16(device)
-    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+    enabled = precision_on(device, precision) == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+def precision_on(device: torch.device, wanted: str) -> str:
+    """What a device computes in; emulated, bfloat16 is far slower than float32."""
+    return wanted if wanted == "float32" or has_bfloat16(device) else "float32"
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 itself; emulated it is far slower than float32."""
+    """Whether the device multiplies bfloat16 itself."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = torch.cpu.get_capabilities()

@@ -22,3 +22,20 @@ export function element(tag, properties = {}, ...children) {
   made.append(...children.filter((child) => child !== null));
   return made;
 }
+
+/**
+ * Renders without losing the focus: it stays where it was or on the element of the same id, or goes
+ * to another, at last to the section around.
+ * @param {HTMLElement} place
+ * @param {() => void} render
+ * @param {() => Element | null | undefined} [other]
+ */
+export function keepingFocus(place, render, other) {
+  const before = document.activeElement;
+  const inside = before && place.contains(before);
+  render();
+  if (!inside || (before.isConnected && before.checkVisibility())) return;
+  const same = before.id ? document.getElementById(before.id) : null;
+  const next = same ?? other?.() ?? place.closest("[tabindex]");
+  /** @type {HTMLElement | null} */ (next)?.focus({ preventScroll: true });
+}

@@ -1,7 +1,7 @@
 // @ts-check
 /** The analyses of this visit, to open again or delete. */
 
-import { element } from "./element.js";
+import { element, keepingFocus } from "./element.js";
 import { wording } from "./problem.js";
 import { outcomeOf } from "./result.js";
 
@@ -19,13 +19,15 @@ export function mountHistory(place, { language, analyses, threshold }) {
   const urls = new Map();
   place.replaceChildren(head, element("p", { className: "muted", id: "history-note" }), list);
 
-  const render = () => {
+  const fill = () => {
     const { entries, current } = analyses;
     place.hidden = !entries.length;
     forget(urls, entries);
-    const focused = list.contains(document.activeElement) ? document.activeElement?.id : null;
     list.replaceChildren(...entries.map((entry) => visit(entry, entry === current, urls, { language, analyses, threshold })));
-    if (focused) document.getElementById(focused)?.focus();
+  };
+  const render = () => {
+    const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
+    keepingFocus(place, fill, () => (list.children[focused] ?? list.lastElementChild)?.querySelector("button"));
   };
   const relabel = () => {
     head.replaceChildren(element("h2", {}, language.text("history.title")), removeAll(language, analyses));
@@ -59,7 +61,7 @@ function visit(entry, current, urls, { language, analyses, threshold }) {
     element("span", { className: "muted" }, `${entry.name} · ${language.time(entry.created)}`));
   const open = element("button", { type: "button", className: "open", id: `open-${entry.id}`, on: { click: () => analyses.select(entry) } }, picture, text);
   const label = language.text("history.remove", { name: entry.name });
-  const remove = element("button", { type: "button", className: "remove", ariaLabel: label, title: label, on: { click: () => analyses.remove(entry) } }, "×");
+  const remove = element("button", { type: "button", className: "remove", id: `remove-${entry.id}`, ariaLabel: label, title: label, on: { click: () => analyses.remove(entry) } }, "×");
   return element("li", { className: "visit", "aria-current": current ? "true" : null }, open, remove);
 }
 

@@ -80,7 +80,7 @@ function exampleList(language, examples, analyses) {
     const click = () => open(example, label, analyses);
     return element("li", {}, element("button", { type: "button", on: { click } }, picture, label));
   });
-  return [element("h3", {}, title), element("ul", { className: "examples" }, ...items)];
+  return [element("h2", {}, title), element("ul", { className: "examples" }, ...items)];
 }
 
 /** Shipped examples have names in the dictionaries; an operator's own are shown as they are called. */
@@ -91,6 +91,6 @@ function nameOf(language, /** @type {Example} */ { name }) {
 
 /** @param {Example} example @param {string} label @param {Analyses} analyses */
 async function open({ url, synthetic }, label, analyses) {
-  const file = await (await fetch(url)).blob();
+  const file = await (await fetch(url, { cache: "force-cache" })).blob(); // it is shown, so it is there
   await analyses.add([{ file, name: label, synthetic }]);
 }

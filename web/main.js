@@ -39,6 +39,7 @@ async function main() {
   openProjectorLate(language, analyses);
   at("versions").textContent = models.map(({ name, version }) => `${name} ${version}`).join(" · ");
 
+  language.addEventListener("change", () => announce("")); // it was said in the other language
   analyses.addEventListener("change", () => show(viewer, analyses));
   await analyses.restore();
   document.documentElement.dataset.ready = "";

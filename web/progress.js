@@ -1,7 +1,7 @@
 // @ts-check
 /** How far the image is that is being analysed, and how many wait. */
 
-import { element } from "./element.js";
+import { element, keepingFocus } from "./element.js";
 
 /**
  * @typedef {import("./analyses.js").Entry} Entry
@@ -28,7 +28,7 @@ export function mountProgress(place, { language, analyses }) {
     cancel.onclick = () => active.abort?.abort();
   };
   render();
-  analyses.addEventListener("change", render);
+  analyses.addEventListener("change", () => keepingFocus(place, render));
   language.addEventListener("change", render);
 }
 

@@ -3,7 +3,7 @@
 
 import { FINDINGS } from "./api.js";
 import { download } from "./download.js";
-import { element } from "./element.js";
+import { element, keepingFocus } from "./element.js";
 import { explain } from "./problem.js";
 
 /**
@@ -34,7 +34,7 @@ export function mountResult(place, parts) {
     if (!seen.has(entry.id)) parts.announce(/** @type {HTMLElement} */ (place.querySelector("h2")).textContent ?? "");
     seen.add(entry.id);
   };
-  analyses.addEventListener("change", render);
+  analyses.addEventListener("change", () => keepingFocus(place, render));
   language.addEventListener("change", render);
 }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** Language and colour scheme, chosen by the visitor and kept. */
 
-import { element } from "./element.js";
+import { element, keepingFocus } from "./element.js";
 import { recall, remember } from "./preferences.js";
 
 /** @typedef {import("./language.js").Language} Language */
@@ -38,11 +38,4 @@ function schemes(language) {
 /** @param {string} scheme */
 function useScheme(scheme) {
   document.documentElement.dataset.scheme = scheme;
-}
-
-/** @param {HTMLElement} place @param {() => void} render */
-function keepingFocus(place, render) {
-  const focused = place.contains(document.activeElement) ? document.activeElement?.id : null;
-  render();
-  if (focused) document.getElementById(focused)?.focus();
 }

@@ -99,6 +99,7 @@ export class Viewer extends EventTarget {
   }
 
   #changed() {
+    this.canvas.ariaLabel = this.#description();
     this.draw();
     this.dispatchEvent(new Event("change"));
   }
@@ -156,7 +157,6 @@ export class Viewer extends EventTarget {
   render() {
     const { language, entry } = this;
     const hint = entry ? (this.film ? null : "viewer.undecodable") : "viewer.empty";
-    this.canvas.ariaLabel = this.#description();
     this.stage.replaceChildren(
       this.canvas,
       ...(hint ? [element("p", { className: "empty" }, language.text(hint))] : []),
