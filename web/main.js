@@ -69,7 +69,5 @@ function openProjectorLate(/** @type {Language} */ language, /** @type {Analyses
   });
 }
 
-main().catch((error) => {
-  at("unreachable").hidden = false;
-  throw error;
-});
+addEventListener("unhandledrejection", () => { at("unreachable").hidden = false; });
+main();

@@ -1,0 +1,41 @@
+"""One server and one Chromium for all tests of the page."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.chromium import EXECUTABLE, PATIENCE_MS, chromium, visiting
+from tests.conftest import ROOT
+from tests.service.server import Server, serve
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if EXECUTABLE is None:
+        pytest.skip("chromium is absent: `apt-get install chromium`")
+    expect.set_options(timeout=PATIENCE_MS)
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    with serve("service:Gateway", folder, cwd=ROOT, OMP_NUM_THREADS="1") as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Visit]:
+    """Opens the page as a new visitor, in English where no other locale is named."""
+    with ExitStack() as visits:
+
+        def start(url: str = server.url, **options: Any) -> Page:
+            return visits.enter_context(visiting(browser, url, **{"locale": "en-US", **options}))
+
+        yield start

@@ -1,0 +1,119 @@
+"""What a visitor does on the page, and sees."""
+
+import base64
+import json
+import mimetypes
+from pathlib import Path
+
+from playwright.sync_api import FilePayload, JSHandle, Locator, Page, expect
+
+from bentos.settings import SHIPPED_EXAMPLES, WEB
+
+CLEAR = SHIPPED_EXAMPLES / "clear.jpg"
+OPACITY = SHIPPED_EXAMPLES / "opacity.jpg"
+PATCHES = SHIPPED_EXAMPLES / "patches.jpg"
+TURNED = SHIPPED_EXAMPLES / "turned.jpg"
+HAND = SHIPPED_EXAMPLES / "hand.jpg"
+ANALYSES = "**/v1/analyses*"
+
+_TRANSFER = """files => {
+  const transfer = new DataTransfer();
+  for (const { name, type, bytes } of files) {
+    const data = Uint8Array.from(atob(bytes), (sign) => sign.charCodeAt(0));
+    transfer.items.add(new File([data], name, { type }));
+  }
+  return transfer;
+}"""
+_SETTLED = """async canvas => {
+  let last = "", same = 0;
+  while (same < 5) {
+    await new Promise(requestAnimationFrame);
+    const now = canvas.toDataURL();
+    same = now === last ? same + 1 : 0;
+    last = now;
+  }
+  return last;
+}"""
+
+
+def texts(name: str) -> dict[str, str]:
+    """A dictionary of the page."""
+    found: dict[str, str] = json.loads((WEB / "locales" / f"{name}.json").read_text())
+    return found
+
+
+ENGLISH = texts("en")
+
+
+def pick(page: Page, *files: Path | FilePayload) -> None:
+    """Chooses files of the disk, or made-up ones."""
+    page.set_input_files("[id='intake.pick']", list(files))  # type: ignore[arg-type]
+
+
+def transfer(page: Page, *files: Path) -> JSHandle:
+    """What the browser hands over when files are dropped or pasted."""
+    described = [
+        {
+            "name": file.name,
+            "type": mimetypes.guess_type(file.name)[0],
+            "bytes": base64.b64encode(file.read_bytes()).decode(),
+        }
+        for file in files
+    ]
+    return page.evaluate_handle(_TRANSFER, described)
+
+
+def click_example(page: Page, name: str) -> None:
+    page.locator(f".examples button:has(img[src$='/{name}.jpg'])").click()
+
+
+def expect_result(page: Page) -> None:
+    """Waits for the bars, and for the map over the image."""
+    expect(page.locator("#result .bars")).to_be_visible()
+    expect(page.locator("#viewer fieldset")).to_be_visible()
+
+
+def read(page: Page, *files: Path) -> None:
+    """Has files analysed, and looks at the first result."""
+    visits = page.locator(".visit")
+    earlier = visits.count()
+    pick(page, *files)
+    expect(visits).to_have_count(earlier + len(files))
+    expect_result(page)
+    expect(page.locator(".progress")).to_be_hidden()
+
+
+def expect_problem(page: Page, title: str) -> Locator:
+    """Waits for the message, and gives it."""
+    expect(page.locator("#result h2")).to_have_text(title)
+    return page.locator("#result .problem")
+
+
+def canvas(page: Page) -> Locator:
+    return page.locator(".stage canvas")
+
+
+def pixels(drawn: Locator) -> str:
+    """The pixels of a canvas, once they stay the same."""
+    return str(drawn.evaluate(_SETTLED))
+
+
+def slide(page: Page, label: str, value: float) -> None:
+    """Moves a slider."""
+    page.get_by_label(label, exact=True).fill(str(value))
+
+
+def press(page: Page, label: str) -> None:
+    page.get_by_role("button", name=label, exact=True).click()
+
+
+def use_language(page: Page, code: str) -> None:
+    page.locator("#language").select_option(code)
+    expect(page.locator("html")).to_have_attribute("lang", code)
+
+
+def read_refused(page: Page, file: Path) -> None:
+    """Has a file refused, and looks at why."""
+    pick(page, file)
+    expect(page.locator(".visit[aria-current]")).to_contain_text(file.name)
+    expect(page.locator("#result .problem")).to_be_visible()

@@ -1,0 +1,73 @@
+"""A relay before the server, under a path of its own: keeps what passes, and can hold it back."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+
+_PASSED_ON = ("content-type", "cache-control", "content-security-policy", "etag", "retry-after")
+
+
+class Relay(ThreadingHTTPServer):
+    """Answers as the server behind it does, while `open` is set."""
+
+    daemon_threads = True
+
+    def __init__(self, target: str, *, port: int = 0, path: str = "") -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.target, self.path = target, path
+        self.bodies: list[bytes] = []
+        self.answers: list[bytes] = []
+        self.open = threading.Event()
+        self.open.set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}{self.path}/"
+
+
+@contextmanager
+def relaying(target: str, *, port: int = 0, path: str = "") -> Iterator[Relay]:
+    """Starts a relay, on a free port where none is named, and stops it."""
+    with Relay(target, port=port, path=path) as relay:
+        thread = threading.Thread(target=relay.serve_forever)
+        thread.start()
+        try:
+            yield relay
+        finally:
+            relay.open.set()
+            relay.shutdown()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Relay
+
+    def do_GET(self) -> None:
+        self._pass_on(b"")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.bodies.append(body)
+        self.server.open.wait()
+        self._pass_on(body)
+
+    def _pass_on(self, body: bytes) -> None:
+        address = self.server.target + self.path.removeprefix(self.server.path)
+        headers = {"content-type": self.headers.get("Content-Type", "")} if body else {}
+        answer = httpx.request(self.command, address, content=body, headers=headers, timeout=60)
+        if body:
+            self.server.answers.append(answer.content)
+        with suppress(ConnectionError):
+            self.send_response(answer.status_code)
+            for name in _PASSED_ON:
+                if name in answer.headers:
+                    self.send_header(name, answer.headers[name])
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""

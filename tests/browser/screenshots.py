@@ -1,0 +1,89 @@
+"""Saves pictures of the page's main states, to be looked at.
+
+python -m tests.browser.screenshots [folder]
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import hands
+from tests.browser.chromium import PATIENCE_MS, chromium, visiting
+from tests.conftest import ROOT
+from tests.service.server import serve
+
+
+def empty(page: Page) -> None:
+    page.wait_for_load_state("networkidle")
+
+
+def result(page: Page) -> None:
+    hands.click_example(page, "patches")
+    hands.expect_result(page)
+
+
+def refused(page: Page) -> None:
+    hands.click_example(page, "turned")
+    expect(page.locator(".upright button")).to_be_enabled()
+
+
+def projector(page: Page) -> None:
+    result(page)
+    page.locator("#projector summary").click()
+    hands.pixels(page.locator(".space canvas"))
+    page.locator("#projector").scroll_into_view_if_needed()
+
+
+STATES: list[Callable[[Page], None]] = [empty, result, refused, projector]
+SCREENS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+SCHEMES = ("light", "dark")
+LOCALES = {"en": "en-US", "pt": "pt-BR"}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One state as one visitor sees it."""
+
+    state: Callable[[Page], None]
+    screen: str
+    scheme: str
+    language: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.state.__name__}-{self.screen}-{self.scheme}-{self.language}.png"
+
+    def take(self, browser: Browser, url: str, folder: Path) -> None:
+        look = {"viewport": SCREENS[self.screen], "color_scheme": self.scheme}
+        language = {"locale": LOCALES[self.language], "reduced_motion": "reduce"}
+        with visiting(browser, url, expecting="status of 422", **look, **language) as page:
+            self.state(page)
+            page.screenshot(path=folder / self.name, full_page=self.state is not projector)
+
+
+def shots() -> Iterator[Shot]:
+    for state, screen, scheme, language in product(STATES, SCREENS, SCHEMES, LOCALES):
+        yield Shot(state, screen, scheme, language)
+
+
+def main(folder: Path) -> None:
+    """Starts the service, and goes through all states on every kind of screen."""
+    folder.mkdir(parents=True, exist_ok=True)
+    expect.set_options(timeout=PATIENCE_MS)
+    with (
+        tempfile.TemporaryDirectory() as home,
+        serve("service:Gateway", Path(home), cwd=ROOT) as server,
+        chromium() as browser,
+    ):
+        for shot in shots():
+            shot.take(browser, server.url, folder)
+            print(folder / shot.name)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/screenshots"))

@@ -1,0 +1,123 @@
+"""The page speaks the visitor's language, all of it, and keeps the one that was chosen."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from bentos.settings import WEB
+from tests.browser import hands
+from tests.browser.chromium import READY
+from tests.browser.conftest import Visit
+from tests.browser.hands import CLEAR, HAND, texts
+
+LANGUAGES = ["en", "es", "pt"]
+CODES = {name: texts(name)["language.code"] for name in LANGUAGES}
+_SAID = """() => {
+  const said = [document.title];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const within = walker.currentNode.parentElement;
+    if (within.checkVisibility()) said.push(walker.currentNode.textContent.trim());
+  }
+  for (const name of ["aria-label", "title", "alt"]) {
+    for (const place of document.querySelectorAll(`[${name}]`)) {
+      if (place.checkVisibility()) said.push(place.getAttribute(name));
+    }
+  }
+  return said.filter(Boolean);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("locale", "code"),
+    [("pt-BR", "pt-BR"), ("pt-PT", "pt-BR"), ("es-MX", "es"), ("en-GB", "en"), ("de-DE", "en")],
+)
+def test_language_is_that_of_the_browser(visit: Visit, locale: str, code: str) -> None:
+    name = next(name for name in LANGUAGES if CODES[name] == code)
+
+    page = visit(locale=locale)
+
+    expect(page.locator("html")).to_have_attribute("lang", code)
+    expect(page.locator("h1")).to_have_text(texts(name)["try.title"])
+    expect(page).to_have_title(texts(name)["page.title"])
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_chosen_language_relabels_all_of_the_page(visit: Visit, name: str) -> None:
+    first = "pt-BR" if name == "en" else "en"
+    page = visit(locale=first, expecting="status of 422")
+    hands.read(page, CLEAR)
+    hands.read_refused(page, HAND)
+    page.locator(".visit .open", has_text=CLEAR.name).click()
+    page.locator("#projector summary").click()
+    expect(page.locator(".space")).to_be_visible()
+
+    hands.use_language(page, CODES[name])
+
+    assert foreign(page, name) == []
+    page.locator(".visit .open", has_text=HAND.name).click()
+    hands.expect_problem(page, texts(name)["verdict.other_xray.title"])
+    assert foreign(page, name) == []
+
+
+def foreign(page: Page, name: str) -> list[str]:
+    """What the page says that only another language's dictionary has."""
+    own = [re.compile(pattern(text)) for text in texts(name).values()]
+    others = [
+        re.compile(pattern(text))
+        for other in LANGUAGES
+        for key, text in texts(other).items()
+        if other != name and not key.startswith("language.") and re.search(r"\w", text)
+    ]
+    said = [text for text in page.evaluate(_SAID) if text not in _names()]
+    return [
+        text
+        for text in said
+        if any(each.fullmatch(text) for each in others)
+        and not any(each.fullmatch(text) for each in own)
+    ]
+
+
+def pattern(text: str) -> str:
+    return re.sub(r"\\{\w+\\}", ".+", re.escape(text))
+
+
+def _names() -> set[str]:
+    return {
+        json.loads(path.read_text())["language.name"] for path in (WEB / "locales").glob("*.json")
+    }
+
+
+def test_chosen_language_is_kept_across_a_reload(visit: Visit) -> None:
+    page = visit()
+    hands.use_language(page, "es")
+
+    page.reload()
+    page.wait_for_selector(READY)
+
+    expect(page.locator("html")).to_have_attribute("lang", "es")
+    expect(page.locator("#language")).to_have_value("es")
+    expect(page.locator("h1")).to_have_text(texts("es")["try.title"])
+
+
+def test_numbers_follow_the_language(visit: Visit) -> None:
+    page = visit()
+    hands.read(page, CLEAR)
+    values = page.locator(".bars .value")
+    expect(values).to_have_text([re.compile(r"^\d+\.\d%$")] * 3)
+
+    hands.use_language(page, "pt-BR")
+
+    expect(values).to_have_text([re.compile(r"^\d+,\d%$")] * 3)
+    expect(page.locator("#performance .interval").first).to_have_text(re.compile(r"^\d+,\d%"))
+
+
+def test_switch_keeps_the_focus(visit: Visit) -> None:
+    page = visit()
+    page.locator("#language").focus()
+
+    hands.use_language(page, "es")
+
+    expect(page.locator("#language")).to_be_focused()
