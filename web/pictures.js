@@ -49,46 +49,13 @@ export async function fit(file, limits) {
 /** @param {ImageBitmap} picture @param {Limits} limits */
 async function shrink(picture, limits) {
   const longest = Math.max(picture.width, picture.height);
-  let factor = Math.ceil(Math.sqrt((picture.width * picture.height) / limits.max_image_pixels));
-  let smaller = await encode(averaged(picture, factor));
-  while (smaller.size > limits.max_image_bytes && longest / factor > SHOWN_SIDE) {
-    factor += 1;
-    smaller = await encode(averaged(picture, factor));
+  let side = Math.min(longest, Math.floor(longest * Math.sqrt(limits.max_image_pixels / (picture.width * picture.height))));
+  let smaller = await encode(draw(picture, { side }));
+  while (smaller.size > limits.max_image_bytes && side > SHOWN_SIDE / 2) {
+    side = Math.floor(side * 0.7);
+    smaller = await encode(draw(picture, { side }));
   }
   return smaller;
-}
-
-/**
- * Averages whole blocks of pixels, as the service does itself; a canvas's own smoothing blurs enough
- * to move the probabilities.
- * @param {ImageBitmap} picture
- * @param {number} factor pixels of a block's side
- */
-function averaged(picture, factor) {
-  const [width, height] = [picture.width, picture.height].map((side) => Math.floor(side / factor));
-  const canvas = new OffscreenCanvas(width, height);
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const strip = /** @type {OffscreenCanvasRenderingContext2D} */ (
-    new OffscreenCanvas(picture.width, factor).getContext("2d", { willReadFrequently: true }));
-  const row = context.createImageData(width, 1);
-  strip.globalCompositeOperation = "copy";
-  for (let y = 0; y < height; y++) {
-    strip.drawImage(picture, 0, -y * factor);
-    const { data } = strip.getImageData(0, 0, picture.width, factor);
-    for (let i = 0; i < row.data.length; i++) row.data[i] = blockMean(data, i, factor, picture.width);
-    context.putImageData(row, 0, y);
-  }
-  return canvas;
-}
-
-/** @param {Uint8ClampedArray} data a strip @param {number} place of a byte of the row @param {number} factor @param {number} width of the strip */
-function blockMean(data, place, factor, width) {
-  const first = 4 * factor * (place >> 2) + (place & 3);
-  let sum = 0;
-  for (let y = 0; y < factor; y++) {
-    for (let x = 0; x < factor; x++) sum += data[first + 4 * (y * width + x)];
-  }
-  return sum / factor ** 2;
 }
 
 /** @param {Blob} file @param {number} degrees clockwise, a multiple of 90 @returns {Promise<Blob>} */

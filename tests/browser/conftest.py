@@ -1,4 +1,4 @@
-"""One server and one Chromium for all tests of the page."""
+"""One server and one Chromium for all tests of the page, stopped after the last of them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,7 +14,7 @@ from tests.service.server import Server, serve
 Visit = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if EXECUTABLE is None:
         pytest.skip("chromium is absent: `apt-get install chromium`")
@@ -23,7 +23,7 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     with serve("service:Gateway", folder, cwd=ROOT, OMP_NUM_THREADS="1") as running:

@@ -45,6 +45,7 @@ def test_page_goes_on_where_the_service_has_stopped(
 def test_image_is_read_once_the_service_is_back(visit: Visit, server: Server) -> None:
     with relaying(server.url) as relay:
         page = visit(relay.url, expecting="ERR_CONNECTION_REFUSED")
+        page.wait_for_load_state("networkidle")
 
     hands.pick(page, CLEAR)
     hands.expect_problem(page, ENGLISH["problem.network.title"])

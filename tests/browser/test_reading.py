@@ -72,6 +72,7 @@ def test_several_images_are_read_in_their_order(visit: Visit, server: Server) ->
     with relaying(server.url) as relay:
         page = visit(relay.url)
         hands.read(page, *files)
+        expect(page.locator(".visit strong", has_text="%")).to_have_count(len(files))
 
     assert relay.bodies == [file.read_bytes() for file in files]
     names = page.locator(".visit .open .muted")
