@@ -48,7 +48,7 @@ def test_a_verdict_names_the_clockwise_turn_of_an_upright_image() -> None:
     upright[0, :10, 100:124] = 255  # a mark at the top
     examples = train_filter.examples([RECORD], "train", power=1.0, turned=False)
 
-    (images, targets, _), *_ = eval_batches(upright, examples, size=224)
+    (images, targets, *_), *_ = eval_batches(upright, examples, size=224)
 
     picture = dict(zip(targets.tolist(), images.numpy()[:, 0], strict=True))
     assert picture[VERDICTS.index(Verdict.ROTATED_90)][100:124, -10:].min() == 255  # at the right
