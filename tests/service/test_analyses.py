@@ -161,7 +161,7 @@ def test_openapi_document_names_every_route_and_problem(run: Callable[..., None]
         document = (await client.get("/openapi.json")).json()
 
         assert document["openapi"].startswith("3.1")
-        routes = {"analyses", "analyses/batch", "models", "projection"}
+        routes = {"analyses", "analyses/batch", "examples", "limits", "models", "projection"}
         assert set(document["paths"]) == {f"/v1/{route}" for route in routes}
         responses = document["paths"]["/v1/analyses"]["post"]["responses"]
         assert set(responses) == {"200", "400", "413", "415", "422", "500", "503", "504"}
