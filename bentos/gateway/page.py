@@ -24,6 +24,14 @@ _THUMBNAIL_SIDE = 192  # pixels; twice as large as shown, for dense screens
 def create_router(settings: Settings) -> APIRouter:
     """Builds the routes of the page."""
     router = APIRouter()
+    router.include_router(_files(settings), include_in_schema=False)
+    router.include_router(_facts(settings))
+    return router
+
+
+def _files(settings: Settings) -> APIRouter:
+    """What a browser shows; none of it is part of the API."""
+    router = APIRouter()
     files, examples = StaticFiles(directory=WEB), StaticFiles(directory=settings.examples)
     headers = _headers(settings)
 
@@ -32,30 +40,37 @@ def create_router(settings: Settings) -> APIRouter:
         answer.headers.update(headers)
         return answer
 
-    @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    @router.api_route("/", methods=["GET", "HEAD"])
     async def index(request: Request) -> Response:
         return await send(files, "index.html", request)
 
-    @router.get("/web/locales/index.json", include_in_schema=False)
+    @router.get("/web/locales/index.json")
     def locales() -> list[dict[str, str]]:
         return _LANGUAGES
 
-    @router.api_route("/web/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
+    @router.api_route("/web/{path:path}", methods=["GET", "HEAD"])
     async def file(path: str, request: Request) -> Response:
         return await send(files, path, request)
 
-    @router.api_route("/examples/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
+    @router.api_route("/examples/{path:path}", methods=["GET", "HEAD"])
     async def example(path: str, request: Request) -> Response:
         if not path.lower().endswith(_EXAMPLE_ENDINGS):
             raise HTTPException(404)
         return await send(examples, path, request)
 
-    @router.get("/thumbnails/{name}", include_in_schema=False)
+    @router.get("/thumbnails/{name}")
     def thumbnail(name: str) -> Response:
         path = settings.examples / Path(name).name
         if not _is_example(path):
             raise HTTPException(404)
         return Response(_thumbnail(path), media_type="image/jpeg", headers=headers)
+
+    return router
+
+
+def _facts(settings: Settings) -> APIRouter:
+    """What the page asks the service for; programs may as well."""
+    router = APIRouter()
 
     @router.get("/v1/examples", responses=problems.responses(500))
     def list_examples() -> Examples:
