@@ -126,7 +126,7 @@ def load_teachers(config: TrainConfig, device: torch.device) -> list[nn.Module]:
 def validate(run: Run, network: nn.Module, val: Examples) -> Validation:
     """Cross-entropy and accuracy under `validation_weights`, of scores calibrated as when served.
 
-    Uncalibrated, the loss would turn up while the network still learns, by confidence alone.
+    Uncalibrated, the loss would also count how sure the scores are, which is corrected anyway.
     """
     batches = eval_batches(run.pixels, val, size=run.config.size)
     logits = engine.predict(network, batches, run.device)
