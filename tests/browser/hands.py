@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import FilePayload, JSHandle, Locator, Page, expect
 
 from bentos.settings import SHIPPED_EXAMPLES, WEB
+from chestxray.labels import FINDINGS
 
 CLEAR = SHIPPED_EXAMPLES / "clear.jpg"
 OPACITY = SHIPPED_EXAMPLES / "opacity.jpg"
@@ -43,6 +44,7 @@ def texts(name: str) -> dict[str, str]:
 
 
 ENGLISH = texts("en")
+FINDING_NAMES = [ENGLISH[f"finding.{finding}"] for finding in FINDINGS]
 
 
 def pick(page: Page, *files: Path | FilePayload) -> None:

@@ -1,4 +1,4 @@
-"""Saves pictures of the page's main states, to be looked at.
+"""Saves pictures of the page's main states, to be looked at, and the README's one anew.
 
 python -m tests.browser.screenshots [folder]
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import hands
@@ -66,6 +67,11 @@ class Shot:
             page.screenshot(path=folder / self.name, full_page=self.state is not projector)
 
 
+SHOWN = Shot(result, "desktop", "light", "en")
+README_PICTURE = ROOT / "docs" / "page.png"
+_COLOURS = 128
+
+
 def shots() -> Iterator[Shot]:
     for state, screen, scheme, language in product(STATES, SCREENS, SCHEMES, LOCALES):
         yield Shot(state, screen, scheme, language)
@@ -83,6 +89,14 @@ def main(folder: Path) -> None:
         for shot in shots():
             shot.take(browser, server.url, folder)
             print(folder / shot.name)
+    make_small(folder / SHOWN.name, README_PICTURE)
+
+
+def make_small(picture: Path, target: Path) -> None:
+    """The top of a picture in few colours, so that the repository stays small."""
+    with Image.open(picture) as image:
+        top = image.convert("RGB").crop((0, 0, image.width, min(image.height, image.width)))
+        top.quantize(_COLOURS).save(target, optimize=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from tests.browser.conftest import Visit
 from tests.browser.hands import CLEAR, ENGLISH, HAND, TURNED
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_EXPECTED = "status of 422|ERR_FAILED|Failed to fetch"
 _WIDTH = "document.documentElement.scrollWidth"
 _OUTLINE = """() => {
   const focused = document.activeElement;
@@ -52,13 +53,19 @@ def reading(page: Page) -> None:
     expect(page.locator(".progress")).to_be_visible()
 
 
-STATES: list[Callable[[Page], None]] = [empty, reading, read, refused, asked, projected]
+def unreachable(page: Page) -> None:
+    page.route("**/v1/projection", lambda route: route.abort())
+    page.locator("#projector summary").click()
+    expect(page.locator("#unreachable")).to_be_visible()
+
+
+STATES = [empty, reading, read, refused, asked, projected, unreachable]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_nothing(visit: Visit, state: Callable[[Page], None], scheme: str) -> None:
-    page = visit(color_scheme=scheme, reduced_motion="reduce", expecting="status of 422")
+    page = visit(color_scheme=scheme, reduced_motion="reduce", expecting=_EXPECTED)
     state(page)
 
     found = Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]})
@@ -71,7 +78,7 @@ def test_axe_finds_nothing(visit: Visit, state: Callable[[Page], None], scheme: 
 def test_smallest_screen_needs_no_scrolling_sideways(
     visit: Visit, state: Callable[[Page], None], locale: str
 ) -> None:
-    page = visit(locale=locale, viewport={"width": 320, "height": 640}, expecting="status of 422")
+    page = visit(locale=locale, viewport={"width": 320, "height": 640}, expecting=_EXPECTED)
     if locale != "en-US":
         hands.use_language(page, "en")
         state(page)

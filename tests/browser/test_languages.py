@@ -1,12 +1,10 @@
 """The page speaks the visitor's language, all of it, and keeps the one that was chosen."""
 
-import json
 import re
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from bentos.settings import WEB
 from tests.browser import hands
 from tests.browser.chromium import READY
 from tests.browser.conftest import Visit
@@ -71,7 +69,8 @@ def foreign(page: Page, name: str) -> list[str]:
         for key, text in texts(other).items()
         if other != name and not key.startswith("language.") and re.search(r"\w", text)
     ]
-    said = [text for text in page.evaluate(_SAID) if text not in _names()]
+    names = {texts(each)["language.name"] for each in LANGUAGES}
+    said = [text for text in page.evaluate(_SAID) if text not in names]
     return [
         text
         for text in said
@@ -82,12 +81,6 @@ def foreign(page: Page, name: str) -> list[str]:
 
 def pattern(text: str) -> str:
     return re.sub(r"\\{\w+\\}", ".+", re.escape(text))
-
-
-def _names() -> set[str]:
-    return {
-        json.loads(path.read_text())["language.name"] for path in (WEB / "locales").glob("*.json")
-    }
 
 
 def test_chosen_language_is_kept_across_a_reload(visit: Visit) -> None:

@@ -72,44 +72,35 @@ def test_every_verdict_of_the_filter_is_explained(visit: Visit, language: str, l
         page.unroute(ANALYSES)
 
 
-def test_text_file_is_refused_by_the_service(visit: Visit) -> None:
-    page = visit(expecting="status of 415")
-
-    hands.pick(page, file_of("notes.txt", "text/plain", b"no image at all"))
-
-    hands.expect_problem(page, ENGLISH["problem.unsupported-media-type.title"])
-
-
-def test_text_that_calls_itself_an_image_is_refused_by_the_service(visit: Visit) -> None:
-    page = visit(expecting="status of 415")
-
-    hands.pick(page, file_of("notes.jpg", "image/jpeg", b"no image at all"))
-
-    hands.expect_problem(page, ENGLISH["problem.unsupported-format.title"])
-
-
-def test_image_under_a_wrong_name_is_refused_by_the_service(visit: Visit) -> None:
-    page = visit(expecting="status of 415")
-
-    hands.pick(page, file_of("chest.png", "image/png", CLEAR.read_bytes()))
-
-    hands.expect_problem(page, ENGLISH["problem.mislabelled-image.title"])
+REFUSED = {
+    "text": (file_of("notes.txt", "text/plain", b"no image at all"), 415, "unsupported-media-type"),
+    "text called an image": (
+        file_of("notes.jpg", "image/jpeg", b"no image at all"),
+        415,
+        "unsupported-format",
+    ),
+    "wrong name": (
+        file_of("chest.png", "image/png", CLEAR.read_bytes()),
+        415,
+        "mislabelled-image",
+    ),
+    "truncated": (
+        file_of("chest.jpg", "image/jpeg", CLEAR.read_bytes()[:9000]),
+        422,
+        "truncated-image",
+    ),
+    "empty": (file_of("chest.jpg", "image/jpeg", b""), 400, "empty-image"),
+}
 
 
-def test_truncated_image_is_refused_by_the_service(visit: Visit) -> None:
-    page = visit(expecting="status of 422")
+@pytest.mark.parametrize("name", REFUSED)
+def test_bad_file_is_refused_by_the_service(visit: Visit, name: str) -> None:
+    file, status, code = REFUSED[name]
+    page = visit(expecting=f"status of {status}")
 
-    hands.pick(page, file_of("chest.jpg", "image/jpeg", CLEAR.read_bytes()[:9000]))
+    hands.pick(page, file)
 
-    hands.expect_problem(page, ENGLISH["problem.truncated-image.title"])
-
-
-def test_empty_file_is_refused_by_the_service(visit: Visit) -> None:
-    page = visit(expecting="status of 400")
-
-    hands.pick(page, file_of("chest.jpg", "image/jpeg", b""))
-
-    hands.expect_problem(page, ENGLISH["problem.empty-image.title"])
+    hands.expect_problem(page, ENGLISH[f"problem.{code}.title"])
 
 
 def test_hand_is_refused_by_the_filter(visit: Visit) -> None:

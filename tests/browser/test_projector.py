@@ -4,12 +4,12 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from chestxray.labels import FINDINGS
 from tests.browser import hands
 from tests.browser.conftest import Visit
-from tests.browser.hands import CLEAR, ENGLISH
+from tests.browser.hands import CLEAR, ENGLISH, FINDING_NAMES
 from tests.service.server import Server
 
-FINDINGS = [ENGLISH[f"finding.{name}"] for name in ("no_finding", "lung_opacity", "covid19")]
 _ASKED = "() => performance.getEntriesByType('resource').map(({ name }) => name)"
 
 
@@ -107,7 +107,7 @@ def test_dot_under_the_pointer_names_its_class(visit: Visit) -> None:
         if tip.is_visible():
             break
 
-    assert tip.inner_text() in FINDINGS
+    assert tip.inner_text() in FINDING_NAMES
     page.mouse.move(2, 2)
     expect(tip).to_be_hidden()
 
@@ -119,12 +119,12 @@ def test_class_is_filtered_out_and_back(visit: Visit) -> None:
     boxes = page.locator(".filters input")
     seen = {before}
 
-    for i in range(len(FINDINGS)):
+    for i in range(len(FINDING_NAMES)):
         boxes.nth(i).uncheck()
         seen.add(hands.pixels(space))
         boxes.nth(i).check()
 
-    assert len(seen) == 1 + len(FINDINGS)
+    assert len(seen) == 1 + len(FINDING_NAMES)
     assert hands.pixels(space) == before
 
 
@@ -151,7 +151,7 @@ def test_note_states_points_and_variance_of_the_service(visit: Visit, server: Se
     shares = dict(zip("xyz", [f"{share:.0%}" for share in stated["variance"]], strict=True))
     note = ENGLISH["projector.note"].format(count=len(stated["points"]), **shares)
     expect(page.locator("#projector-body > p")).to_have_text(note)
-    for finding, name in zip(("no_finding", "lung_opacity", "covid19"), FINDINGS, strict=True):
+    for finding, name in zip(FINDINGS, FINDING_NAMES, strict=True):
         count = stated["labels"].count(finding)
         expect(page.locator(".filters")).to_contain_text(f"{name} ({count})")
 

@@ -8,7 +8,6 @@ import httpx
 from bentos.settings import WEB
 from tests.browser import hands
 from tests.browser.conftest import Visit
-from tests.browser.hands import ENGLISH
 from tests.browser.relay import relaying
 from tests.service.server import Server
 
@@ -83,14 +82,3 @@ def test_page_works_under_a_path(visit: Visit, server: Server) -> None:
 
 def network(loaded: list[tuple[str, int]]) -> list[str]:
     return [name for name, _ in loaded if not name.startswith(("blob:", "data:"))]
-
-
-def test_snippet_is_copied_and_says_so(visit: Visit) -> None:
-    page = visit(permissions=["clipboard-read", "clipboard-write"])
-
-    page.locator(".snippet button").first.click()
-
-    copied = page.locator(".snippet button").first
-    copied.filter(has_text=ENGLISH["api.copied"]).wait_for()
-    command = page.evaluate("navigator.clipboard.readText()")
-    assert command == f"curl -F image=@chest.png {page.url}v1/analyses"

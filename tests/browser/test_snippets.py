@@ -1,0 +1,64 @@
+"""What the page says about asking from a program works as it stands there."""
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.browser.conftest import Visit
+from tests.browser.hands import CLEAR, ENGLISH
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a visitor tries it: the picture lies there under the name that the snippets have."""
+    with Image.open(CLEAR) as film:
+        film.save(tmp_path / "chest.png")
+    return tmp_path
+
+
+def test_snippet_is_copied_and_says_so(visit: Visit) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+
+    page.locator(".snippet button").first.click()
+
+    copied = page.locator(".snippet button").first
+    copied.filter(has_text=ENGLISH["api.copied"]).wait_for()
+    command = page.evaluate("navigator.clipboard.readText()")
+    assert command == f"curl -F image=@chest.png {page.url}v1/analyses"
+
+
+def test_command_works(visit: Visit, folder: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is absent")
+    command = visit().locator(".snippet code").first.inner_text()
+
+    done = subprocess.run(shlex.split(command), cwd=folder, capture_output=True, check=True)
+
+    assert json.loads(done.stdout)["prediction"]["label"]
+
+
+def test_program_works(visit: Visit, folder: Path) -> None:
+    program = visit().locator(".snippet code").last.inner_text()
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True
+    )
+
+    assert "probabilities" in done.stdout
+
+
+def test_program_says_why_an_image_is_refused(visit: Visit, folder: Path) -> None:
+    (folder / "chest.png").write_bytes(b"no image at all")
+    program = visit().locator(".snippet code").last.inner_text()
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.startswith("unsupported-format ")
