@@ -24,6 +24,7 @@ def render(card: Card) -> str:
         f"- Intended use: {INTENDED_USE}",
         f"- Architecture: {card.architecture}; classes in order: {', '.join(card.labels)}",
         f"- Started from: {config.get('init', 'unknown')}; seed {config.get('seed', 'unknown')}",
+        *([f"- Origin: {config['origin']}"] if config.get("origin") else []),
         *(f"- Mean of the weights of: {', '.join(mean)}" for mean in _ingredients(card)),
         f"- Thresholds: {card.thresholds or 'none'}; temperature: {card.temperature}",
         "- Licence: research use only, since most training images are CC BY-NC or carry no licence",

@@ -1,0 +1,28 @@
+"""The card says what a reader must know before the figures."""
+
+import pytest
+
+from chestxray import checkpoints
+from chestxray.checkpoints import Card
+from chestxray.networks import CovidClassifierNet
+from chestxray.results import DISCLAIMER
+from training import model_card
+
+ORIGIN = "blocks that knew fonts"
+
+
+@pytest.fixture
+def card() -> Card:
+    return checkpoints.card_of(CovidClassifierNet(), name="covid_classifier", version="0")
+
+
+@pytest.mark.parametrize(("origin", "lines"), [(ORIGIN, [f"- Origin: {ORIGIN}"]), ("", [])])
+def test_origin_of_the_first_weights_is_said_where_it_is_known(
+    card: Card, origin: str, lines: list[str]
+) -> None:
+    training = {"config": {"init": "file:runs/x", "seed": 3, "origin": origin}}
+    text = model_card.render(card.model_copy(update={"training": training}))
+
+    assert "- Started from: file:runs/x; seed 3" in text
+    assert [line for line in text.splitlines() if line.startswith("- Origin")] == lines
+    assert DISCLAIMER in text
