@@ -24,6 +24,15 @@ export function element(tag, properties = {}, ...children) {
 }
 
 /**
+ * A list of facts, each a name and a value.
+ * @param {string[][]} rows
+ */
+export function facts(rows) {
+  const parts = rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);
+  return element("dl", { className: "facts" }, ...parts);
+}
+
+/**
  * Renders without losing the focus: it stays where it was or on the element of the same id, or goes
  * to another, at last to the section around.
  * @param {HTMLElement} place

@@ -1,7 +1,7 @@
 // @ts-check
 /** Why there is no answer, and what to do about it. */
 
-import { element } from "./element.js";
+import { element, facts } from "./element.js";
 import { UPRIGHT, turn } from "./pictures.js";
 
 /**
@@ -36,13 +36,7 @@ export function explain(entry, { language, analyses }) {
 export function wording(problem, language) {
   const key = problem.filter ? `verdict.${problem.filter.verdict}` : `problem.${problem.code}`;
   if (!language.has(`${key}.title`)) return { title: language.text("problem.unknown"), advice: problem.detail };
-  const limit = problem.limit ?? 0;
-  const values = {
-    seconds: problem.retryAfter ?? 1,
-    bytes: language.megabytes(limit),
-    megapixels: language.number(limit / 1e6, 1),
-    score: problem.filter ? language.percent(problem.filter.score, 1) : "",
-  };
+  const values = { seconds: problem.retryAfter ?? 1, bytes: language.megabytes(problem.limit ?? 0) };
   return { title: language.text(`${key}.title`), advice: language.text(`${key}.advice`, values) };
 }
 
@@ -64,9 +58,7 @@ function upright(entry, verdict, language, analyses) {
 
 /** @param {Problem} problem @param {Language} language */
 function details({ code, detail, request_id: id }, language) {
-  const rows = [["problem.code", code], ["problem.detail", detail], ["problem.request", id]].filter(([, value]) => value);
-  return element("details", {},
-    element("summary", {}, language.text("problem.details")),
-    element("dl", { className: "facts" }, ...rows.flatMap(([key, value]) => [
-      element("dt", {}, language.text(/** @type {string} */ (key))), element("dd", {}, value ?? null)])));
+  const said = { "problem.code": code, "problem.detail": detail, "problem.request": id ?? "" };
+  const rows = Object.entries(said).filter(([, value]) => value).map(([key, value]) => [language.text(key), value]);
+  return element("details", {}, element("summary", {}, language.text("problem.details")), facts(rows));
 }

@@ -16,8 +16,8 @@ const HIT_REACH = 9; // pixels
 const TURN = 0.12; // radians a key press
 const AXES = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
 
-/** @param {HTMLElement} place_ @param {{language: Language, analyses: Analyses}} parts @returns {Promise<() => void>} disposes of it */
-export async function mountProjector(place_, { language, analyses }) {
+/** @param {HTMLElement} root @param {{language: Language, analyses: Analyses}} parts @returns {Promise<() => void>} disposes of it */
+export async function mountProjector(root, { language, analyses }) {
   const points = new Points(await projection());
   const projector = new Projector(points, language, analyses);
   const redraw = () => projector.draw();
@@ -26,13 +26,13 @@ export async function mountProjector(place_, { language, analyses }) {
   watch.observe(projector.space);
   analyses.addEventListener("change", redraw);
   language.addEventListener("change", relabel);
-  place_.replaceChildren(projector.note, projector.space, projector.filters);
+  root.replaceChildren(projector.note, projector.space, projector.filters);
   relabel();
   return () => {
     watch.disconnect();
     analyses.removeEventListener("change", redraw);
     language.removeEventListener("change", relabel);
-    place_.replaceChildren();
+    root.replaceChildren();
   };
 }
 

@@ -3,7 +3,7 @@
 
 import { FINDINGS } from "./api.js";
 import { download } from "./download.js";
-import { element, keepingFocus } from "./element.js";
+import { element, facts, keepingFocus } from "./element.js";
 import { explain } from "./problem.js";
 
 /**
@@ -57,7 +57,7 @@ function answer(entry, outcome, fresh, parts) {
     bars(result.prediction.probabilities, fresh, language),
     element("p", { className: "muted" }, language.text("result.meaning")),
     actions(entry, parts),
-    facts(result, language),
+    figures(result, language),
   ];
 }
 
@@ -89,12 +89,10 @@ function actions(entry, { language, viewer }) {
 }
 
 /** @param {import("./api.js").Analysis} result @param {Language} language */
-function facts({ filter, timing_ms: timing, created_at: created }, language) {
-  const rows = [
-    ["result.time", `${language.number(timing.total, 0)} ms`],
-    ["result.filter", language.percent(filter.score, 1)],
-    ["result.when", language.time(Date.parse(created))],
-  ];
-  return element("dl", { className: "facts" }, ...rows.flatMap(([key, value]) => [
-    element("dt", {}, language.text(key)), element("dd", {}, value)]));
+function figures({ filter, timing_ms: timing, created_at: created }, language) {
+  return facts([
+    [language.text("result.time"), `${language.number(timing.total, 0)} ms`],
+    [language.text("result.filter"), language.percent(filter.score, 1)],
+    [language.text("result.when"), language.time(Date.parse(created))],
+  ]);
 }
