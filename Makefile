@@ -18,7 +18,7 @@ export BENTOML_DO_NOT_TRACK := True
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-soak test-gpu check format train-filter train-classifier \
 	pretrain evaluate audit experiment compare bench-training tensorboard \
-	examples screenshots loadtest bento clean
+	examples screenshots loadtest bento sbom licences audit-dependencies clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -108,6 +108,15 @@ loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs
 
 bento: $(VENV)/.serving $(BENTOML_HOME) ## build the bento
 	$(BIN)/bentoml build
+
+sbom: $(VENV)/.dev ## write what the service is made of into build/sbom.cdx.json, as CycloneDX
+	$(BIN)/python -m supply.sbom build/sbom.cdx.json
+
+licences: $(VENV)/.dev ## list the licences of what the service installs; fail where one is not allowed
+	@$(BIN)/python -m supply.licences
+
+audit-dependencies: $(VENV)/.dev ## ask a database of advisories about what the service installs
+	@$(BIN)/python -m supply.audit $(OPTIONS)
 
 clean: ## remove what was set up and built; runs/ stays
 	rm -rf $(VENV) .bentoml build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -27,11 +27,12 @@ def test_model_card_is_that_of_the_shipped_weights(name: str) -> None:
     assert (folder / "MODEL_CARD.md").read_text() == model_card.render(card)
 
 
-def test_named_files_and_targets_exist() -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"make ([a-z-]+)", README):
+@pytest.mark.parametrize("document", ["README.md", "SECURITY.md"])
+def test_named_files_and_targets_exist(document: str) -> None:
+    text, makefile = (ROOT / document).read_text(), (ROOT / "Makefile").read_text()
+    for target in re.findall(r"make ([a-z-]+)", text):
         assert re.search(rf"^{target}:", makefile, re.M), target
-    for path in re.findall(r"\]\(([^)#:]+)\)", README):
+    for path in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / path).exists(), path
 
 
