@@ -6,6 +6,7 @@ PORT ?= 3000
 DATA ?= ../shared/data
 RUNS ?= 50
 CONFIGS ?= paper
+MINUTES ?= 5
 VENV := .venv
 BIN := $(VENV)/bin
 # glibc keeps the memory of a step for the next, in huge pages: 12.9 against 10.6 images/s once, on a busy CPU.
@@ -18,7 +19,7 @@ export BENTOML_DO_NOT_TRACK := True
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-soak test-gpu check format train-filter train-classifier \
 	pretrain evaluate audit experiment compare bench-training tensorboard \
-	examples screenshots loadtest bento sbom licences audit-dependencies clean
+	examples screenshots loadtest fuzz bento sbom licences audit-dependencies clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -105,6 +106,9 @@ screenshots: $(VENV)/.dev ## pictures of the page's states, in languages, sizes 
 loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs on PORT
 	$(BIN)/locust -f loadtests/locustfile.py --host http://$(HOST):$(PORT) --headless \
 		--users 10 --spawn-rate 5 --run-time 30s --only-summary
+
+fuzz: $(VENV)/.dev ## damaged images for MINUTES, then requests made from the OpenAPI document
+	$(BIN)/python -m tests.fuzz.decoder --minutes $(MINUTES) --workers 2
 
 bento: $(VENV)/.serving $(BENTOML_HOME) ## build the bento
 	$(BIN)/bentoml build

@@ -5,6 +5,7 @@ orientation applied. Limits on pixels hold before a pixel is decoded.
 """
 
 import io
+import logging
 import warnings
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ from chestxray.preprocessing import SIZE
 
 # Pillow warns of damaged metadata, which is not used here, and would name it in the log.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 # Our own limit is checked between header and pixels, with a message that names it.
 Image.MAX_IMAGE_PIXELS = None
@@ -187,6 +189,7 @@ def _white_is_zero(image: Image.Image) -> bool:
     return isinstance(image, TiffImageFile) and image.tag_v2.get(_TIFF_PHOTOMETRIC) == 0
 
 
+@np.errstate(invalid="ignore", over="ignore")  # crafted floats, which numpy would name in the log
 def window(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     """Maps values of any range (H, W) linearly to 8 bits, clipping the extreme permille."""
     step = max(1, min(values.shape) // _WINDOW_SAMPLE_SIDE)

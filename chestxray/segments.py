@@ -16,16 +16,21 @@ _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 # Reserved (ITU T.81, table B.1), or a second start: decoders do not agree on what follows them.
 _JPEG_REFUSED = {*range(0x02, 0xC0), 0xC8, 0xD8, *range(0xF0, 0xFE)}
 _MAX_JPEG_SEGMENTS = 1000
-# Real progressive files have about ten; each scan costs a pass over all pixels (ITU T.81, G.1).
-_MAX_JPEG_SCANS = 100
+# Real progressive files have 6 to 18; each scan costs a pass over all pixels (ITU T.81, G.1), and
+# a hundred took 3 s of the largest CMYK picture.
+_MAX_JPEG_SCANS = 40
 
 _MAX_PNG_CHUNKS = 20_000  # of pixels; encoders write 8 KB and more in each
 _MAX_PNG_METADATA = 100  # each may be inflated to a megabyte
 
 _TIFF_TYPES_OF_BYTES = (1, 2, 6, 7)
-_TIFF_SHORT, _TIFF_LONG = 3, 4
-_TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
+_TIFF_NUMBERS = {3: "H", 4: "I", 13: "I"}  # short, long, offset of a directory
+_TIFF_COMPRESSION, _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 259, 322, 323
 _TIFF_DIRECTORIES = (34665, 34853, 40965)  # EXIF, GPS, interoperability
+_TIFF_CHECKED = (_TIFF_COMPRESSION, _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH, *_TIFF_DIRECTORIES)
+# None, LZW, JPEG, deflate by both of its numbers, PackBits. The fax codes go on behind each damaged
+# row, with a line on standard error for it; the rest are rare, and some choose their own memory.
+_TIFF_COMPRESSIONS = (1, 5, 7, 8, 32946, 32773)
 _TIFF_DEPTH = 3
 # One strip per row is the most that is sensible: an offset and a length for each.
 _MAX_TIFF_VALUES = 2**17
@@ -88,12 +93,17 @@ def _check_tiff_directory(data: bytes, order: str, start: int, depth: int) -> No
         place = start + 2 + 12 * entry
         tag, kind, count = struct.unpack_from(f"{order}HHI", data, place)
         values += 0 if kind in _TIFF_TYPES_OF_BYTES else count
-        if kind in (_TIFF_SHORT, _TIFF_LONG):
-            size = "H" if kind == _TIFF_SHORT else "I"
-            (fields[tag],) = struct.unpack_from(f"{order}{size}", data, place + 8)
+        if tag not in _TIFF_CHECKED:
+            continue
+        # Decoders read further kinds, and do not agree on which of two counts.
+        if tag in fields or kind not in _TIFF_NUMBERS or count != 1:
+            raise UnreadableImage(f"the TIFF file has field {tag} twice, or as no plain number")
+        (fields[tag],) = struct.unpack_from(f"{order}{_TIFF_NUMBERS[kind]}", data, place + 8)
     tile = fields.get(_TIFF_TILE_WIDTH, 0) * fields.get(_TIFF_TILE_LENGTH, 0)
     if values > _MAX_TIFF_VALUES or tile > _MAX_TIFF_TILE_PIXELS:
         raise UnreadableImage("the TIFF file has too many values or too large tiles")
+    if fields.get(_TIFF_COMPRESSION, 1) not in _TIFF_COMPRESSIONS:
+        raise UnreadableImage("the TIFF file is compressed unusually; send it with LZW or without")
     for tag in _TIFF_DIRECTORIES:
         if tag in fields and depth:
             _check_tiff_directory(data, order, fields[tag], depth - 1)

@@ -2,9 +2,12 @@
 
 import contextlib
 import io
+import logging
+import re
 import struct
 import time
 import tracemalloc
+import warnings
 import zipfile
 import zlib
 
@@ -218,10 +221,24 @@ def tiff_of_frames(count: int) -> bytes:
     return b"II*\0" + struct.pack("<I", 72) + bytes(64) + b"".join(pages)
 
 
-def tiff_of_values(count: int) -> bytes:
+def tiff_of_values(count: int, *, kind: int = 4) -> bytes:
     """A TIFF whose EXIF directory holds so many fractions."""
     exif = directory((33434, 5, count, 500)).ljust(100, b"\0")
-    return tiff(*STRIP, (34665, 4, 1, 400), data=exif + b"\1\0\0\0" * 2 * count)
+    return tiff(*STRIP, (34665, kind, 1, 400), data=exif + b"\1\0\0\0" * 2 * count)
+
+
+def fax(rows: int) -> bytes:
+    """A TIFF of one strip of noise, in fax code, of which libtiff complains row by row."""
+    noise = np.random.default_rng(5).bytes(400_000)
+    size = ((256, 4, 1, 8), (257, 4, 1, rows), (258, 3, 1, 1), (259, 3, 1, 3))
+    return tiff(*size, (273, 4, 1, 400), (278, 4, 1, rows), (279, 4, 1, len(noise)), data=noise)
+
+
+def jpeg_of_scans(side: int) -> bytes:
+    """A blank JPEG with as many scans of all of its channels as were allowed once."""
+    data = encode(np.zeros((side, side, 3), np.uint8), "JPEG", mode="CMYK", progressive=True)
+    first, second = (match.start() for match in list(re.finditer(b"\xff\xda", data))[:2])
+    return data[:first] + data[first:second] * 80 + data[first:]
 
 
 def webp_of_canvas(side: int) -> bytes:
@@ -245,11 +262,21 @@ PNG, EXIF = encode(CHEST, "PNG"), b"\xff\xe1\0\x14Exif\0\0" + bytes(12)
 PROFILE = chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(10**6)))
 OFFSETS = b"\1\0" * 2_000_000
 HUGE_TILE = ((322, 4, 1, 16384), (323, 4, 1, 32768), (324, 4, 1, 400), (325, 4, 1, 500_000))
+SIGNED_TILE = ((322, 8, 1, 16384), (323, 8, 1, 32752), *HUGE_TILE[2:])
+LONG_TILE = ((322, 16, 1, 400), (323, 16, 1, 408), (324, 4, 1, 416), HUGE_TILE[3])
+TILE = zlib.compress(bytes(10**6))
 BOMBS = {
     "frames of a TIFF": tiff_of_frames(50_000),
     "strips of a TIFF": tiff((273, 3, 2_000_000, 400), *STRIP[1:], data=OFFSETS),
-    "tiles of a TIFF": tiff((259, 3, 1, 8), *HUGE_TILE, data=zlib.compress(bytes(10**6))),
+    "tiles of a TIFF": tiff((259, 3, 1, 8), *HUGE_TILE, data=TILE),
+    "tiles of a TIFF in signed numbers": tiff((259, 3, 1, 8), *SIGNED_TILE, data=TILE),
+    "tiles of a TIFF in longer numbers": tiff(
+        (259, 3, 1, 8), *LONG_TILE, data=struct.pack("<QQ", 16384, 32768) + TILE
+    ),
     "values of a TIFF": tiff_of_values(500_000),
+    "values of a TIFF behind another kind of offset": tiff_of_values(500_000, kind=9),
+    "damaged rows of a fax in a TIFF": fax(2_000_000),
+    "scans of a JPEG of four channels": jpeg_of_scans(4096),
     "chunks of a PNG": PNG[:33] + chunk(b"prVt") * 500_000 + PNG[33:],
     "profiles of a PNG": PNG[:33] + PROFILE * 3000 + PNG[33:],
     "EXIF of a PNG": PNG[:33]
@@ -283,6 +310,53 @@ def test_metadata_cost_neither_time_nor_memory(name: str) -> None:
     assert time.monotonic() - started < 1
     assert peak < len(data) + 10 * 2**20
     assert psutil.Process().memory_info().rss - resident < len(data) + 50 * 2**20
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt", "lzma"])
+def test_tiff_compressed_unusually_is_refused(compression: str) -> None:
+    data = encode(
+        CHEST, "TIFF", mode=None if compression == "lzma" else "1", compression=compression
+    )
+
+    with pytest.raises(errors.UnreadableImage, match="compressed unusually"):
+        decode(data)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
+def test_tiff_compressed_as_usual_is_read(compression: str) -> None:
+    assert decode(encode(CHEST, "TIFF", compression=compression)).size == (300, 360)
+
+
+@pytest.mark.parametrize("kind", ["signed", "longer"])
+def test_huge_tile_of_a_tiff_is_refused_before_a_decoder_takes_memory_for_it(kind: str) -> None:
+    """libtiff reads such numbers, and took half a gigabyte for 1.4 kB."""
+    with pytest.raises(errors.UnreadableImage, match="field 322"):
+        decode(BOMBS[f"tiles of a TIFF in {kind} numbers"])
+
+
+def test_tiff_with_a_field_twice_is_refused() -> None:
+    """libtiff and Pillow do not take the same of the two."""
+    data = tiff(*STRIP, (259, 3, 1, 1), (260, 3, 1, 1))
+    twice = data.replace(struct.pack("<H", 260), struct.pack("<H", 259), 1)
+
+    with pytest.raises(errors.UnreadableImage, match="field 259 twice"):
+        decode(twice)
+
+
+@pytest.mark.parametrize("value", [0x7FA00000, 0x7F7FFFFF, 0xFF7FFFFF])
+def test_crafted_floats_are_read_without_a_word_in_the_log(value: int) -> None:
+    data = bytearray(encode(np.linspace(-3e38, 3e38, 64).reshape(8, 8).astype("f4"), "TIFF"))
+    data[-40:] = struct.pack("<I", value) * 10
+
+    with warnings.catch_warnings(record=True) as warned:
+        decode(bytes(data))
+    assert warned == []
+
+
+def test_decoder_library_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), pytest.raises(errors.UnreadableImage):
+        decode(tiff(*STRIP, (277, 3, 1, 4000)))
+    assert caplog.records == []
 
 
 def test_deep_pixels_cost_little_more_than_their_own_size() -> None:

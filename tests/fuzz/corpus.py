@@ -1,0 +1,204 @@
+"""What the fuzzers start from: small pictures in every format and kind that is read here."""
+
+import io
+import struct
+import zipfile
+import zlib
+from itertools import product
+
+import numpy as np
+from PIL import Image
+
+from tests.phantoms import encode, phantom
+from tests.unit.test_images_hostile import PROFILE, STRIP, chunk, tiff
+
+CHEST = phantom(40, 48)
+COLOUR = np.dstack([CHEST, CHEST // 2, 255 - CHEST])
+DEEP = CHEST.astype(np.uint16) * 257
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_TIFF_COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "group4", "jpeg", "lzma")
+
+
+def make() -> dict[str, bytes]:
+    """Returns every seed by its name, the same ones every time."""
+    whole = _jpegs() | _pngs() | _tiffs() | _webps() | _bmps()
+    return whole | _joined(whole) | _costly()
+
+
+def make_large() -> dict[str, bytes]:
+    """Returns blank pictures of nearly the largest size that is read, in few bytes."""
+    side = 4000
+    grey, half = np.zeros((side, side), np.uint8), np.zeros((side // 2, side // 2, 4), np.uint8)
+    deflate = {"compression": "tiff_adobe_deflate"}
+    return {
+        "png": encode(grey, "PNG"),
+        "png deep": encode(grey.astype(np.uint16), "PNG"),
+        "png palette": encode(grey, "PNG", mode="P", transparency=3),
+        "jpeg progressive": encode(grey, "JPEG", progressive=True),
+        "tiff float": encode(grey.astype(np.float32), "TIFF", **deflate),
+        "tiff LAB": encode(np.dstack([grey] * 3), "TIFF", mode="LAB", **deflate),
+        "webp": encode(half, "WEBP", quality=1),
+        "webp lossless": encode(half, "WEBP", lossless=True),
+    }
+
+
+def _jpegs() -> dict[str, bytes]:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a chest"
+    exif.get_ifd(0x8769)[0x9003] = "2020:01:01 00:00:00"
+    return {
+        "jpeg": encode(CHEST, "JPEG"),
+        "jpeg colour": encode(COLOUR, "JPEG", quality=90),
+        "jpeg progressive": encode(COLOUR, "JPEG", progressive=True),
+        "jpeg cmyk": encode(COLOUR, "JPEG", mode="CMYK"),
+        "jpeg exif": encode(CHEST, "JPEG", exif=exif),
+        "jpeg restarts": encode(COLOUR, "JPEG", restart_marker_blocks=2, subsampling=2),
+        "jpeg profile": encode(COLOUR, "JPEG", icc_profile=bytes(range(200)), comment=b"hello"),
+        "jpeg of two (MPO)": _frames("MPO"),
+    }
+
+
+def _pngs() -> dict[str, bytes]:
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    written = {
+        f"png {mode}": encode(CHEST, "PNG", mode=mode)
+        for mode in ("1", "L", "LA", "P", "RGB", "RGBA")
+    }
+    made = {
+        f"png made: type {kind}, {depth} bit, interlaced {interlaced}": _png(
+            kind, depth, interlaced=interlaced
+        )
+        for (kind, depth), interlaced in product(
+            [(0, 1), (0, 2), (0, 4), (0, 16), (2, 16), (3, 2), (3, 8), (4, 16), (6, 16)], (0, 1)
+        )
+    }
+    return {
+        **written,
+        **made,
+        "png deep": encode(DEEP, "PNG"),
+        "png exif": encode(CHEST, "PNG", exif=exif),
+        "png palette with transparency": encode(CHEST, "PNG", mode="P", transparency=3),
+        "png animated": _frames("PNG"),
+    }
+
+
+def _png(kind: int, depth: int, *, interlaced: int, side: int = 16) -> bytes:
+    """Writes what Pillow reads but does not write: 16-bit colour, interlacing, few bits."""
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind]
+    starts = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)]
+    passes = [*starts, (0, 1, 1, 2)] if interlaced else [(0, 0, 1, 1)]
+    rows = b"".join(
+        b"\0" + bytes((7 * i + x0) % 256 for i in range(-(-columns * channels * depth // 8)))
+        for x0, y0, dx, dy in passes
+        for columns in [len(range(x0, side, dx))]
+        for _ in range(y0, side, dy)
+    )
+    palette = chunk(b"PLTE", bytes(range(192)) * 4) if kind == 3 else b""
+    header = struct.pack(">IIBBBBB", side, side, depth, kind, 0, 0, interlaced)
+    pixels = chunk(b"IDAT", zlib.compress(rows))
+    return _SIGNATURE + chunk(b"IHDR", header) + palette + pixels + chunk(b"IEND")
+
+
+def _tiffs() -> dict[str, bytes]:
+    packed = {
+        f"tiff {name}": encode(
+            CHEST, "TIFF", mode="1" if name == "group4" else None, compression=name
+        )
+        for name in _TIFF_COMPRESSIONS
+    }
+    modes = {
+        f"tiff {mode}": encode(COLOUR, "TIFF", mode=mode)
+        for mode in ("1", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB")
+    }
+    deep = {
+        f"tiff {np.dtype(kind).name}": encode(CHEST.astype(kind) * 7, "TIFF")
+        for kind in (np.uint16, np.int32, np.float32)
+    }
+    return {
+        **packed,
+        **modes,
+        **deep,
+        "tiff white is zero": encode(DEEP, "TIFF", tiffinfo={262: 0}),
+        "tiff turned": encode(CHEST, "TIFF", tiffinfo={274: 5}),
+        "tiff of strips": encode(COLOUR, "TIFF", compression="tiff_lzw", strip_size=240),
+        "tiff big-endian": _big_endian_tiff(),
+        "tiff small": tiff(*STRIP),
+        "tiff of tiles": tiff(
+            (322, 4, 1, 16), (323, 4, 1, 16), (324, 4, 1, 400), (325, 4, 1, 256), data=bytes(256)
+        ),
+        "tiff of two": _frames("TIFF"),
+    }
+
+
+def _big_endian_tiff() -> bytes:
+    fields = ((256, 8), (257, 8), (258, 16), (259, 1), (262, 1), (273, 8), (278, 8), (279, 128))
+    entries = b"".join(struct.pack(">HHIHH", tag, 3, 1, value, 0) for tag, value in fields)
+    pixels = bytes(range(128))
+    return b"MM\0*" + struct.pack(">I", 136) + pixels + struct.pack(">H", 8) + entries + bytes(4)
+
+
+def _webps() -> dict[str, bytes]:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    return {
+        "webp": encode(CHEST, "WEBP", quality=60),
+        "webp lossless": encode(COLOUR, "WEBP", lossless=True),
+        "webp alpha": encode(np.dstack([COLOUR, CHEST]), "WEBP", quality=40),
+        "webp exif": encode(CHEST, "WEBP", exif=exif, icc_profile=bytes(range(99))),
+        "webp animated": _frames("WEBP"),
+    }
+
+
+def _bmps() -> dict[str, bytes]:
+    written = {
+        f"bmp {mode}": encode(CHEST, "BMP", mode=mode) for mode in ("1", "L", "P", "RGB", "RGBA")
+    }
+    masks = struct.pack("<IiiHHIIiiII", 40, 8, -8, 1, 16, 3, 128, 0, 0, 0, 0)
+    masks += struct.pack("<III", 0xF800, 0x7E0, 0x1F) + bytes(range(128))
+    old = struct.pack("<IHHHH", 12, 8, 8, 1, 24) + bytes(192)
+    return {
+        **written,
+        "bmp bit fields": b"BM" + struct.pack("<IHHI", 14 + len(masks), 0, 0, 66) + masks,
+        "bmp of OS/2": b"BM" + struct.pack("<IHHI", 14 + len(old), 0, 0, 26) + old,
+    }
+
+
+def _frames(format_: str) -> bytes:
+    pages = [Image.fromarray(CHEST), Image.fromarray(255 - CHEST)]
+    file = io.BytesIO()
+    pages[0].save(file, format_, save_all=True, append_images=pages[1:])
+    return file.getvalue()
+
+
+def _joined(whole: dict[str, bytes]) -> dict[str, bytes]:
+    """Cut ones, and ones that are files of another kind as well."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.txt", "text")
+    tails = {"zip": file.getvalue(), "pdf": b"%PDF-1.7 x", "markup": b"<script>x</script>"}
+    chosen = ("jpeg", "png L", "tiff raw", "webp lossless", "bmp L")
+    cut = {f"{name}, cut": whole[name][: 2 * len(whole[name]) // 3] for name in chosen}
+    polyglot = {
+        f"{name} and {kind}": whole[name] + tail
+        for name, (kind, tail) in product(chosen, tails.items())
+    }
+    return cut | polyglot
+
+
+def _costly() -> dict[str, bytes]:
+    """Small kin of the bombs that tests/unit/test_images_hostile.py throws at full size."""
+    png, jpeg = encode(CHEST, "PNG"), encode(CHEST, "JPEG", progressive=True)
+    scan, end = jpeg.rindex(b"\xff\xda"), jpeg.rindex(b"\xff\xd9")
+    exif = chunk(b"eXIf", tiff((273, 3, 99, 400), data=b"\1\0" * 99))
+    return {
+        "png profile": png[:33] + PROFILE + png[33:],
+        "png exif of strips": png[:33] + exif + png[33:],
+        "png texts": png[:33] + chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(999))) * 9 + png[33:],
+        "jpeg of many scans": jpeg[:end] + jpeg[scan:end] * 25 + jpeg[end:],
+        "tiff of fractions": tiff(
+            *STRIP,
+            (34665, 4, 1, 400),
+            data=struct.pack("<HHHIII", 1, 33434, 5, 9, 500, 0).ljust(100, b"\0") + b"\1\0" * 99,
+        ),
+    }

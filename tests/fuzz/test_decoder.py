@@ -1,0 +1,88 @@
+"""The decoder keeps its promises on damaged images; `make fuzz` tries for minutes."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chestxray.errors import AnalysisError
+from chestxray.images import decode
+from tests.fuzz import corpus, worker
+from tests.fuzz.ledger import Ledger
+from tests.fuzz.processes import fuzz
+from tests.fuzz.worker import image_of
+
+SEEDS = range(3000)
+WHOLE = [name for name in corpus.make() if " and " not in name and ", cut" not in name]
+REFUSED = {"png animated", "tiff of two", "webp animated", "tiff group4", "tiff lzma"}
+
+
+def hang() -> None:
+    while True:
+        pass
+
+
+def hoard() -> None:
+    bytearray(2 * worker.LIMIT_BYTES)
+
+
+def shout() -> None:
+    os.write(2, bytes(2 * worker.LIMIT_LOG_BYTES))
+
+
+def test_damaged_images_give_a_picture_or_an_error_of_ours() -> None:
+    for seeds, found in fuzz([SEEDS]):
+        assert found.findings == {}
+        assert sum(found.codes.values()) == len(seeds)
+        assert found.codes["decoded"] > 100
+        assert found.codes["unreadable-image"] > 100
+
+
+def test_seed_names_the_same_image_for_good() -> None:
+    assert [image_of(seed) for seed in range(50)] == [image_of(seed) for seed in range(50)]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_seeds_of_the_corpus_are_pictures(name: str) -> None:
+    try:
+        read = decode(corpus.make()[name]).mode == "L"
+    except AnalysisError:
+        read = False
+
+    assert read == (name not in REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("misdeed", "finding"),
+    [(hang, "takes more than"), (hoard, "MemoryError"), (shout, "to the log")],
+)
+def test_fuzzer_finds_what_breaks_a_limit_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, misdeed: Callable[[], None], finding: str
+) -> None:
+    def misbehave(data: bytes) -> None:
+        if data == image_of(7):
+            misdeed()
+        raise AnalysisError
+
+    monkeypatch.setattr(worker, "decode", misbehave)
+    monkeypatch.setattr(worker, "LIMIT_SECONDS", 0.2)
+    ledger = Ledger(Path("/nowhere"))
+    for seeds, found in fuzz([range(10)]):
+        ledger.add(seeds, found)
+
+    assert list(ledger.outcomes.findings) == [7]
+    assert finding in ledger.outcomes.findings[7]
+    assert ledger.tried == ledger.next_seed == 10
+
+
+def test_ledger_goes_on_where_it_ended(tmp_path: Path) -> None:
+    first = Ledger(tmp_path)
+    for seeds, found in fuzz([range(20), range(20, 40)]):
+        first.add(seeds, found)
+    first.save()
+
+    second = Ledger(tmp_path)
+
+    assert second.next_seed == 40
+    assert second.table() == first.table() == (tmp_path / "TABLE.md").read_text()

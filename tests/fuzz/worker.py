@@ -1,0 +1,131 @@
+"""Decodes one damaged image after the other in a process that dies of whatever breaks a limit."""
+
+import os
+import resource
+import signal
+import tempfile
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from multiprocessing.connection import Connection
+from multiprocessing.sharedctypes import Synchronized
+from random import Random
+
+import numpy as np
+
+from chestxray.errors import AnalysisError
+from chestxray.images import decode
+from chestxray.preprocessing import SIZE, prepare
+from tests.fuzz import corpus
+from tests.fuzz.mutations import mutate
+
+LIMIT_SECONDS = 2.0
+"""Of CPU time for one image; the clock on the wall would measure the machine's other work."""
+LIMIT_BYTES = 256 * 2**20
+"""Address space that one process may add to what it had before its first image."""
+LIMIT_LOG_BYTES = 1000
+"""Of one image, on standard error."""
+_DEADLOCK_SECONDS = 60
+
+
+@dataclass
+class Outcomes:
+    """What became of many images; `findings` says by seed what should not have been."""
+
+    codes: Counter[str] = field(default_factory=Counter)
+    findings: dict[int, str] = field(default_factory=dict)
+    slowest: tuple[float, int] = (0.0, -1)  # seconds of CPU time, seed
+    peak_bytes: int = 0
+
+    def add(self, other: "Outcomes") -> None:
+        """Takes in those of other images."""
+        self.codes += other.codes
+        self.findings |= other.findings
+        self.slowest = max(self.slowest, other.slowest)
+        self.peak_bytes = max(self.peak_bytes, other.peak_bytes)
+
+
+@cache
+def _corpora() -> tuple[list[bytes], list[bytes]]:
+    return list(corpus.make().values()), list(corpus.make_large().values())
+
+
+def image_of(seed: int) -> bytes:
+    """Makes the damaged image that a seed names."""
+    return mutate(Random(seed), *_corpora())
+
+
+def work(seeds: range, place: "Synchronized[int]", answers: Connection) -> None:
+    """Decodes the images of all seeds; `place` is the one that is under way."""
+    outcomes = Outcomes()
+    before = _peak_bytes()
+    resource.setrlimit(resource.RLIMIT_AS, (_address_space() + LIMIT_BYTES,) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with tempfile.TemporaryFile() as log, _standard_error(log.fileno()):
+        for seed in seeds:
+            place.value, start = seed, os.fstat(log.fileno()).st_size
+            _try(seed, outcomes)
+            if (written := os.fstat(log.fileno()).st_size - start) > LIMIT_LOG_BYTES:
+                outcomes.findings[seed] = f"writes {written} bytes to the log"
+    outcomes.peak_bytes = _peak_bytes() - before
+    answers.send(outcomes)
+
+
+def _try(seed: int, outcomes: Outcomes) -> None:
+    data = image_of(seed)
+    started = time.process_time()
+    try:
+        with _limited_time(), warnings.catch_warnings(record=True) as warned:
+            pixels = prepare(decode(data))
+        code, wrong = "decoded", ""
+        if pixels.shape != (1, SIZE, SIZE) or pixels.dtype != np.uint8:
+            wrong = f"decoded to {pixels.dtype} {pixels.shape}"
+        if warned:
+            wrong = f"warns: {warned[0].message}"
+    except AnalysisError as error:
+        code = error.code
+        wrong = "takes too much memory" if isinstance(error.__cause__, MemoryError) else ""
+    except Exception as error:
+        code, wrong = "crash", repr(error)
+    seconds = round(time.process_time() - started, 3)
+    outcomes.slowest = max(outcomes.slowest, (seconds, seed))
+    outcomes.codes[code] += 1
+    if wrong:
+        outcomes.findings[seed] = wrong
+
+
+@contextmanager
+def _limited_time() -> Iterator[None]:
+    """Lets the system end the process, wherever it is, once its time is over."""
+    signal.setitimer(signal.ITIMER_PROF, LIMIT_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, _DEADLOCK_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@contextmanager
+def _standard_error(target: int) -> Iterator[None]:
+    """Sends there what libraries write past Python."""
+    kept = os.dup(2)
+    os.dup2(target, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _address_space() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
