@@ -43,6 +43,9 @@ _DRAFT_SIZE = (2 * SIZE, 2 * SIZE)
 # Windowing ignores this share of the darkest and of the brightest pixels (burned-in labels).
 _WINDOW_PERCENTILES = (0.1, 99.9)
 _WINDOW_SAMPLE_SIDE = 512
+# No radiograph is longer than so many times its width: one that is loses detail along its length
+# before it takes memory for all of its pixels.
+_LONGEST_ASPECT = 4
 
 # Of 8 bits, made of the upper ones of 16: less than a quarter of white means 14 bits or fewer.
 _DARKEST_WHITE = 64
@@ -180,8 +183,15 @@ def _greyscale(image: Image.Image, rawmode: str) -> Image.Image:
 
 def _shrunk(image: Image.Image) -> Image.Image:
     """Averages whole blocks of pixels, as decoding a JPEG at reduced scale does."""
-    factor = max(1, min(side // least for side, least in zip(image.size, _DRAFT_SIZE, strict=True)))
-    return image.reduce(factor)
+    across, down = _steps(image.size, 2 * SIZE)
+    return image.reduce((across, down))
+
+
+def _steps(size: tuple[int, int], least: int) -> tuple[int, int]:
+    """How many pixels count as one along each side, so that at least so many are left of them."""
+    step = max(1, min(size) // least)
+    first, second = (max(step, side // (_LONGEST_ASPECT * least)) for side in size)
+    return first, second
 
 
 def _white_is_zero(image: Image.Image) -> bool:
@@ -192,8 +202,9 @@ def _white_is_zero(image: Image.Image) -> bool:
 @np.errstate(invalid="ignore", over="ignore")  # crafted floats, which numpy would name in the log
 def window(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     """Maps values of any range (H, W) linearly to 8 bits, clipping the extreme permille."""
-    step = max(1, min(values.shape) // _WINDOW_SAMPLE_SIDE)
-    sample = values[::step, ::step].astype(np.float64)
+    height, width = values.shape
+    down, across = _steps((height, width), _WINDOW_SAMPLE_SIDE)
+    sample = values[::down, ::across].astype(np.float64)
     finite = sample[np.isfinite(sample)]
     low, high = np.percentile(finite, _WINDOW_PERCENTILES) if finite.size else (0.0, 0.0)
     scale = 255.0 / (high - low) if high > low else 0.0

@@ -22,6 +22,8 @@ _MAX_JPEG_SCANS = 40
 
 _MAX_PNG_CHUNKS = 20_000  # of pixels; encoders write 8 KB and more in each
 _MAX_PNG_METADATA = 100  # each may be inflated to a megabyte
+# A second profile costs once more, a second header makes a picture of two modes (PNG 3, 5.6).
+_PNG_SINGLE = (b"IHDR", b"PLTE", b"iCCP")
 
 _TIFF_TYPES_OF_BYTES = (1, 2, 6, 7)
 _TIFF_NUMBERS = {3: "H", 4: "I", 13: "I"}  # short, long, offset of a directory
@@ -39,19 +41,20 @@ _MAX_TIFF_TILE_PIXELS = 4096 * 4096
 
 def png_end(data: bytes) -> int | None:
     """Returns where the image ends, None where it does not. Raises UnreadableImage."""
-    position, metadata, profiles = 8, 0, 0
+    position, metadata, single = 8, 0, set[bytes]()
     for _ in range(_MAX_PNG_CHUNKS):
         if position + 12 > len(data):
             return None
         length, kind = data[position : position + 4], data[position + 4 : position + 8]
         position += 12 + int.from_bytes(length, "big")
         metadata += kind != b"IDAT"
-        profiles += kind == b"iCCP"
-        if metadata > _MAX_PNG_METADATA or profiles > 1:
+        if metadata > _MAX_PNG_METADATA or kind in single:
             break
+        if kind in _PNG_SINGLE:
+            single.add(kind)
         if kind == b"IEND":
             return position
-    raise UnreadableImage("the PNG file has too many chunks")
+    raise UnreadableImage("the PNG file has too many chunks, or one twice")
 
 
 def jpeg_end(data: bytes) -> int | None:

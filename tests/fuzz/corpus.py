@@ -9,8 +9,8 @@ from itertools import product
 import numpy as np
 from PIL import Image
 
+from tests.crafted import PROFILE, STRIP, chunk, tiff
 from tests.phantoms import encode, phantom
-from tests.unit.test_images_hostile import PROFILE, STRIP, chunk, tiff
 
 CHEST = phantom(40, 48)
 COLOUR = np.dstack([CHEST, CHEST // 2, 255 - CHEST])
@@ -187,7 +187,7 @@ def _joined(whole: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def _costly() -> dict[str, bytes]:
-    """Small kin of the bombs that tests/unit/test_images_hostile.py throws at full size."""
+    """Small kin of the bombs that tests/crafted.py has at full size."""
     png, jpeg = encode(CHEST, "PNG"), encode(CHEST, "JPEG", progressive=True)
     scan, end = jpeg.rindex(b"\xff\xda"), jpeg.rindex(b"\xff\xd9")
     exif = chunk(b"eXIf", tiff((273, 3, 99, 400), data=b"\1\0" * 99))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import accumulate
 from random import Random
 
-from tests.unit.test_images_hostile import chunk
+from tests.crafted import chunk
 
 LARGEST = 2**17
 """Bytes of an input: enough for every part that a format has, and quick to decode."""

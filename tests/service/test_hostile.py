@@ -12,10 +12,10 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from tests.crafted import BOMBS
 from tests.phantoms import encode, phantom
 from tests.service.server import Server
 from tests.service.test_traps import MEGABYTE, png_of
-from tests.unit.test_images_hostile import BOMBS
 
 CHEST = phantom(500, 600)
 PNG, JPEG, TIFF = (encode(CHEST, format_) for format_ in ("PNG", "JPEG", "TIFF"))

@@ -1,0 +1,123 @@
+"""Decoding: crafted files cost neither time nor memory, nor a word in the log."""
+
+import contextlib
+import logging
+import struct
+import time
+import tracemalloc
+import warnings
+import zlib
+
+import numpy as np
+import psutil
+import pytest
+
+from chestxray import errors
+from chestxray.images import decode
+from tests.crafted import BOMBS, CHEST, PNG, STRIP, chunk, tiff
+from tests.phantoms import encode
+
+
+def test_small_tiff_of_the_bombs_is_a_picture_without_them() -> None:
+    assert decode(tiff(*STRIP)).size == (8, 8)
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_metadata_cost_neither_time_nor_memory(name: str) -> None:
+    data, started = BOMBS[name], time.monotonic()
+    resident = psutil.Process().memory_info().rss
+    tracemalloc.start()
+
+    with contextlib.suppress(errors.RejectedImage):
+        decode(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert time.monotonic() - started < 1
+    assert peak < len(data) + 10 * 2**20
+    assert psutil.Process().memory_info().rss - resident < len(data) + 50 * 2**20
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.float32, np.int32])
+@pytest.mark.parametrize("size", [(2**22, 1), (1, 2**22), (16, 2**18)])
+def test_narrow_deep_picture_costs_little_more_than_its_own_size(
+    kind: type, size: tuple[int, int]
+) -> None:
+    """Found by fuzzing: every pixel of it was a sample, in 64 bits."""
+    data = encode(np.ones(size, kind), "TIFF")
+    tracemalloc.start()
+
+    decode(data)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.1 * len(data)
+
+
+def test_png_with_two_headers_is_refused() -> None:
+    """Found by fuzzing: Pillow gave a picture that said L and was P, and could not be resized."""
+    first, second = (struct.pack(">IIBBBBB", 16, 16, *kind, 0, 0, 0) for kind in ((2, 3), (4, 0)))
+    pixels = chunk(b"IDAT", zlib.compress(bytes(16 * 9))) + chunk(b"IEND")
+    headers = chunk(b"IHDR", first) + chunk(b"PLTE", bytes(768)) + chunk(b"IHDR", second)
+
+    with pytest.raises(errors.UnreadableImage, match="one twice"):
+        decode(PNG[:8] + headers + pixels)
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt", "lzma"])
+def test_tiff_compressed_unusually_is_refused(compression: str) -> None:
+    data = encode(
+        CHEST, "TIFF", mode=None if compression == "lzma" else "1", compression=compression
+    )
+
+    with pytest.raises(errors.UnreadableImage, match="compressed unusually"):
+        decode(data)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
+def test_tiff_compressed_as_usual_is_read(compression: str) -> None:
+    assert decode(encode(CHEST, "TIFF", compression=compression)).size == (300, 360)
+
+
+@pytest.mark.parametrize("kind", ["signed", "longer"])
+def test_huge_tile_of_a_tiff_is_refused_before_a_decoder_takes_memory_for_it(kind: str) -> None:
+    """libtiff reads such numbers, and took half a gigabyte for 1.4 kB."""
+    with pytest.raises(errors.UnreadableImage, match="field 322"):
+        decode(BOMBS[f"tiles of a TIFF in {kind} numbers"])
+
+
+def test_tiff_with_a_field_twice_is_refused() -> None:
+    """libtiff and Pillow do not take the same of the two."""
+    data = tiff(*STRIP, (259, 3, 1, 1), (260, 3, 1, 1))
+    twice = data.replace(struct.pack("<H", 260), struct.pack("<H", 259), 1)
+
+    with pytest.raises(errors.UnreadableImage, match="field 259 twice"):
+        decode(twice)
+
+
+@pytest.mark.parametrize("value", [0x7FA00000, 0x7F7FFFFF, 0xFF7FFFFF])
+def test_crafted_floats_are_read_without_a_word_in_the_log(value: int) -> None:
+    data = bytearray(encode(np.linspace(-3e38, 3e38, 64).reshape(8, 8).astype("f4"), "TIFF"))
+    data[-40:] = struct.pack("<I", value) * 10
+
+    with warnings.catch_warnings(record=True) as warned:
+        decode(bytes(data))
+    assert warned == []
+
+
+def test_decoder_library_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), pytest.raises(errors.UnreadableImage):
+        decode(tiff(*STRIP, (277, 3, 1, 4000)))
+    assert caplog.records == []
+
+
+def test_deep_pixels_cost_little_more_than_their_own_size() -> None:
+    side = 2500
+    data = encode(np.linspace(0, 1, side * side, dtype=np.float32).reshape(side, side), "TIFF")
+    tracemalloc.start()
+
+    decode(data)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * len(data)
