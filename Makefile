@@ -38,7 +38,7 @@ $(BENTOML_HOME) results/classifier_guided:
 	@mkdir -p $@
 
 serve: $(VENV)/.serving $(BENTOML_HOME) ## set up and start the service on http://localhost:3000
-	$(BIN)/bentoml serve service:Gateway --host $(HOST) --port $(PORT)
+	$(BIN)/chestxray serve --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.dev ## set up and run the tests
 	$(BIN)/pytest

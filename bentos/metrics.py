@@ -4,11 +4,13 @@ prometheus_client decides at its import whether it shares values between process
 sets the variable that it decides by only when a worker has started. Hence the import inside.
 """
 
+import os
 from functools import cache
 from types import SimpleNamespace
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+_SHARES = tuple(eighth / 8 for eighth in range(1, 9))
 _SCORES = tuple(tenth / 10 for tenth in range(1, 11))
 
 
@@ -32,6 +34,14 @@ def get_metrics() -> SimpleNamespace:
             "chestxray_in_flight", "Images in a stage", ["stage"], multiprocess_mode="livesum"
         ),
         shed=Counter("chestxray_shed_total", "Requests refused for want of capacity", ["reason"]),
+        dropped=Counter(
+            "chestxray_dropped_total",
+            "Images whose caller left or whose deadline passed, by the stage they were spared",
+            ["stage"],
+        ),
+        admission_limit=Gauge(
+            "chestxray_admission_limit", "Images let in at once", multiprocess_mode="livemax"
+        ),
         verdicts=Counter("chestxray_filter_verdicts_total", "Answers of the filter", ["verdict"]),
         predictions=Counter("chestxray_predictions_total", "Answers of the classifier", ["label"]),
         scores=Histogram(
@@ -40,8 +50,25 @@ def get_metrics() -> SimpleNamespace:
         batch_size=Histogram(
             "chestxray_batch_size", "Images that a model took at once", ["model"], buckets=_BATCHES
         ),
+        batch_fill=Histogram(
+            "chestxray_batch_fill_ratio",
+            "Images sent to a model at once, of the most that it takes",
+            ["model"],
+            buckets=_SHARES,
+        ),
+        batch_queue_seconds=Histogram(
+            "chestxray_batch_queue_seconds",
+            "Time that images waited for their batch",
+            ["model"],
+            buckets=_SECONDS,
+        ),
         batch_seconds=Histogram(
             "chestxray_batch_duration_seconds", "Time of one batch", ["model"], buckets=_SECONDS
+        ),
+        process_restarts=Counter(
+            "chestxray_process_restarts_total",
+            "Processes that were started again, by why",
+            ["process", "reason"],
         ),
         model_info=Gauge(
             "chestxray_model_info",
@@ -56,3 +83,15 @@ def get_metrics() -> SimpleNamespace:
             multiprocess_mode="livemax",
         ),
     )
+
+
+def exposition() -> tuple[bytes, str]:
+    """Every process's metrics in Prometheus's text format, and its media type."""
+    from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry), CONTENT_TYPE_LATEST

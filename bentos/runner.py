@@ -46,6 +46,8 @@ class Runner:
         checkpoint: Path,
         row: np.dtype[np.void],
         answer: Callable[[Any, checkpoints.Card], dict[str, "Tensor"]],
+        *,
+        wanted_digest: str = "",
     ) -> None:
         import torch
 
@@ -53,6 +55,7 @@ class Runner:
         settings = get_settings()
         if settings.torch_threads:
             torch.set_num_threads(settings.torch_threads)
+        digest = checkpoints.verified_digest(checkpoint, wanted_digest)
         self.card = checkpoints.read_card(checkpoint)
         self.device = _device(settings)
         network = checkpoints.load(checkpoint, network).eval()
@@ -60,29 +63,37 @@ class Runner:
         self._row, self._answer = row, answer
         self._warm_up(settings.max_model_batch)
         get_metrics().model_load_seconds.labels(self.card.name).set(time.monotonic() - started)
-        get_metrics().model_info.labels(
-            self.card.name, self.card.version, checkpoints.digest(checkpoint)
-        ).set(1)
+        get_metrics().model_info.labels(self.card.name, self.card.version, digest).set(1)
 
     def __call__(self, images: Images) -> Rows:
         """Answers every image apart: where one fails, the others of its batch do not."""
         started = time.monotonic()
-        try:
-            rows = self._infer(images)
-        except Exception:  # whatever it is, it must not take the other callers down
-            logger.exception("a batch of %s failed; its images are tried one by one", len(images))
-            rows = np.concatenate([self._infer_one(image[None]) for image in images])
+        rows = self._infer_in_halves(images)
         metrics = get_metrics()
         metrics.batch_size.labels(self.card.name).observe(len(images))
         metrics.batch_seconds.labels(self.card.name).observe(time.monotonic() - started)
         return rows
 
-    def _infer_one(self, image: Images) -> Rows:
+    def _infer_in_halves(self, images: Images) -> Rows:
+        """Halves what fails until it is one image: so neither poison nor want of memory harms more
+        images than it must.
+        """
         try:
-            return self._infer(image)
-        except Exception:
-            logger.exception("one image failed in %s", self.card.name)
-            return np.zeros(1, self._row)
+            return self._infer(images)
+        except Exception as error:  # whatever it is, it must not take the other callers down
+            name, count = self.card.name, len(images)
+            if count == 1:
+                logger.exception("one image failed in %s", name)
+                return np.zeros(1, self._row)
+            logger.warning("%s images failed in %s (%s); halved", count, name, type(error).__name__)
+        self._free_memory()
+        return np.concatenate([self._infer_in_halves(half) for half in np.array_split(images, 2)])
+
+    def _free_memory(self) -> None:
+        import torch
+
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _infer(self, images: Images) -> Rows:
         import torch
@@ -102,7 +113,10 @@ class Runner:
 
     def _warm_up(self, largest: int) -> None:
         size = self.card.preprocessing.size
-        for batch in sorted({*(2**i for i in range(largest.bit_length())), largest}):
+        sizes = {1, largest}
+        if self.device.type == "cuda":  # kernels are chosen for each size
+            sizes |= {2**i for i in range(largest.bit_length())}
+        for batch in sorted(sizes):
             rows = self._infer(np.zeros((batch, 1, size, size), np.uint8))
             if not rows["ok"].all():
                 raise CheckpointError(f"{self.card.name} gives no finite answer to a blank image")

@@ -1,10 +1,11 @@
 """All that an operator can set, read once from the environment, prefix CHESTXRAY_."""
 
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Self
 
-from pydantic import DirectoryPath, Field, PositiveInt, model_validator
+from pydantic import DirectoryPath, Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chestxray.images import DEFAULT_LIMITS, Limits
@@ -32,6 +33,10 @@ class Settings(BaseSettings):
     """Weights and card of the X-ray filter."""
     classifier_checkpoint: Path = _HERE / "covid_classifier" / "weights.safetensors"
     """Weights and card of the COVID-19 classifier."""
+    filter_digest: str = ""
+    """sha256:... of the filter's file; empty takes it from the .sha256 beside it."""
+    classifier_digest: str = ""
+    """sha256:... of the classifier's file; empty takes it from the .sha256 beside it."""
     max_model_batch: PositiveInt = 16
     """Images that a runner takes at once; more gain nothing on a CPU, raise it for a GPU."""
 
@@ -45,13 +50,30 @@ class Settings(BaseSettings):
     """Size of the body of one request to the batch route."""
 
     max_images_in_flight: PositiveInt = 128
-    """Images in the house at once; requests over it are answered 503."""
+    """Images in the house at once, whatever the speed; requests over it are answered 503."""
+    queue_seconds: PositiveFloat = 2.0
+    """Longest time that images should be in the house: as many are let in as are done in it."""
     max_bytes_in_flight: PositiveInt = 256 * 2**20
     """Bytes of request bodies in the house at once; a form needs twice as much while it is read."""
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks whose X-Forwarded-For names the caller, as JSON: ["10.0.0.0/8"]."""
     decode_threads: PositiveInt = 2
     """Images decoded at the same time; each may need 6 bytes of memory per pixel."""
     request_timeout_seconds: float = Field(default=30.0, gt=0, le=LONGEST_REQUEST_SECONDS)
     """Longest time for one request; X-Request-Timeout-Ms may ask for less."""
+    header_timeout_seconds: PositiveFloat = 10.0
+    """Longest time from a connection's first byte to the end of a request's headers."""
+    body_timeout_seconds: PositiveFloat = 10.0
+    """Longest pause within a request's body."""
+    max_connections: PositiveInt = 2048
+    """Connections at once; more are closed at once."""
+
+    hang_seconds: PositiveFloat = 10.0
+    """A process that answers no probe for so long is killed and started again."""
+    drain_delay_seconds: float = Field(default=3.0, ge=0)
+    """Time for proxies to see that readiness is off; until it is over requests are still taken."""
+    drain_timeout_seconds: PositiveFloat = LONGEST_REQUEST_SECONDS
+    """Longest time for what is in flight to end once requests are no longer taken."""
 
     examples: DirectoryPath = SHIPPED_EXAMPLES
     """Folder of the images that the page offers to try; what lies there is shown to everyone."""
@@ -63,6 +85,14 @@ class Settings(BaseSettings):
         if self.max_images_per_batch > self.max_images_in_flight:
             raise ValueError("max_images_per_batch is above max_images_in_flight")
         return self
+
+    @property
+    def checkpoints(self) -> tuple[tuple[Path, str], ...]:
+        """Both models' files with the digests that they must have, in the order of asking."""
+        return (
+            (self.filter_checkpoint, self.filter_digest),
+            (self.classifier_checkpoint, self.classifier_digest),
+        )
 
     @property
     def limits(self) -> Limits:

@@ -14,6 +14,7 @@ from chestxray.preprocessing import Preprocessing
 Network = TypeVar("Network")
 
 _CARD_KEY = "chestxray.card"
+DIGEST_SUFFIX = ".sha256"
 
 
 class Reference(BaseModel):
@@ -61,6 +62,32 @@ def digest(path: Path) -> str:
     """Returns `sha256:` and the hexadecimal digest of the file."""
     with path.open("rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verified_digest(path: Path, wanted: str = "") -> str:
+    """Returns the file's digest, which must be the wanted one.
+
+    Without one it must be that of the `.sha256` file beside it, where there is such a file: weights
+    whose bytes have changed still load, and answer something. Raises CheckpointError.
+    """
+    try:
+        found = digest(path)
+        beside = path.with_suffix(DIGEST_SUFFIX)
+        if not wanted and beside.exists():
+            wanted = f"sha256:{beside.read_text().split()[0]}"
+    except (OSError, IndexError) as error:
+        raise CheckpointError(f"{path} cannot be verified: {error}") from error
+    if wanted and found != wanted:
+        raise CheckpointError(
+            f"{path} is corrupt or not the file that is meant: it has {found}; {wanted} is needed"
+        )
+    return found
+
+
+def write_digest(path: Path) -> None:
+    """Writes the `.sha256` file beside a checkpoint, as sha256sum does."""
+    hexadecimal = digest(path).removeprefix("sha256:")
+    path.with_suffix(DIGEST_SUFFIX).write_text(f"{hexadecimal}  {path.name}\n")
 
 
 def save(path: Path, network: Any, card: Card) -> None:

@@ -55,6 +55,7 @@ def evaluate(material: Material) -> Material:
 def ship(material: Material, folder: Path) -> None:
     """Writes weights and model card beside the service."""
     checkpoints.save(folder / WEIGHTS, material.network, material.card)
+    checkpoints.write_digest(folder / WEIGHTS)
     (folder / MODEL_CARD).write_text(model_card.render(material.card))
 
 

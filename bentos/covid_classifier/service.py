@@ -44,8 +44,13 @@ class CovidClassifier:
     def __init__(self) -> None:
         from chestxray.networks import CovidClassifierNet
 
+        settings = get_settings()
         self._runner = Runner(
-            CovidClassifierNet(), get_settings().classifier_checkpoint, ROW, answer
+            CovidClassifierNet(),
+            settings.classifier_checkpoint,
+            ROW,
+            answer,
+            wanted_digest=settings.classifier_digest,
         )
 
     @bentoml.api(

@@ -1,71 +1,105 @@
 """How much is let in at once: images and bytes, both bounded; what is over is told when to return.
 
-BentoML's own batch queue has no bound (trap 5), so nothing may reach it that holds no room here,
-and what has reached it keeps its room until it is out again, though its client is long gone.
+BentoML's own batch queue has no bound (trap 5), so nothing may reach it that holds no room here.
+The bound on images follows the measured speed, so that none waits much longer than wished, and no
+caller can take all of the room.
 """
 
-import asyncio
 import math
 import random
 import time
-from collections.abc import Coroutine, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, TypeVar
 
 from bentos.gateway.problems import RequestProblem
 from bentos.metrics import get_metrics
 
-R = TypeVar("R")
-
 _SMOOTHING = 0.1
 _FIRST_GUESS_SECONDS = 0.1
 _MAX_RETRY_SECONDS = 60
+_SHARE = 8
+"""A caller may hold this many times what is still free (Choudhury and Hahne 1998, dynamic queue
+length thresholds): 8/9 of the room alone, 8/17 each of two, and something is left for the next."""
+
+
+@dataclass
+class _Held:
+    images: int = 0
+    count: int = 0  # of bytes
 
 
 class Admission:
-    """Counts what is in the house, and how long an image takes."""
+    """Counts what is in the house, by caller, and how long an image takes."""
 
-    def __init__(self, *, max_images: int, max_bytes: int) -> None:
+    def __init__(
+        self, *, max_images: int, max_bytes: int, queue_seconds: float, smallest: int
+    ) -> None:
         self._max_images, self._max_bytes = max_images, max_bytes
-        self._images = self._bytes = 0
+        self._queue_seconds, self._smallest = queue_seconds, smallest
+        self._held = _Held()
+        self._by_caller: defaultdict[str, _Held] = defaultdict(_Held)
         self._seconds_per_image = _FIRST_GUESS_SECONDS
 
+    @property
+    def limit(self) -> int:
+        """Images that are done in the time that they should wait at most; never below `smallest`,
+        the largest batch that one request may be.
+        """
+        wished = int(self._queue_seconds / self._seconds_per_image)
+        return min(self._max_images, max(self._smallest, wished))
+
     @contextmanager
-    def admit(self) -> Iterator["Ticket"]:
+    def admit(self, caller: str) -> Iterator["Ticket"]:
         """Lets a request in while there is room. Raises RequestProblem 503."""
-        if self._images >= self._max_images:
+        if self._held.images >= self.limit:
             raise self._refusal("images")
-        ticket = Ticket(self)
+        ticket = Ticket(self, caller)
         try:
             yield ticket
         finally:
             ticket.close()
 
-    def add(self, *, images: int = 0, count: int = 0) -> None:
+    def add(self, caller: str, *, images: int = 0, count: int = 0) -> None:
         """Takes room for images and bytes. Raises RequestProblem 503."""
-        if self._images + images > self._max_images:
+        own = self._by_caller.get(caller, _Held())
+        free = self.limit - self._held.images
+        if images and (free <= 0 or self._held.images + images > self._max_images):
             raise self._refusal("images")
-        if self._bytes + count > self._max_bytes:
+        free_bytes = self._max_bytes - self._held.count
+        if count > free_bytes:
             raise self._refusal("bytes")
-        self._move(images, count)
+        if images and own.images + images > _SHARE * free:
+            raise self._refusal("share")
+        if count and own.count + count > _SHARE * free_bytes:
+            raise self._refusal("share")
+        self._move(caller, images, count)
 
-    def remove(self, *, images: int, count: int, seconds: float) -> None:
-        """Gives room back that was held for some seconds."""
-        if images:
-            # Little's law: time in the house = images in the house times time per image.
-            measured = seconds / self._images
-            self._seconds_per_image += _SMOOTHING * (measured - self._seconds_per_image)
-        self._move(-images, -count)
+    def remove(self, caller: str, *, images: int, count: int) -> None:
+        """Gives room back."""
+        self._move(caller, -images, -count)
 
-    def _move(self, images: int, count: int) -> None:
-        self._images += images
-        self._bytes += count
-        get_metrics().in_flight.labels("admitted").set(self._images)
+    def observe(self, seconds: float) -> None:
+        """Learns from an image that was in the house for some seconds and reached a model."""
+        # Little's law: time in the house = images in the house times time per image.
+        measured = seconds / max(1, self._held.images)
+        self._seconds_per_image += _SMOOTHING * (measured - self._seconds_per_image)
+        get_metrics().admission_limit.set(self.limit)
+
+    def _move(self, caller: str, images: int, count: int) -> None:
+        own = self._by_caller[caller]
+        for held in (self._held, own):
+            held.images += images
+            held.count += count
+        if not own.images and not own.count:
+            del self._by_caller[caller]
+        get_metrics().in_flight.labels("admitted").set(self._held.images)
 
     def _refusal(self, reason: str) -> RequestProblem:
         get_metrics().shed.labels(reason).inc()
-        wait = self._images * self._seconds_per_image * random.uniform(1.0, 1.5)  # apart, not all
+        wait = self._held.images * self._seconds_per_image * random.uniform(1.0, 1.5)  # apart
         seconds = min(_MAX_RETRY_SECONDS, max(1, math.ceil(wait)))
         return RequestProblem(
             HTTPStatus.SERVICE_UNAVAILABLE,
@@ -78,40 +112,26 @@ class Admission:
 class Ticket:
     """The room of one request."""
 
-    def __init__(self, admission: Admission) -> None:
-        self._admission = admission
+    def __init__(self, admission: Admission, caller: str) -> None:
+        self._admission, self._caller = admission, caller
         self._images = self._bytes = 0
         self._started = time.monotonic()
-        self._work: asyncio.Task[Any] | None = None
 
     def add_bytes(self, count: int) -> None:
         """Takes room for bytes of the body. Raises RequestProblem 503."""
-        self._admission.add(count=count)
+        self._admission.add(self._caller, count=count)
         self._bytes += count
 
     def add_images(self, count: int) -> None:
         """Takes room for the images of the request. Raises RequestProblem 503."""
-        self._admission.add(images=count)
+        self._admission.add(self._caller, images=count)
         self._images += count
         self._started = time.monotonic()
 
-    async def run(self, work: Coroutine[Any, Any, R]) -> R:
-        """Awaits work that goes on, and keeps its room, where the caller gives up."""
-        self._work = asyncio.create_task(work)
-        return await asyncio.shield(self._work)
+    def served(self) -> None:
+        """Says that the images reached a model, so that their time tells its speed."""
+        self._admission.observe(time.monotonic() - self._started)
 
     def close(self) -> None:
-        """Gives the room back, once the work is done."""
-        if self._work is not None and not self._work.done():
-            self._work.add_done_callback(self._abandoned)
-        else:
-            self._release()
-
-    def _abandoned(self, work: asyncio.Task[Any]) -> None:
-        work.cancelled() or work.exception()
-        self._release()
-
-    def _release(self) -> None:
-        self._admission.remove(
-            images=self._images, count=self._bytes, seconds=time.monotonic() - self._started
-        )
+        """Gives the room back."""
+        self._admission.remove(self._caller, images=self._images, count=self._bytes)

@@ -1,19 +1,22 @@
 """The routes that analyse images."""
 
-import asyncio
-import time
-from typing import Annotated, Any, Self
+from collections.abc import Awaitable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from bentos.gateway import problems
-from bentos.gateway.admission import Admission
+from bentos.gateway.admission import Admission, Ticket
+from bentos.gateway.callers import caller_of
+from bentos.gateway.patience import Deadline, while_connected
 from bentos.gateway.pipeline import Heatmaps, Job, Pipeline
 from bentos.gateway.uploads import FIELD, read_uploads
 from bentos.settings import Settings
 from chestxray.containers import MEDIA_TYPES
-from chestxray.errors import AnalysisError, DeadlineExceeded
+from chestxray.errors import AnalysisError
 from chestxray.results import Analysis, BatchAnalysis, Problem
 
 _FORM_OVERHEAD_BYTES = 64 * 1024
@@ -34,6 +37,10 @@ Timeout = Annotated[int | None, Header(alias="X-Request-Timeout-Ms", ge=1)]
 def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) -> APIRouter:
     """Builds the routes over a pipeline."""
     router = APIRouter()
+    read = partial(read_uploads, pause=settings.body_timeout_seconds)
+
+    def admit(request: Request) -> AbstractContextManager[Ticket]:
+        return admission.admit(caller_of(request.scope, settings.trusted_proxies))
 
     @router.post("/v1/analyses", response_model=Analysis, **_ONE)
     async def analyse(
@@ -43,15 +50,15 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
         drawn = request.headers.get("accept", "").startswith("image/png")
         heatmap: Heatmaps = "cam" if drawn else options.heatmap
         limit = settings.max_image_bytes + _FORM_OVERHEAD_BYTES
-        with admission.admit() as ticket:
-            async with _Deadline(timeout_ms, settings) as deadline:
-                uploads = await read_uploads(request, ticket, max_images=1, max_bytes=limit)
-                ticket.add_images(1)
-                work = pipeline.analyse(uploads, deadline.at, heatmap=heatmap, picture=drawn)
-                (job,) = await ticket.run(work)
-                request.scope["state"]["timing"] = job.milliseconds
-                if drawn:
-                    return Response(await pipeline.draw(job), media_type="image/png")
+        with admit(request) as ticket:
+            async with Deadline(timeout_ms, settings):
+                uploads = await read(request, ticket, max_images=1, max_bytes=limit)
+                async with while_connected(request):
+                    work = pipeline.analyse(uploads, heatmap=heatmap, picture=drawn)
+                    (job,) = await _in_room(ticket, work)
+                    request.scope["state"]["timing"] = job.milliseconds
+                    if drawn:
+                        return Response(await pipeline.draw(job), media_type="image/png")
         return job.result
 
     @router.post("/v1/analyses/batch", response_model=BatchAnalysis, **_BATCH)
@@ -60,35 +67,22 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
     ) -> BatchAnalysis:
         """Analyses several images; each gets a result or a problem of its own, in order."""
         most, limit = settings.max_images_per_batch, settings.max_batch_bytes
-        with admission.admit() as ticket:
-            async with _Deadline(timeout_ms, settings) as deadline:
-                uploads = await read_uploads(request, ticket, max_images=most, max_bytes=limit)
-                ticket.add_images(len(uploads))
-                work = pipeline.analyse(uploads, deadline.at, heatmap=options.heatmap)
-                jobs = await ticket.run(work)
+        with admit(request) as ticket:
+            async with Deadline(timeout_ms, settings):
+                uploads = await read(request, ticket, max_images=most, max_bytes=limit)
+                async with while_connected(request):
+                    work = pipeline.analyse(uploads, heatmap=options.heatmap)
+                    jobs = await _in_room(ticket, work)
         return BatchAnalysis(results=[_result(request, job) for job in jobs])
 
     return router
 
 
-class _Deadline:
-    """Ends what takes too long, by DeadlineExceeded."""
-
-    def __init__(self, timeout_ms: int | None, settings: Settings) -> None:
-        longest = settings.request_timeout_seconds
-        self._seconds = min(longest, timeout_ms / 1000) if timeout_ms else longest
-        self._timeout = asyncio.timeout(self._seconds)
-        self.at = time.monotonic() + self._seconds
-
-    async def __aenter__(self) -> Self:
-        await self._timeout.__aenter__()
-        return self
-
-    async def __aexit__(self, *exception: Any) -> None:
-        try:
-            await self._timeout.__aexit__(*exception)
-        except TimeoutError as error:
-            raise DeadlineExceeded(f"there was no answer within {self._seconds:g} s") from error
+async def _in_room(ticket: Ticket, work: Awaitable[list[Job]]) -> list[Job]:
+    jobs = await work
+    if any(job.filter for job in jobs):
+        ticket.served()
+    return jobs
 
 
 def _result(request: Request, job: Job) -> Analysis | Problem:
@@ -108,11 +102,11 @@ def _body(schema: dict[str, Any]) -> dict[str, Any]:
 _FILE = {"type": "string", "format": "binary"}
 _ONE: dict[str, Any] = {
     "openapi_extra": _body(_FILE),
-    "responses": problems.responses(400, 413, 415, 422, 500, 503, 504)
+    "responses": problems.responses(400, 408, 413, 415, 422, 500, 503, 504)
     | {200: {"content": {"image/png": {"schema": _FILE}}}},
 }
 _BATCH: dict[str, Any] = {
     "openapi_extra": _body({"type": "array", "items": _FILE}),
     # A problem of one image is a result here; only one of the whole request is a status.
-    "responses": problems.responses(400, 413, 415, 500, 503, 504),
+    "responses": problems.responses(400, 408, 413, 415, 500, 503, 504),
 }

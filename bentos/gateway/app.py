@@ -1,11 +1,13 @@
 """The public surface: one app from its routes and its one way of answering errors."""
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from fastapi_offline import FastAPIOffline
 
 from bentos.gateway import analyses, page, problems
 from bentos.gateway.admission import Admission
+from bentos.gateway.edge import METRICS
 from bentos.gateway.pipeline import Pipeline
+from bentos.metrics import exposition
 from bentos.settings import Settings
 from chestxray.checkpoints import Reference
 from chestxray.results import DISCLAIMER, Model, Models, Projection
@@ -37,6 +39,12 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
         served = pipeline.covid_classifier
         reference = served.card.reference or Reference(variance=(), labels=(), points=())
         return Projection(model=served.digest, **reference.model_dump())
+
+    @app.get(METRICS, include_in_schema=False)
+    def metrics() -> Response:
+        """Prometheus; BentoML's own metrics would have a label for every path (trap 18)."""
+        text, media_type = exposition()
+        return Response(text, media_type=media_type)
 
     _state_only_what_is_answered(app)
     return app

@@ -10,10 +10,14 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bentos.gateway.problems import internal_error
+from bentos.gateway.drain import Drain
+from bentos.gateway.problems import drained, internal_error
 from bentos.metrics import get_metrics
 
 logger = logging.getLogger(__name__)
+
+METRICS = "/metrics"
+"""Answered to the very end."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LINGER_SECONDS, _LINGER_BYTES = 5.0, 2**30
@@ -26,34 +30,42 @@ _HEADERS = {
 class Edge:
     """Wraps the app. An exception that got here would hang its client for minutes (trap 16)."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, drain: Drain) -> None:
+        self.app, self.drain = app, drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send)
+        exchange = _Exchange(scope, receive, send, self.drain)
         try:
-            await self.app(scope, exchange.receive, exchange.send)
+            with self.drain.request():
+                await self._answer(scope, exchange)
+        finally:
+            exchange.measure()
+
+    async def _answer(self, scope: Scope, exchange: "_Exchange") -> None:
+        closed = self.drain.closed and scope["path"] != METRICS
+        app = drained(exchange.request_id) if closed else self.app
+        try:
+            await app(scope, exchange.receive, exchange.send)
         except Exception:
             logger.exception("request %s failed", exchange.request_id)
             if exchange.status is None:
                 answer = internal_error(exchange.request_id)
                 await answer(scope, exchange.receive, exchange.send)
-        finally:
-            exchange.measure()
 
 
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, drain: Drain) -> None:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         self.status: int | None = None
         self._scope, self._receive, self._send = scope, receive, send
+        self._drain = drain
         self._body_comes = headers.get("expect", "").lower() != "100-continue"
         self._started = time.monotonic()
         self._state = scope.setdefault("state", {})
@@ -80,6 +92,8 @@ class _Exchange:
             headers["X-Request-ID"] = self.request_id
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
+            if self._drain.begun:  # the next request of this client is for another server
+                headers["Connection"] = "close"
             if timing := self._server_timing():
                 headers["Server-Timing"] = timing
         early = message["type"] == "http.response.body" and self._body_comes

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from typing import Literal, ParamSpec, TypeVar
 
 import numpy as np
@@ -20,13 +19,7 @@ from bentos.metrics import get_metrics
 from bentos.runner import Images, Rows
 from chestxray import cam
 from chestxray.checkpoints import Card
-from chestxray.errors import (
-    AnalysisError,
-    CheckpointError,
-    DeadlineExceeded,
-    ModelUnavailable,
-    NotAnXRay,
-)
+from chestxray.errors import AnalysisError, CheckpointError, ModelUnavailable, NotAnXRay
 from chestxray.images import Limits, decode
 from chestxray.labels import FINDINGS, VERDICTS, Finding, Verdict
 from chestxray.preprocessing import prepare
@@ -50,18 +43,13 @@ class Job:
     """One image on its way; it has either an analysis or an error at the end."""
 
     upload: Upload
-    deadline: float  # on the monotonic clock
+    begun: bool = False
     error: AnalysisError | None = None
     picture: Image.Image | None = None  # for drawing, mode L
     pixels: Images | None = None  # (1, SIZE, SIZE)
     filter: FilterResult | None = None
     analysis: Analysis | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
-
-    def check_deadline(self) -> None:
-        """Raises DeadlineExceeded once it is over."""
-        if time.monotonic() >= self.deadline:
-            raise DeadlineExceeded("the deadline was over before the image's turn came")
 
     @property
     def result(self) -> Analysis:
@@ -95,21 +83,21 @@ class Pipeline:
         if THRESHOLD not in self.xray_filter.card.thresholds:
             raise CheckpointError("the filter's checkpoint has no threshold; evaluate it first")
         self._threads = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
+        self._free_threads = asyncio.Semaphore(decode_threads)
 
     async def analyse(
         self,
         uploads: Sequence[Upload],
-        deadline: float,
         *,
         heatmap: Heatmaps,
         picture: bool = False,
     ) -> list[Job]:
         """Takes every image as far as it gets; no image harms another.
 
-        What is not done by `deadline`, on the monotonic clock, is dropped before its next stage.
+        Where this is cancelled, what has not begun of the images' decoding and hops never does.
         """
         started = time.monotonic()
-        jobs = [Job(upload, deadline) for upload in uploads]
+        jobs = [Job(upload) for upload in uploads]
         with _stage("decode", jobs):
             await asyncio.gather(*(self._decode(job, picture=picture) for job in jobs))
         if decoded := _alive(jobs):
@@ -133,17 +121,25 @@ class Pipeline:
 
     async def _decode(self, job: Job, *, picture: bool) -> None:
         try:
-            await self._in_thread(self._decode_now, job, picture, time.monotonic())
+            await self._in_thread(self._decode_now, job, picture)
         except AnalysisError as error:
             job.error = error
+        except asyncio.CancelledError:
+            if not job.begun:
+                get_metrics().dropped.labels("decode").inc()
+            raise
 
     async def _in_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        call = partial(function, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-
-    def _decode_now(self, job: Job, picture: bool, queued: float) -> None:
+        # The pool's own queue would keep what was cancelled, bytes and all, until its turn.
+        queued, loop = time.monotonic(), asyncio.get_running_loop()
+        await self._free_threads.acquire()
         get_metrics().stage_seconds.labels("queue").observe(time.monotonic() - queued)
-        job.check_deadline()
+        work = self._threads.submit(function, *args, **kwargs)
+        work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free_threads.release))
+        return await asyncio.wrap_future(work)
+
+    def _decode_now(self, job: Job, picture: bool) -> None:
+        job.begun = True
         image = decode(job.upload.data, limits=self._limits, media_type=job.upload.media_type)
         job.pixels = prepare(image)
         if picture:
@@ -211,12 +207,6 @@ def _heatmap(cams: np.ndarray, label: Finding) -> Heatmap:
 
 
 def _alive(jobs: Sequence[Job]) -> list[Job]:
-    for job in jobs:
-        if job.error is None:
-            try:
-                job.check_deadline()
-            except DeadlineExceeded as error:
-                job.error = error
     return [job for job in jobs if job.error is None]
 
 

@@ -32,6 +32,7 @@ _CODE_OF = {
 }
 _REASONS = {
     400: "The request is malformed",
+    408: "The body did not come",
     413: "Too many bytes or pixels",
     415: "Not an image format that is read here",
     422: "The image cannot be read, or is no upright frontal chest X-ray",
@@ -104,6 +105,13 @@ def internal_error(request_id: str) -> JSONResponse:
     detail = "the service failed; report the request_id"
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     return _answer(_problem(status, "internal-error", detail, request_id))
+
+
+def drained(request_id: str) -> JSONResponse:
+    """The answer once the service stops and takes nothing more."""
+    detail = "the service is about to stop; try again, another one answers"
+    problem = _problem(HTTPStatus.SERVICE_UNAVAILABLE, "draining", detail, request_id)
+    return _answer(problem, {"Retry-After": str(_RETRY_SECONDS)})
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -10,7 +10,7 @@ import aiohttp
 import numpy as np
 from bentoml.exceptions import BentoMLException
 
-from bentos.gateway.coalescing import Coalescer
+from bentos.gateway.coalescing import Coalescer, ConnectionLost
 from bentos.runner import Images, Rows
 from bentos.settings import LONGEST_REQUEST_SECONDS
 from chestxray.errors import CheckpointError, ModelUnavailable
@@ -18,7 +18,6 @@ from chestxray.preprocessing import SIZE
 
 logger = logging.getLogger(__name__)
 
-_TRIES = 3
 _PAUSE_SECONDS = 0.05
 _READY_TIMEOUT_SECONDS = 0.8
 # BentoML's dispatcher learns what a batch costs from its first eleven calls, one by one.
@@ -40,9 +39,17 @@ class RemoteRunners:
 
     def __init__(self, xray_filter: Any, covid_classifier: Any, *, largest: int) -> None:
         self._filter, self._classifier = xray_filter, covid_classifier
-        self._judge = Coalescer(partial(_ask, xray_filter.to_async.judge), largest=largest)
+        self._judge = Coalescer(
+            partial(_ask, xray_filter.to_async.judge),
+            model="xray_filter",
+            stage="filter",
+            largest=largest,
+        )
         self._classify = Coalescer(
-            partial(_ask, covid_classifier.to_async.classify), largest=largest
+            partial(_ask, covid_classifier.to_async.classify),
+            model="covid_classifier",
+            stage="classify",
+            largest=largest,
         )
         self._warm = False
 
@@ -80,14 +87,14 @@ class RemoteRunners:
 
 
 async def _ask(method: Callable[..., Awaitable[Rows]], images: Images) -> Rows:
-    """Asks again where the connection broke: inference is idempotent (trap 2)."""
-    for _ in range(_TRIES):
-        try:
-            async with asyncio.timeout(LONGEST_REQUEST_SECONDS):
-                return await method(images=images)
-        except TimeoutError:
-            break  # no caller waits any longer
-        except (aiohttp.ClientError, OSError, BentoMLException) as error:
-            logger.warning("a runner did not answer (%s); asking again", type(error).__name__)
-            await asyncio.sleep(_PAUSE_SECONDS)
-    raise ModelUnavailable("a model does not answer; try again")
+    """One hop. Raises ConnectionLost where asking again may help: inference is idempotent (trap 2),
+    and a model that was killed is started again while the next hop waits at its socket.
+    """
+    try:
+        async with asyncio.timeout(LONGEST_REQUEST_SECONDS):
+            return await method(images=images)
+    except TimeoutError as error:  # no caller waits any longer
+        raise ModelUnavailable("a model does not answer; try again") from error
+    except (aiohttp.ClientError, OSError, BentoMLException) as error:
+        logger.warning("a runner did not answer (%s); asking again", type(error).__name__)
+        raise ConnectionLost from error

@@ -10,6 +10,8 @@ from bentoml.exceptions import BentoMLException
 from bentos.covid_classifier.service import CovidClassifier
 from bentos.gateway.admission import Admission
 from bentos.gateway.app import create_app
+from bentos.gateway.connections import guard, running_server
+from bentos.gateway.drain import Drain, Signals
 from bentos.gateway.edge import Edge
 from bentos.gateway.pipeline import Pipeline, Served
 from bentos.gateway.runners import RemoteRunners
@@ -32,12 +34,23 @@ def remote_runners() -> RemoteRunners:
     )
 
 
+@cache
+def _drain() -> Drain:
+    settings = get_settings()
+    return Drain(delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds)
+
+
 def _build() -> Edge:
     settings = get_settings()
-    paths = (settings.filter_checkpoint, settings.classifier_checkpoint)
-    served = [Served(checkpoints.read_card(path), checkpoints.digest(path)) for path in paths]
+    served = [
+        Served(checkpoints.read_card(path), checkpoints.verified_digest(path, digest))
+        for path, digest in settings.checkpoints
+    ]
     admission = Admission(
-        max_images=settings.max_images_in_flight, max_bytes=settings.max_bytes_in_flight
+        max_images=settings.max_images_in_flight,
+        max_bytes=settings.max_bytes_in_flight,
+        queue_seconds=settings.queue_seconds,
+        smallest=settings.max_images_per_batch,
     )
     pipeline = Pipeline(
         remote_runners,
@@ -45,16 +58,26 @@ def _build() -> Edge:
         limits=settings.limits,
         decode_threads=settings.decode_threads,
     )
-    return Edge(create_app(pipeline, admission, settings))
+    return Edge(create_app(pipeline, admission, settings), _drain())
 
 
-@bentoml.service(workers=1, traffic={"timeout": BENTOML_TIMEOUT_SECONDS})
+# The access log would have the callers' addresses; its metrics, a label for every path (trap 18).
+@bentoml.service(
+    workers=1, traffic={"timeout": BENTOML_TIMEOUT_SECONDS}, metrics={"enabled": False}
+)
 @bentoml.asgi_app(_build(), path="/")
 class Gateway:
     """One process in front; the runners behind it are processes of their own."""
 
     xray_filter = bentoml.depends(XRayFilter)
     covid_classifier = bentoml.depends(CovidClassifier)
+
+    @bentoml.on_startup
+    async def take_over_the_server(self) -> None:
+        """Bounds what a connection may do, and makes signals drain before they stop."""
+        if server := running_server():
+            guard(server.config, get_settings())
+            Signals(_drain(), server).install()
 
     @bentoml.on_startup
     async def start_warm_up(self) -> None:
@@ -77,4 +100,4 @@ class Gateway:
             return False
 
     async def __is_ready__(self) -> bool:
-        return self._connected() and await remote_runners().ready()
+        return not _drain().begun and self._connected() and await remote_runners().ready()

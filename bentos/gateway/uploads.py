@@ -1,5 +1,6 @@
 """From a request body to the images in it, counted while they stream, kept in memory only."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -34,11 +35,21 @@ class _InMemoryParser(MultiPartParser):
 
 
 async def read_uploads(
-    request: Request, ticket: Ticket, *, max_images: int, max_bytes: int
+    request: Request, ticket: Ticket, *, max_images: int, max_bytes: int, pause: float
 ) -> list[Upload]:
-    """Reads field `image` of a form, or the raw bytes. Raises RequestProblem."""
+    """Reads field `image` of a form, or the raw bytes, and takes room for the images.
+
+    The body may be of `max_bytes` and pause for as many seconds. Raises RequestProblem.
+    """
+    uploads = await _read(request, _bounded(request, ticket, max_bytes, pause), max_images)
+    ticket.add_images(len(uploads))
+    return uploads
+
+
+async def _read(
+    request: Request, body: AsyncGenerator[bytes, None], max_images: int
+) -> list[Upload]:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = _bounded(request, ticket, max_bytes)
     if media_type == "multipart/form-data":
         return await _read_form(request, body, max_images)
     if media_type.startswith("image/") or media_type in _RAW_TYPES:
@@ -90,16 +101,29 @@ def _files(form: FormData, max_images: int) -> list[UploadFile]:
     return files
 
 
-async def _bounded(request: Request, ticket: Ticket, max_bytes: int) -> AsyncGenerator[bytes, None]:
+async def _bounded(
+    request: Request, ticket: Ticket, max_bytes: int, pause: float
+) -> AsyncGenerator[bytes, None]:
     if int(request.headers.get("content-length", "0")) > max_bytes:
         raise _too_large(max_bytes)
     total = 0
-    async for chunk in request.stream():
+    stream = request.stream()
+    while (chunk := await _next(stream, pause)) is not None:
         total += len(chunk)
         if total > max_bytes:
             raise _too_large(max_bytes)
         ticket.add_bytes(len(chunk))
         yield chunk
+
+
+async def _next(stream: AsyncGenerator[bytes, None], pause: float) -> bytes | None:
+    timeout = asyncio.timeout(pause)
+    try:
+        async with timeout:
+            return await anext(stream, None)
+    except TimeoutError as error:
+        detail = f"nothing more of the body came for {pause:g} s"
+        raise RequestProblem(HTTPStatus.REQUEST_TIMEOUT, "body-timeout", detail) from error
 
 
 def _too_large(max_bytes: int) -> RequestProblem:

@@ -29,7 +29,14 @@ class XRayFilter:
     def __init__(self) -> None:
         from chestxray.networks import XRayFilterNet
 
-        self._runner = Runner(XRayFilterNet(), get_settings().filter_checkpoint, ROW, answer)
+        settings = get_settings()
+        self._runner = Runner(
+            XRayFilterNet(),
+            settings.filter_checkpoint,
+            ROW,
+            answer,
+            wanted_digest=settings.filter_digest,
+        )
 
     @bentoml.api(
         batchable=True,

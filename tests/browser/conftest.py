@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import EXECUTABLE, PATIENCE_MS, chromium, visiting
-from tests.conftest import ROOT
 from tests.service.server import Server, serve
 
 Visit = Callable[..., Page]
@@ -26,7 +25,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    with serve("service:Gateway", folder, cwd=ROOT, OMP_NUM_THREADS="1") as running:
+    with serve(folder, OMP_NUM_THREADS="1") as running:
         yield running
 
 

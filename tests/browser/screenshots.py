@@ -83,7 +83,7 @@ def main(folder: Path) -> None:
     expect.set_options(timeout=PATIENCE_MS)
     with (
         tempfile.TemporaryDirectory() as home,
-        serve("service:Gateway", Path(home), cwd=ROOT) as server,
+        serve(Path(home)) as server,
         chromium() as browser,
     ):
         for shot in shots():

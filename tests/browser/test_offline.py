@@ -11,7 +11,6 @@ from tests.browser import hands
 from tests.browser.conftest import Visit
 from tests.browser.hands import CLEAR, ENGLISH, OPACITY
 from tests.browser.relay import relaying
-from tests.conftest import ROOT
 from tests.service.server import Server, serve
 
 
@@ -19,7 +18,7 @@ from tests.service.server import Server, serve
 def stopping(browser: Browser, tmp_path: Path) -> Iterator[tuple[Server, ExitStack]]:
     """A server of its own, with what stops it."""
     with ExitStack() as stop:
-        running = serve("service:Gateway", tmp_path, cwd=ROOT, OMP_NUM_THREADS="1")
+        running = serve(tmp_path, OMP_NUM_THREADS="1")
         yield stop.enter_context(running), stop
 
 

@@ -13,7 +13,6 @@ from tests.browser import hands
 from tests.browser.conftest import Visit
 from tests.browser.hands import CLEAR, ENGLISH
 from tests.browser.relay import relaying
-from tests.conftest import ROOT
 from tests.service.server import Server, serve
 
 PHOTO = 4000, 3000
@@ -40,7 +39,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("small")
     settings = {"OMP_NUM_THREADS": "1", "CHESTXRAY_MAX_IMAGE_PIXELS": str(SMALL_LIMIT)}
-    with serve("service:Gateway", folder, cwd=ROOT, **settings) as running:
+    with serve(folder, **settings) as running:
         yield running
 
 

@@ -19,7 +19,7 @@ from tests.service.server import Server, serve
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve("service:Gateway", tmp_path_factory.mktemp("server"), cwd=ROOT) as running:
+    with serve(tmp_path_factory.mktemp("server")) as running:
         yield running
 
 
@@ -32,7 +32,7 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     passing = folder / "filter.safetensors"
     checkpoints.save(passing, checkpoints.load(shipped, XRayFilterNet()), card)
     environment = {"CHESTXRAY_FILTER_CHECKPOINT": str(passing)}
-    with serve("service:Gateway", folder, cwd=ROOT, **environment) as running:
+    with serve(folder, **environment) as running:
         yield running
 
 

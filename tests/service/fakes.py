@@ -11,6 +11,7 @@ import numpy as np
 from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
 from bentos.gateway.admission import Admission
 from bentos.gateway.app import create_app
+from bentos.gateway.drain import Drain
 from bentos.gateway.edge import Edge
 from bentos.gateway.pipeline import Pipeline, Served
 from bentos.runner import Images, Rows
@@ -64,7 +65,10 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
     thresholds = {Verdict.FRONTAL_CHEST.value: 0.5}
     first = Served(served[0].card.model_copy(update={"thresholds": thresholds}), served[0].digest)
     admission = Admission(
-        max_images=settings.max_images_in_flight, max_bytes=settings.max_bytes_in_flight
+        max_images=settings.max_images_in_flight,
+        max_bytes=settings.max_bytes_in_flight,
+        queue_seconds=settings.queue_seconds,
+        smallest=settings.max_images_per_batch,
     )
     pipeline = Pipeline(
         lambda: runners,
@@ -72,7 +76,7 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
         limits=settings.limits,
         decode_threads=settings.decode_threads,
     )
-    return Edge(create_app(pipeline, admission, settings))
+    return Edge(create_app(pipeline, admission, settings), Drain(delay=0, timeout=1))
 
 
 def client_of(app: Edge) -> httpx.AsyncClient:

@@ -1,4 +1,4 @@
-"""A really started `bentoml serve`, on a free port, with a home and a log of its own."""
+"""A really started service, on a free port, with a home and a log of its own."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,11 @@ from pathlib import Path
 import httpx
 import psutil
 
+from tests.conftest import ROOT
+
 START_SECONDS = 180.0
+SERVE = ("bentos.cli", "serve")
+"""What `chestxray serve` runs."""
 
 
 @dataclass(frozen=True)
@@ -59,25 +63,14 @@ class Server:
 
 
 @contextmanager
-def serve(target: str, folder: Path, *, cwd: Path, **environment: str) -> Iterator[Server]:
+def serve(
+    folder: Path, *, command: Sequence[str] = SERVE, cwd: Path = ROOT, **environment: str
+) -> Iterator[Server]:
     """Starts a server, waits until it is ready, and stops it by its pid."""
-    home, log = folder / "home", folder / "server.log"
-    home.mkdir()
-    port = _free_port()
-    bentoml = Path(sys.executable).parent / "bentoml"
-    command = [bentoml, "serve", target, "--host", "127.0.0.1", "--port", str(port)]
-    settings = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=os.environ | settings | environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    server = Server(f"http://127.0.0.1:{port}", log, process)
+    server = start(folder, _free_port(), command=command, cwd=cwd, **environment)
+    process = server.process
     try:
-        _wait_until_ready(server)
+        wait_until_ready(server)
         yield server
     finally:
         processes = server.processes() if process.poll() is None else []
@@ -87,13 +80,32 @@ def serve(target: str, folder: Path, *, cwd: Path, **environment: str) -> Iterat
             left.kill()
 
 
+def start(
+    folder: Path, port: int, *, command: Sequence[str] = SERVE, cwd: Path = ROOT, **environment: str
+) -> Server:
+    """Starts a server and does not wait for it."""
+    home, log = folder / "home", folder / "server.log"
+    home.mkdir(exist_ok=True)
+    settings = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", str(port)],
+            cwd=cwd,
+            env=os.environ | settings | environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    return Server(f"http://127.0.0.1:{port}", log, process)
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_until_ready(server: Server) -> None:
+def wait_until_ready(server: Server) -> None:
+    """Returns once the service says that it is ready. Raises RuntimeError with its log."""
     stop = time.monotonic() + START_SECONDS
     while time.monotonic() < stop and server.process.poll() is None:
         try:

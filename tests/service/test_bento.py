@@ -23,7 +23,7 @@ def test_bento_is_built_and_serves_outside_the_repository(tmp_path: Path) -> Non
     outside = tmp_path / "outside"
     outside.mkdir()
 
-    with serve(str(bento), outside, cwd=outside) as server:
+    with serve(outside, command=("bentoml", "serve", str(bento)), cwd=outside) as server:
         files = {"image": ("x.png", encode(phantom(300, 300), "PNG"), "image/png")}
         answer = httpx.post(f"{server.url}/v1/analyses", files=files, timeout=60)
         page = httpx.get(server.url)

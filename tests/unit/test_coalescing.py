@@ -5,8 +5,12 @@ import asyncio
 import numpy as np
 import pytest
 
-from bentos.gateway.coalescing import Coalescer
+from bentos.gateway.coalescing import Ask, Coalescer, ConnectionLost
+from bentos.metrics import get_metrics
 from bentos.runner import Images, Rows
+from chestxray.errors import ModelUnavailable
+
+POISON = 99
 
 
 class Model:
@@ -25,6 +29,10 @@ class Model:
         return images[:, 0]
 
 
+def coalescer_over(model: Ask, *, largest: int) -> Coalescer:
+    return Coalescer(model, model="xray_filter", stage="filter", largest=largest)
+
+
 def images(*values: int) -> np.ndarray:
     return np.array(values, np.uint8)[:, None]
 
@@ -32,7 +40,7 @@ def images(*values: int) -> np.ndarray:
 def test_lone_images_go_at_once_and_those_that_wait_go_together() -> None:
     async def main() -> tuple[list[int], list[list[int]]]:
         model = Model()
-        coalescer = Coalescer(model, largest=4)
+        coalescer = coalescer_over(model, largest=4)
         waiting = [asyncio.create_task(coalescer(images(i))) for i in range(7)]
         await asyncio.sleep(0)
         model.gate.set()
@@ -50,7 +58,7 @@ def test_callers_with_several_images_get_them_all_in_order() -> None:
     async def main() -> list[list[int]]:
         model = Model()
         model.gate.set()
-        coalescer = Coalescer(model, largest=4)
+        coalescer = coalescer_over(model, largest=4)
         answers = await asyncio.gather(*(coalescer(images(*v)) for v in ([1], [2, 3, 4], [5, 6])))
         assert max(model.hops) <= 4
         return [rows.tolist() for rows in answers]
@@ -62,7 +70,7 @@ def test_request_larger_than_a_hop_goes_whole() -> None:
     async def main() -> list[int]:
         model = Model()
         model.gate.set()
-        await Coalescer(model, largest=2)(images(1, 2, 3))
+        await coalescer_over(model, largest=2)(images(1, 2, 3))
         return model.hops
 
     assert asyncio.run(main()) == [3]
@@ -73,7 +81,7 @@ def test_error_of_a_hop_reaches_its_callers_and_no_later_one() -> None:
         model = Model()
         model.gate.set()
         model.failing = True
-        coalescer = Coalescer(model, largest=4)
+        coalescer = coalescer_over(model, largest=4)
         with pytest.raises(ConnectionError):
             await coalescer(images(1))
         model.failing = False
@@ -85,7 +93,7 @@ def test_error_of_a_hop_reaches_its_callers_and_no_later_one() -> None:
 def test_caller_that_leaves_harms_no_other() -> None:
     async def main() -> list[int]:
         model = Model()
-        coalescer = Coalescer(model, largest=4)
+        coalescer = coalescer_over(model, largest=4)
         tasks = [asyncio.create_task(coalescer(images(i))) for i in range(3)]
         await asyncio.sleep(0)
         tasks[1].cancel()
@@ -95,3 +103,62 @@ def test_caller_that_leaves_harms_no_other() -> None:
         return [int(done[0][0]), int(done[2][0])]  # type: ignore[index]
 
     assert asyncio.run(main()) == [0, 2]
+
+
+class Mortal:
+    """Goes down with a hop as often as it is told, or whenever it meets poison."""
+
+    def __init__(self, deaths: int) -> None:
+        self.left = deaths
+        self.hops: list[list[int]] = []
+
+    async def __call__(self, images: Images) -> Rows:
+        self.hops.append(images[:, 0].tolist())
+        await asyncio.sleep(0)
+        if self.left or POISON in images:
+            self.left = max(0, self.left - 1)
+            raise ConnectionLost
+        return images[:, 0]
+
+
+def test_what_went_down_with_a_model_is_asked_again() -> None:
+    async def main() -> list[int]:
+        coalescer = coalescer_over(Mortal(deaths=2), largest=4)
+        return [int((await answer)[0]) for answer in [coalescer(images(i)) for i in range(3)]]
+
+    assert asyncio.run(main()) == [0, 1, 2]
+
+
+def test_image_that_takes_the_model_down_harms_no_other() -> None:
+    model = Mortal(deaths=0)
+
+    async def main() -> list[object]:
+        coalescer = coalescer_over(model, largest=4)
+        asked = [coalescer(images(i)) for i in (1, POISON, 2, 3)]
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    answers = asyncio.run(main())
+
+    assert isinstance(answers[1], ModelUnavailable)
+    assert [answers[i][0] for i in (0, 2, 3)] == [1, 2, 3]  # type: ignore[index]
+    assert model.hops.count([POISON]) == 2
+
+
+def test_image_whose_caller_left_never_reaches_the_model() -> None:
+    def dropped() -> float:
+        return float(get_metrics().dropped.labels("filter")._value.get())
+
+    async def main() -> list[list[int]]:
+        model = Model()
+        coalescer = coalescer_over(model, largest=1)
+        tasks = [asyncio.create_task(coalescer(images(i))) for i in range(3)]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        model.gate.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return [model.hops]
+
+    before = dropped()
+
+    assert asyncio.run(main()) == [[1, 1]]
+    assert dropped() == before + 1

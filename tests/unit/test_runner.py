@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from bentos.covid_classifier import service as classifier_service
 from bentos.runner import Runner
+from bentos.settings import get_settings
 from bentos.xray_filter import service as filter_service
 from chestxray import checkpoints
 from chestxray.errors import CheckpointError
@@ -45,6 +46,44 @@ def test_poisoned_item_fails_alone(delicate: Runner) -> None:
 
 def test_item_whose_answer_is_not_finite_fails_alone(delicate: Runner) -> None:
     assert delicate(squares(1, 10))["ok"].tolist() == [False, True]
+
+
+class Small(XRayFilterNet):
+    """Has memory for three images."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        if len(images) > 3:
+            raise torch.OutOfMemoryError("no more memory")
+        return torch.zeros(len(images), 7)
+
+
+def test_want_of_memory_halves_the_batch(
+    random_filter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHESTXRAY_MAX_MODEL_BATCH", "2")
+    get_settings.cache_clear()
+    runner = Runner(Small(), random_filter, filter_service.ROW, filter_service.answer)
+    get_settings.cache_clear()
+
+    assert runner(squares(*range(16)))["ok"].all()
+
+
+def test_one_of_sixteen_is_poisoned(delicate: Runner) -> None:
+    values = [10] * 16
+    values[5] = 255
+
+    assert delicate(squares(*values))["ok"].tolist() == [value == 10 for value in values]
+
+
+def test_weights_that_changed_stop_the_start(random_filter: Path) -> None:
+    with pytest.raises(CheckpointError, match="corrupt or not the file"):
+        Runner(
+            XRayFilterNet(),
+            random_filter,
+            filter_service.ROW,
+            filter_service.answer,
+            wanted_digest="sha256:0",
+        )
 
 
 def test_read_only_buffers_are_taken(delicate: Runner) -> None:
@@ -92,7 +131,9 @@ def test_wrong_weights_stop_the_start(random_classifier: Path) -> None:
         Runner(XRayFilterNet(), random_classifier, filter_service.ROW, filter_service.answer)
 
 
-def test_largest_batch_is_warmed_up(random_filter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_smallest_and_largest_batch_are_warmed_up(
+    random_filter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[int] = []
 
     class Watched(XRayFilterNet):
@@ -102,7 +143,7 @@ def test_largest_batch_is_warmed_up(random_filter: Path, monkeypatch: pytest.Mon
 
     Runner(Watched(), random_filter, filter_service.ROW, filter_service.answer)
 
-    assert seen == [1, 2, 4, 8, 16]
+    assert seen == [1, 16]
 
 
 def test_networks_run_channels_last(random_filter: Path) -> None:

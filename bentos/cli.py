@@ -1,0 +1,65 @@
+"""The command `chestxray`: starts the service, or drains the one that runs.
+
+chestxray serve [--host 127.0.0.1] [--port 3000]
+chestxray drain [--port 3000]     # readiness off; returns when nothing is in flight
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+
+from pydantic import ValidationError
+
+from bentos.listeners import DRAINED, SUPERVISOR, run_folder
+from bentos.settings import get_settings
+from bentos.supervisor import StartError, Supervisor
+
+_POLL_SECONDS = 0.05
+_CANNOT_START = 2
+
+
+def main() -> None:
+    """Runs one of the two commands."""
+    parser = argparse.ArgumentParser(
+        prog="chestxray", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    serving = commands.add_parser("serve", help="start the gateway and both runners")
+    serving.add_argument("--host", default="127.0.0.1")
+    draining = commands.add_parser("drain", help="let what is in flight end, for preStop")
+    for command in (serving, draining):
+        command.add_argument("--port", type=int, default=3000)
+    flags = parser.parse_args()
+    if flags.command == "serve":
+        serve(flags.host, flags.port)
+    else:
+        drain(flags.port)
+
+
+def serve(host: str, port: int) -> None:
+    """Serves until SIGTERM or Ctrl-C; a second one cuts the drain short."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    try:
+        asyncio.run(Supervisor(host=host, port=port, settings=get_settings()).run())
+    except (StartError, ValidationError) as error:
+        print(f"chestxray cannot start: {error}", file=sys.stderr)
+        sys.exit(_CANNOT_START)
+
+
+def drain(port: int) -> None:
+    """Asks the service on this machine to drain, and waits until it has."""
+    folder = run_folder(port)
+    try:
+        os.kill(int((folder / SUPERVISOR).read_text()), signal.SIGUSR1)
+    except (OSError, ValueError):
+        sys.exit(f"no service of this user runs on port {port}")
+    while folder.exists() and not (folder / DRAINED).exists():
+        time.sleep(_POLL_SECONDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The end of a gateway that loses nothing: readiness off, what is in flight, only then the end.
+
+On SIGTERM BentoML stops every process at once (trap 8). Here the gateway goes first: it says that
+it is not ready, still answers until whoever sends requests has seen that, then lets what is in
+flight end. The supervisor stops the runners when the gateway is gone.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+MARKER_VARIABLE = "CHESTXRAY_DRAINED_MARKER"
+"""Names the file that says that the drain is over; the supervisor sets it, no operator does."""
+
+_POLL_SECONDS = 0.02
+
+
+class Drain:
+    """Counts the requests in flight, and waits for them."""
+
+    def __init__(self, *, delay: float, timeout: float) -> None:
+        self._delay, self._timeout = delay, timeout
+        self._requests = 0
+        self._done: asyncio.Task[None] | None = None
+        self.closed = False
+        """Whether requests are no longer taken."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether the gateway is about to stop."""
+        return self._done is not None
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Counts a request until it is answered."""
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+
+    async def __call__(self, *, delay: float | None = None) -> None:
+        """Returns when nothing is in flight, or the time for it is over; again, at once."""
+        if self._done is None:
+            self._done = asyncio.create_task(self._run(self._delay if delay is None else delay))
+        await asyncio.shield(self._done)
+
+    async def _run(self, delay: float) -> None:
+        await asyncio.sleep(delay)
+        self.closed = True
+        try:
+            async with asyncio.timeout(self._timeout):
+                while self._requests:
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError:
+            pass  # what is still in flight has had its time
+
+
+class Signals:
+    """What the process does on signals, in place of the server's own handlers.
+
+    SIGTERM drains and then stops, SIGINT does so without waiting for proxies, a second of either
+    stops at once; SIGUSR1 drains alone, and leaves a file behind when that is done.
+    """
+
+    def __init__(self, drain: Drain, server: uvicorn.Server) -> None:
+        self._drain, self._server = drain, server
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()  # or they may be collected while they run
+
+    def install(self) -> None:
+        """Takes the place of the server's handlers, in its running loop."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop, None)
+        loop.add_signal_handler(signal.SIGINT, self._stop, 0.0)
+        loop.add_signal_handler(signal.SIGUSR1, self._start, self._drain_and_mark)
+
+    def _stop(self, delay: float | None) -> None:
+        if self._stopping:
+            self._server.force_exit = self._server.should_exit = True
+        self._stopping = True
+        self._start(partial(self._drain_and_exit, delay))
+
+    def _start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.create_task(work())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drain_and_exit(self, delay: float | None) -> None:
+        await self._drain(delay=delay)
+        self._server.should_exit = True
+
+    async def _drain_and_mark(self) -> None:
+        await self._drain()
+        if marker := os.environ.get(MARKER_VARIABLE):
+            Path(marker).touch()

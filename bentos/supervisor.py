@@ -1,0 +1,152 @@
+"""Starts the three processes, keeps them alive, and stops them in an order that loses nothing.
+
+BentoML's supervisor looks after its processes every ten seconds, restarts none in a container,
+stops all at once, and opens two more TCP ports (traps 8, 9, 24). This one notices a death at once
+and a hang in seconds, listens at the public port alone, and stops the runners after the gateway.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import time
+
+from bentos.listeners import DRAINED, FOLDER_MODE, SUPERVISOR, open_listeners, run_folder
+from bentos.metrics import get_metrics
+from bentos.processes import Process
+from bentos.settings import Settings
+from chestxray import checkpoints
+from chestxray.errors import CheckpointError
+
+logger = logging.getLogger(__name__)
+
+_PROBE_INTERVAL_SECONDS = 1.0
+_START_SECONDS = 180.0
+"""Longest time from a start to the first answer: imports and weights on a slow machine."""
+_PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds before a process is started again that has died so often without an answer."""
+_MOST_FAILED_STARTS = 3
+"""A service that was never up ends then, with an error; one that was is tried for ever."""
+_STOP_SECONDS = 5.0
+"""For a process to end that has nothing left to do."""
+
+
+class StartError(Exception):
+    """The service cannot start; the message says why."""
+
+
+class Supervisor:
+    """The parent of the gateway and both runners."""
+
+    def __init__(self, *, host: str, port: int, settings: Settings) -> None:
+        self._settings, self._host, self._port = settings, host, port
+        self._folder = run_folder(port)
+        self._processes: list[Process] = []
+        self._keepers: list[asyncio.Task[None]] = []
+        self._environment: dict[str, str] = {}
+        self._stop_asked, self._cut_short = asyncio.Event(), asyncio.Event()
+
+    async def run(self) -> None:
+        """Serves until a signal says stop. Raises StartError."""
+        self._prepare()
+        try:
+            self._keepers = [asyncio.create_task(self._keep(each)) for each in self._processes]
+            stop = asyncio.create_task(self._stop_asked.wait())
+            done, _ = await asyncio.wait(
+                [stop, *self._keepers], return_when=asyncio.FIRST_COMPLETED
+            )
+            stop.cancel()
+            for keeper in done & set(self._keepers):
+                keeper.result()  # a keeper ends by itself only by an error
+            await self._stop()
+        finally:
+            for keeper in self._keepers:
+                keeper.cancel()
+            for each in self._processes:
+                await each.stop(0)
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _prepare(self) -> None:
+        try:
+            digests = [checkpoints.verified_digest(*each) for each in self._settings.checkpoints]
+            listeners = open_listeners(self._folder, self._host, self._port)
+        except (CheckpointError, OSError) as error:
+            raise StartError(str(error)) from error
+        (self._folder / SUPERVISOR).write_text(str(os.getpid()))
+        (self._folder / "metrics").mkdir(FOLDER_MODE)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._folder / "metrics")
+        # A file that is replaced while the service runs must not be what a restarted runner reads.
+        os.environ["CHESTXRAY_FILTER_DIGEST"], os.environ["CHESTXRAY_CLASSIFIER_DIGEST"] = digests
+        self._environment = dict(os.environ) | listeners.environment
+        self._processes = listeners.processes
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, signal.SIGTERM)
+        loop.add_signal_handler(signal.SIGINT, self._ask_to_stop, signal.SIGINT)
+        loop.add_signal_handler(signal.SIGUSR1, self._drain)
+
+    async def _keep(self, process: Process) -> None:
+        """Starts a process as often as it ends, until it is cancelled. Raises StartError."""
+        was_up = False
+        while True:
+            await asyncio.sleep(_PAUSES[min(process.failures, len(_PAUSES) - 1)])
+            await process.start(self._environment)
+            reason = await self._watch(process)
+            was_up = was_up or process.answered
+            process.failures = 0 if process.answered else process.failures + 1
+            if not was_up and process.failures >= _MOST_FAILED_STARTS:
+                raise StartError(f"{process.name} did not start; its own messages are above")
+            logger.warning("%s %s and is started again", process.name, reason)
+            get_metrics().process_restarts.labels(process.name, reason).inc()
+
+    async def _watch(self, process: Process) -> str:
+        """Returns why it is no more: `exited`, or `hung` and was killed."""
+        assert process.running is not None
+        exited = asyncio.create_task(process.running.wait())
+        reason = "exited"
+        try:
+            while not exited.done():
+                await process.check()
+                patience = self._settings.hang_seconds if process.answered else _START_SECONDS
+                if time.monotonic() - process.last_sign > patience and not exited.done():
+                    reason = "hung"
+                    process.signal(signal.SIGKILL)
+                await asyncio.wait([exited], timeout=_PROBE_INTERVAL_SECONDS)
+        finally:
+            exited.cancel()
+        _forget_gauges(process.running.pid)
+        return reason
+
+    def _ask_to_stop(self, number: signal.Signals) -> None:
+        if self._stop_asked.is_set():
+            self._cut_short.set()
+        self._stop_asked.set()
+        self._processes[-1].signal(number)  # the gateway drains before it ends
+
+    def _drain(self) -> None:
+        gateway = self._processes[-1]
+        if gateway.answered:
+            gateway.signal(signal.SIGUSR1)
+        else:  # it would die of the signal, and has nothing to drain
+            (self._folder / DRAINED).touch()
+
+    async def _stop(self) -> None:
+        for keeper in self._keepers:
+            keeper.cancel()
+        *runners, gateway = self._processes
+        gateway.listener.close()  # the gateway has its own; when that closes, nobody waits for us
+        longest = self._settings.drain_delay_seconds + self._settings.drain_timeout_seconds
+        ended = asyncio.create_task(gateway.stop(longest + _STOP_SECONDS))
+        cut = asyncio.create_task(self._cut_short.wait())
+        await asyncio.wait([ended, cut], return_when=asyncio.FIRST_COMPLETED)
+        if self._cut_short.is_set():
+            gateway.signal(signal.SIGKILL)
+        await ended
+        cut.cancel()
+        await asyncio.gather(*(each.stop(_STOP_SECONDS) for each in runners))
+
+
+def _forget_gauges(pid: int) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -1,0 +1,211 @@
+"""What dies or hangs is replaced, what is in flight is answered, what stops loses nothing."""
+
+import concurrent.futures
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from bentos.gateway.pipeline import THRESHOLD
+from chestxray import checkpoints
+from chestxray.networks import XRayFilterNet
+from tests.conftest import ROOT
+from tests.phantoms import encode, phantom
+from tests.service.server import SERVE, START_SECONDS, Server, serve, start, wait_until_ready
+
+FILES = {"image": ("chest.png", encode(phantom(300, 300), "PNG"), "image/png")}
+RUNNERS = ("XRayFilter", "CovidClassifier")
+HANG_SECONDS = 3
+
+
+@pytest.fixture(scope="module")
+def passing(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A filter that lets everything pass, so that both models work."""
+    shipped = ROOT / "bentos" / "xray_filter" / "weights.safetensors"
+    card = checkpoints.read_card(shipped).model_copy(update={"thresholds": {THRESHOLD: 0.0}})
+    path = tmp_path_factory.mktemp("passing") / "filter.safetensors"
+    checkpoints.save(path, checkpoints.load(shipped, XRayFilterNet()), card)
+    return {"CHESTXRAY_FILTER_CHECKPOINT": str(path)}
+
+
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory, passing: dict[str, str]) -> Iterator[Server]:
+    settings = passing | {
+        "CHESTXRAY_HANG_SECONDS": str(HANG_SECONDS),
+        "CHESTXRAY_REQUEST_TIMEOUT_SECONDS": "60",
+    }
+    with serve(tmp_path_factory.mktemp("mortal"), **settings) as running:
+        yield running
+
+
+def analyse(server: Server, **headers: str) -> httpx.Response:
+    return httpx.post(f"{server.url}/v1/analyses", files=FILES, headers=headers, timeout=90)
+
+
+def wait_for(process: psutil.Process, server: Server, service: str) -> None:
+    """Returns once another process has the service's place, and it is ready."""
+    process.wait(30)
+    wait_until_ready(server)
+    assert server.runner(service).pid != process.pid
+
+
+@pytest.mark.parametrize("service", RUNNERS)
+def test_killed_runner_is_replaced_and_nobody_is_told(mortal: Server, service: str) -> None:
+    """Trap 9."""
+    expected = analyse(mortal).json()["prediction"]
+    killed = mortal.runner(service)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        first = [pool.submit(analyse, mortal) for _ in range(8)]
+        killed.kill()
+        answers = [
+            each.result() for each in [*first, *(pool.submit(analyse, mortal) for _ in range(8))]
+        ]
+
+    assert {answer.status_code for answer in answers} == {200}
+    for answer in answers:
+        found = answer.json()["prediction"]
+        assert found["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-3)
+    wait_for(killed, mortal, service)
+
+
+def test_hung_runner_is_noticed_and_replaced(mortal: Server) -> None:
+    hung = mortal.runner("CovidClassifier")
+    hung.suspend()
+
+    started = time.monotonic()
+    assert httpx.get(f"{mortal.url}/readyz").status_code == 503
+    assert time.monotonic() - started < 1.5
+    assert analyse(mortal).status_code == 200
+    wait_for(hung, mortal, "CovidClassifier")
+    restarts = {"process": "covid_classifier", "reason": "hung"}
+    assert mortal.total("chestxray_process_restarts_total", **restarts) == 1
+
+
+def test_killed_gateway_is_replaced_behind_the_same_socket(mortal: Server) -> None:
+    killed = mortal.runner("Gateway")
+    killed.kill()
+    killed.wait(10)
+
+    assert analyse(mortal).status_code == 200  # waits in the backlog, is not refused
+    wait_until_ready(mortal)
+
+
+def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
+    with serve(tmp_path) as server:
+        workers = server.processes()[1:]
+        server.process.kill()
+        _, alive = psutil.wait_procs(workers, timeout=10)
+
+        assert len(workers) >= 3
+        assert not alive
+
+
+def test_sigterm_lets_what_is_in_flight_end(tmp_path: Path, passing: dict[str, str]) -> None:
+    """Trap 8."""
+    with serve(tmp_path, CHESTXRAY_DRAIN_DELAY_SECONDS="1", **passing) as server:
+        before = analyse(server)
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            posts = [pool.submit(analyse, server) for _ in range(12)]
+            time.sleep(0.1)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.4)
+            ready = httpx.get(f"{server.url}/readyz")
+            late = analyse(server)
+            answers = [post.result() for post in posts]
+
+        assert before.headers.get("connection") != "close"
+        assert ready.status_code == 503
+        assert {answer.status_code for answer in (*answers, late)} == {200}
+        assert late.headers["connection"] == "close"
+        assert server.process.wait(30) == 0
+
+
+def test_second_signal_cuts_the_drain_short(tmp_path: Path) -> None:
+    with serve(tmp_path, CHESTXRAY_DRAIN_DELAY_SECONDS="60") as server:
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert server.process.poll() is None
+        server.process.send_signal(signal.SIGTERM)
+
+        assert server.process.wait(15) == 0
+
+
+def test_drain_command_returns_when_nothing_is_in_flight(
+    tmp_path: Path, passing: dict[str, str]
+) -> None:
+    with serve(tmp_path, CHESTXRAY_DRAIN_DELAY_SECONDS="1", **passing) as server:
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            posts = [pool.submit(analyse, server) for _ in range(6)]
+            time.sleep(0.1)
+            port = server.url.rpartition(":")[2]
+            command = [sys.executable, "-m", "bentos.cli", "drain", "--port", port]
+            subprocess.run(command, cwd=ROOT, check=True, timeout=60)
+            done = [post.done() for post in posts]
+
+        assert all(done)
+        assert {post.result().status_code for post in posts} == {200}
+        refused = analyse(server)
+        assert (refused.status_code, refused.json()["code"]) == (503, "draining")
+        assert refused.headers["retry-after"]
+        assert httpx.get(f"{server.url}/readyz").status_code == 503
+        assert httpx.get(f"{server.url}/metrics").status_code == 200
+
+
+def test_drain_of_nothing_says_so() -> None:
+    command = [sys.executable, "-m", "bentos.cli", "drain", "--port", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 1
+    assert "no service of this user runs on port 1" in done.stderr
+
+
+def flipped(source: Path, target: Path) -> None:
+    """One bit of a tensor is another; it would load, and answer."""
+    content = bytearray(source.read_bytes())
+    content[-1000] ^= 1
+    target.write_bytes(content)
+    shutil.copy(source.with_suffix(checkpoints.DIGEST_SUFFIX), target.parent)
+
+
+@pytest.mark.parametrize("model", ["filter", "classifier"])
+def test_corrupt_weights_stop_the_start(tmp_path: Path, model: str) -> None:
+    folder = {"filter": "xray_filter", "classifier": "covid_classifier"}[model]
+    weights = tmp_path / "weights.safetensors"
+    flipped(ROOT / "bentos" / folder / "weights.safetensors", weights)
+
+    output = refused_start(tmp_path, **{f"CHESTXRAY_{model.upper()}_CHECKPOINT": str(weights)})
+
+    assert "corrupt or not the file that is meant" in output
+    assert checkpoints.digest(weights) in output
+
+
+def test_swapped_weights_stop_the_start(tmp_path: Path) -> None:
+    other = ROOT / "bentos" / "xray_filter" / "weights.safetensors"
+
+    output = refused_start(tmp_path, CHESTXRAY_CLASSIFIER_CHECKPOINT=str(other))
+
+    assert "densenet121_blocks123 is needed" in output
+
+
+def test_taken_port_stops_the_start(tmp_path: Path, server: Server) -> None:
+    port = int(server.url.rpartition(":")[2])
+
+    assert "in use" in refused_start(tmp_path, port)
+    assert httpx.get(f"{server.url}/readyz").status_code == 200
+
+
+def refused_start(folder: Path, port: int = 0, **environment: str) -> str:
+    """What a service says that cannot start."""
+    server = start(folder, port, command=SERVE, **environment)
+    code = server.process.wait(START_SECONDS)
+    output = server.log.read_text()
+    assert code == 2, output
+    assert "chestxray cannot start" in output
+    return output

@@ -1,0 +1,41 @@
+"""Who asks is an address that nobody can make up."""
+
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from bentos.gateway.callers import caller_of
+
+PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+
+
+def scope(client: str | None, *forwarded: str) -> dict[str, Any]:
+    headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
+    return {"type": "http", "headers": headers, "client": (client, 1) if client else None}
+
+
+@pytest.mark.parametrize(
+    ("client", "forwarded", "caller"),
+    [
+        ("192.0.2.1", (), "192.0.2.1"),
+        ("192.0.2.1", ("198.51.100.7",), "192.0.2.1"),
+        ("10.0.0.1", ("198.51.100.7",), "198.51.100.7"),
+        ("10.0.0.1", ("203.0.113.9, 198.51.100.7",), "198.51.100.7"),
+        ("10.0.0.1", ("203.0.113.9", "198.51.100.7, 10.2.3.4"), "198.51.100.7"),
+        ("10.0.0.1", (), "10.0.0.1"),
+        ("10.0.0.1", ("nonsense",), "unknown"),
+        ("10.0.0.1", ("10.2.3.4",), "10.2.3.4"),
+        ("fd00::1", ("2001:db8:1:2:3::4",), "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::9", (), "2001:db8:1:2::/64"),
+        (None, (), "unknown"),
+    ],
+)
+def test_caller_is_the_nearest_address_that_is_no_proxy(
+    client: str | None, forwarded: tuple[str, ...], caller: str
+) -> None:
+    assert caller_of(scope(client, *forwarded), PROXIES) == caller
+
+
+def test_nothing_is_believed_without_trusted_proxies() -> None:
+    assert caller_of(scope("10.0.0.1", "198.51.100.7"), ()) == "10.0.0.1"
