@@ -7,6 +7,7 @@ DATA ?= ../shared/data
 RUNS ?= 50
 CONFIGS ?= paper
 MINUTES ?= 5
+EXAMPLES ?= 300
 VENV := .venv
 BIN := $(VENV)/bin
 # glibc keeps the memory of a step for the next, in huge pages: 12.9 against 10.6 images/s once, on a busy CPU.
@@ -17,7 +18,7 @@ export BENTOML_HOME ?= $(CURDIR)/.bentoml
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-soak test-gpu check format train-filter train-classifier \
+.PHONY: help serve test test-soak trials soak test-gpu check format train-filter train-classifier \
 	pretrain evaluate audit experiment compare bench-training tensorboard \
 	examples screenshots loadtest fuzz bento sbom licences audit-dependencies clean
 
@@ -34,7 +35,7 @@ $(VENV)/.dev: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.serving
 
-$(BENTOML_HOME) results/classifier_guided:
+$(BENTOML_HOME) results/classifier_guided_longer:
 	@mkdir -p $@
 
 serve: $(VENV)/.serving $(BENTOML_HOME) ## set up and start the service on http://localhost:3000
@@ -45,6 +46,14 @@ test: $(VENV)/.dev ## set up and run the tests
 
 test-soak: $(VENV)/.dev ## the tests that take minutes of load
 	$(BIN)/pytest -m soak
+
+trials: $(VENV)/.dev $(BENTOML_HOME) ## overload, kills and rolling restarts, minutes each; tables in results/trials
+	$(BIN)/python -m tests.trials.overload --seconds 300
+	$(BIN)/python -m tests.trials.chaos --seconds 300
+	$(BIN)/python -m tests.trials.rolling --times 20
+
+soak: $(VENV)/.dev $(BENTOML_HOME) ## an hour at 70% of the capacity: nothing may grow
+	$(BIN)/python -m tests.trials.soak --seconds 3600
 
 test-gpu: $(VENV)/.dev ## the tests that need a CUDA device
 	$(BIN)/pytest -m gpu
@@ -72,7 +81,8 @@ train-classifier: $(VENV)/.dev ## train the classifier's runs one after the othe
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_longer.toml
 	$(TRAIN) training.soup runs/classifier_stage2/best.safetensors runs/classifier_longer/best.safetensors --data $(DATA)
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_guided.toml
-	$(TRAIN) training.evaluate runs/classifier_guided/best.safetensors --data $(DATA) \
+	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_guided_longer.toml
+	$(TRAIN) training.evaluate runs/classifier_guided_longer/best.safetensors --data $(DATA) \
 		--ship bentos/covid_classifier --report results
 
 pretrain: $(VENV)/.dev ## pretrain the classifier's blocks without labels
@@ -82,8 +92,8 @@ evaluate: $(VENV)/.dev ## measure again what is shipped, and write the reports
 	$(TRAIN) training.evaluate bentos/xray_filter/weights.safetensors --data $(DATA) --report results
 	$(TRAIN) training.evaluate bentos/covid_classifier/weights.safetensors --data $(DATA) --report results
 
-audit: $(VENV)/.dev results/classifier_guided ## fail where the shipped classifier reads the border instead of the lungs
-	$(TRAIN) training.audit bentos/covid_classifier/weights.safetensors --data $(DATA) --output results/classifier_guided/audit.json
+audit: $(VENV)/.dev results/classifier_guided_longer ## fail where the shipped classifier reads the border instead of the lungs
+	$(TRAIN) training.audit bentos/covid_classifier/weights.safetensors --data $(DATA) --output results/classifier_guided_longer/audit.json
 
 experiment: $(VENV)/.dev ## repeat the paper's experiment RUNS times, with the CONFIGS of paper or small
 	$(TRAIN) training.evaluate --runs $(RUNS) --configs training/configs/$(CONFIGS) --data $(DATA)
@@ -107,8 +117,9 @@ loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs
 	$(BIN)/locust -f loadtests/locustfile.py --host http://$(HOST):$(PORT) --headless \
 		--users 10 --spawn-rate 5 --run-time 30s --only-summary
 
-fuzz: $(VENV)/.dev ## damaged images for MINUTES, then requests made from the OpenAPI document
+fuzz: $(VENV)/.dev ## damaged images for MINUTES, then EXAMPLES of requests made from the OpenAPI document
 	$(BIN)/python -m tests.fuzz.decoder --minutes $(MINUTES) --workers 2
+	$(BIN)/python -m tests.fuzz.api --examples $(EXAMPLES)
 
 bento: $(VENV)/.serving $(BENTOML_HOME) ## build the bento
 	$(BIN)/bentoml build

@@ -42,6 +42,7 @@ def main() -> None:
 
 def serve(host: str, port: int) -> None:
     """Serves until SIGTERM or Ctrl-C; a second one cuts the drain short."""
+    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # it phones home otherwise
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
         asyncio.run(Supervisor(host=host, port=port, settings=get_settings()).run())

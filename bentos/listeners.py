@@ -54,7 +54,8 @@ def open_listeners(folder: Path, host: str, port: int) -> Listeners:
         "FORWARDED_ALLOW_IPS": "",  # who is believed is CHESTXRAY_TRUSTED_PROXIES' to say
         MARKER_VARIABLE: str(folder / DRAINED),
     }
-    return Listeners([*runners, Process("gateway", _GATEWAY, public)], environment)
+    gateway = Process("gateway", _GATEWAY, public, folder / "gateway.heartbeat")
+    return Listeners([*runners, gateway], environment)
 
 
 def _runner(folder: Path, name: str, service: str) -> Process:
@@ -63,4 +64,4 @@ def _runner(folder: Path, name: str, service: str) -> Process:
     listener.bind(str(path))
     path.chmod(_SOCKET_MODE)
     listener.listen(_BACKLOG)
-    return Process(name, service, listener)
+    return Process(name, service, listener, folder / f"{name}.heartbeat")

@@ -1,4 +1,4 @@
-"""One process of the service: how it is started, asked whether it lives, and ended."""
+"""One process of the service: how it is started, seen to live, and ended."""
 
 import asyncio
 import ctypes
@@ -10,18 +10,15 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import aiohttp
-from yarl import URL
+from bentos import heartbeat
 
 logger = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).parents[1]
-_PROBE, _PROBE_SECONDS = "/livez", 2.0
-_LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _PR_SET_PDEATHSIG = 1
 
 
@@ -35,22 +32,24 @@ class Process:
     name: str
     service: str  # the name of its BentoML service
     listener: socket.socket
-    arguments: tuple[str, ...] = ()
+    heartbeat: Path
     running: asyncio.subprocess.Process | None = None
     failures: int = 0
-    """How often in a row it died before it answered a probe."""
-    answered: bool = False
-    """Whether it has answered a probe since it was started."""
-    last_sign: float = field(default_factory=time.monotonic)
-    """When it was started or last answered a probe, on the monotonic clock."""
+    """How often in a row it died before its first heartbeat."""
+    alive: bool = False
+    """Whether its heart has beaten since it was started."""
+    last_sign: float = 0.0
+    """When it was started, or its heart was last seen to beat, on the monotonic clock."""
+    _beat: int = 0  # the file's time, in nanoseconds
 
     async def start(self, environment: Mapping[str, str]) -> None:
         """Starts it; it does not outlive this process, whatever happens to it."""
-        self.answered, self.last_sign = False, time.monotonic()
+        self.heartbeat.unlink(missing_ok=True)
+        self.alive, self.last_sign, self._beat = False, time.monotonic(), 0
         self.running = await asyncio.create_subprocess_exec(
             *self._command(),
             cwd=_ROOT,
-            env=environment,
+            env={**environment, heartbeat.VARIABLE: str(self.heartbeat)},
             pass_fds=[self.listener.fileno()],
             start_new_session=True,  # Ctrl-C is for the supervisor alone
             preexec_fn=partial(_die_with, os.getpid()),
@@ -59,51 +58,33 @@ class Process:
     def _command(self) -> list[str]:
         # What BentoML's own supervisor runs.
         worker = [sys.executable, "-m", "_bentoml_impl.worker.service", "service:Gateway"]
-        descriptor = str(self.listener.fileno())
         named = ["--service-name", self.service, "--worker-id", "1", "--args", json.dumps({})]
-        return [*worker, "--fd", descriptor, *named, *self.arguments]
+        return [*worker, "--fd", str(self.listener.fileno()), *named]
 
-    async def check(self) -> bool:
-        """Asks whether it lives, and remembers when it said so."""
+    def silence(self) -> float:
+        """Seconds since its last sign of life."""
         try:
-            timeout = aiohttp.ClientTimeout(total=_PROBE_SECONDS)
-            async with (
-                aiohttp.ClientSession(connector=self._connector(), timeout=timeout) as session,
-                session.get(self._url()) as answer,
-            ):
-                alive = answer.status == 200
-        except (TimeoutError, aiohttp.ClientError, OSError):
-            return False
-        if alive:
-            self.answered, self.last_sign = True, time.monotonic()
-        return alive
-
-    def _connector(self) -> aiohttp.BaseConnector:
-        if self.listener.family == socket.AF_UNIX:
-            return aiohttp.UnixConnector(self.listener.getsockname())
-        return aiohttp.TCPConnector()
-
-    def _url(self) -> str:
-        if self.listener.family == socket.AF_UNIX:
-            return f"http://localhost{_PROBE}"
-        host, port = self.listener.getsockname()[:2]
-        return str(URL.build(scheme="http", host=_LOCAL.get(host, host), port=port, path=_PROBE))
+            beat = self.heartbeat.stat().st_mtime_ns
+        except FileNotFoundError:
+            beat = self._beat
+        if beat != self._beat:
+            self.alive, self.last_sign, self._beat = True, time.monotonic(), beat
+        return time.monotonic() - self.last_sign
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal, if it runs."""
         if self.running is not None and self.running.returncode is None:
             self.running.send_signal(number)
 
-    async def stop(self, seconds: float) -> None:
-        """Asks it to end, and kills it when that takes longer."""
+    async def end(self, within: float) -> None:
+        """Waits for its end, and kills it when that takes longer than so many seconds."""
         if self.running is None:
             return
-        self.signal(signal.SIGTERM)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(within):
                 await self.running.wait()
         except TimeoutError:
-            logger.warning("%s did not end within %g s and is killed", self.name, seconds)
+            logger.warning("%s did not end within %g s and is killed", self.name, within)
             self.signal(signal.SIGKILL)
             await self.running.wait()
 

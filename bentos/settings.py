@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     drain_timeout_seconds: PositiveFloat = LONGEST_REQUEST_SECONDS
     """Longest time for what is in flight to end once requests are no longer taken."""
 
+    otlp_endpoint: str = ""
+    """Where traces are sent (OTLP over HTTP): http://collector:4318/v1/traces; empty: nowhere."""
+
     examples: DirectoryPath = SHIPPED_EXAMPLES
     """Folder of the images that the page offers to try; what lies there is shown to everyone."""
     frame_ancestors: str = Field(default="'self'", pattern=r"^[^;,\r\n]+$")

@@ -12,6 +12,7 @@ import shutil
 import signal
 import time
 
+from bentos import heartbeat
 from bentos.listeners import DRAINED, FOLDER_MODE, SUPERVISOR, open_listeners, run_folder
 from bentos.metrics import get_metrics
 from bentos.processes import Process
@@ -21,11 +22,10 @@ from chestxray.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
 
-_PROBE_INTERVAL_SECONDS = 1.0
 _START_SECONDS = 180.0
-"""Longest time from a start to the first answer: imports and weights on a slow machine."""
+"""Longest time from a start to the first heartbeat: imports and weights on a slow machine."""
 _PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
-"""Seconds before a process is started again that has died so often without an answer."""
+"""Seconds before a process is started again that has died so often without a heartbeat."""
 _MOST_FAILED_STARTS = 3
 """A service that was never up ends then, with an error; one that was is tried for ever."""
 _STOP_SECONDS = 5.0
@@ -64,7 +64,8 @@ class Supervisor:
             for keeper in self._keepers:
                 keeper.cancel()
             for each in self._processes:
-                await each.stop(0)
+                each.signal(signal.SIGKILL)
+                await each.end(_STOP_SECONDS)
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _prepare(self) -> None:
@@ -88,34 +89,44 @@ class Supervisor:
     async def _keep(self, process: Process) -> None:
         """Starts a process as often as it ends, until it is cancelled. Raises StartError."""
         was_up = False
-        while True:
+        while not self._stop_asked.is_set():
             await asyncio.sleep(_PAUSES[min(process.failures, len(_PAUSES) - 1)])
             await process.start(self._environment)
             reason = await self._watch(process)
-            was_up = was_up or process.answered
-            process.failures = 0 if process.answered else process.failures + 1
+            was_up = was_up or process.alive
+            process.failures = 0 if process.alive else process.failures + 1
             if not was_up and process.failures >= _MOST_FAILED_STARTS:
                 raise StartError(f"{process.name} did not start; its own messages are above")
-            logger.warning("%s %s and is started again", process.name, reason)
-            get_metrics().process_restarts.labels(process.name, reason).inc()
+            if not self._stop_asked.is_set():
+                logger.warning("%s %s and is started again", process.name, reason)
+                get_metrics().process_restarts.labels(process.name, reason).inc()
 
     async def _watch(self, process: Process) -> str:
         """Returns why it is no more: `exited`, or `hung` and was killed."""
         assert process.running is not None
         exited = asyncio.create_task(process.running.wait())
-        reason = "exited"
+        hung = asyncio.create_task(self._hang(process))
         try:
-            while not exited.done():
-                await process.check()
-                patience = self._settings.hang_seconds if process.answered else _START_SECONDS
-                if time.monotonic() - process.last_sign > patience and not exited.done():
-                    reason = "hung"
-                    process.signal(signal.SIGKILL)
-                await asyncio.wait([exited], timeout=_PROBE_INTERVAL_SECONDS)
+            await asyncio.wait([exited, hung], return_when=asyncio.FIRST_COMPLETED)
+            reason = "exited" if exited.done() else "hung"
+            process.signal(signal.SIGKILL)
+            await exited
         finally:
             exited.cancel()
+            hung.cancel()
         _forget_gauges(process.running.pid)
         return reason
+
+    async def _hang(self, process: Process) -> None:
+        """Returns once a process has shown no sign of life for too long."""
+        while True:
+            looked = time.monotonic()
+            patience = self._settings.hang_seconds if process.alive else _START_SECONDS
+            if process.silence() > patience:
+                return
+            await asyncio.sleep(heartbeat.SECONDS)
+            if time.monotonic() - looked > patience / 2:  # this process was stopped, maybe all were
+                process.last_sign = time.monotonic()
 
     def _ask_to_stop(self, number: signal.Signals) -> None:
         if self._stop_asked.is_set():
@@ -125,7 +136,7 @@ class Supervisor:
 
     def _drain(self) -> None:
         gateway = self._processes[-1]
-        if gateway.answered:
+        if gateway.alive:
             gateway.signal(signal.SIGUSR1)
         else:  # it would die of the signal, and has nothing to drain
             (self._folder / DRAINED).touch()
@@ -136,14 +147,16 @@ class Supervisor:
         *runners, gateway = self._processes
         gateway.listener.close()  # the gateway has its own; when that closes, nobody waits for us
         longest = self._settings.drain_delay_seconds + self._settings.drain_timeout_seconds
-        ended = asyncio.create_task(gateway.stop(longest + _STOP_SECONDS))
+        ended = asyncio.create_task(gateway.end(longest + _STOP_SECONDS))
         cut = asyncio.create_task(self._cut_short.wait())
         await asyncio.wait([ended, cut], return_when=asyncio.FIRST_COMPLETED)
         if self._cut_short.is_set():
             gateway.signal(signal.SIGKILL)
         await ended
         cut.cancel()
-        await asyncio.gather(*(each.stop(_STOP_SECONDS) for each in runners))
+        for each in runners:
+            each.signal(signal.SIGTERM)
+        await asyncio.gather(*(each.end(_STOP_SECONDS) for each in runners))
 
 
 def _forget_gauges(pid: int) -> None:

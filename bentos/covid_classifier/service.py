@@ -1,10 +1,12 @@
 """CovidClassifier: three probabilities, the class activation maps, a place in the projection."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import bentoml
 import numpy as np
 
+from bentos import heartbeat
 from bentos.runner import MAX_QUEUE_MS, RUNNER_OPTIONS, Runner
 from bentos.settings import get_settings
 from chestxray.labels import FINDINGS
@@ -52,6 +54,11 @@ class CovidClassifier:
             answer,
             wanted_digest=settings.classifier_digest,
         )
+
+    @bentoml.on_startup
+    async def start_heartbeat(self) -> None:
+        """Shows the supervisor that this process lives."""
+        self._heartbeat = asyncio.create_task(heartbeat.beat())
 
     @bentoml.api(
         batchable=True,

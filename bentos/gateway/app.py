@@ -3,7 +3,7 @@
 from fastapi import FastAPI, Response
 from fastapi_offline import FastAPIOffline
 
-from bentos.gateway import analyses, page, problems
+from bentos.gateway import analyses, document, page, problems
 from bentos.gateway.admission import Admission
 from bentos.gateway.edge import METRICS
 from bentos.gateway.pipeline import Pipeline
@@ -46,17 +46,5 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
         text, media_type = exposition()
         return Response(text, media_type=media_type)
 
-    _state_only_what_is_answered(app)
+    document.complete(app, settings)
     return app
-
-
-def _state_only_what_is_answered(app: FastAPI) -> None:
-    """Takes FastAPI's own 422 out of the document: here a bad parameter is a 400."""
-    document = app.openapi()
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            answer = operation["responses"].get("422", {})
-            if "application/json" in answer.get("content", {}):
-                del operation["responses"]["422"]
-    for name in ("HTTPValidationError", "ValidationError"):
-        document["components"]["schemas"].pop(name, None)

@@ -13,7 +13,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from opentelemetry.trace import SpanContext
 
+from bentos.gateway import tracing
 from bentos.metrics import get_metrics
 from bentos.runner import Images, Rows
 from chestxray.errors import ModelUnavailable
@@ -32,6 +34,7 @@ class ConnectionLost(Exception):
 class _Waiting:
     images: Images
     answer: "asyncio.Future[Rows]"
+    request: SpanContext = field(default_factory=tracing.current)
     since: float = field(default_factory=time.monotonic)
     tries: int = 0
 
@@ -55,7 +58,10 @@ class Coalescer:
     async def _work(self) -> None:
         while hop := self._next_hop():
             try:
-                rows = await self._ask(np.concatenate([each.images for each in hop]))
+                images = np.concatenate([each.images for each in hop])
+                requests = [each.request for each in hop]
+                with tracing.batch_span(self._model, requests, len(images)):
+                    rows = await self._ask(images)
             except ConnectionLost:
                 self._ask_again(hop)
                 await asyncio.sleep(_PAUSE_SECONDS)

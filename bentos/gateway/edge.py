@@ -7,11 +7,13 @@ import re
 import time
 import uuid
 
+from opentelemetry.trace import Span, format_trace_id
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentos.gateway.drain import Drain
 from bentos.gateway.problems import drained, internal_error
+from bentos.gateway.tracing import request_span, traceparent
 from bentos.metrics import get_metrics
 
 logger = logging.getLogger(__name__)
@@ -37,12 +39,12 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send, self.drain)
-        try:
-            with self.drain.request():
+        with request_span(scope["method"], Headers(scope=scope)) as span, self.drain.request():
+            exchange = _Exchange(scope, receive, send, drain=self.drain, span=span)
+            try:
                 await self._answer(scope, exchange)
-        finally:
-            exchange.measure()
+            finally:
+                exchange.measure()
 
     async def _answer(self, scope: Scope, exchange: "_Exchange") -> None:
         closed = self.drain.closed and scope["path"] != METRICS
@@ -59,13 +61,15 @@ class Edge:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, drain: Drain) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, *, drain: Drain, span: Span
+    ) -> None:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         self.status: int | None = None
         self._scope, self._receive, self._send = scope, receive, send
-        self._drain = drain
+        self._drain, self._span = drain, span
         self._body_comes = headers.get("expect", "").lower() != "100-continue"
         self._started = time.monotonic()
         self._state = scope.setdefault("state", {})
@@ -92,6 +96,8 @@ class _Exchange:
             headers["X-Request-ID"] = self.request_id
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
+            if place := traceparent(self._span):
+                headers["traceparent"] = place
             if self._drain.begun:  # the next request of this client is for another server
                 headers["Connection"] = "close"
             if timing := self._server_timing():
@@ -107,11 +113,26 @@ class _Exchange:
         return ", ".join(f"{name};dur={ms}" for name, ms in self._state["timing"].items())
 
     def measure(self) -> None:
+        """Counts the request and logs it: by route, never by path, name or address."""
         route = getattr(self._scope.get("route"), "path", "") or "unmatched"
         outcome = self._state["outcome"] or outcome_of(self.status)
+        seconds = time.monotonic() - self._started
         metrics = get_metrics()
         metrics.requests.labels(route, outcome).inc()
-        metrics.request_seconds.labels(route, outcome).observe(time.monotonic() - self._started)
+        metrics.request_seconds.labels(route, outcome).observe(seconds)
+        method, place = self._scope["method"], self._span.get_span_context()
+        self._span.update_name(f"{method} {route}")
+        self._span.set_attributes({"chestxray.outcome": outcome, "http.route": route})
+        logger.info(
+            "%s %s %s %s %.1f ms request=%s trace=%s",
+            method,
+            route,
+            self.status,
+            outcome,
+            1000 * seconds,
+            self.request_id,
+            format_trace_id(place.trace_id) if place.is_valid else "-",
+        )
 
 
 def outcome_of(status: int | None) -> str:

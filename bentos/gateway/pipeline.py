@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from bentos.gateway.runners import Runners
+from bentos.gateway.tracing import stage_span
 from bentos.gateway.uploads import Upload
 from bentos.metrics import get_metrics
 from bentos.runner import Images, Rows
@@ -228,7 +229,8 @@ def _stage(name: str, jobs: Sequence[Job]) -> Iterator[None]:
     gauge = get_metrics().in_flight.labels(name)
     gauge.inc(len(jobs))
     try:
-        yield
+        with stage_span(name, len(jobs)):
+            yield
     finally:
         gauge.dec(len(jobs))
         seconds = time.monotonic() - started

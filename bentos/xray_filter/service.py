@@ -1,10 +1,12 @@
 """XRayFilter: which verdict has an image, and how sure is it?"""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import bentoml
 import numpy as np
 
+from bentos import heartbeat
 from bentos.runner import MAX_QUEUE_MS, RUNNER_OPTIONS, Runner
 from bentos.settings import get_settings
 from chestxray.labels import VERDICTS
@@ -37,6 +39,11 @@ class XRayFilter:
             answer,
             wanted_digest=settings.filter_digest,
         )
+
+    @bentoml.on_startup
+    async def start_heartbeat(self) -> None:
+        """Shows the supervisor that this process lives."""
+        self._heartbeat = asyncio.create_task(heartbeat.beat())
 
     @bentoml.api(
         batchable=True,

@@ -67,7 +67,7 @@ def serve(
     folder: Path, *, command: Sequence[str] = SERVE, cwd: Path = ROOT, **environment: str
 ) -> Iterator[Server]:
     """Starts a server, waits until it is ready, and stops it by its pid."""
-    server = start(folder, _free_port(), command=command, cwd=cwd, **environment)
+    server = start(folder, free_port(), command=command, cwd=cwd, **environment)
     process = server.process
     try:
         wait_until_ready(server)
@@ -98,7 +98,8 @@ def start(
     return Server(f"http://127.0.0.1:{port}", log, process)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port that nobody has on loopback, for now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,0 +1,101 @@
+"""Five times more requests than the service can take, for minutes.
+
+    python -m tests.trials.overload --seconds 300
+
+First it measures what the service can do: one client alone, then as many as it takes at its best.
+Then requests arrive at five times that rate, whether or not earlier ones were answered; every tenth
+client obeys Retry-After until it is served, the others leave.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from bentos.settings import Settings
+from tests.service.server import Server
+from tests.trials.load import LOST, Answers, Client, arriving, closed
+from tests.trials.running import main, megabytes
+from tests.trials.table import Table
+
+FACTOR, OBEDIENT = 5, 0.1
+QUEUE_SECONDS = Settings().queue_seconds
+_ALLOWED = {200, 422, 429, 503}
+_CLIENTS = (4, 8, 16)
+_PATIENCE_SECONDS = 120.0
+"""For the obedient to be served once the others have gone."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What the service does without trouble."""
+
+    p99: float  # seconds, of one client alone
+    rate: float  # images a second, at the best number of clients
+
+
+async def capacity(client: Client, seconds: float) -> Capacity:
+    """Measures one client, then several numbers of them; each for so long."""
+    await closed(client, clients=2, seconds=3)  # warm
+    alone = await closed(client, clients=1, seconds=seconds)
+    rates = []
+    for clients in _CLIENTS:
+        found = await closed(client, clients=clients, seconds=seconds)
+        rates.append(len(found.served) / seconds)
+    return Capacity(alone.seconds(99), max(rates))
+
+
+async def trial(server: Server, seconds: float) -> Table:
+    """Measures, overloads, and compares."""
+    async with Client(lambda: server.url) as client:
+        calm = await capacity(client, max(10.0, seconds / 10))
+        before = megabytes(server)
+        start = time.monotonic()
+        rate = FACTOR * calm.rate
+        flood = arriving(client.post, rate=(1 - OBEDIENT) * rate, seconds=seconds)
+        insisting = arriving(client.insist, rate=OBEDIENT * rate, seconds=seconds, seed=1)
+        sources = [asyncio.create_task(source) for source in (flood, insisting)]
+        await asyncio.sleep(seconds)
+        after = megabytes(server)
+        _, unserved = await asyncio.wait(sources, timeout=_PATIENCE_SECONDS)
+        everything = client.answers.between(start, time.monotonic())
+    table = _compare(calm, everything, start, seconds)
+    table.add(
+        "memory of all processes, MB",
+        f"{before:.0f} -> {after:.0f}",
+        "+10% at most",
+        met=after < 1.1 * before,
+        timed=True,
+    )
+    table.add(
+        "clients that obey Retry-After",
+        "all served" if not unserved else "some not",
+        "all served",
+        met=not unserved,
+    )
+    return table
+
+
+def _compare(calm: Capacity, everything: Answers, start: float, seconds: float) -> Table:
+    done = [each for each in everything.served if each.at + each.seconds < start + seconds]
+    goodput, p99 = len(done) / seconds, everything.seconds(99)
+    bound = 2 * calm.p99 + QUEUE_SECONDS
+    statuses = everything.statuses()
+    table = Table("overload", f"{FACTOR} times the capacity for {seconds:g} s, open loop.")
+    table.add("capacity, images/s", calm.rate)
+    table.add("requests", len(everything.all))
+    table.add(
+        "goodput, images/s",
+        goodput,
+        f">= {0.9 * calm.rate:.3g}",
+        met=goodput >= 0.9 * calm.rate,
+        timed=True,
+    )
+    table.add("p99 of one client alone, s", calm.p99)
+    table.add("p99 of served, s", p99, f"< {bound:.3g}", met=p99 < bound, timed=True)
+    table.add("statuses", statuses, "200, 422, 429, 503", met=set(statuses) <= _ALLOWED)
+    table.add("connections lost", statuses.get(LOST, 0), "0", met=LOST not in statuses)
+    return table
+
+
+if __name__ == "__main__":
+    main(__doc__, trial, seconds=300)

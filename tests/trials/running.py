@@ -1,0 +1,43 @@
+"""How a trial is run as a command: a service of its own, a table, an exit code."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from tests.service.server import Server, serve
+from tests.trials.table import Table
+
+Trial = Callable[[Server, float], Awaitable[Table]]
+
+
+def main(description: str | None, trial: Trial, *, seconds: float) -> None:
+    """Runs a trial against a service of its own."""
+
+    async def alone(length: float) -> Table:
+        with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as server:
+            return await trial(server, length)
+
+    run(description, alone, seconds=seconds)
+
+
+def run(
+    description: str | None, trial: Callable[[float], Awaitable[Table]], *, seconds: float
+) -> None:
+    """Runs a trial for as long as the command line says; ends with 1 where a figure is missed."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=seconds)
+    flags = parser.parse_args()
+    table = asyncio.run(trial(flags.seconds))
+    table.write()
+    print(table.render())
+    sys.exit(not table.met)
+
+
+def megabytes(server: Server) -> float:
+    """Memory of all processes of a service."""
+    return server.memory() / 2**20

@@ -1,0 +1,73 @@
+"""What a trial found, with what was wanted beside it: printed, written, and an exit code."""
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import ROOT
+
+RESULTS = ROOT / "results" / "trials"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure; without a bound it only informs."""
+
+    name: str
+    found: str
+    wanted: str = ""
+    met: bool = True
+    timed: bool = False
+    """Whether it depends on what else the machine does."""
+
+
+@dataclass
+class Table:
+    """The rows of one trial."""
+
+    trial: str
+    how: str
+    rows: list[Row] = field(default_factory=list)
+
+    def add(
+        self, name: str, found: Any, wanted: str = "", *, met: bool = True, timed: bool = False
+    ) -> None:
+        """Adds a figure, and whether it is as wanted."""
+        shown = f"{found:.3g}" if isinstance(found, float) else str(found)
+        self.rows.append(Row(name, shown, wanted, met, timed))
+
+    @property
+    def met(self) -> bool:
+        """Whether every figure is as wanted."""
+        return all(row.met for row in self.rows)
+
+    @property
+    def missed_whatever_the_machine(self) -> list[str]:
+        """Figures not as wanted that no other work on the machine explains."""
+        return [f"{row.name}: {row.found}" for row in self.rows if not row.met and not row.timed]
+
+    def render(self) -> str:
+        """The table as Markdown."""
+        lines = [
+            f"## {self.trial}",
+            "",
+            self.how,
+            "",
+            "| | found | wanted | |",
+            "|---|---|---|---|",
+        ]
+        for row in self.rows:
+            verdict = "" if not row.wanted else "met" if row.met else "MISSED"
+            lines.append(f"| {row.name} | {row.found} | {row.wanted} | {verdict} |")
+        return "\n".join(lines) + "\n"
+
+    def write(self, folder: Path = RESULTS) -> None:
+        """Keeps the table for the record, with the machine it was made on."""
+        folder.mkdir(parents=True, exist_ok=True)
+        machine = {"cores": os.cpu_count(), "processor": platform.machine()}
+        record = asdict(self) | {"machine": machine}
+        (folder / f"{self.trial}.json").write_text(json.dumps(record, indent=1) + "\n")
+        (folder / f"{self.trial}.md").write_text(self.render())

@@ -1,0 +1,35 @@
+"""A minute of each trial. What depends on the machine's other work is judged by the long ones."""
+
+import asyncio
+from pathlib import Path
+
+from tests.service.server import serve
+from tests.trials import chaos, overload, rolling, soak
+
+SECONDS = 60.0
+
+
+def test_overload_sheds_and_serves_all_who_obey(tmp_path: Path) -> None:
+    with serve(tmp_path) as server:
+        table = asyncio.run(overload.trial(server, SECONDS / 2))
+
+    assert not table.missed_whatever_the_machine, table.render()
+
+
+def test_kills_give_no_wrong_answer(tmp_path: Path) -> None:
+    table = asyncio.run(chaos.trial(SECONDS))
+
+    assert not table.missed_whatever_the_machine, table.render()
+
+
+def test_new_versions_lose_nothing() -> None:
+    table = asyncio.run(rolling.trial(2))
+
+    assert not table.missed_whatever_the_machine, table.render()
+
+
+def test_steady_load_is_all_served_and_opens_no_files(tmp_path: Path) -> None:
+    with serve(tmp_path) as server:
+        table = asyncio.run(soak.trial(server, SECONDS))
+
+    assert not table.missed_whatever_the_machine, table.render()
