@@ -40,11 +40,11 @@ def run_folder(port: int) -> Path:
 
 def open_listeners(folder: Path, host: str, port: int) -> Listeners:
     """Binds all sockets. Raises OSError where the port is taken, or the folder is another's."""
+    if folder.exists() and folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to another user")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     public = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     # The port is ours now, so what lies in the folder is left from a service that was killed.
-    if folder.exists() and folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(FOLDER_MODE)
     runners = [_runner(folder, name, service) for name, service in _RUNNERS.items()]

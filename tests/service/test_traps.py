@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Iterator
 
 import httpx
-import psutil
 import pytest
 
 from chestxray.errors import RejectedImage
@@ -121,14 +120,14 @@ def test_url_in_place_of_a_file_is_never_fetched(
     assert asked == []
 
 
-def test_our_metrics_never_carry_a_raw_path(server: Server, client: httpx.Client) -> None:
-    """Trap 18: BentoML's endpoint label is whatever path was asked for."""
+def test_no_metric_carries_a_raw_path(server: Server, client: httpx.Client) -> None:
+    """Trap 18: BentoML's label is whatever path was asked for, and each is kept for good."""
     client.post("/v1/analyses", files=CHEST)
     client.get("/some/secret/path?name=patient")
 
-    ours = [name for name in server.metrics() if name.startswith("chestxray_")]
+    names = list(server.metrics())
 
-    assert not [name for name in ours if "secret" in name or "patient" in name]
+    assert not [name for name in names if "secret" in name or "patient" in name]
     assert server.total("chestxray_requests_total", route="unmatched") >= 1
     assert server.total("chestxray_requests_total", route="/v1/analyses") >= 1
 
@@ -152,18 +151,6 @@ def test_metrics_of_every_process_are_in_one_place(open_server: Server) -> None:
     assert open_server.total("chestxray_in_flight", stage="admitted") == 0
 
 
-def test_only_the_public_port_and_loopback_are_listened_on(server: Server) -> None:
-    """Traps 14 and 24: what unpickles, or controls, must not be reachable from outside."""
-    listening = [
-        connection.laddr
-        for process in server.processes()
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    ]
-
-    assert {address.ip for address in listening} == {"127.0.0.1"}
-
-
 def test_public_port_takes_no_pickle(client: httpx.Client) -> None:
     headers = {"content-type": "application/vnd.bentoml+pickle"}
     answer = client.post("/v1/analyses", content=b"\x80\x04.", headers=headers)
@@ -177,6 +164,7 @@ def test_log_holds_neither_names_nor_bytes_of_images(server: Server, client: htt
     files = {"image": (f"{name}.png", b"not an image " + name.encode(), "image/png")}
     client.post("/v1/analyses", files=files)
     client.post("/v1/analyses", files=CHEST | {name: ("x", b"x")})
+    client.get(f"/v1/{name}?q={name}")
 
     assert name not in server.log.read_text()
 

@@ -1,0 +1,110 @@
+"""A process is known by its heartbeat, and does not outlive its supervisor."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bentos import heartbeat
+from bentos.listeners import FOLDER_MODE, open_listeners
+from bentos.processes import Process
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Process]:
+    with socket.socket() as listener:
+        yield Process("gateway", "Gateway", listener, tmp_path / "heart")
+
+
+def test_process_is_alive_once_its_heart_beats(process: Process) -> None:
+    process.last_sign = time.monotonic() - 100
+
+    assert process.silence() > 99
+    assert not process.alive
+    process.heartbeat.touch()
+    assert process.silence() < 1
+    assert process.alive
+
+
+def test_silence_grows_while_no_heart_beats(process: Process) -> None:
+    process.heartbeat.touch()
+    process.silence()
+    process.last_sign -= 50
+
+    assert process.silence() > 49
+
+
+def test_heart_beats_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(heartbeat.VARIABLE, str(tmp_path / "heart"))
+    monkeypatch.setattr(heartbeat, "SECONDS", 0.01)
+
+    async def main() -> set[int]:
+        beating = asyncio.create_task(heartbeat.beat())
+        times = set()
+        for _ in range(20):
+            await asyncio.sleep(0.02)
+            times.add((tmp_path / "heart").stat().st_mtime_ns)
+        beating.cancel()
+        return times
+
+    assert len(asyncio.run(main())) > 5
+
+
+def test_nobody_looks_without_a_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(heartbeat.VARIABLE, raising=False)
+
+    asyncio.run(asyncio.wait_for(heartbeat.beat(), 1))
+
+
+def test_child_dies_with_its_parent(tmp_path: Path) -> None:
+    code = (
+        "import os, subprocess, sys, time\n"
+        "from functools import partial\n"
+        "from bentos.processes import _die_with\n"
+        "child = subprocess.Popen(['sleep', '60'], preexec_fn=partial(_die_with, os.getpid()))\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{child}").exists()
+
+
+def test_folder_of_a_killed_service_is_taken_over(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir(0o777)
+    (folder / "xray_filter.sock").touch()
+
+    listeners = open_listeners(folder, "127.0.0.1", 0)
+
+    assert folder.stat().st_mode & 0o777 == FOLDER_MODE
+    assert [each.name for each in listeners.processes][-1] == "gateway"
+    for each in listeners.processes:
+        each.listener.close()
+
+
+def test_folder_of_another_user_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    try:
+        os.chown(folder, 12345, 12345)
+    except PermissionError:
+        pytest.skip("needs root to make another user's folder")
+
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        open_listeners(folder, "127.0.0.1", 0)
