@@ -54,10 +54,10 @@ class RemoteRunners:
         self._warm = False
 
     async def judge(self, images: Images) -> Rows:
-        return await self._judge(images)
+        return await self._judge(_checked(images))
 
     async def classify(self, images: Images) -> Rows:
-        return await self._classify(images)
+        return await self._classify(_checked(images))
 
     async def ready(self) -> bool:
         """Whether both models are warm and answer, said within a second whatever is dead."""
@@ -84,6 +84,15 @@ class RemoteRunners:
                 except ModelUnavailable:
                     await asyncio.sleep(_PAUSE_SECONDS)
         self._warm = True
+
+
+def _checked(images: Images) -> Images:
+    """Refuses what would spoil the hop of others. Raises ValueError."""
+    if images.shape[1:] != (1, SIZE, SIZE) or images.dtype != np.uint8:
+        raise ValueError(
+            f"a model takes uint8 (B, 1, {SIZE}, {SIZE}), not {images.dtype} {images.shape}"
+        )
+    return images
 
 
 async def _ask(method: Callable[..., Awaitable[Rows]], images: Images) -> Rows:

@@ -68,11 +68,15 @@ def test_want_of_memory_halves_the_batch(
     assert runner(squares(*range(16)))["ok"].all()
 
 
-def test_one_of_sixteen_is_poisoned(delicate: Runner) -> None:
+@pytest.mark.parametrize("poison", [255, 1], ids=["raises in the model's code", "answers NaN"])
+def test_one_of_sixteen_is_poisoned(delicate: Runner, poison: int) -> None:
     values = [10] * 16
-    values[5] = 255
+    values[5] = poison
 
-    assert delicate(squares(*values))["ok"].tolist() == [value == 10 for value in values]
+    rows = delicate(squares(*values))
+
+    assert rows["ok"].tolist() == [value == 10 for value in values]
+    assert np.allclose(rows["probabilities"][rows["ok"]], delicate(squares(10))["probabilities"])
 
 
 def test_weights_that_changed_stop_the_start(random_filter: Path) -> None:

@@ -100,3 +100,27 @@ def test_readiness_says_no_within_a_second_whatever_is_dead(
     started = time.monotonic()
     assert asyncio.run(main()) is False
     assert time.monotonic() - started < 1.5
+
+
+def answer_slowly(hops: list[int]) -> Callable[..., Awaitable[object]]:
+    async def judge(*, images: np.ndarray) -> np.ndarray:
+        hops.append(len(images))
+        await asyncio.sleep(0.05)
+        return np.repeat(ROWS, len(images))
+
+    return judge
+
+
+@pytest.mark.parametrize(
+    "wrong", [IMAGES[:, :, :-1], IMAGES.astype(np.float32)], ids=["shape", "type"]
+)
+def test_request_of_a_wrong_shape_spoils_no_other(wrong: np.ndarray) -> None:
+    async def main() -> list[object]:
+        runners = remote(answer_slowly([]), yes)
+        asked = [runners.judge(wrong if i == 7 else IMAGES) for i in range(16)]
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    answers = asyncio.run(main())
+
+    assert isinstance(answers.pop(7), ValueError)
+    assert all(isinstance(rows, np.ndarray) and rows["ok"].all() for rows in answers)
