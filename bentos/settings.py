@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks whose X-Forwarded-For names the caller, as JSON: ["10.0.0.0/8"]."""
     decode_threads: PositiveInt = 2
-    """Images decoded at the same time; each may need 6 bytes of memory per pixel."""
+    """Images decoded at the same time; each may need 11 bytes of memory per pixel."""
     request_timeout_seconds: float = Field(default=30.0, gt=0, le=LONGEST_REQUEST_SECONDS)
     """Longest time for one request; X-Request-Timeout-Ms may ask for less."""
     header_timeout_seconds: PositiveFloat = 10.0

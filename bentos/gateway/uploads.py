@@ -13,6 +13,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from bentos.gateway.admission import Ticket
 from bentos.gateway.problems import RequestProblem
+from chestxray.errors import EmptyImage
 
 FIELD = "image"
 _RAW_TYPES = ("application/octet-stream", "")
@@ -54,6 +55,8 @@ async def _read(
         return await _read_form(request, body, max_images)
     if media_type.startswith("image/") or media_type in _RAW_TYPES:
         data = b"".join([chunk async for chunk in body])
+        if not data:
+            raise _bad(EmptyImage.code, "the request has no body")
         return [Upload(data, media_type or None)]
     raise RequestProblem(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
