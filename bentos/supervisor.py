@@ -79,6 +79,8 @@ class Supervisor:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._folder / "metrics")
         # A file that is replaced while the service runs must not be what a restarted runner reads.
         os.environ["CHESTXRAY_FILTER_DIGEST"], os.environ["CHESTXRAY_CLASSIFIER_DIGEST"] = digests
+        # Threads that spin while they wait take the cores from those that work.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self._environment = dict(os.environ) | listeners.environment
         self._processes = listeners.processes
         loop = asyncio.get_running_loop()

@@ -11,7 +11,15 @@ import { UPRIGHT, turn } from "./pictures.js";
  */
 
 /** Where the same image may pass at another time. */
-const PASSING = ["network", "overloaded", "model-unavailable", "deadline-exceeded", "internal-error"];
+const PASSING = [
+  "network",
+  "overloaded",
+  "draining",
+  "model-unavailable",
+  "deadline-exceeded",
+  "body-timeout",
+  "internal-error",
+];
 
 /** @param {Entry} entry @param {{language: Language, analyses: import("./analyses.js").Analyses}} parts */
 export function explain(entry, { language, analyses }) {

@@ -15,7 +15,14 @@ from tests.unit.test_locales import problem_codes
 
 CODES = sorted(problem_codes() - {NotAnXRay.code})
 REFUSING = [verdict for verdict in Verdict if verdict is not Verdict.FRONTAL_CHEST]
-PASSING = ["overloaded", "model-unavailable", "deadline-exceeded", "internal-error"]
+PASSING = [
+    "overloaded",
+    "draining",
+    "model-unavailable",
+    "deadline-exceeded",
+    "body-timeout",
+    "internal-error",
+]
 LIMIT = 5 * 2**20
 
 
