@@ -91,6 +91,7 @@ class Process:
 
 def _die_with(parent: int) -> None:
     """Runs in the child before it is the worker: a supervisor that is killed leaves nothing."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)  # it was gone before we asked
