@@ -79,7 +79,8 @@ class Gateway:
 
     @bentoml.on_startup
     async def take_over_the_server(self) -> None:
-        """Bounds what a connection may do, and makes signals drain before they stop."""
+        """Bounds what a connection may do, makes signals drain before they stop, and logs."""
+        logging.getLogger("bentos").setLevel(logging.INFO)  # BentoML shows others' warnings alone
         if server := running_server():
             guard(server.config, get_settings())
             Signals(_drain(), server).install()

@@ -16,10 +16,13 @@ from tests.conftest import ROOT
 from tests.service.fakes import FakeRunners, app_over, client_of
 from tests.service.server import Server, serve
 
+PATIENT = {"CHESTXRAY_QUEUE_SECONDS": "60"}
+"""However slow the machine is, what tests send at once is let in."""
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("server")) as running:
+    with serve(tmp_path_factory.mktemp("server"), **PATIENT) as running:
         yield running
 
 
@@ -31,7 +34,7 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     card = checkpoints.read_card(shipped).model_copy(update={"thresholds": {THRESHOLD: 0.0}})
     passing = folder / "filter.safetensors"
     checkpoints.save(passing, checkpoints.load(shipped, XRayFilterNet()), card)
-    environment = {"CHESTXRAY_FILTER_CHECKPOINT": str(passing)}
+    environment = PATIENT | {"CHESTXRAY_FILTER_CHECKPOINT": str(passing)}
     with serve(folder, **environment) as running:
         yield running
 
