@@ -7,10 +7,14 @@ SIGTERM, and its protocol is replaced before the first connection comes.
 
 import asyncio
 import signal
+import uuid
 from typing import Any
 
 import uvicorn
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bentos.gateway.problems import ambiguous_length
 from bentos.settings import Settings
 
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -31,6 +35,24 @@ def guard(config: uvicorn.Config, settings: Settings) -> None:
         header_timeout=settings.header_timeout_seconds,
         max_connections=settings.max_connections,
     )
+
+
+class OneLength:
+    """Refuses a request whose body has two lengths, on every route, and ends its connection.
+
+    A proxy in front may have taken the other one, and what is left for a request (RFC 9112, 6.1).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self.app
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            if "transfer-encoding" in headers and "content-length" in headers:
+                app = ambiguous_length(uuid.uuid4().hex)
+        await app(scope, receive, send)
 
 
 def guarded(protocol: type[Any], *, header_timeout: float, max_connections: int) -> type[Any]:

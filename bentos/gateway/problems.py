@@ -107,6 +107,13 @@ def internal_error(request_id: str) -> JSONResponse:
     return _answer(_problem(status, "internal-error", detail, request_id))
 
 
+def ambiguous_length(request_id: str) -> JSONResponse:
+    """The answer to a body with two lengths; whatever comes after it is not read."""
+    detail = "the request has both Content-Length and Transfer-Encoding"
+    problem = _problem(HTTPStatus.BAD_REQUEST, "malformed-request", detail, request_id)
+    return _answer(problem, {"Connection": "close"})
+
+
 def drained(request_id: str) -> JSONResponse:
     """The answer once the service stops and takes nothing more."""
     detail = "the service is about to stop; try again, another one answers"

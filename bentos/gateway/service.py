@@ -11,7 +11,7 @@ from bentos import heartbeat
 from bentos.covid_classifier.service import CovidClassifier
 from bentos.gateway.admission import Admission
 from bentos.gateway.app import create_app
-from bentos.gateway.connections import guard, running_server
+from bentos.gateway.connections import OneLength, guard, running_server
 from bentos.gateway.drain import Drain, Signals
 from bentos.gateway.edge import Edge
 from bentos.gateway.pipeline import Pipeline, Served
@@ -108,3 +108,6 @@ class Gateway:
 
     async def __is_ready__(self) -> bool:
         return not _drain().begun and self._connected() and await remote_runners().ready()
+
+
+Gateway.add_asgi_middleware(OneLength)  # type: ignore[attr-defined]  # around BentoML's routes, too

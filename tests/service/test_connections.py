@@ -176,6 +176,13 @@ def test_no_second_request_is_smuggled_in(strict: Server, shape: bytes) -> None:
     assert not answer or answer.split()[1] in (b"400", b"413", b"415", b"501")
 
 
+@pytest.mark.parametrize("route", ["/livez", "/metrics", "/"])
+def test_nor_behind_another_route(strict: Server, route: str) -> None:
+    request = f"POST {route} HTTP/1.1\r\nHost: x\r\n".encode() + SHAPES["both lengths"] + SMUGGLED
+
+    assert send(strict, request).count(b"HTTP/1.1 ") == 1
+
+
 def test_answers_have_the_headers_of_a_careful_site(strict: Server) -> None:
     page = httpx.get(strict.url)
     problem = httpx.get(f"{strict.url}/nowhere")

@@ -84,7 +84,8 @@ class Client:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Client":
-        connector = aiohttp.TCPConnector(limit=0)
+        # Below the server's own 5 s, or a connection may close under the next request (trap 2).
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=3)
         self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
         return self
 

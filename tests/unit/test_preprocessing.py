@@ -1,6 +1,5 @@
 """Serving and evaluation see the same pixels."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def test_serving_and_evaluation_prepare_bit_for_bit_the_same(
     cached = open_cache(records, tmp_path / "cache")
 
     for row, content in zip(cached, files.values(), strict=True):
-        job = Job(Upload(content, None), deadline=math.inf)
+        job = Job(Upload(content, None))
         served = _served_pixels(job)
         assert served.dtype == np.uint8
         assert served.shape == (1, SIZE, SIZE)
