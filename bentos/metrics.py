@@ -7,6 +7,7 @@ sets the variable that it decides by only when a worker has started. Hence the i
 import os
 from functools import cache
 from types import SimpleNamespace
+from typing import Any
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -17,9 +18,14 @@ _SCORES = tuple(tenth / 10 for tenth in range(1, 11))
 @cache
 def get_metrics() -> SimpleNamespace:
     """Registers the metrics in this process, once."""
+    return SimpleNamespace(**_of_requests(), **_of_models())
+
+
+def _of_requests() -> dict[str, Any]:
+    """What the gateway counts: requests, images on their way, answers."""
     from prometheus_client import Counter, Gauge, Histogram
 
-    return SimpleNamespace(
+    return dict(
         requests=Counter("chestxray_requests_total", "Answered requests", ["route", "outcome"]),
         request_seconds=Histogram(
             "chestxray_request_duration_seconds",
@@ -47,6 +53,14 @@ def get_metrics() -> SimpleNamespace:
         scores=Histogram(
             "chestxray_prediction_score", "Probability of a class", ["label"], buckets=_SCORES
         ),
+    )
+
+
+def _of_models() -> dict[str, Any]:
+    """What each model's batches and each process's life are counted by."""
+    from prometheus_client import Counter, Gauge, Histogram
+
+    return dict(
         batch_size=Histogram(
             "chestxray_batch_size", "Images that a model took at once", ["model"], buckets=_BATCHES
         ),

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from bentos.listeners import run_folder
+from tests.phantoms import encode, phantom
 from tests.service.server import Server, serve
 
 HEADER_TIMEOUT, BODY_TIMEOUT, CONNECTIONS = 2.0, 2.0, 40
@@ -198,8 +199,6 @@ def test_answers_have_the_headers_of_a_careful_site(strict: Server) -> None:
 def test_client_that_leaves_is_worked_for_no_longer(strict: Server, tmp_path: Path) -> None:
     runner = strict.runner("XRayFilter")
     head = b"POST /v1/analyses HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
-    from tests.phantoms import encode, phantom
-
     image = encode(phantom(300, 300), "PNG")
     before = strict.total("chestxray_dropped_total", stage="filter")
     runner.suspend()

@@ -1,6 +1,7 @@
 """A collector that really listens gets a trace per request, and batches linked to all of theirs."""
 
 import concurrent.futures
+import gzip
 import http.server
 import secrets
 import signal
@@ -30,8 +31,6 @@ def collector() -> Iterator[tuple[str, list[Span]]]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
-                import gzip
-
                 body = gzip.decompress(body)
             for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
                 for scope in resource.scope_spans:
