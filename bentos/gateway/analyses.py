@@ -6,7 +6,8 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic.json_schema import SkipJsonSchema
 
 from bentos.gateway import problems
 from bentos.gateway.admission import Admission, Ticket
@@ -31,7 +32,8 @@ class Options(BaseModel):
     heatmap: Heatmaps = "cam"
 
 
-Timeout = Annotated[int | None, Header(alias="X-Request-Timeout-Ms", ge=1)]
+# A header that may be left away has no value null.
+Timeout = Annotated[PositiveInt | SkipJsonSchema[None], Header(alias="X-Request-Timeout-Ms")]
 
 
 def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) -> APIRouter:

@@ -15,7 +15,6 @@ def complete(app: FastAPI, settings: Settings) -> None:
     document = app.openapi()
     for operation in _operations(document):
         _state_only_what_is_answered(operation)
-        _state_headers_as_they_are(operation)
         _state_bounds_of_forms(operation, settings)
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
@@ -31,15 +30,6 @@ def _state_only_what_is_answered(operation: dict[str, Any]) -> None:
     answer = operation["responses"].get("422", {})
     if "application/json" in answer.get("content", {}):
         del operation["responses"]["422"]
-
-
-def _state_headers_as_they_are(operation: dict[str, Any]) -> None:
-    """Takes null out: a header that may be left away has no such value."""
-    for parameter in operation.get("parameters", []):
-        schema = parameter["schema"]
-        for alternative in schema.pop("anyOf", []):
-            if alternative != {"type": "null"}:
-                schema.update(alternative)
 
 
 def _state_bounds_of_forms(operation: dict[str, Any], settings: Settings) -> None:
