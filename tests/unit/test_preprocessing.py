@@ -38,7 +38,7 @@ def test_serving_and_evaluation_prepare_bit_for_bit_the_same(
 def _served_pixels(job: Job) -> np.ndarray:
     pipeline = Pipeline.__new__(Pipeline)
     pipeline._limits = DEFAULT_LIMITS
-    pipeline._decode_now(job, False, 0.0)
+    pipeline._decode_now(job, picture=False)
     assert job.pixels is not None
     return job.pixels
 
