@@ -53,8 +53,8 @@ class Runner:
 
         started = time.monotonic()
         settings = get_settings()
-        if settings.torch_threads:
-            torch.set_num_threads(settings.torch_threads)
+        # More threads than cores wait for each other at the end of every layer.
+        torch.set_num_threads(settings.torch_threads or max(1, torch.get_num_threads() // 2))
         digest = checkpoints.verified_digest(checkpoint, wanted_digest)
         self.card = checkpoints.read_card(checkpoint)
         self.device = _device(settings)

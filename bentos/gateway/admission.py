@@ -8,17 +8,22 @@ caller can take all of the room.
 import math
 import random
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
+import numpy as np
+
 from bentos.gateway.problems import RequestProblem
 from bentos.metrics import get_metrics
 
-_SMOOTHING = 0.1
+_WINDOW, _PERCENTILE = 128, 95
+"""Requests that the speed is measured over, and how many of a hundred were at least as fast: an
+image that the filter rejects is done early and says little of how long the others wait."""
 _FIRST_GUESS_SECONDS = 0.1
+"""An image's, until some are done."""
 _MAX_RETRY_SECONDS = 60
 _SHARE = 8
 """A caller may hold this many times what is still free (Choudhury and Hahne 1998, dynamic queue
@@ -41,6 +46,7 @@ class Admission:
         self._queue_seconds, self._smallest = queue_seconds, smallest
         self._held = _Held()
         self._by_caller: defaultdict[str, _Held] = defaultdict(_Held)
+        self._costs = deque([_FIRST_GUESS_SECONDS], _WINDOW)
         self._seconds_per_image = _FIRST_GUESS_SECONDS
 
     @property
@@ -51,41 +57,58 @@ class Admission:
         wished = int(self._queue_seconds / self._seconds_per_image)
         return min(self._max_images, max(self._smallest, wished))
 
+    def check(self, caller: str) -> None:
+        """Raises RequestProblem 503 where not one image more of a caller's gets in."""
+        self._check_images(caller, 1)
+
     @contextmanager
     def admit(self, caller: str) -> Iterator["Ticket"]:
-        """Lets a request in while there is room. Raises RequestProblem 503."""
-        if self._held.images >= self.limit:
-            raise self._refusal("images")
+        """Gives a request what it takes room by, and that room back at its end."""
         ticket = Ticket(self, caller)
         try:
             yield ticket
         finally:
             ticket.close()
 
-    def add(self, caller: str, *, images: int = 0, count: int = 0) -> None:
-        """Takes room for images and bytes. Raises RequestProblem 503."""
-        own = self._by_caller.get(caller, _Held())
-        free = self.limit - self._held.images
-        if images and (free <= 0 or self._held.images + images > self._max_images):
-            raise self._refusal("images")
-        free_bytes = self._max_bytes - self._held.count
-        if count > free_bytes:
-            raise self._refusal("bytes")
-        if images and own.images + images > _SHARE * free:
-            raise self._refusal("share")
-        if count and own.count + count > _SHARE * free_bytes:
-            raise self._refusal("share")
+    def add(self, caller: str, *, images: int = 0, count: int = 0) -> int:
+        """Takes room for images and bytes; returns how many images are in the house then.
+
+        Raises RequestProblem 503.
+        """
+        if images:
+            self._check_images(caller, images)
+        if count:
+            self._check_bytes(caller, count)
         self._move(caller, images, count)
+        return self._held.images
+
+    def _check_images(self, caller: str, images: int) -> None:
+        free = self.limit - self._held.images
+        if free <= 0 or self._held.images + images > self._max_images:
+            raise self._refusal("images")
+        if self._of(caller).images + images > _SHARE * free:
+            raise self._refusal("share")
+
+    def _check_bytes(self, caller: str, count: int) -> None:
+        free = self._max_bytes - self._held.count
+        if count > free:
+            raise self._refusal("bytes")
+        if self._of(caller).count + count > _SHARE * free:
+            raise self._refusal("share")
+
+    def _of(self, caller: str) -> _Held:
+        return self._by_caller.get(caller, _Held())
 
     def remove(self, caller: str, *, images: int, count: int) -> None:
         """Gives room back."""
         self._move(caller, -images, -count)
 
-    def observe(self, seconds: float) -> None:
-        """Learns from an image that was in the house for some seconds and reached a model."""
-        # Little's law: time in the house = images in the house times time per image.
-        measured = seconds / max(1, self._held.images)
-        self._seconds_per_image += _SMOOTHING * (measured - self._seconds_per_image)
+    def observe(self, seconds: float, images: int) -> None:
+        """Learns from a request that a model answered: how long it was in the house, and how many
+        images were there when it came, its own among them.
+        """
+        self._costs.append(seconds / images)
+        self._seconds_per_image = float(np.percentile(self._costs, _PERCENTILE))
         get_metrics().admission_limit.set(self.limit)
 
     def _move(self, caller: str, images: int, count: int) -> None:
@@ -115,7 +138,7 @@ class Ticket:
     def __init__(self, admission: Admission, caller: str) -> None:
         self._admission, self._caller = admission, caller
         self._images = self._bytes = 0
-        self._started = time.monotonic()
+        self._came, self._found = time.monotonic(), 1
 
     def add_bytes(self, count: int) -> None:
         """Takes room for bytes of the body. Raises RequestProblem 503."""
@@ -124,13 +147,13 @@ class Ticket:
 
     def add_images(self, count: int) -> None:
         """Takes room for the images of the request. Raises RequestProblem 503."""
-        self._admission.add(self._caller, images=count)
+        self._found = self._admission.add(self._caller, images=count)
+        self._came = time.monotonic()
         self._images += count
-        self._started = time.monotonic()
 
     def served(self) -> None:
         """Says that the images reached a model, so that their time tells its speed."""
-        self._admission.observe(time.monotonic() - self._started)
+        self._admission.observe(time.monotonic() - self._came, self._found)
 
     def close(self) -> None:
         """Gives the room back."""

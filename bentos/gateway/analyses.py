@@ -11,7 +11,6 @@ from pydantic.json_schema import SkipJsonSchema
 
 from bentos.gateway import problems
 from bentos.gateway.admission import Admission, Ticket
-from bentos.gateway.callers import caller_of
 from bentos.gateway.patience import Deadline, while_connected
 from bentos.gateway.pipeline import Heatmaps, Job, Pipeline
 from bentos.gateway.uploads import FIELD, read_uploads
@@ -19,6 +18,9 @@ from bentos.settings import Settings
 from chestxray.containers import MEDIA_TYPES
 from chestxray.errors import AnalysisError
 from chestxray.results import Analysis, BatchAnalysis, Problem
+
+PATHS = ("/v1/analyses", "/v1/analyses/batch")
+"""What takes room, of one image and of several."""
 
 _FORM_OVERHEAD_BYTES = 64 * 1024
 """Room for boundaries and part headers around the image itself, which has its own limit."""
@@ -42,9 +44,9 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
     read = partial(read_uploads, pause=settings.body_timeout_seconds)
 
     def admit(request: Request) -> AbstractContextManager[Ticket]:
-        return admission.admit(caller_of(request.scope, settings.trusted_proxies))
+        return admission.admit(request.scope["state"]["caller"])
 
-    @router.post("/v1/analyses", response_model=Analysis, **_ONE)
+    @router.post(PATHS[0], response_model=Analysis, **_ONE)
     async def analyse(
         request: Request, options: Annotated[Options, Query()], timeout_ms: Timeout = None
     ) -> Any:
@@ -63,7 +65,7 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
                         return Response(await pipeline.draw(job), media_type="image/png")
         return job.result
 
-    @router.post("/v1/analyses/batch", response_model=BatchAnalysis, **_BATCH)
+    @router.post(PATHS[1], response_model=BatchAnalysis, **_BATCH)
     async def analyse_batch(
         request: Request, options: Annotated[Options, Query()], timeout_ms: Timeout = None
     ) -> BatchAnalysis:

@@ -7,17 +7,14 @@ SIGTERM, and its protocol is replaced before the first connection comes.
 
 import asyncio
 import signal
-import uuid
+from http import HTTPStatus
 from typing import Any
 
 import uvicorn
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bentos.gateway.problems import ambiguous_length
 from bentos.settings import Settings
 
-_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_MAX_HEADER_BYTES = 64 * 1024
 
 
 def running_server() -> uvicorn.Server | None:
@@ -28,8 +25,6 @@ def running_server() -> uvicorn.Server | None:
 
 def guard(config: uvicorn.Config, settings: Settings) -> None:
     """Makes connections guarded that come from now on."""
-    if not config.loaded:
-        config.load()
     config.http_protocol_class = guarded(
         config.http_protocol_class,
         header_timeout=settings.header_timeout_seconds,
@@ -37,29 +32,14 @@ def guard(config: uvicorn.Config, settings: Settings) -> None:
     )
 
 
-class OneLength:
-    """Refuses a request whose body has two lengths, on every route, and ends its connection.
-
-    A proxy in front may have taken the other one, and what is left for a request (RFC 9112, 6.1).
+def guarded(protocol: type[Any], *, header_timeout: float, max_connections: int) -> type[Any]:
+    """A protocol class of uvicorn's with limits on headers, in time and size, and a bound on
+    connections.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self.app
-        if scope["type"] == "http":
-            headers = Headers(scope=scope)
-            if "transfer-encoding" in headers and "content-length" in headers:
-                app = ambiguous_length(uuid.uuid4().hex)
-        await app(scope, receive, send)
-
-
-def guarded(protocol: type[Any], *, header_timeout: float, max_connections: int) -> type[Any]:
-    """A protocol class of uvicorn's with a time limit on headers and a bound on connections."""
-
     class Guarded(protocol):  # type: ignore[misc]
-        _timer: asyncio.TimerHandle | None = None
+        _timer: asyncio.TimerHandle | None = None  # while headers are waited for
+        _header_bytes = 0
 
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
@@ -75,12 +55,17 @@ def guarded(protocol: type[Any], *, header_timeout: float, max_connections: int)
             super().data_received(data)
             if self.cycle is not before:  # the headers are complete
                 self._stop_timer()
+            elif self._timer is not None:
+                self._header_bytes += len(data)
+                if self._header_bytes > _MAX_HEADER_BYTES:
+                    self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_timer()
             super().connection_lost(exc)
 
         def _start_timer(self) -> None:
+            self._header_bytes = 0
             self._timer = self.loop.call_later(header_timeout, self._time_out)
 
         def _stop_timer(self) -> None:
@@ -89,8 +74,12 @@ def guarded(protocol: type[Any], *, header_timeout: float, max_connections: int)
                 self._timer = None
 
         def _time_out(self) -> None:
-            self._timer = None
-            self.transport.write(_TIMED_OUT)
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+
+        def _refuse(self, status: HTTPStatus) -> None:
+            self._stop_timer()
+            line = f"HTTP/1.1 {status} {status.phrase}\r\n"
+            self.transport.write(f"{line}Connection: close\r\nContent-Length: 0\r\n\r\n".encode())
             self.transport.close()
 
     return Guarded

@@ -11,8 +11,17 @@ from opentelemetry.trace import Span, format_trace_id
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bentos.gateway import analyses
+from bentos.gateway.admission import Admission
+from bentos.gateway.callers import Networks, caller_of
 from bentos.gateway.drain import Drain
-from bentos.gateway.problems import drained, internal_error
+from bentos.gateway.problems import (
+    RequestProblem,
+    ambiguous_length,
+    drained,
+    internal_error,
+    refused,
+)
 from bentos.gateway.tracing import request_span, traceparent
 from bentos.metrics import get_metrics
 
@@ -20,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 METRICS = "/metrics"
 """Answered to the very end."""
+_PROBES = ("/livez", "/readyz", "/healthz")
+"""BentoML's; neither counted nor logged."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LINGER_SECONDS, _LINGER_BYTES = 5.0, 2**30
@@ -30,13 +41,19 @@ _HEADERS = {
 
 
 class Edge:
-    """Wraps the app. An exception that got here would hang its client for minutes (trap 16)."""
+    """Wraps the app and all that BentoML has around it: what is refused here costs least.
 
-    def __init__(self, app: ASGIApp, drain: Drain) -> None:
+    An exception that left BentoML would hang its client for minutes (trap 16).
+    """
+
+    def __init__(
+        self, app: ASGIApp, drain: Drain, admission: Admission, trusted_proxies: Networks
+    ) -> None:
         self.app, self.drain = app, drain
+        self._admission, self._trusted_proxies = admission, trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or (scope["path"] in _PROBES and not _has_two_lengths(scope)):
             await self.app(scope, receive, send)
             return
         with request_span(scope["method"], Headers(scope=scope)) as span, self.drain.request():
@@ -47,15 +64,36 @@ class Edge:
                 exchange.measure()
 
     async def _answer(self, scope: Scope, exchange: "_Exchange") -> None:
-        closed = self.drain.closed and scope["path"] != METRICS
-        app = drained(exchange.request_id) if closed else self.app
         try:
+            app = self._refusal(scope, exchange) or self.app
             await app(scope, exchange.receive, exchange.send)
         except Exception:
             logger.exception("request %s failed", exchange.request_id)
             if exchange.status is None:
                 answer = internal_error(exchange.request_id)
                 await answer(scope, exchange.receive, exchange.send)
+
+    def _refusal(self, scope: Scope, exchange: "_Exchange") -> ASGIApp | None:
+        if _has_two_lengths(scope):
+            return ambiguous_length(exchange.request_id)
+        if self.drain.closed and scope["path"] != METRICS:
+            return drained(exchange.request_id)
+        if scope["path"] in analyses.PATHS and scope["method"] == "POST":
+            exchange.route = scope["path"]
+            caller = scope["state"]["caller"] = caller_of(scope, self._trusted_proxies)
+            try:
+                self._admission.check(caller)
+            except RequestProblem as problem:
+                return refused(problem, exchange.request_id)
+        return None
+
+
+def _has_two_lengths(scope: Scope) -> bool:
+    """A proxy in front may have taken the other one, and what is left for a request (RFC 9112,
+    6.1).
+    """
+    names = {name for name, _ in scope["headers"]}
+    return {b"transfer-encoding", b"content-length"} <= names
 
 
 class _Exchange:
@@ -68,6 +106,7 @@ class _Exchange:
         given = headers.get("x-request-id", "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         self.status: int | None = None
+        self.route = ""  # until the app has found it
         self._scope, self._receive, self._send = scope, receive, send
         self._drain, self._span = drain, span
         self._body_comes = headers.get("expect", "").lower() != "100-continue"
@@ -114,7 +153,7 @@ class _Exchange:
 
     def measure(self) -> None:
         """Counts the request and logs it: by route, never by path, name or address."""
-        route = getattr(self._scope.get("route"), "path", "") or "unmatched"
+        route = getattr(self._scope.get("route"), "path", "") or self.route or "unmatched"
         outcome = self._state["outcome"] or outcome_of(self.status)
         seconds = time.monotonic() - self._started
         metrics = get_metrics()

@@ -114,6 +114,12 @@ def ambiguous_length(request_id: str) -> JSONResponse:
     return _answer(problem, {"Connection": "close"})
 
 
+def refused(error: RequestProblem, request_id: str) -> JSONResponse:
+    """The answer to a request that is to blame, or that there is no room for."""
+    problem = _problem(error.status, error.code, error.detail, request_id, **error.more)
+    return _answer(problem, error.headers)
+
+
 def drained(request_id: str) -> JSONResponse:
     """The answer once the service stops and takes nothing more."""
     detail = "the service is about to stop; try again, another one answers"
@@ -139,10 +145,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestProblem)
     def on_request_problem(request: Request, error: RequestProblem) -> JSONResponse:
-        problem = _problem(
-            error.status, error.code, error.detail, _request_id(request), **error.more
-        )
-        return _answer(problem, error.headers)
+        return refused(error, _request_id(request))
 
     @app.exception_handler(RequestValidationError)
     def on_invalid_parameter(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -6,12 +6,13 @@ from functools import cache
 
 import bentoml
 from bentoml.exceptions import BentoMLException
+from fastapi import FastAPI
 
 from bentos import heartbeat
 from bentos.covid_classifier.service import CovidClassifier
 from bentos.gateway.admission import Admission
 from bentos.gateway.app import create_app
-from bentos.gateway.connections import OneLength, guard, running_server
+from bentos.gateway.connections import guard, running_server
 from bentos.gateway.drain import Drain, Signals
 from bentos.gateway.edge import Edge
 from bentos.gateway.pipeline import Pipeline, Served
@@ -41,25 +42,30 @@ def _drain() -> Drain:
     return Drain(delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds)
 
 
-def _build() -> Edge:
+@cache
+def _admission() -> Admission:
     settings = get_settings()
-    served = [
-        Served(checkpoints.read_card(path), checkpoints.verified_digest(path, digest))
-        for path, digest in settings.checkpoints
-    ]
-    admission = Admission(
+    return Admission(
         max_images=settings.max_images_in_flight,
         max_bytes=settings.max_bytes_in_flight,
         queue_seconds=settings.queue_seconds,
         smallest=settings.max_images_per_batch,
     )
+
+
+def _build() -> FastAPI:
+    settings = get_settings()
+    served = [
+        Served(checkpoints.read_card(path), checkpoints.verified_digest(path, digest))
+        for path, digest in settings.checkpoints
+    ]
     pipeline = Pipeline(
         remote_runners,
         served,
         limits=settings.limits,
         decode_threads=settings.decode_threads,
     )
-    return Edge(create_app(pipeline, admission, settings), _drain())
+    return create_app(pipeline, _admission(), settings)
 
 
 # Its access log would have callers' addresses and paths, its metrics a label for every path
@@ -82,7 +88,13 @@ class Gateway:
         """Bounds what a connection may do, makes signals drain before they stop, and logs."""
         logging.getLogger("bentos").setLevel(logging.INFO)  # BentoML shows others' warnings alone
         if server := running_server():
-            guard(server.config, get_settings())
+            config = server.config
+            if not config.loaded:
+                config.load()
+            guard(config, get_settings())
+            config.loaded_app = Edge(
+                config.loaded_app, _drain(), _admission(), get_settings().trusted_proxies
+            )
             Signals(_drain(), server).install()
 
     @bentoml.on_startup
@@ -108,6 +120,3 @@ class Gateway:
 
     async def __is_ready__(self) -> bool:
         return not _drain().begun and self._connected() and await remote_runners().ready()
-
-
-Gateway.add_asgi_middleware(OneLength)  # type: ignore[attr-defined]  # around BentoML's routes, too

@@ -76,7 +76,8 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
         limits=settings.limits,
         decode_threads=settings.decode_threads,
     )
-    return Edge(create_app(pipeline, admission, settings), Drain(delay=0, timeout=1))
+    app = create_app(pipeline, admission, settings)
+    return Edge(app, Drain(delay=0, timeout=1), admission, settings.trusted_proxies)
 
 
 def client_of(app: Edge) -> httpx.AsyncClient:
