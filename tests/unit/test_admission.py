@@ -13,10 +13,10 @@ def admission_of(images: int, count: int = 1000, seconds: float = 1e6) -> Admiss
     return Admission(max_images=images, max_bytes=count, queue_seconds=seconds, smallest=1)
 
 
-def after(admission: Admission, *, seconds: float, times: int = 200) -> Admission:
-    """The same, once it has seen images that each stayed some seconds."""
+def after(admission: Admission, *, seconds: float, images: int = 1, times: int = 200) -> Admission:
+    """The same, once requests each stayed some seconds in a house of so many images."""
     for _ in range(times):
-        admission.observe(seconds)
+        admission.observe(seconds, images)
     return admission
 
 
@@ -25,14 +25,14 @@ def full(seconds: float, images: int) -> Admission:
     admission = admission_of(images)
     for i in range(images):
         admission.add(str(i), images=1)
-    return after(admission, seconds=seconds)
+    return after(admission, seconds=seconds, images=images)
 
 
 def test_retry_after_is_the_time_that_the_queue_takes() -> None:
     admission = full(seconds=8.0, images=16)
 
-    with pytest.raises(RequestProblem) as caught, admission.admit("x"):
-        pass
+    with pytest.raises(RequestProblem) as caught:
+        admission.check("x")
 
     assert 8 <= int(caught.value.headers["Retry-After"]) <= 13
 
@@ -63,6 +63,16 @@ def test_bound_is_what_is_done_in_the_time_to_wait(seconds: float, limit: int) -
     admission = after(admission_of(100, seconds=2.0), seconds=seconds)
 
     assert admission.limit == pytest.approx(limit, abs=1)
+
+
+def test_bound_follows_those_that_wait_longest() -> None:
+    """Images that the filter rejects leave early, and the classifier's queue grows all the same."""
+    admission = admission_of(100, seconds=2.0)
+    for _ in range(100):
+        after(admission, seconds=0.1, images=10, times=9)
+        after(admission, seconds=1.0, images=10, times=1)
+
+    assert admission.limit == pytest.approx(20, abs=1)
 
 
 def take(admission: Admission, caller: str, images: int) -> int:
@@ -118,10 +128,19 @@ def test_bytes_are_shared_as_images_are() -> None:
 def test_time_counts_from_when_the_body_is_there() -> None:
     admission = admission_of(10, seconds=2.0)
     ticket = Ticket(admission, "x")
-    ticket._started = time.monotonic() - 1000
+    ticket._came = time.monotonic() - 1000
 
     ticket.add_images(1)
-    for _ in range(100):
+    for _ in range(200):
         ticket.served()
 
     assert admission.limit == 10
+
+
+def test_what_would_not_get_in_is_refused_before_it_is_read() -> None:
+    admission = admission_of(9)
+    take(admission, "greedy", 1000)
+
+    with pytest.raises(RequestProblem):
+        admission.check("greedy")
+    admission.check("modest")
