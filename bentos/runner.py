@@ -4,22 +4,20 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from bentos.metrics import get_metrics
-from bentos.settings import LONGEST_REQUEST_SECONDS, Settings, get_settings
+from bentos.settings import LONGEST_REQUEST_SECONDS, get_settings
 from chestxray import checkpoints
+from chestxray.checkpoints import Card
+from chestxray.engines import Engine, Images, Outputs, open_engine
 from chestxray.errors import CheckpointError
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 logger = logging.getLogger(__name__)
 
-Images = npt.NDArray[np.uint8]  # (B, 1, SIZE, SIZE)
 Rows = npt.NDArray[np.void]  # (B,) of a structured dtype with a field `ok`
 
 BENTOML_TIMEOUT_SECONDS = 2 * LONGEST_REQUEST_SECONDS
@@ -38,32 +36,40 @@ MAX_QUEUE_MS = 1000 * BENTOML_TIMEOUT_SECONDS
 
 
 class Runner:
-    """Loads one checkpoint, warms it up, and answers batches with one row per image."""
+    """Answers batches with one row per image; warm from the start."""
 
     def __init__(
         self,
-        network: "nn.Module",
+        engine: Engine,
+        card: Card,
+        row: np.dtype[np.void],
+        answer: Callable[[Outputs, Card], Outputs],
+    ) -> None:
+        """`answer` makes a row's fields from what the engine gives. Raises CheckpointError."""
+        self.card = card
+        self._engine, self._row, self._answer = engine, row, answer
+        self._warm_up(get_settings().max_model_batch)
+
+    @classmethod
+    def load(
+        cls,
+        architecture: str,
         checkpoint: Path,
         row: np.dtype[np.void],
-        answer: Callable[[Any, checkpoints.Card], dict[str, "Tensor"]],
+        answer: Callable[[Outputs, Card], Outputs],
         *,
         wanted_digest: str = "",
-    ) -> None:
-        import torch
-
-        started = time.monotonic()
-        settings = get_settings()
-        # More threads than cores wait for each other at the end of every layer.
-        torch.set_num_threads(settings.torch_threads or max(1, torch.get_num_threads() // 2))
+    ) -> Self:
+        """Loads a checkpoint, verified, on the device of the settings. Raises CheckpointError."""
+        started, settings = time.monotonic(), get_settings()
         digest = checkpoints.verified_digest(checkpoint, wanted_digest)
-        self.card = checkpoints.read_card(checkpoint)
-        self.device = _device(settings)
-        network = checkpoints.load(checkpoint, network).eval()
-        self._network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._row, self._answer = row, answer
-        self._warm_up(settings.max_model_batch)
-        get_metrics().model_load_seconds.labels(self.card.name).set(time.monotonic() - started)
-        get_metrics().model_info.labels(self.card.name, self.card.version, digest).set(1)
+        card = checkpoints.read_card(checkpoint)
+        threads = settings.model_threads
+        engine = open_engine(checkpoint, architecture, device=settings.device, threads=threads)
+        runner = cls(engine, card, row, answer)
+        get_metrics().model_load_seconds.labels(card.name).set(time.monotonic() - started)
+        get_metrics().model_info.labels(card.name, card.version, digest).set(1)
+        return runner
 
     def __call__(self, images: Images) -> Rows:
         """Answers every image apart: where one fails, the others of its batch do not."""
@@ -86,27 +92,14 @@ class Runner:
                 logger.exception("one image failed in %s", name)
                 return np.zeros(1, self._row)
             logger.warning("%s images failed in %s (%s); halved", count, name, type(error).__name__)
-        self._free_memory()
+        self._engine.free_memory()
         return np.concatenate([self._infer_in_halves(half) for half in np.array_split(images, 2)])
 
-    def _free_memory(self) -> None:
-        import torch
-
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-
     def _infer(self, images: Images) -> Rows:
-        import torch
-
-        on_gpu = self.device.type == "cuda"
-        half = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float16
-        with torch.inference_mode(), torch.autocast("cuda", half, enabled=on_gpu):
-            # BentoML hands out read-only buffers; torch warns of those, and nothing writes here.
-            tensor = torch.from_numpy(images if images.flags.writeable else images.copy())
-            fields = self._answer(self._network(tensor.to(self.device)), self.card)
+        fields = self._answer(self._engine(images), self.card)
         rows = np.zeros(len(images), self._row)
         for name, values in fields.items():
-            rows[name] = values.float().cpu().numpy()
+            rows[name] = values
         finite = [np.isfinite(rows[name]).reshape(len(rows), -1).all(axis=1) for name in fields]
         rows["ok"] = np.logical_and.reduce(finite)
         return rows
@@ -114,7 +107,7 @@ class Runner:
     def _warm_up(self, largest: int) -> None:
         size = self.card.preprocessing.size
         sizes = {1, largest}
-        if self.device.type == "cuda":  # kernels are chosen for each size
+        if self._engine.on_gpu:  # kernels are chosen for each size
             sizes |= {2**i for i in range(largest.bit_length())}
         for batch in sorted(sizes):
             rows = self._infer(np.zeros((batch, 1, size, size), np.uint8))
@@ -122,9 +115,7 @@ class Runner:
                 raise CheckpointError(f"{self.card.name} gives no finite answer to a blank image")
 
 
-def _device(settings: Settings) -> Any:
-    import torch
-
-    if settings.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(settings.device)
+def softmax(logits: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
+    """Probabilities (B, C) of logits (B, C) at a temperature (Guo et al. 2017, section 4.2)."""
+    powers = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+    return powers / powers.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]

@@ -27,8 +27,8 @@ class Settings(BaseSettings):
 
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """Where the networks run: auto takes the first CUDA device, or the CPU where there is none."""
-    torch_threads: int = Field(default=0, ge=0)
-    """CPU threads of each of the two runners; 0 gives each half of the cores."""
+    model_threads: int = Field(default=0, ge=0)
+    """CPU threads of each of the two runners; 0 is one for each core."""
     filter_checkpoint: Path = _HERE / "xray_filter" / "weights.safetensors"
     """Weights and card of the X-ray filter."""
     classifier_checkpoint: Path = _HERE / "covid_classifier" / "weights.safetensors"

@@ -111,15 +111,24 @@ def read_card(path: Path) -> Card:
         raise CheckpointError(f"{path.name} is no checkpoint of chestxray: {error}") from error
 
 
+def check_architecture(path: Path, wanted: str) -> None:
+    """Raises CheckpointError where a checkpoint is of another architecture."""
+    _check(path, read_card(path), "architecture", wanted)
+
+
+def _check(path: Path, card: Card, fact: str, wanted: Any) -> None:
+    held = getattr(card, fact)
+    if held != wanted:
+        raise CheckpointError(f"{path.name} has {fact} {held}; {wanted} is needed")
+
+
 def load(path: Path, network: Network) -> Network:
     """Fills the network, which must be what the card says. Raises CheckpointError."""
     from safetensors.torch import load_model
 
     card = read_card(path)
     for fact in ("architecture", "preprocessing", "labels"):
-        held, wanted = getattr(card, fact), getattr(network, fact)
-        if held != wanted:
-            raise CheckpointError(f"{path.name} has {fact} {held}; {wanted} is needed")
+        _check(path, card, fact, getattr(network, fact))
     try:
         load_model(network, path)  # type: ignore[arg-type]
     except (RuntimeError, SafetensorError) as error:

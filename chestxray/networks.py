@@ -97,3 +97,10 @@ class CovidClassifierNet(nn.Module):
             embedding = maps.mean(dim=(2, 3))
             projection = (embedding - self.projection_mean) @ self.projection_axes.T
         return Reading(logits, cam, embedding, projection)
+
+
+Network = XRayFilterNet | CovidClassifierNet
+
+BY_ARCHITECTURE: dict[str, type[Network]] = {
+    network.architecture: network for network in (XRayFilterNet, CovidClassifierNet)
+}

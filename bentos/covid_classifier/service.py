@@ -1,23 +1,18 @@
 """CovidClassifier: three probabilities, the class activation maps, a place in the projection."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import bentoml
 import numpy as np
 
 from bentos import heartbeat
-from bentos.runner import MAX_QUEUE_MS, RUNNER_OPTIONS, Runner
+from bentos.runner import MAX_QUEUE_MS, RUNNER_OPTIONS, Runner, softmax
 from bentos.settings import get_settings
+from chestxray.checkpoints import Card
+from chestxray.engines import Outputs
 from chestxray.labels import FINDINGS
 from chestxray.preprocessing import SIZE
 from chestxray.projection import PROJECTION_AXES
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from chestxray.checkpoints import Card
-    from chestxray.networks import Reading
 
 GRID = SIZE // 16  # the stem halves the side twice, each of two transitions once more
 ROW = np.dtype(
@@ -30,12 +25,12 @@ ROW = np.dtype(
 )
 
 
-def answer(reading: "Reading", card: "Card") -> dict[str, "Tensor"]:
+def answer(reading: Outputs, card: Card) -> Outputs:
     """Turns a reading of (B, ...) into the fields of ROW."""
     return {
-        "probabilities": (reading.logits / card.temperature).softmax(dim=1),
-        "cam": reading.cam,
-        "projection": reading.projection,
+        "probabilities": softmax(reading["logits"], card.temperature),
+        "cam": reading["cam"],
+        "projection": reading["projection"],
     }
 
 
@@ -44,11 +39,9 @@ class CovidClassifier:
     """The runner of the classifier network."""
 
     def __init__(self) -> None:
-        from chestxray.networks import CovidClassifierNet
-
         settings = get_settings()
-        self._runner = Runner(
-            CovidClassifierNet(),
+        self._runner = Runner.load(
+            "densenet121_blocks123",
             settings.classifier_checkpoint,
             ROW,
             answer,

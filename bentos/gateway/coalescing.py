@@ -17,7 +17,8 @@ from opentelemetry.trace import SpanContext
 
 from bentos.gateway import tracing
 from bentos.metrics import get_metrics
-from bentos.runner import Images, Rows
+from bentos.runner import Rows
+from chestxray.engines import Images
 from chestxray.errors import ModelUnavailable
 
 Ask = Callable[[Images], Awaitable[Rows]]

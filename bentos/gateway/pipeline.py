@@ -17,9 +17,10 @@ from bentos.gateway.runners import Runners
 from bentos.gateway.tracing import stage_span
 from bentos.gateway.uploads import Upload
 from bentos.metrics import get_metrics
-from bentos.runner import Images, Rows
+from bentos.runner import Rows
 from chestxray import cam
 from chestxray.checkpoints import Card
+from chestxray.engines import Images
 from chestxray.errors import AnalysisError, CheckpointError, ModelUnavailable, NotAnXRay
 from chestxray.images import Limits, decode
 from chestxray.labels import FINDINGS, VERDICTS, Finding, Verdict

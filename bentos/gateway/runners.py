@@ -11,8 +11,9 @@ import numpy as np
 from bentoml.exceptions import BentoMLException
 
 from bentos.gateway.coalescing import Coalescer, ConnectionLost
-from bentos.runner import Images, Rows
+from bentos.runner import Rows
 from bentos.settings import LONGEST_REQUEST_SECONDS
+from chestxray.engines import Images
 from chestxray.errors import CheckpointError, ModelUnavailable
 from chestxray.preprocessing import SIZE
 

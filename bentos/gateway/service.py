@@ -1,6 +1,7 @@
 """Gateway: the entry service. It decodes, asks both models, and answers; it loads no model."""
 
 import asyncio
+import gc
 import logging
 from functools import cache
 
@@ -100,6 +101,8 @@ class Gateway:
     @bentoml.on_startup
     async def start_warm_up(self) -> None:
         """Warms the runners in the background: the port opens, readiness follows."""
+        gc.collect()
+        gc.freeze()  # what was imported stays; looking through all of it stops everyone for long
         self._heartbeat = asyncio.create_task(heartbeat.beat())
         self._warm_up = asyncio.create_task(self._warm())
 

@@ -1,27 +1,23 @@
 """XRayFilter: which verdict has an image, and how sure is it?"""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import bentoml
 import numpy as np
 
 from bentos import heartbeat
-from bentos.runner import MAX_QUEUE_MS, RUNNER_OPTIONS, Runner
+from bentos.runner import MAX_QUEUE_MS, RUNNER_OPTIONS, Runner, softmax
 from bentos.settings import get_settings
+from chestxray.checkpoints import Card
+from chestxray.engines import Outputs
 from chestxray.labels import VERDICTS
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from chestxray.checkpoints import Card
 
 ROW = np.dtype([("ok", "?"), ("probabilities", "f4", (len(VERDICTS),))])
 
 
-def answer(logits: "Tensor", card: "Card") -> dict[str, "Tensor"]:
+def answer(outputs: Outputs, card: Card) -> Outputs:
     """Turns logits (B, 7) into the fields of ROW."""
-    return {"probabilities": (logits / card.temperature).softmax(dim=1)}
+    return {"probabilities": softmax(outputs["logits"], card.temperature)}
 
 
 @bentoml.service(**RUNNER_OPTIONS)
@@ -29,11 +25,9 @@ class XRayFilter:
     """The runner of the filter network."""
 
     def __init__(self) -> None:
-        from chestxray.networks import XRayFilterNet
-
         settings = get_settings()
-        self._runner = Runner(
-            XRayFilterNet(),
+        self._runner = Runner.load(
+            "mobilenet_v2",
             settings.filter_checkpoint,
             ROW,
             answer,

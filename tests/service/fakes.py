@@ -14,10 +14,11 @@ from bentos.gateway.app import create_app
 from bentos.gateway.drain import Drain
 from bentos.gateway.edge import Edge
 from bentos.gateway.pipeline import Pipeline, Served
-from bentos.runner import Images, Rows
+from bentos.runner import Rows
 from bentos.settings import Settings
 from bentos.xray_filter.service import ROW as FILTER_ROW
 from chestxray import checkpoints
+from chestxray.engines import Images
 from chestxray.labels import VERDICTS, Verdict
 from chestxray.results import DISCLAIMER, Problem
 from tests.phantoms import encode

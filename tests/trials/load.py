@@ -1,13 +1,15 @@
 """Clients that post images and remember what they were answered."""
 
 import asyncio
+import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlsplit
 
-import aiohttp
+import httptools
 import numpy as np
 
 from tests.conftest import ROOT
@@ -19,7 +21,9 @@ TOLERANCE = 1e-4 + 1e-9
 """Of what is answered, which has four digits."""
 
 IMAGES = [path.read_bytes() for path in sorted((ROOT / "web" / "examples").glob("*.jpg"))]
-_TIMEOUT = aiohttp.ClientTimeout(total=70)
+_TIMEOUT_SECONDS = 70.0
+_IDLE_SECONDS = 3.0
+"""Below the server's own 5 s, or a connection may close under the next request (trap 2)."""
 
 Post = Callable[[int], Awaitable["Answer"]]
 
@@ -54,6 +58,11 @@ class Answers:
     def served(self) -> list[Answer]:
         return [each for each in self.all if each.served]
 
+    def rate(self, start: float, seconds: float) -> float:
+        """Images a second that were served within some seconds."""
+        ends = (each.at + each.seconds for each in self.served)
+        return sum(start <= end < start + seconds for end in ends) / seconds
+
     def statuses(self) -> dict[int, int]:
         """How many there were of each status."""
         return dict(sorted(Counter(each.status for each in self.all).items()))
@@ -75,46 +84,113 @@ def same(one: Answer, other: Answer) -> bool:
     )
 
 
+@dataclass
+class _Reply:
+    status: int
+    retry_after: float
+    body: bytes
+
+
+class _Connection(asyncio.Protocol):
+    """One connection of HTTP/1.1. The service shares the cores with its clients here, and a common
+    client library takes as long to be refused as the service to refuse.
+    """
+
+    def __init__(self) -> None:
+        self.usable, self.idle_since = True, 0.0
+        self._parser = httptools.HttpResponseParser(self)
+        self._reply: asyncio.Future[_Reply] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    async def ask(self, request: bytes, body: bytes) -> _Reply:
+        """Raises ConnectionError where it breaks before the answer is whole."""
+        self._reply = asyncio.get_running_loop().create_future()
+        self._retry_after, self._body = 0.0, b""
+        self.transport.writelines([request, body])
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            return await self._reply
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"retry-after":
+            self._retry_after = float(value)
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        self.usable = self._parser.should_keep_alive()
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_result(
+                _Reply(self._parser.get_status_code(), self._retry_after, self._body)
+            )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.usable = False
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(ConnectionError("the connection broke"))
+
+
 class Client:
     """Keeps connections to one or more services, and posts to the one that it is told."""
 
     def __init__(self, url: Callable[[], str]) -> None:
         self._url = url
         self.answers = Answers()
-        self._session: aiohttp.ClientSession | None = None
+        self._idle: defaultdict[str, list[_Connection]] = defaultdict(list)
 
     async def __aenter__(self) -> "Client":
-        # Below the server's own 5 s, or a connection may close under the next request (trap 2).
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=3)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._session is not None
-        await self._session.close()
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.transport.close()
 
     async def post(self, image: int) -> Answer:
         """Posts one image, once."""
-        assert self._session is not None
         started = time.monotonic()
-        headers = {"Content-Type": "image/jpeg"}
         try:
-            async with self._session.post(
-                f"{self._url()}/v1/analyses", data=IMAGES[image], headers=headers
-            ) as reply:
-                body = await reply.json(content_type=None)
-                answer = Answer(
-                    image,
-                    started,
-                    time.monotonic() - started,
-                    reply.status,
-                    float(reply.headers.get("Retry-After", 0)),
-                    _scores(body) if reply.status in SERVED else (),
-                )
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+            reply = await self._ask(self._url(), IMAGES[image])
+            scores = _scores(json.loads(reply.body)) if reply.status in SERVED else ()
+            seconds = time.monotonic() - started
+            answer = Answer(image, started, seconds, reply.status, reply.retry_after, scores)
+        except (OSError, TimeoutError, ValueError, httptools.HttpParserError):
             answer = Answer(image, started, time.monotonic() - started, LOST)
         self.answers.all.append(answer)
         return answer
+
+    async def _ask(self, url: str, body: bytes) -> _Reply:
+        connection = await self._connection(url)
+        head = f"POST /v1/analyses HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n"
+        about = f"Content-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
+        try:
+            reply = await connection.ask((head + about).encode(), body)
+        except BaseException:
+            connection.transport.abort()
+            raise
+        if connection.usable:
+            connection.idle_since = time.monotonic()
+            self._idle[url].append(connection)
+        else:
+            connection.transport.close()
+        return reply
+
+    async def _connection(self, url: str) -> _Connection:
+        idle = self._idle[url]
+        while idle:
+            connection = idle.pop()
+            if connection.usable and time.monotonic() - connection.idle_since < _IDLE_SECONDS:
+                return connection
+            connection.transport.close()
+        place = urlsplit(url)
+        loop = asyncio.get_running_loop()
+        _, opened = await loop.create_connection(_Connection, place.hostname, place.port)
+        return opened
 
     async def insist(self, image: int) -> Answer:
         """Posts one image until it is served, and obeys Retry-After."""

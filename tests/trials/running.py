@@ -1,11 +1,12 @@
 """How a trial is run as a command: a service of its own, a table, an exit code."""
 
 import argparse
-import asyncio
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+
+import uvloop
 
 from tests.service.server import Server, serve
 from tests.trials.table import Table
@@ -32,7 +33,7 @@ def run(
     )
     parser.add_argument("--seconds", type=float, default=seconds)
     flags = parser.parse_args()
-    table = asyncio.run(trial(flags.seconds))
+    table = uvloop.run(trial(flags.seconds))
     table.write()
     print(table.render())
     sys.exit(not table.met)

@@ -7,7 +7,8 @@ import pytest
 
 from bentos.gateway.coalescing import Ask, Coalescer, ConnectionLost
 from bentos.metrics import get_metrics
-from bentos.runner import Images, Rows
+from bentos.runner import Rows
+from chestxray.engines import Images
 from chestxray.errors import ModelUnavailable
 
 POISON = 99

@@ -1,0 +1,137 @@
+"""What runs a network: ONNX Runtime on a CPU, PyTorch on a GPU. Arrays go in, arrays come out."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from chestxray import checkpoints
+from chestxray.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+logger = logging.getLogger(__name__)
+
+Images = npt.NDArray[np.uint8]  # (B, 1, SIZE, SIZE)
+Outputs = dict[str, npt.NDArray[np.float32]]  # each (B, ...)
+
+GRAPHS = Path(__file__).parent / "graphs"
+"""One graph for each architecture, without weights; `python -m training.graphs` writes them."""
+INPUT = "images"
+"""A graph's input."""
+
+
+class Engine(Protocol):
+    """A network with its weights, on one device."""
+
+    on_gpu: bool
+
+    def __call__(self, images: Images) -> Outputs:
+        """Returns everything that the network answers, by name."""
+
+    def free_memory(self) -> None:
+        """Gives back what the device keeps for later."""
+
+
+class OnnxEngine:
+    """The graph of an architecture, filled with a checkpoint's weights; float32.
+
+    On two cores without AVX-512 it takes a third less time than eager PyTorch for the classifier,
+    two thirds less for the filter, and is there in a tenth of a second in place of three.
+    """
+
+    on_gpu = False
+
+    def __init__(self, checkpoint: Path, architecture: str, *, threads: int = 0) -> None:
+        """Raises CheckpointError where the checkpoint is of another architecture."""
+        import onnxruntime as ort
+        from safetensors.numpy import load_file
+
+        checkpoints.check_architecture(checkpoint, architecture)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        # Threads that spin while they wait take the cores from the other model.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        weights = {
+            name: ort.OrtValue.ortvalue_from_numpy(values)
+            for name, values in load_file(checkpoint).items()
+            if not name.endswith("num_batches_tracked")  # a counter of training
+        }
+        options.add_external_initializers(list(weights), list(weights.values()))
+        graph = str(GRAPHS / f"{architecture}.onnx")
+        try:
+            self._session = ort.InferenceSession(graph, options, ["CPUExecutionProvider"])
+        except Exception as error:  # its errors have no base of their own
+            raise CheckpointError(
+                f"{checkpoint.name} does not fit {architecture}: {error}"
+            ) from error
+        self._names = [output.name for output in self._session.get_outputs()]
+
+    def __call__(self, images: Images) -> Outputs:
+        return dict(zip(self._names, self._session.run(None, {INPUT: images}), strict=True))
+
+    def free_memory(self) -> None:
+        """Does nothing: main memory that is wanting is not kept here."""
+
+
+class TorchEngine:
+    """The network itself, in half precision and channels-last on a GPU, in float32 on a CPU."""
+
+    def __init__(self, checkpoint: Path, network: "nn.Module", device: str) -> None:
+        """Raises CheckpointError where the checkpoint is not the network's."""
+        import torch
+
+        self.on_gpu = device.startswith("cuda")
+        self._device = torch.device(device)
+        network = checkpoints.load(checkpoint, network).eval()
+        self._network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def __call__(self, images: Images) -> Outputs:
+        import torch
+
+        half = torch.bfloat16 if self.on_gpu and torch.cuda.is_bf16_supported() else torch.float16
+        with torch.inference_mode(), torch.autocast("cuda", half, enabled=self.on_gpu):
+            # BentoML hands out read-only buffers; torch warns of those, and nothing writes here.
+            tensor = torch.from_numpy(images if images.flags.writeable else images.copy())
+            answer: Any = self._network(tensor.to(self._device))
+        fields = {"logits": answer} if isinstance(answer, torch.Tensor) else answer._asdict()
+        return {name: values.float().cpu().numpy() for name, values in fields.items()}
+
+    def free_memory(self) -> None:
+        import torch
+
+        if self.on_gpu:
+            torch.cuda.empty_cache()
+
+
+def open_engine(
+    checkpoint: Path, architecture: str, *, device: str = "auto", threads: int = 0
+) -> Engine:
+    """Opens a checkpoint where it runs best: `auto` is the first CUDA device, or else the CPU.
+
+    Raises CheckpointError.
+    """
+    if device == "auto":
+        device = "cuda" if _cuda_is_available() else "cpu"
+    if device == "cpu":
+        return OnnxEngine(checkpoint, architecture, threads=threads)
+    from chestxray.networks import BY_ARCHITECTURE
+
+    build: Callable[[], Any] = BY_ARCHITECTURE[architecture]
+    return TorchEngine(checkpoint, build(), device)
+
+
+def _cuda_is_available() -> bool:
+    """Asks torch, whose import takes seconds, only where there is a driver to ask about."""
+    if not any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg")):
+        return False
+    try:
+        import torch
+    except ImportError:
+        logger.warning("there is an NVIDIA driver, but no torch; the networks run on the CPU")
+        return False
+    return torch.cuda.is_available()
