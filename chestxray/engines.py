@@ -54,6 +54,7 @@ class OnnxEngine:
         checkpoints.check_architecture(checkpoint, architecture)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
+        options.enable_mem_pattern = False  # it keeps memory for every size of batch apart
         # Threads that spin while they wait take the cores from the other model.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         weights = {
