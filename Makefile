@@ -19,7 +19,7 @@ export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-soak trials soak test-gpu check format train-filter train-classifier \
-	pretrain evaluate audit experiment compare bench-training tensorboard \
+	pretrain evaluate graphs audit experiment compare bench-training tensorboard \
 	examples screenshots loadtest fuzz bento sbom licences audit-dependencies clean
 
 help: ## show the targets
@@ -92,6 +92,9 @@ evaluate: $(VENV)/.dev ## measure again what is shipped, and write the reports
 	$(TRAIN) training.evaluate bentos/xray_filter/weights.safetensors --data $(DATA) --report results
 	$(TRAIN) training.evaluate bentos/covid_classifier/weights.safetensors --data $(DATA) --report results
 
+graphs: $(VENV)/.dev ## write the graphs that a CPU runs, one for each architecture, without weights
+	$(BIN)/python -m training.graphs
+
 audit: $(VENV)/.dev results/classifier_guided_longer ## fail where the shipped classifier reads the border instead of the lungs
 	$(TRAIN) training.audit bentos/covid_classifier/weights.safetensors --data $(DATA) --output results/classifier_guided_longer/audit.json
 
@@ -113,7 +116,7 @@ examples: $(VENV)/.dev ## draw the page's example radiographs
 screenshots: $(VENV)/.dev ## pictures of the page's states, in languages, sizes and colours
 	$(BIN)/python -m tests.browser.screenshots
 
-loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs on PORT
+loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs on PORT, and judge it
 	$(BIN)/locust -f loadtests/locustfile.py --host http://$(HOST):$(PORT) --headless \
 		--users 10 --spawn-rate 5 --run-time 30s --only-summary
 

@@ -1,71 +1,66 @@
-"""Posts images to a running service, as a visitor of the page and a hospital's program would.
+"""Three kinds of users post images to a running service; objectives say whether it did well.
 
-    make loadtest                                # ten users for half a minute, then a summary
-    locust -f loadtests/locustfile.py --host http://localhost:3000 --images FOLDER
+    make loadtest          # ten users for half a minute, and whether they were served well
+    locust -f loadtests/locustfile.py,loadtests/shapes.py --shape steps --headless --host URL
 
-Without a folder a picture made by code is sent, which the filter may refuse: 422 is an answer.
+`--images FOLDER` posts those images in place of synthetic ones. Ends with 0 where the objectives
+are met, 1 where one is missed, 2 where the generator was too slow to tell, 3 where nobody answers.
 """
 
-import io
 import random
 from argparse import ArgumentParser
-from pathlib import Path
 
 from locust import HttpUser, between, events, task
 from locust.env import Environment
-from PIL import Image
 
-ANSWERS = (200, 422)
+from loadtests import judging
+from loadtests.images import BAD, image_pool
+from loadtests.posting import ONE, SEVERAL, post
+
 _BATCH = 4
 
 
 @events.init_command_line_parser.add_listener
 def add_flags(parser: ArgumentParser) -> None:
-    parser.add_argument("--images", help="folder of images to post")
+    parser.add_argument("--images", default="", help="folder of images to post")
+    judging.add_flags(parser)
 
 
 @events.init.add_listener
-def read_images(environment: Environment, **_: object) -> None:
-    folder = environment.parsed_options and environment.parsed_options.images
-    paths = sorted(path for path in Path(folder).rglob("*.*") if path.is_file()) if folder else []
-    environment.images = [path.read_bytes() for path in paths] or [_made_by_code()]
+def prepare(environment: Environment, **_: object) -> None:
+    environment.images = image_pool(environment.parsed_options.images)
+    judging.install(environment)
 
 
-def _made_by_code() -> bytes:
-    file = io.BytesIO()
-    Image.radial_gradient("L").resize((1400, 1500)).save(file, "JPEG", quality=90)
-    return file.getvalue()
+class PortalVisitor(HttpUser):
+    """Sends one image and looks at the result for a while."""
 
-
-class _Poster(HttpUser):
-    abstract = True
-
-    def post(self, route: str, count: int) -> None:
-        chosen = random.choices(self.environment.images, k=count)
-        files = [("image", ("image", content)) for content in chosen]
-        with self.client.post(route, files=files, catch_response=True) as answer:
-            if answer.status_code in ANSWERS:
-                answer.success()
-            else:
-                answer.failure(f"{answer.status_code} {answer.text[:200]}")
-
-
-class PortalVisitor(_Poster):
-    """Looks at one result for a while before the next."""
-
-    weight = 4
+    weight = 6
     wait_time = between(0.5, 2)
 
     @task
     def analyse(self) -> None:
-        self.post("/v1/analyses", 1)
+        post(self.client, ONE, [random.choice(self.environment.images)])
 
 
-class HospitalProgram(_Poster):
+class HospitalProgram(HttpUser):
     """Sends one batch after the other."""
 
+    weight = 3
     wait_time = between(0.1, 0.5)
 
     @task
     def analyse_batch(self) -> None:
-        self.post("/v1/analyses/batch", _BATCH)
+        post(self.client, SEVERAL, random.choices(self.environment.images, k=_BATCH))
+
+
+class Abuser(HttpUser):
+    """Sends what is no image, or half of one; a clear refusal is the right answer."""
+
+    weight = 1
+    wait_time = between(0.5, 2)
+
+    @task
+    def send_garbage(self) -> None:
+        name, content = random.choice(list(BAD.items()))
+        post(self.client, ONE, [content], name=f"{ONE} ({name})", right=(400, 413, 415, 422))

@@ -1,14 +1,19 @@
 """The shipped models are as good as their cards say, and good enough."""
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from bentos.runner import softmax
 from chestxray import checkpoints
-from chestxray.networks import CovidClassifierNet, XRayFilterNet
+from chestxray.engines import OnnxEngine
+from chestxray.networks import CovidClassifierNet, Network, XRayFilterNet
 from tests.conftest import ROOT
 from training import classifier_evaluation, filter_evaluation
 from training.cache import open_cache
@@ -20,6 +25,12 @@ CLASSIFIER = ROOT / "bentos" / "covid_classifier" / "weights.safetensors"
 
 
 PARTS = ("test_without_siim", "test_siim", "external")
+
+
+def batched(rows: Iterable[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
+    source = iter(rows)
+    while batch := list(islice(source, size)):
+        yield batch
 
 
 def metrics_on_card(path: Path) -> dict[str, Any]:
@@ -49,6 +60,30 @@ def test_filter_reaches_its_floor() -> None:
 @pytest.mark.parametrize(("part", "floor"), [("test_without_siim", 0.80), ("test_siim", 0.55)])
 def test_classifier_reaches_its_floors(part: str, floor: float) -> None:
     assert metrics_on_card(CLASSIFIER)[part]["balanced_accuracy"]["value"] >= floor
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [(FILTER, XRayFilterNet), (CLASSIFIER, CovidClassifierNet)]
+)
+def test_what_is_served_is_what_was_measured(
+    path: Path, kind: type[Network], data: Path, cache: Path
+) -> None:
+    """ONNX Runtime's probabilities of real images are PyTorch's, to the digits that are shown."""
+    records = [record for record in curated.load(data) if record.split == "external"]
+    network = checkpoints.load(path, kind()).eval()
+    engine = OnnxEngine(path, kind.architecture)
+    temperature = checkpoints.read_card(path).temperature
+    furthest = 0.0
+    for batch in batched(open_cache(records, cache), 16):
+        images = np.stack(batch)[:, None]
+        with torch.inference_mode():
+            answer = network(torch.from_numpy(images))
+        logits = answer if isinstance(answer, torch.Tensor) else answer.logits
+        expected = (logits / temperature).softmax(dim=1).numpy()
+        found = softmax(engine(images)["logits"], temperature)
+        furthest = max(furthest, float(np.abs(found - expected).max()))
+
+    assert furthest < 1e-4
 
 
 def test_figures_of_the_filter_can_be_measured_again(data: Path, cache: Path) -> None:

@@ -1,39 +1,65 @@
 """A runner answers item by item, whatever one of them does."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
 from bentos.covid_classifier import service as classifier_service
-from bentos.runner import Runner
+from bentos.runner import Runner, softmax
 from bentos.settings import get_settings
 from bentos.xray_filter import service as filter_service
 from chestxray import checkpoints
+from chestxray.engines import Images, Outputs
 from chestxray.errors import CheckpointError
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
 
 
-class Delicate(XRayFilterNet):
-    """Breaks on a bright image, and answers nonsense on a black one."""
+class FakeEngine:
+    """Answers zeros, in the way that it is told."""
 
-    def forward(self, images: Tensor) -> Tensor:
-        if (images.float().mean(dim=(1, 2, 3)) > 250).any():
-            raise RuntimeError("poisoned")
-        logits = torch.zeros(len(images), 7)
-        logits[images.float().mean(dim=(1, 2, 3)) == 1] = torch.nan
-        return logits
+    def __init__(self, answer: Callable[[Images], None], *, on_gpu: bool = False) -> None:
+        self.on_gpu, self.freed = on_gpu, 0
+        self._answer = answer
+
+    def __call__(self, images: Images) -> Outputs:
+        self._answer(images)
+        logits = np.zeros((len(images), 7), np.float32)
+        logits[images.mean(axis=(1, 2, 3)) == 1] = np.nan
+        return {"logits": logits}
+
+    def free_memory(self) -> None:
+        self.freed += 1
+
+
+def breaks_on_white(images: Images) -> None:
+    if (images.mean(axis=(1, 2, 3)) > 250).any():
+        raise RuntimeError("poisoned")
 
 
 def squares(*values: int) -> np.ndarray:
     return np.stack([np.full((1, 224, 224), value, np.uint8) for value in values])
 
 
-@pytest.fixture(scope="module")
-def delicate(random_filter: Path) -> Runner:
-    return Runner(Delicate(), random_filter, filter_service.ROW, filter_service.answer)
+@pytest.fixture
+def runner_over(random_filter: Path) -> Callable[[FakeEngine], Runner]:
+    card = checkpoints.read_card(random_filter)
+    return lambda engine: Runner(engine, card, filter_service.ROW, filter_service.answer)
+
+
+@pytest.fixture
+def delicate(runner_over: Callable[[FakeEngine], Runner]) -> Runner:
+    return runner_over(FakeEngine(breaks_on_white))
+
+
+@pytest.fixture
+def cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("CHESTXRAY_DEVICE", "cpu")
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
 
 
 def test_poisoned_item_fails_alone(delicate: Runner) -> None:
@@ -48,24 +74,21 @@ def test_item_whose_answer_is_not_finite_fails_alone(delicate: Runner) -> None:
     assert delicate(squares(1, 10))["ok"].tolist() == [False, True]
 
 
-class Small(XRayFilterNet):
-    """Has memory for three images."""
-
-    def forward(self, images: Tensor) -> Tensor:
+def test_want_of_memory_frees_some_and_halves_the_batch(
+    runner_over: Callable[[FakeEngine], Runner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def has_room_for_three(images: Images) -> None:
         if len(images) > 3:
             raise torch.OutOfMemoryError("no more memory")
-        return torch.zeros(len(images), 7)
 
-
-def test_want_of_memory_halves_the_batch(
-    random_filter: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     monkeypatch.setenv("CHESTXRAY_MAX_MODEL_BATCH", "2")
     get_settings.cache_clear()
-    runner = Runner(Small(), random_filter, filter_service.ROW, filter_service.answer)
+    engine = FakeEngine(has_room_for_three)
+    runner = runner_over(engine)
     get_settings.cache_clear()
 
-    assert runner(squares(*range(16)))["ok"].all()
+    assert runner(squares(*range(2, 18)))["ok"].all()
+    assert engine.freed > 0
 
 
 @pytest.mark.parametrize("poison", [255, 1], ids=["raises in the model's code", "answers NaN"])
@@ -79,29 +102,69 @@ def test_one_of_sixteen_is_poisoned(delicate: Runner, poison: int) -> None:
     assert np.allclose(rows["probabilities"][rows["ok"]], delicate(squares(10))["probabilities"])
 
 
+@pytest.mark.parametrize(
+    ("on_gpu", "sizes"), [(False, [1, 16]), (True, [1, 2, 4, 8, 16])], ids=["cpu", "gpu"]
+)
+def test_sizes_of_batches_are_warmed_up(
+    runner_over: Callable[[FakeEngine], Runner], on_gpu: bool, sizes: list[int]
+) -> None:
+    seen: list[int] = []
+
+    runner_over(FakeEngine(lambda images: seen.append(len(images)), on_gpu=on_gpu))
+
+    assert seen == sizes
+
+
+def test_model_that_fails_on_a_blank_image_does_not_start(
+    runner_over: Callable[[FakeEngine], Runner], random_filter: Path
+) -> None:
+    class Broken(FakeEngine):
+        def __call__(self, images: Images) -> Outputs:
+            return {"logits": np.full((len(images), 7), np.nan, np.float32)}
+
+    with pytest.raises(CheckpointError, match="no finite answer"):
+        runner_over(Broken(lambda images: None))
+
+
+def test_softmax_is_torchs() -> None:
+    logits = np.random.default_rng(0).normal(0, 50, (4, 7)).astype(np.float32)
+
+    expected = (torch.from_numpy(logits) / 1.7).softmax(dim=1).numpy()
+
+    assert np.allclose(softmax(logits, 1.7), expected, atol=1e-6)
+
+
+def load_filter(path: Path, wanted_digest: str = "") -> Runner:
+    return Runner.load(
+        XRayFilterNet.architecture,
+        path,
+        filter_service.ROW,
+        filter_service.answer,
+        wanted_digest=wanted_digest,
+    )
+
+
 def test_weights_that_changed_stop_the_start(random_filter: Path) -> None:
     with pytest.raises(CheckpointError, match="corrupt or not the file"):
-        Runner(
-            XRayFilterNet(),
-            random_filter,
-            filter_service.ROW,
-            filter_service.answer,
-            wanted_digest="sha256:0",
-        )
+        load_filter(random_filter, "sha256:0")
 
 
-def test_read_only_buffers_are_taken(delicate: Runner) -> None:
+def test_weights_of_the_other_model_stop_the_start(random_classifier: Path, cpu: None) -> None:
+    with pytest.raises(CheckpointError, match="mobilenet_v2 is needed"):
+        load_filter(random_classifier)
+
+
+def test_read_only_buffers_are_taken(random_filter: Path, cpu: None) -> None:
     images = squares(10)
     images.flags.writeable = False
 
-    assert delicate(images)["ok"].all()
+    assert load_filter(random_filter)(images)["ok"].all()
 
 
-def test_filter_row_is_the_softmax_of_the_network(random_filter: Path) -> None:
-    runner = Runner(XRayFilterNet(), random_filter, filter_service.ROW, filter_service.answer)
+def test_filter_row_is_the_softmax_of_the_network(random_filter: Path, cpu: None) -> None:
     images = squares(10, 200)
 
-    rows = runner(images)
+    rows = load_filter(random_filter)(images)
 
     network = checkpoints.load(random_filter, XRayFilterNet()).eval()
     with torch.inference_mode():
@@ -110,13 +173,15 @@ def test_filter_row_is_the_softmax_of_the_network(random_filter: Path) -> None:
 
 
 def test_classifier_row_is_the_reading_at_its_temperature(
-    random_classifier: Path, tmp_path: Path
+    random_classifier: Path, tmp_path: Path, cpu: None
 ) -> None:
     path = tmp_path / "warm.safetensors"
     network = checkpoints.load(random_classifier, CovidClassifierNet()).eval()
     card = checkpoints.read_card(random_classifier).model_copy(update={"temperature": 2.0})
     checkpoints.save(path, network, card)
-    runner = Runner(CovidClassifierNet(), path, classifier_service.ROW, classifier_service.answer)
+    runner = Runner.load(
+        network.architecture, path, classifier_service.ROW, classifier_service.answer
+    )
     images = squares(10, 200)
 
     rows = runner(images)
@@ -128,47 +193,3 @@ def test_classifier_row_is_the_reading_at_its_temperature(
     assert np.allclose(rows["cam"], reading.cam.numpy(), atol=1e-3)
     logits = rows["cam"].mean(axis=(2, 3)) + network.bias.detach().numpy()
     assert np.allclose(logits, reading.logits.numpy(), atol=1e-4)
-
-
-def test_wrong_weights_stop_the_start(random_classifier: Path) -> None:
-    with pytest.raises(CheckpointError, match="mobilenet_v2 is needed"):
-        Runner(XRayFilterNet(), random_classifier, filter_service.ROW, filter_service.answer)
-
-
-def test_smallest_and_largest_batch_are_warmed_up(
-    random_filter: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[int] = []
-
-    class Watched(XRayFilterNet):
-        def forward(self, images: Tensor) -> Tensor:
-            seen.append(len(images))
-            return torch.zeros(len(images), 7)
-
-    Runner(Watched(), random_filter, filter_service.ROW, filter_service.answer)
-
-    assert seen == [1, 16]
-
-
-def test_networks_run_channels_last(random_filter: Path) -> None:
-    runner = Runner(XRayFilterNet(), random_filter, filter_service.ROW, filter_service.answer)
-
-    convolutions = [m for m in runner._network.modules() if isinstance(m, nn.Conv2d)]
-    assert all(c.weight.is_contiguous(memory_format=torch.channels_last) for c in convolutions)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
-def test_gpu_answers_as_the_cpu_does(random_classifier: Path) -> None:
-    runner = Runner(
-        CovidClassifierNet(), random_classifier, classifier_service.ROW, classifier_service.answer
-    )
-    images = squares(10, 200)
-
-    rows = runner(images)
-
-    assert runner.device.type == "cuda"
-    network = checkpoints.load(random_classifier, CovidClassifierNet()).eval()
-    with torch.inference_mode():
-        expected = network(torch.from_numpy(images)).logits.softmax(dim=1).numpy()
-    assert np.allclose(rows["probabilities"], expected, atol=0.02)

@@ -1,0 +1,74 @@
+"""What is posted: radiographs as cameras, archives and phones make them, and what is none."""
+
+import io
+import random
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+_EXAMPLES = Path(__file__).parents[1] / "web" / "examples"
+_SEED = 0
+_GRAIN = 6.0
+"""Standard deviation of the noise, in grey levels: files of a real size need some."""
+
+
+def image_pool(folder: str = "") -> list[bytes]:
+    """The files of a folder, or synthetic ones of every size, the same in every process.
+
+    Raises ValueError where the folder has no file.
+    """
+    if not folder:
+        return [
+            image for example in sorted(_EXAMPLES.glob("*.jpg")) for image in _sizes_of(example)
+        ]
+    paths = sorted(path for path in Path(folder).rglob("*.*") if path.is_file())
+    if not paths:
+        raise ValueError(f"{folder} has no images")
+    return [path.read_bytes() for path in paths]
+
+
+def _sizes_of(example: Path) -> list[bytes]:
+    grey = Image.open(example).convert("L")
+    return [
+        _file(_grained(grey, (4000, 3000)), "JPEG", quality=90),  # a phone's 12 megapixels
+        _file(_grained(grey, (1600, 1250)), "JPEG", quality=90),  # an archive's 2 megapixels
+        _file(_grained(grey, (1024, 1024)), "PNG"),
+        _file(_deep(_grained(grey, (1024, 1024))), "PNG"),  # 16 bits, as detectors have
+        example.read_bytes(),
+        _file(grey.resize((128, 128)), "JPEG", quality=80),  # a thumbnail
+    ]
+
+
+def _grained(grey: Image.Image, size: tuple[int, int]) -> Image.Image:
+    generator = np.random.default_rng(_SEED)
+    pixels = np.asarray(grey.resize(size, Image.Resampling.BICUBIC), np.float32)
+    noise = generator.normal(0, _GRAIN, (64, 64)).astype(np.float32)
+    rows, columns = -(-size[1] // 64), -(-size[0] // 64)
+    pixels = pixels + np.tile(noise, (rows, columns))[: size[1], : size[0]]
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def _deep(grey: Image.Image) -> Image.Image:
+    return Image.fromarray(np.asarray(grey).astype(np.uint16) * 16)  # 12 bits used, as is usual
+
+
+def _file(image: Image.Image, kind: str, **options: int) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def _bad() -> dict[str, bytes]:
+    whole = (_EXAMPLES / "clear.jpg").read_bytes()
+    return {
+        "empty": b"",
+        "text": b"not an image at all",
+        "cut off": whole[: len(whole) // 3],
+        "noise": random.Random(_SEED).randbytes(50_000),
+        "damaged": whole[:600] + bytes(600) + whole[1200:],
+    }
+
+
+BAD = _bad()
+"""By name; each must be refused with a problem, or read, but break nothing."""

@@ -1,0 +1,114 @@
+"""Watches a run from the master, window by window, and ends it with a verdict and a report."""
+
+import json
+import logging
+import time
+from argparse import ArgumentParser
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gevent
+import requests
+from locust.env import Environment
+from locust.runners import WorkerRunner
+
+from loadtests.objectives import DEFAULT, Count, Objectives, missed, read
+from loadtests.posting import SHED_MARK
+
+MET, MISSED, GENERATOR_TOO_SLOW, UNREACHABLE = range(4)
+"""Exit codes."""
+_UNREACHABLE_SECONDS = 10
+
+logger = logging.getLogger(__name__)
+
+
+def add_flags(parser: ArgumentParser) -> None:
+    """Adds what a judge is told."""
+    parser.add_argument("--objectives", default=str(DEFAULT), help="what must be met, as TOML")
+    parser.add_argument("--report", default="", help="file for the verdict, as JSON")
+
+
+def install(environment: Environment) -> None:
+    """Judges a run where its statistics come together: on the master, or in the one process."""
+    if isinstance(environment.runner, WorkerRunner) or environment.parsed_options is None:
+        return
+    judge = Judge(environment, read(Path(environment.parsed_options.objectives)))
+    environment.events.test_start.add_listener(judge.start)
+    environment.events.quitting.add_listener(judge.end)
+
+
+@dataclass
+class Judge:
+    """One run's windows, and what was missed in them."""
+
+    environment: Environment
+    objectives: Objectives
+    windows: list[dict[str, Any]] = field(default_factory=list)
+    too_slow: bool = False
+
+    def start(self, **_: object) -> None:
+        """Begins to watch, if somebody answers."""
+        try:
+            requests.get(f"{self.environment.host}/readyz", timeout=_UNREACHABLE_SECONDS)
+        except requests.RequestException as error:
+            logger.error("nobody answers at %s (%s)", self.environment.host, type(error).__name__)
+            self.environment.process_exit_code = UNREACHABLE
+            gevent.spawn(self.environment.runner.quit)
+            return
+        gevent.spawn(self._watch)
+
+    def _watch(self) -> None:
+        gevent.sleep(self.objectives.warm_up_seconds)
+        before, began = self._counts(), time.monotonic()
+        while True:
+            gevent.sleep(self.objectives.window_seconds)
+            after = self._counts()
+            seconds = time.monotonic() - began
+            window = {route: after[route] - before[route] for route in after}
+            self.windows.append({"seconds": round(seconds, 1)} | self._judged(window))
+            before = after
+            runner = self.environment.runner
+            self.too_slow |= runner.cpu_warning_emitted or runner.worker_cpu_warning_emitted
+
+    def _counts(self) -> dict[str, Count]:
+        counts = {route: Count() for route in self.objectives.routes}
+        for (name, _), entry in list(self.environment.stats.entries.items()):
+            route, mark, _ = name.partition(SHED_MARK)
+            if route not in counts:
+                continue
+            if mark:
+                counts[route].shed += entry.num_requests
+            else:
+                counts[route].requests += entry.num_requests
+                counts[route].failures += entry.num_failures
+                counts[route].milliseconds.update(entry.response_times)
+        return counts
+
+    def _judged(self, window: dict[str, Count]) -> dict[str, Any]:
+        judged: dict[str, Any] = {}
+        for route, count in window.items():
+            if count.requests + count.shed >= self.objectives.fewest_requests:
+                misses = missed(count, self.objectives.routes[route])
+                judged[route] = {"requests": count.requests, **count.figures(), "missed": misses}
+        return judged
+
+    def end(self, environment: Environment, **_: object) -> None:
+        """Says what came of it, and sets the exit code."""
+        routes = [w[route] for w in self.windows for route in self.objectives.routes if route in w]
+        if environment.process_exit_code is None:
+            met = bool(routes) and not any(judged["missed"] for judged in routes)
+            environment.process_exit_code = (
+                GENERATOR_TOO_SLOW if self.too_slow else MET if met else MISSED
+            )
+        code = environment.process_exit_code
+        verdict = ("met", "missed", "the generator was too slow to tell", "unreachable")[code]
+        logger.info("objectives: %s, in %s windows", verdict, len(self.windows))
+        for window in self.windows:
+            for route in self.objectives.routes:
+                for name, (found, bound) in window.get(route, {}).get("missed", {}).items():
+                    at = window["seconds"]
+                    logger.warning("%s s: %s %s %.3g > %.3g", at, route, name, found, bound)
+        if path := environment.parsed_options.report:
+            report = {"verdict": verdict, "exit_code": code, "windows": self.windows}
+            Path(path).write_text(json.dumps(report, indent=1) + "\n")
