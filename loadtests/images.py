@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-_EXAMPLES = Path(__file__).parents[1] / "web" / "examples"
+EXAMPLES = Path(__file__).parents[1] / "web" / "examples"
+"""Radiographs drawn by code."""
 _SEED = 0
 _GRAIN = 6.0
 """Standard deviation of the noise, in grey levels: files of a real size need some."""
@@ -19,16 +20,15 @@ def image_pool(folder: str = "") -> list[bytes]:
     Raises ValueError where the folder has no file.
     """
     if not folder:
-        return [
-            image for example in sorted(_EXAMPLES.glob("*.jpg")) for image in _sizes_of(example)
-        ]
+        return [image for example in sorted(EXAMPLES.glob("*.jpg")) for image in sizes_of(example)]
     paths = sorted(path for path in Path(folder).rglob("*.*") if path.is_file())
     if not paths:
         raise ValueError(f"{folder} has no images")
     return [path.read_bytes() for path in paths]
 
 
-def _sizes_of(example: Path) -> list[bytes]:
+def sizes_of(example: Path) -> list[bytes]:
+    """One picture in the sizes, formats and depths that real ones come in."""
     grey = Image.open(example).convert("L")
     return [
         _file(_grained(grey, (4000, 3000)), "JPEG", quality=90),  # a phone's 12 megapixels
@@ -60,7 +60,7 @@ def _file(image: Image.Image, kind: str, **options: int) -> bytes:
 
 
 def _bad() -> dict[str, bytes]:
-    whole = (_EXAMPLES / "clear.jpg").read_bytes()
+    whole = (EXAMPLES / "clear.jpg").read_bytes()
     return {
         "empty": b"",
         "text": b"not an image at all",

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from loadtests import objectives, shapes
-from loadtests.images import BAD, image_pool
+from loadtests import objectives
+from loadtests.images import BAD, EXAMPLES, image_pool, sizes_of
 from loadtests.objectives import Count, Objective
+from loadtests.stages import Stage, stage_at
 
+EXAMPLE = EXAMPLES / "clear.jpg"
 KIND = Objective(p50_ms=100, p95_ms=200, p99_ms=300, error_rate=0.1, shed_rate=0.1)
 
 
@@ -62,21 +64,22 @@ def test_objectives_in_the_repo_are_read_and_misspelt_ones_are_not(tmp_path: Pat
 
 
 def test_shapes_are_followed_to_their_end() -> None:
-    stages = [shapes.Stage(10, 1), shapes.Stage(5, 7)]
+    stages = [Stage(10, 1), Stage(5, 7)]
 
-    found = [shapes.stage_at(stages, seconds) for seconds in (0, 9.9, 10, 14.9, 15)]
+    found = [stage_at(stages, seconds) for seconds in (0, 9.9, 10, 14.9, 15)]
 
     assert found == [stages[0], stages[0], stages[1], stages[1], None]
 
 
 def test_pool_has_images_of_every_size_and_depth() -> None:
-    opened = [Image.open(io.BytesIO(content)) for content in image_pool()]
+    made = sizes_of(EXAMPLE)
+    opened = [Image.open(io.BytesIO(content)) for content in made]
 
     kinds = {(image.format, image.size, image.mode) for image in opened}
     assert {("JPEG", (4000, 3000), "L"), ("PNG", (1024, 1024), "L")} <= kinds
     assert ("PNG", (1024, 1024), "I;16") in kinds
     assert ("JPEG", (128, 128), "L") in kinds
-    assert image_pool() == image_pool()
+    assert made == sizes_of(EXAMPLE)  # so that every worker posts the same
 
 
 def test_images_of_a_folder_are_posted_in_place_of_ours(tmp_path: Path) -> None:
