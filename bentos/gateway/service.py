@@ -7,7 +7,7 @@ from functools import cache
 
 import bentoml
 from bentoml.exceptions import BentoMLException
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from bentos import heartbeat
 from bentos.covid_classifier.service import CovidClassifier
@@ -54,7 +54,7 @@ def _admission() -> Admission:
     )
 
 
-def _build() -> FastAPI:
+def _build() -> ASGIApp:
     settings = get_settings()
     served = [
         Served(checkpoints.read_card(path), checkpoints.verified_digest(path, digest))
@@ -66,7 +66,8 @@ def _build() -> FastAPI:
         limits=settings.limits,
         decode_threads=settings.decode_threads,
     )
-    return create_app(pipeline, _admission(), settings)
+    # A Starlette app itself would be asked only for paths that it has, and BentoML answer the rest.
+    return create_app(pipeline, _admission(), settings).__call__
 
 
 # Its access log would have callers' addresses and paths, its metrics a label for every path

@@ -34,8 +34,9 @@ def locust(
     files = ["--objectives", folder / "objectives.toml", "--report", folder / "report.json"]
     html = ["--html", folder / "report.html", "--only-summary"]
     command = [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "--host", url]
+    images = ["--images", ROOT / "web" / "examples"]  # at hand at once
     done = subprocess.run(
-        [*command, *load, *files, *html, *flags],
+        [*command, *images, *load, *files, *html, *flags],
         cwd=ROOT,
         env=os.environ | {"PYTHONWARNINGS": "ignore"},
         capture_output=True,
@@ -47,9 +48,7 @@ def locust(
 
 
 def test_well_served_users_end_with_0(server: Server, tmp_path: Path) -> None:
-    images = ROOT / "web" / "examples"
-
-    code, report = locust(server.url, tmp_path, "--images", str(images))
+    code, report = locust(server.url, tmp_path)
 
     assert (code, report["verdict"]) in ((0, "met"), (2, "the generator was too slow to tell"))
     assert report["windows"][0]["/v1/analyses"]["requests"] > 0
@@ -58,9 +57,7 @@ def test_well_served_users_end_with_0(server: Server, tmp_path: Path) -> None:
 
 
 def test_objective_that_is_missed_ends_with_1(server: Server, tmp_path: Path) -> None:
-    images = ROOT / "web" / "examples"
-
-    code, report = locust(server.url, tmp_path, "--images", str(images), milliseconds=1)
+    code, report = locust(server.url, tmp_path, milliseconds=1)
 
     assert (code, report["verdict"]) in ((1, "missed"), (2, "the generator was too slow to tell"))
     found, bound = report["windows"][0]["/v1/analyses"]["missed"]["p50_ms"]
@@ -77,9 +74,7 @@ def test_nobody_who_answers_ends_with_3(tmp_path: Path) -> None:
 def test_workers_report_to_a_master_that_judges(
     server: Server, tmp_path: Path, processes: str
 ) -> None:
-    images = ROOT / "web" / "examples"
-
-    code, report = locust(server.url, tmp_path, "--images", str(images), "--processes", processes)
+    code, report = locust(server.url, tmp_path, "--processes", processes)
 
     assert code in (0, 2)
     assert sum(window["/v1/analyses"]["requests"] for window in report["windows"]) > 0
