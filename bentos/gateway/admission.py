@@ -24,6 +24,9 @@ _WINDOW, _PERCENTILE = 128, 95
 image that the filter rejects is done early and says little of how long the others wait."""
 _FIRST_GUESS_SECONDS = 0.1
 """An image's, until some are done."""
+_FEW = 4
+"""A request that finds fewer images counts as if it had found these: alone it takes the time of a
+batch, of which it says nothing how many would have shared it, and a burst would be turned away."""
 _MAX_RETRY_SECONDS = 60
 _SHARE = 8
 """A caller may hold this many times what is still free (Choudhury and Hahne 1998, dynamic queue
@@ -107,7 +110,7 @@ class Admission:
         """Learns from a request that a model answered: how long it was in the house, and how many
         images were there when it came, its own among them.
         """
-        self._costs.append(seconds / images)
+        self._costs.append(seconds / max(images, _FEW))
         self._seconds_per_image = float(np.percentile(self._costs, _PERCENTILE))
         get_metrics().admission_limit.set(self.limit)
 

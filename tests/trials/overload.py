@@ -14,15 +14,13 @@ from dataclasses import dataclass
 
 from bentos.settings import Settings
 from tests.service.server import Server
-from tests.trials.load import LOST, Answers, Client, arriving, closed
+from tests.trials.load import Answers, Client, arriving, closed
 from tests.trials.running import main, megabytes
 from tests.trials.table import Table
 
 FACTOR, OBEDIENT = 5, 0.02
 QUEUE_SECONDS = Settings().queue_seconds
 _ALLOWED = {200, 422, 429, 503}
-_EXPLAINED = _ALLOWED | {504, LOST}
-"""By a machine that is too busy for client and service."""
 _CLIENTS = (4, 8, 16)
 _PATIENCE_SECONDS = 120.0
 """For the obedient to be served once the others have gone."""
@@ -96,8 +94,7 @@ def _compare(calm: Capacity, everything: Answers, start: float, seconds: float) 
     table.add("p99 of one client alone, s", calm.p99)
     table.add("p99 of served, s", p99, f"< {bound:.3g}", met=p99 < bound, timed=True)
     table.add("statuses", statuses, "200, 422, 429, 503", met=set(statuses) <= _ALLOWED, timed=True)
-    failed = sum(count for status, count in statuses.items() if status not in _EXPLAINED)
-    table.add("failures: neither served nor shed, late or lost", failed, "0", met=failed == 0)
+    table.add_failures(statuses)
     return table
 
 

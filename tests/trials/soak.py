@@ -2,13 +2,14 @@
 
     python -m tests.trials.soak --seconds 3600
 
-Requests arrive at 70% of what the service was just measured to take. Memory and file descriptors of
-every process after the first sixth are compared with those at the end, and so is latency.
+Requests arrive at 70% of what the service was just measured to take. The memory of every process
+after the first sixth is compared with that at the end, and so is latency. Open files are counted
+before and after, while no client is connected: under load every queued request is one.
 """
 
 import asyncio
 import time
-from dataclasses import dataclass
+from statistics import median
 
 import psutil
 
@@ -21,21 +22,17 @@ from tests.trials.table import Table
 SHARE, SETTLING = 0.7, 1 / 6
 MOST_GROWTH, MOST_DRIFT, MORE_FILES = 0.02, 0.2, 4
 _SAMPLES = 5
+_CLOSING_SECONDS = 1.0  # until the service has seen its clients go
 
 
-@dataclass(frozen=True)
-class Process:
-    """What one process holds."""
-
-    memory: float  # resident, bytes
-    files: int
+def memory(server: Server) -> dict[str, float]:
+    """Resident bytes of every process of the service, by its name."""
+    return {_name(each): each.memory_info().rss for each in server.processes()}
 
 
-def look(server: Server) -> dict[str, Process]:
-    """Every process of the service by its name."""
-    return {
-        _name(each): Process(each.memory_info().rss, each.num_fds()) for each in server.processes()
-    }
+def files(server: Server) -> dict[str, int]:
+    """Files that every process of the service has open, by its name."""
+    return {_name(each): each.num_fds() for each in server.processes()}
 
 
 def _name(process: psutil.Process) -> str:
@@ -43,34 +40,32 @@ def _name(process: psutil.Process) -> str:
     return words[words.index("--service-name") + 1] if "--service-name" in words else "supervisor"
 
 
-async def look_often(server: Server, seconds: float) -> dict[str, Process]:
+async def memory_over(server: Server, seconds: float) -> dict[str, float]:
     """The medians of some looks: memory breathes with the batches."""
     looks = []
     for _ in range(_SAMPLES):
-        looks.append(look(server))
+        looks.append(memory(server))
         await asyncio.sleep(seconds / _SAMPLES)
-    middle = _SAMPLES // 2
-    return {
-        name: Process(
-            sorted(each[name].memory for each in looks)[middle],
-            sorted(each[name].files for each in looks)[middle],
-        )
-        for name in looks[0]
-    }
+    return {name: median(each[name] for each in looks) for name in looks[0]}
 
 
 async def trial(server: Server, seconds: float) -> Table:
     """Measures the capacity, then loads with less than it."""
     async with Client(lambda: server.url) as client:
         calm = await capacity(client, max(8.0, seconds / 100))
+    await asyncio.sleep(_CLOSING_SECONDS)
+    files_before = files(server)
+    async with Client(lambda: server.url) as client:
         begun, settled = time.monotonic(), seconds * SETTLING
         load = asyncio.create_task(arriving(client.post, rate=SHARE * calm.rate, seconds=seconds))
         await asyncio.sleep(settled)
-        first = await look_often(server, settled / 2)
+        first = await memory_over(server, settled / 2)
         await asyncio.sleep(seconds - 2 * settled)
-        last = await look_often(server, settled / 2)
+        last = await memory_over(server, settled / 2)
         await load
         answers = client.answers.between(begun, time.monotonic())
+    await asyncio.sleep(_CLOSING_SECONDS)
+    files_after = files(server)
     early = answers.between(begun + settled, begun + 2 * settled)
     late = answers.between(begun + seconds - settled, begun + seconds)
     table = Table(
@@ -78,9 +73,10 @@ async def trial(server: Server, seconds: float) -> Table:
     )
     statuses = answers.statuses()
     table.add("requests", len(answers.all))
-    table.add("statuses", statuses, "200, 422", met=set(statuses) <= set(SERVED))
+    table.add("statuses", statuses, "200, 422", met=set(statuses) <= set(SERVED), timed=True)
+    table.add_failures(statuses)
     for name, before in first.items():
-        growth = last[name].memory / before.memory - 1
+        growth = last[name] / before - 1
         table.add(
             f"growth of {name}'s memory",
             f"{growth:+.2%}",
@@ -88,7 +84,7 @@ async def trial(server: Server, seconds: float) -> Table:
             met=growth < MOST_GROWTH,
             timed=True,
         )
-        more = last[name].files - before.files
+        more = files_after[name] - files_before[name]
         table.add(f"more files open in {name}", more, f"<= {MORE_FILES}", met=more <= MORE_FILES)
     drift = late.seconds(50) / early.seconds(50) - 1
     table.add("median latency, s", f"{early.seconds(50):.3f} -> {late.seconds(50):.3f}")

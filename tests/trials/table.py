@@ -3,13 +3,16 @@
 import json
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.conftest import ROOT
+from tests.trials.load import LOST, SERVED
 
 RESULTS = ROOT / "results" / "trials"
+_EXPLAINED = {*SERVED, 429, 503, 504, LOST}
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,11 @@ class Table:
         """Adds a figure, and whether it is as wanted."""
         shown = f"{found:.3g}" if isinstance(found, float) else str(found)
         self.rows.append(Row(name, shown, wanted, met, timed))
+
+    def add_failures(self, statuses: Mapping[int, int]) -> None:
+        """Adds how many answers not even a machine too busy for client and service explains."""
+        failed = sum(count for status, count in statuses.items() if status not in _EXPLAINED)
+        self.add("failures: neither served nor shed, late or lost", failed, "0", met=failed == 0)
 
     @property
     def met(self) -> bool:

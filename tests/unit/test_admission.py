@@ -58,11 +58,24 @@ def test_what_does_not_fit_is_refused(images: int, count: int) -> None:
         ticket.add_bytes(10)
 
 
-@pytest.mark.parametrize(("seconds", "limit"), [(0.05, 40), (0.5, 4), (0.001, 100), (50.0, 1)])
+@pytest.mark.parametrize(("seconds", "limit"), [(0.5, 40), (5.0, 4), (0.01, 100), (500.0, 1)])
 def test_bound_is_what_is_done_in_the_time_to_wait(seconds: float, limit: int) -> None:
-    admission = after(admission_of(100, seconds=2.0), seconds=seconds)
+    admission = after(admission_of(100, seconds=2.0), seconds=seconds, images=10)
 
     assert admission.limit == pytest.approx(limit, abs=1)
+
+
+def test_calm_leaves_room_for_a_burst() -> None:
+    """Lone images take the time of a batch each, which says nothing about a queue."""
+    admission = after(admission_of(100, seconds=2.0), seconds=0.1, images=1)
+
+    assert admission.limit >= 50
+
+
+def test_slowness_shows_even_in_calm() -> None:
+    admission = after(admission_of(100, seconds=2.0), seconds=4.0, images=1)
+
+    assert admission.limit <= 4
 
 
 def test_bound_follows_those_that_wait_longest() -> None:
