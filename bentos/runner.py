@@ -113,9 +113,3 @@ class Runner:
             rows = self._infer(np.zeros((batch, 1, size, size), np.uint8))
             if not rows["ok"].all():
                 raise CheckpointError(f"{self.card.name} gives no finite answer to a blank image")
-
-
-def softmax(logits: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
-    """Probabilities (B, C) of logits (B, C) at a temperature (Guo et al. 2017, section 4.2)."""
-    powers = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
-    return powers / powers.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]

@@ -136,3 +136,9 @@ def _cuda_is_available() -> bool:
         logger.warning("there is an NVIDIA driver, but no torch; the networks run on the CPU")
         return False
     return torch.cuda.is_available()
+
+
+def softmax(logits: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
+    """Probabilities (B, C) of logits (B, C) at a temperature (Guo et al. 2017, section 4.2)."""
+    powers = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+    return powers / powers.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]

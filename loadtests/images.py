@@ -11,6 +11,9 @@ EXAMPLES = Path(__file__).parents[1] / "web" / "examples"
 """Radiographs drawn by code."""
 _POSTED = ("clear.jpg", "patches.jpg", "hand.jpg")
 """Two that the filter accepts for each that it does not."""
+_FRONTAL = ("clear.jpg", "patches.jpg", "opacity.jpg")
+_ARCHIVE = (1600, 1250)
+"""Width and height of what an archive exports: 2 megapixels."""
 _SEED = 0
 _GRAIN = 6.0
 """Standard deviation of the noise, in grey levels: files of a real size need some."""
@@ -29,12 +32,21 @@ def image_pool(folder: str = "") -> list[bytes]:
     return [path.read_bytes() for path in paths]
 
 
+def archive_pool(count: int = 12) -> list[bytes]:
+    """Frontal chest radiographs as archives export them: JPEGs of 2 megapixels, all different."""
+    greys = [Image.open(EXAMPLES / name).convert("L") for name in _FRONTAL]
+    return [
+        _file(_grained(greys[seed % len(greys)], _ARCHIVE, seed), "JPEG", quality=90)
+        for seed in range(count)
+    ]
+
+
 def sizes_of(example: Path) -> list[bytes]:
     """One picture in the sizes, formats and depths that real ones come in."""
     grey = Image.open(example).convert("L")
     return [
         _file(_grained(grey, (4000, 3000)), "JPEG", quality=90),  # a phone's 12 megapixels
-        _file(_grained(grey, (1600, 1250)), "JPEG", quality=90),  # an archive's 2 megapixels
+        _file(_grained(grey, _ARCHIVE), "JPEG", quality=90),
         _file(_grained(grey, (1024, 1024)), "PNG"),
         _file(_deep(_grained(grey, (1024, 1024))), "PNG"),  # 16 bits, as detectors have
         example.read_bytes(),
@@ -42,8 +54,8 @@ def sizes_of(example: Path) -> list[bytes]:
     ]
 
 
-def _grained(grey: Image.Image, size: tuple[int, int]) -> Image.Image:
-    generator = np.random.default_rng(_SEED)
+def _grained(grey: Image.Image, size: tuple[int, int], seed: int = _SEED) -> Image.Image:
+    generator = np.random.default_rng(seed)
     pixels = np.asarray(grey.resize(size, Image.Resampling.BICUBIC), np.int16)
     noise = generator.normal(0, _GRAIN, (64, 64)).astype(np.int16)
     rows, columns = -(-size[1] // 64), -(-size[0] // 64)

@@ -6,10 +6,10 @@ import bentoml
 import numpy as np
 
 from bentos import heartbeat
-from bentos.runner import MAX_QUEUE_MS, RUNNER_OPTIONS, Runner, softmax
+from bentos.runner import MAX_QUEUE_MS, RUNNER_OPTIONS, Runner
 from bentos.settings import get_settings
 from chestxray.checkpoints import Card
-from chestxray.engines import Outputs
+from chestxray.engines import Outputs, softmax
 from chestxray.labels import VERDICTS
 
 ROW = np.dtype([("ok", "?"), ("probabilities", "f4", (len(VERDICTS),))])

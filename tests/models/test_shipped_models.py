@@ -10,9 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from bentos.runner import softmax
 from chestxray import checkpoints
-from chestxray.engines import OnnxEngine
+from chestxray.engines import OnnxEngine, softmax
 from chestxray.networks import CovidClassifierNet, Network, XRayFilterNet
 from tests.conftest import ROOT
 from training import classifier_evaluation, filter_evaluation

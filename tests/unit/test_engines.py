@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from torch import nn
 
 from chestxray import checkpoints, engines
-from chestxray.engines import GRAPHS, Engine, OnnxEngine, TorchEngine, open_engine
+from chestxray.engines import GRAPHS, Engine, OnnxEngine, TorchEngine, open_engine, softmax
 from chestxray.errors import CheckpointError
 from chestxray.networks import BY_ARCHITECTURE, CovidClassifierNet, XRayFilterNet
 from tests.conftest import ROOT
@@ -116,3 +116,11 @@ def test_auto_asks_torch_only_where_there_is_a_driver(monkeypatch: pytest.Monkey
     assert not engines._cuda_is_available()
     monkeypatch.setattr(engines.Path, "exists", lambda path: str(path) == "/dev/nvidiactl")
     assert engines._cuda_is_available()
+
+
+def test_softmax_is_torchs() -> None:
+    logits = np.random.default_rng(0).normal(0, 50, (4, 7)).astype(np.float32)
+
+    expected = (torch.from_numpy(logits) / 1.7).softmax(dim=1).numpy()
+
+    assert np.allclose(softmax(logits, 1.7), expected, atol=1e-6)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bentos.covid_classifier import service as classifier_service
-from bentos.runner import Runner, softmax
+from bentos.runner import Runner
 from bentos.settings import get_settings
 from bentos.xray_filter import service as filter_service
 from chestxray import checkpoints
@@ -124,14 +124,6 @@ def test_model_that_fails_on_a_blank_image_does_not_start(
 
     with pytest.raises(CheckpointError, match="no finite answer"):
         runner_over(Broken(lambda images: None))
-
-
-def test_softmax_is_torchs() -> None:
-    logits = np.random.default_rng(0).normal(0, 50, (4, 7)).astype(np.float32)
-
-    expected = (torch.from_numpy(logits) / 1.7).softmax(dim=1).numpy()
-
-    assert np.allclose(softmax(logits, 1.7), expected, atol=1e-6)
 
 
 def load_filter(path: Path, wanted_digest: str = "") -> Runner:

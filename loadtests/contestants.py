@@ -1,0 +1,141 @@
+"""Who is compared: this service and its peers, how each is started and wants its images."""
+
+import base64
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from loadtests.measuring import Request, Service, free_port
+
+ROOT = Path(__file__).parents[1]
+PEERS = Path(__file__).parent / "peers"
+OURS = "chestxray"
+_STOP_SECONDS = 15.0
+
+
+def _file(image: bytes) -> Request:
+    return Request("/v1/analyses", {"Content-Type": "image/jpeg"}, image)
+
+
+def _form(image: bytes) -> Request:
+    mark = "-" * 24
+    head = f'--{mark}\r\nContent-Disposition: form-data; name="image"; filename="image.jpg"\r\n'
+    body = (
+        f"{head}Content-Type: image/jpeg\r\n\r\n".encode() + image + f"\r\n--{mark}--\r\n".encode()
+    )
+    return Request("/v1/analyses", {"Content-Type": f"multipart/form-data; boundary={mark}"}, body)
+
+
+def _v2(image: bytes) -> Request:
+    tensor = {
+        "name": "image",
+        "shape": [1],
+        "datatype": "BYTES",
+        "parameters": {"content_type": "base64"},
+        "data": [base64.b64encode(image).decode()],
+    }
+    body = json.dumps({"inputs": [tensor]}).encode()
+    return Request("/v2/models/chestxray/infer", {"Content-Type": "application/json"}, body)
+
+
+def _v2_binary(image: bytes) -> Request:
+    raw = struct.pack("<I", len(image)) + image
+    tensor = {
+        "name": "image",
+        "shape": [1, 1],
+        "datatype": "BYTES",
+        "parameters": {"binary_data_size": len(raw)},
+    }
+    head = json.dumps({"inputs": [tensor], "outputs": [{"name": "reading"}]}).encode()
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Inference-Header-Content-Length": str(len(head)),
+    }
+    return Request("/v2/models/chestxray/infer", headers, head + raw)
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to serve, and how it wants its images."""
+
+    name: str
+    command: tuple[str, ...]  # {port} and {cores} are filled in; run by its own Python
+    requirements: str = ""  # a file of peers/; empty is this environment
+    environment: tuple[tuple[str, str], ...] = ()
+    request: Callable[[bytes], Request] = _file
+
+
+def _uvicorn(name: str, engine: str) -> Contestant:
+    app = ("uvicorn", "loadtests.peers.plain_fastapi:app")
+    flags = ("--workers", "{cores}", "--port", "{port}", "--no-access-log")
+    chosen = (("READING_ENGINE", engine),)
+    return Contestant(name, app + flags, "plain_fastapi.txt", chosen)
+
+
+def _peer(module: str, request: Callable[[bytes], Request]) -> Contestant:
+    command = (f"loadtests.peers.{module}", "--port", "{port}")
+    return Contestant(module, command, f"{module}.txt", request=request)
+
+
+CONTESTANTS = (
+    # The others queue without bound; here nobody may be turned away either.
+    Contestant(
+        OURS,
+        ("bentos.cli", "serve", "--port", "{port}"),
+        environment=(("CHESTXRAY_QUEUE_SECONDS", "10"),),
+    ),
+    _uvicorn("fastapi_torch", "torch"),
+    _uvicorn("fastapi_onnx", "onnx"),
+    _peer("lit_serve", _form),
+    _peer("ray_serve", _file),
+    _peer("ml_server", _v2),
+    _peer("py_triton", _v2_binary),
+)
+
+
+def python_of(contestant: Contestant) -> Path:
+    """The Python of a contestant's environment, which is made where it is not there yet."""
+    if not contestant.requirements:
+        return Path(sys.executable)
+    folder = ROOT / "build" / "peers" / Path(contestant.requirements).stem
+    python, done = folder / "bin" / "python", folder / ".done"
+    if not done.exists():
+        venv.create(folder, with_pip=True, clear=True)
+        wanted = str(PEERS / contestant.requirements)
+        install = ["pip", "install", "--quiet", "--disable-pip-version-check", "-r", wanted]
+        subprocess.run([python, "-m", *install], check=True)
+        done.touch()
+    return python
+
+
+@contextmanager
+def started(contestant: Contestant, log: Path) -> Iterator[Service]:
+    """Starts a contestant, and stops every process of it at the end."""
+    port = free_port()
+    words = {"port": port, "cores": os.cpu_count()}
+    command = [python_of(contestant), "-m", *(word.format(**words) for word in contestant.command)]
+    environment = os.environ | dict(contestant.environment) | {"PYTHONPATH": str(ROOT)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+    service = Service(f"http://127.0.0.1:{port}", process.pid)
+    try:
+        yield service
+    finally:
+        processes = service.processes() if process.poll() is None else []
+        process.send_signal(signal.SIGINT)
+        _, left = psutil.wait_procs(processes, timeout=_STOP_SECONDS)
+        for each in left:
+            each.kill()
+        psutil.wait_procs(left, timeout=_STOP_SECONDS)

@@ -1,0 +1,145 @@
+"""Measures a service from outside: how long its clients wait, and what its processes cost."""
+
+import asyncio
+import socket
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+import numpy as np
+import psutil
+
+_TIMEOUT = aiohttp.ClientTimeout(total=120)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One POST."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a stretch of load found."""
+
+    seconds: float
+    latencies: tuple[float, ...]  # of answers 200, in seconds, in the order of their ends
+    failures: dict[int, int]  # how many of each other status
+    cpu_seconds: float  # of all processes of the service
+
+    @property
+    def rate(self) -> float:
+        """Images a second."""
+        return len(self.latencies) / self.seconds
+
+    @property
+    def cost(self) -> float:
+        """Processor-seconds an image."""
+        return self.cpu_seconds / max(1, len(self.latencies))
+
+    def percentile(self, percent: float) -> float:
+        """Seconds within which so many of a hundred were answered."""
+        return float(np.percentile(self.latencies, percent)) if self.latencies else float("nan")
+
+
+class Service:
+    """A started service and the processes that it is made of."""
+
+    def __init__(self, url: str, pid: int) -> None:
+        self.url = url
+        self._root = psutil.Process(pid)
+
+    def processes(self) -> list[psutil.Process]:
+        return [self._root, *self._root.children(recursive=True)]
+
+    def cpu_seconds(self) -> float:
+        """Processor time so far of what runs now."""
+        return sum(_used(process) for process in self.processes())
+
+    def megabytes(self) -> float:
+        """Memory of all its processes, each counted by its own share (PSS)."""
+        return sum(_share(process) for process in self.processes()) / 2**20
+
+    async def answers(self, request: Request) -> bool:
+        """Whether it answers 200."""
+        try:
+            async with aiohttp.ClientSession(self.url, timeout=_TIMEOUT) as session:
+                return await _post(session, request) == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def load(
+        self,
+        requests: Sequence[Request],
+        *,
+        clients: int,
+        seconds: float = float("inf"),
+        count: float = float("inf"),
+    ) -> Measured:
+        """So many clients post, each its next image once the last was answered, for some seconds
+        or a count of images.
+        """
+        latencies: list[float] = []
+        failures: Counter[int] = Counter()
+        begun, sent = time.perf_counter(), 0
+        used = self.cpu_seconds()
+        async with aiohttp.ClientSession(self.url, timeout=_TIMEOUT) as session:
+
+            async def client() -> None:
+                nonlocal sent
+                while sent < count and time.perf_counter() < begun + seconds:
+                    request = requests[sent % len(requests)]
+                    sent += 1
+                    started = time.perf_counter()
+                    status = await _post(session, request)
+                    if status == 200:
+                        latencies.append(time.perf_counter() - started)
+                    else:
+                        failures[status] += 1
+                        await asyncio.sleep(0.1)
+
+            await asyncio.gather(*(client() for _ in range(clients)))
+        spent = self.cpu_seconds() - used
+        return Measured(time.perf_counter() - begun, tuple(latencies), dict(failures), spent)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def _used(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
+
+
+def _share(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+async def _post(session: aiohttp.ClientSession, request: Request) -> int:
+    async with session.post(request.path, data=request.body, headers=request.headers) as answer:
+        await answer.read()
+        return answer.status
+
+
+async def until(check: Callable[[], Awaitable[bool]], seconds: float) -> float:
+    """Asks again until the answer is yes; returns after how many seconds. Raises TimeoutError."""
+    started = time.perf_counter()
+    async with asyncio.timeout(seconds):
+        while not await check():
+            await asyncio.sleep(0.05)
+    return time.perf_counter() - started

@@ -1,0 +1,44 @@
+"""LitServe: a worker for each core, batches as they come.
+
+python -m loadtests.peers.lit_serve --port PORT
+"""
+
+import argparse
+import os
+from typing import Any
+
+import litserve as ls
+import numpy as np
+
+from chestxray.engines import Images
+from loadtests.reading import Reader
+
+
+class Reading(ls.LitAPI):
+    """Takes a form with the field `image`."""
+
+    def setup(self, device: str) -> None:
+        self._reader = Reader(threads=1)
+
+    def decode_request(self, request: Any) -> Images:
+        return self._reader.decode(request["image"].file.read())
+
+    def batch(self, inputs: list[Images]) -> Images:
+        return np.stack(inputs)
+
+    def predict(self, x: Images) -> list[dict[str, Any]]:
+        return self._reader.read(x)
+
+    def unbatch(self, output: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return output
+
+    def encode_response(self, output: dict[str, Any]) -> dict[str, Any]:
+        return output
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    api = Reading(max_batch_size=16, batch_timeout=0.002, api_path="/v1/analyses")
+    server = ls.LitServer(api, accelerator="cpu", workers_per_device=os.cpu_count() or 1)
+    server.run("127.0.0.1", parser.parse_args().port, generate_client_file=False)

@@ -1,0 +1,57 @@
+"""MLServer: a worker for each core, adaptive batching, the V2 inference protocol.
+
+python -m loadtests.peers.ml_server --port PORT
+"""
+
+import argparse
+import asyncio
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from mlserver import MLModel, MLServer, ModelSettings, Settings
+from mlserver.codecs import Base64Codec, StringCodec
+from mlserver.types import InferenceRequest, InferenceResponse
+
+from loadtests.reading import Reader
+
+
+class Reading(MLModel):
+    """Takes files as Base64 in one BYTES tensor, returns JSON in another."""
+
+    async def load(self) -> bool:
+        self._reader = Reader(threads=1)
+        self._threads = ThreadPoolExecutor(1)
+        return True
+
+    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        files = Base64Codec.decode_input(payload.inputs[0])
+        loop = asyncio.get_running_loop()
+        read = await loop.run_in_executor(self._threads, self._read, files)
+        output = StringCodec.encode_output("reading", read)
+        return InferenceResponse(model_name=self.name, outputs=[output])
+
+    def _read(self, files: list[bytes]) -> list[str]:
+        images = np.stack([self._reader.decode(data) for data in files])
+        return [json.dumps(reading) for reading in self._reader.read(images)]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    port = parser.parse_args().port
+    settings = Settings(
+        host="127.0.0.1",
+        http_port=port,
+        grpc_port=port + 1,
+        metrics_port=port + 2,
+        parallel_workers=os.cpu_count() or 1,
+    )
+    model = ModelSettings(
+        name="chestxray",
+        implementation="loadtests.peers.ml_server.Reading",
+        max_batch_size=16,
+        max_batch_time=0.002,
+    )
+    asyncio.run(MLServer(settings).start([model]))

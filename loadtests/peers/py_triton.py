@@ -1,0 +1,52 @@
+"""NVIDIA's PyTriton: Triton's HTTP front and dynamic batcher, one Python instance for each core.
+
+python -m loadtests.peers.py_triton --port PORT
+"""
+
+import argparse
+import json
+import os
+
+import numpy as np
+from pytriton.decorators import batch
+from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor
+from pytriton.triton import Triton, TritonConfig
+
+from loadtests.reading import Reader
+
+
+class Reading:
+    """Takes files in one tensor of bytes, returns JSON in another; each (B, 1)."""
+
+    def __init__(self) -> None:
+        self._reader = Reader(threads=1)
+
+    @batch
+    def read(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        images = np.stack([self._reader.decode(data) for (data,) in image])
+        read = [[json.dumps(reading).encode()] for reading in self._reader.read(images)]
+        return {"reading": np.array(read, object)}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    port = parser.parse_args().port
+    config = TritonConfig(
+        http_address="127.0.0.1",
+        http_port=port,
+        grpc_address="127.0.0.1",
+        grpc_port=port + 1,
+        metrics_port=port + 2,
+    )
+    with Triton(config=config) as triton:
+        triton.bind(
+            model_name="chestxray",
+            infer_func=[Reading().read for _ in range(os.cpu_count() or 1)],
+            inputs=[Tensor(name="image", dtype=bytes, shape=(1,))],
+            outputs=[Tensor(name="reading", dtype=bytes, shape=(1,))],
+            config=ModelConfig(
+                max_batch_size=16, batcher=DynamicBatcher(max_queue_delay_microseconds=2000)
+            ),
+        )
+        triton.serve()

@@ -1,0 +1,138 @@
+"""One image read without a service around it: what every peer serves, and the loop that bounds all.
+
+    python -m loadtests.reading --seconds 10 --images FOLDER
+
+The loop decodes, resizes and asks both networks, with nothing between: one image after the other on
+all cores, and then in batches, one loop on all cores or one on each. Prints JSON.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from chestxray import checkpoints
+from chestxray.engines import Engine, Images, OnnxEngine, TorchEngine, softmax
+from chestxray.images import decode
+from chestxray.labels import FINDINGS, VERDICTS, Verdict
+from chestxray.preprocessing import prepare
+
+BENTOS = Path(__file__).parents[1] / "bentos"
+_BATCHES = (1, 2, 4, 8, 16)
+
+
+class Reader:
+    """Both networks of this repository, and the steps before them."""
+
+    def __init__(self, engine: str = "onnx", threads: int = 0) -> None:
+        self._filter, self._filter_card = _open("xray_filter", engine, threads)
+        self._classifier, self._classifier_card = _open("covid_classifier", engine, threads)
+        self._threshold = self._filter_card.thresholds[Verdict.FRONTAL_CHEST.value]
+
+    def decode(self, data: bytes) -> Images:
+        """From a file's bytes to uint8 (1, SIZE, SIZE)."""
+        return prepare(decode(data))
+
+    def read(self, images: Images) -> list[dict[str, Any]]:
+        """Reads uint8 (B, 1, SIZE, SIZE): the filter's scores, and what the classifier says of
+        those that pass.
+        """
+        logits = self._filter(images)["logits"]
+        scores = softmax(logits, self._filter_card.temperature)
+        read = [{"filter": dict(zip(VERDICTS, row.tolist(), strict=True))} for row in scores]
+        valid = np.flatnonzero(scores[:, VERDICTS.index(Verdict.FRONTAL_CHEST)] >= self._threshold)
+        if len(valid):
+            found = self._classifier(images[valid])
+            probabilities = softmax(found["logits"], self._classifier_card.temperature)
+            for place, row, cams in zip(valid, probabilities, found["cam"], strict=True):
+                read[place]["probabilities"] = dict(zip(FINDINGS, row.tolist(), strict=True))
+                read[place]["heatmap"] = cams[row.argmax()].tolist()
+        return read
+
+    def read_file(self, data: bytes) -> dict[str, Any]:
+        """Reads the bytes of one file."""
+        return self.read(self.decode(data)[None])[0]
+
+
+def _open(model: str, engine: str, threads: int) -> tuple[Engine, checkpoints.Card]:
+    checkpoint = BENTOS / model / "weights.safetensors"
+    card = checkpoints.read_card(checkpoint)
+    if engine == "onnx":
+        return OnnxEngine(checkpoint, card.architecture, threads=threads), card
+    import torch
+
+    from chestxray.networks import BY_ARCHITECTURE
+
+    torch.set_num_threads(threads or os.cpu_count() or 1)
+    return TorchEngine(checkpoint, BY_ARCHITECTURE[card.architecture](), "cpu"), card
+
+
+def one_by_one(reader: Reader, files: Sequence[bytes], seconds: float) -> list[float]:
+    """Seconds that each image takes, alone."""
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        started = time.perf_counter()
+        reader.read_file(files[len(times) % len(files)])
+        times.append(time.perf_counter() - started)
+    return times
+
+
+def in_batches(
+    readers: Sequence[Reader], files: Sequence[bytes], batch: int, seconds: float
+) -> tuple[float, float]:
+    """Images a second and processor-seconds an image of one loop for each reader."""
+    started, used = time.perf_counter(), time.process_time()
+
+    def loop(reader: Reader) -> int:
+        done = 0
+        while time.perf_counter() < started + seconds:
+            chosen = [files[(done + i) % len(files)] for i in range(batch)]
+            reader.read(np.stack([reader.decode(data) for data in chosen]))
+            done += batch
+        return done
+
+    with ThreadPoolExecutor(len(readers)) as pool:
+        done = sum(pool.map(loop, readers))
+    return done / (time.perf_counter() - started), (time.process_time() - used) / done
+
+
+def main() -> None:
+    """Measures the bare loop and prints what it found."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=10.0, help="for each way of looping")
+    parser.add_argument("--images", type=Path, required=True, help="folder of image files")
+    flags = parser.parse_args()
+    files = [path.read_bytes() for path in sorted(flags.images.iterdir())]
+    started = time.perf_counter()
+    together = Reader()
+    apart = [Reader(threads=1) for _ in range(os.cpu_count() or 1)]
+    start_seconds = (time.perf_counter() - started) / (1 + len(apart))
+    for reader in (together, *apart):
+        reader.read_file(files[0])
+    times = one_by_one(together, files, flags.seconds)
+    ways = []
+    for layout, readers in (("one loop", [together]), ("a loop for each core", apart)):
+        for batch in _BATCHES:
+            rate, cost = in_batches(readers, files, batch, flags.seconds)
+            way = {"layout": layout, "batch": batch, "rate": rate, "cpu_seconds": cost}
+            ways.append(way)
+    record = {
+        "start_seconds": start_seconds,
+        "p50": median(times),
+        "p99": float(np.percentile(times, 99)),
+        "ways": ways,
+    }
+    print(json.dumps(record))
+
+
+if __name__ == "__main__":
+    main()
