@@ -82,9 +82,9 @@ def _uvicorn(name: str, engine: str) -> Contestant:
     return Contestant(name, app + flags, "plain_fastapi.txt", chosen)
 
 
-def _peer(module: str, request: Callable[[bytes], Request]) -> Contestant:
+def _peer(module: str, request: Callable[[bytes], Request], **environment: str) -> Contestant:
     command = (f"loadtests.peers.{module}", "--port", "{port}")
-    return Contestant(module, command, f"{module}.txt", request=request)
+    return Contestant(module, command, f"{module}.txt", tuple(environment.items()), request)
 
 
 CONTESTANTS = (
@@ -99,7 +99,8 @@ CONTESTANTS = (
     _peer("lit_serve", _form),
     _peer("ray_serve", _file),
     _peer("ml_server", _v2),
-    _peer("py_triton", _v2_binary),
+    # Its store in shared memory needs the very patch release of Python that it was built with.
+    _peer("py_triton", _v2_binary, PYTRITON_NO_TENSORSTORE="1"),
 )
 
 
@@ -113,7 +114,8 @@ def python_of(contestant: Contestant) -> Path:
         venv.create(folder, with_pip=True, clear=True)
         wanted = str(PEERS / contestant.requirements)
         install = ["pip", "install", "--quiet", "--disable-pip-version-check", "-r", wanted]
-        subprocess.run([python, "-m", *install], check=True)
+        own = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        subprocess.run([python, "-m", *install], check=True, env=own)
         done.touch()
     return python
 

@@ -5,6 +5,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import aiohttp
@@ -109,10 +110,18 @@ class Service:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A port of this machine that nobody listens on, nor on the two above it."""
+    while True:
+        with ExitStack() as stack:
+            one, *others = [stack.enter_context(socket.socket()) for _ in range(3)]
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+            try:
+                for above, other in enumerate(others, 1):
+                    other.bind(("127.0.0.1", port + above))
+            except OSError:
+                continue
+            return port
 
 
 def _used(process: psutil.Process) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 import litserve as ls
 import numpy as np
+from fastapi import Request
 
 from chestxray.engines import Images
 from loadtests.reading import Reader
@@ -20,7 +21,7 @@ class Reading(ls.LitAPI):
     def setup(self, device: str) -> None:
         self._reader = Reader(threads=1)
 
-    def decode_request(self, request: Any) -> Images:
+    def decode_request(self, request: Request) -> Images:
         return self._reader.decode(request["image"].file.read())
 
     def batch(self, inputs: list[Images]) -> Images:

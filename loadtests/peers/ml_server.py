@@ -37,10 +37,8 @@ class Reading(MLModel):
         return [json.dumps(reading) for reading in self._reader.read(images)]
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
-    port = parser.parse_args().port
+async def serve(port: int) -> None:
+    """Serves until it is stopped."""
     settings = Settings(
         host="127.0.0.1",
         http_port=port,
@@ -54,4 +52,10 @@ if __name__ == "__main__":
         max_batch_size=16,
         max_batch_time=0.002,
     )
-    asyncio.run(MLServer(settings).start([model]))
+    await MLServer(settings).start([model])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    asyncio.run(serve(parser.parse_args().port))
