@@ -18,49 +18,16 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-import psutil
 from tqdm import tqdm
 
-from loadtests.contestants import CONTESTANTS, OURS, ROOT, Contestant, python_of, started
+from loadtests.contestants import CONTESTANTS, OURS, ROOT, python_of
 from loadtests.images import archive_pool
-from loadtests.measuring import Measured, until
+from loadtests.turns import CLIENTS, COMPARED, spread, turn
 
 RESULTS = ROOT / "results" / "benchmark"
-CLIENTS = (1, 8, 32)
 LIMIT = "bare loop"
-_START_SECONDS = 120.0
-_WARM_SECONDS = 3.0
-_COMPARED = (("8", "rate"), ("32", "rate"), ("8", "cpu_seconds"), ("1", "p50"))
-
-
-async def turn(
-    contestant: Contestant, files: Sequence[bytes], seconds: float, log: Path
-) -> dict[str, Any]:
-    """One turn of one contestant: start, warm, measured at every number of clients."""
-    requests = [contestant.request(data) for data in files]
-    with started(contestant, log) as service:
-        start = await until(lambda: service.answers(requests[0]), _START_SECONDS)
-        await service.load(requests, clients=max(CLIENTS), seconds=_WARM_SECONDS)
-        found = [await service.load(requests, clients=n, seconds=seconds) for n in CLIENTS]
-        memory = service.megabytes()
-    figures: dict[str, Any] = {"start_seconds": start, "megabytes": memory}
-    for clients, measured in zip(CLIENTS, found, strict=True):
-        figures[str(clients)] = _figures(measured)
-    return figures
-
-
-def _figures(measured: Measured) -> dict[str, Any]:
-    return {
-        "rate": measured.rate,
-        "cpu_seconds": measured.cost,
-        "p50": measured.percentile(50),
-        "p99": measured.percentile(99),
-        "images": len(measured.latencies),
-        "failures": measured.failures,
-    }
 
 
 def bare_turn(folder: Path, seconds: float) -> dict[str, Any]:
@@ -103,13 +70,7 @@ def main() -> None:
                 bar.update()
                 for contestant in chosen:
                     bar.set_description(contestant.name)
-                    log = Path(tempfile.gettempdir(), f"benchmark-{contestant.name}.log")
-                    try:
-                        turns[contestant.name] = asyncio.run(
-                            turn(contestant, files, flags.seconds, log)
-                        )
-                    except (TimeoutError, psutil.NoSuchProcess):
-                        sys.exit(f"{contestant.name} did not start; see {log}")
+                    turns[contestant.name] = asyncio.run(turn(contestant, files, flags.seconds))
                     bar.update()
                 rounds.append(turns)
     machine = {"cores": os.cpu_count(), "processor": platform.machine()}
@@ -119,12 +80,6 @@ def main() -> None:
     text = render(record)
     (RESULTS / "peers.md").write_text(text)
     print(text)
-
-
-def spread(values: Sequence[float]) -> str:
-    """The median, with the least and the most."""
-    middle, least, most = median(values), min(values), max(values)
-    return f"{middle:.3g} ({least:.3g}-{most:.3g})"
 
 
 def render(record: dict[str, Any]) -> str:
@@ -187,10 +142,10 @@ def _ratios(rounds: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]
     for name in (LIMIT, *names):
         if name == OURS:
             continue
-        cells: list[list[float]] = [[] for _ in _COMPARED]
+        cells: list[list[float]] = [[] for _ in COMPARED]
         for each in rounds:
             ours, other = each[OURS], _like(each[name])
-            for cell, (clients, key) in zip(cells, _COMPARED, strict=True):
+            for cell, (clients, key) in zip(cells, COMPARED, strict=True):
                 cell.append(ours[clients][key] / other[clients][key])
         lines.append(f"| {name} | " + " | ".join(spread(cell) for cell in cells) + " |")
     return lines

@@ -87,13 +87,14 @@ def _peer(module: str, request: Callable[[bytes], Request], **environment: str) 
     return Contestant(module, command, f"{module}.txt", tuple(environment.items()), request)
 
 
+# The others queue without bound; here nobody may be turned away either.
+CHESTXRAY = Contestant(
+    OURS,
+    ("bentos.cli", "serve", "--port", "{port}"),
+    environment=(("CHESTXRAY_QUEUE_SECONDS", "10"),),
+)
 CONTESTANTS = (
-    # The others queue without bound; here nobody may be turned away either.
-    Contestant(
-        OURS,
-        ("bentos.cli", "serve", "--port", "{port}"),
-        environment=(("CHESTXRAY_QUEUE_SECONDS", "10"),),
-    ),
+    CHESTXRAY,
     _uvicorn("fastapi_torch", "torch"),
     _uvicorn("fastapi_onnx", "onnx"),
     _peer("lit_serve", _form),
@@ -121,15 +122,15 @@ def python_of(contestant: Contestant) -> Path:
 
 
 @contextmanager
-def started(contestant: Contestant, log: Path) -> Iterator[Service]:
-    """Starts a contestant, and stops every process of it at the end."""
+def started(contestant: Contestant, log: Path, *, root: Path = ROOT) -> Iterator[Service]:
+    """Starts a contestant of a checkout, and stops every process of it at the end."""
     port = free_port()
     words = {"port": port, "cores": os.cpu_count()}
     command = [python_of(contestant), "-m", *(word.format(**words) for word in contestant.command)]
-    environment = os.environ | dict(contestant.environment) | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | dict(contestant.environment) | {"PYTHONPATH": str(root)}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+            command, cwd=root, env=environment, stdout=output, stderr=output, start_new_session=True
         )
     service = Service(f"http://127.0.0.1:{port}", process.pid)
     try:

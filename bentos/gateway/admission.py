@@ -14,13 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import numpy as np
-
 from bentos.gateway.problems import RequestProblem
 from bentos.metrics import get_metrics
 
-_WINDOW, _PERCENTILE = 128, 95
-"""Requests that the speed is measured over, and how many of a hundred were at least as fast: an
+_WINDOW, _SLOWEST = 128, 0.05
+"""Requests that the speed is measured over, and which share of them is left out as too slow: an
 image that the filter rejects is done early and says little of how long the others wait."""
 _FIRST_GUESS_SECONDS = 0.1
 """An image's, until some are done."""
@@ -111,7 +109,8 @@ class Admission:
         images were there when it came, its own among them.
         """
         self._costs.append(seconds / max(images, _FEW))
-        self._seconds_per_image = float(np.percentile(self._costs, _PERCENTILE))
+        slowest_first = sorted(self._costs, reverse=True)
+        self._seconds_per_image = slowest_first[int(_SLOWEST * len(slowest_first))]
         get_metrics().admission_limit.set(self.limit)
 
     def _move(self, caller: str, images: int, count: int) -> None:

@@ -70,6 +70,9 @@ def _build() -> ASGIApp:
     return create_app(pipeline, _admission(), settings).__call__
 
 
+_app = _build()
+
+
 # Its access log would have callers' addresses and paths, its metrics a label for every path
 # (trap 18); the edge has both, by route.
 @bentoml.service(
@@ -78,7 +81,7 @@ def _build() -> ASGIApp:
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
 )
-@bentoml.asgi_app(_build(), path="/")
+@bentoml.asgi_app(_app, path="/")
 class Gateway:
     """One process in front; the runners behind it are processes of their own."""
 
@@ -94,9 +97,8 @@ class Gateway:
             if not config.loaded:
                 config.load()
             guard(config, get_settings())
-            config.loaded_app = Edge(
-                config.loaded_app, _drain(), _admission(), get_settings().trusted_proxies
-            )
+            networks = get_settings().trusted_proxies
+            config.loaded_app = Edge(config.loaded_app, _app, _drain(), _admission(), networks)
             Signals(_drain(), server).install()
 
     @bentoml.on_startup

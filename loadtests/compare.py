@@ -1,0 +1,63 @@
+"""This working tree against another commit, turn by turn on this machine.
+
+    python -m loadtests.compare [BASE] --rounds 3 --seconds 10
+
+BASE is checked out under build/base and run by this environment. Prints the ratios of this to it,
+of the same round: the median, with the least and the most.
+"""
+
+import argparse
+import asyncio
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from loadtests.contestants import CHESTXRAY, ROOT
+from loadtests.images import archive_pool
+from loadtests.turns import COMPARED, spread, turn
+
+BASE = ROOT / "build" / "base"
+
+
+def check_out(commit: str) -> Path:
+    """The folder of another commit. Raises CalledProcessError where there is none of that name."""
+    if BASE.exists():
+        _git("worktree", "remove", "--force", str(BASE))
+    _git("worktree", "add", "--force", "--detach", str(BASE), commit)
+    return BASE
+
+
+def _git(*words: str) -> None:
+    subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True)
+
+
+def main() -> None:
+    """Measures both, and prints the ratios."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("base", nargs="?", default="HEAD")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10.0, help="at each number of clients")
+    flags = parser.parse_args()
+    files, base = archive_pool(), check_out(flags.base)
+    rounds: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    for _ in tqdm(range(flags.rounds)):
+        one = asyncio.run(turn(CHESTXRAY, files, flags.seconds, root=ROOT))
+        other = asyncio.run(turn(CHESTXRAY, files, flags.seconds, root=base))
+        rounds.append((one, other))
+    print(f"this over {flags.base}, {flags.rounds} rounds of {flags.seconds:g} s")
+    for clients, key in COMPARED:
+        found = [one[clients][key] for one, _ in rounds]
+        ratios = [one[clients][key] / other[clients][key] for one, other in rounds]
+        print(f"{key} at {clients} clients: {spread(ratios)}, this: {spread(found)}")
+    for key in ("start_seconds", "megabytes"):
+        found = [one[key] for one, _ in rounds]
+        ratios = [one[key] / other[key] for one, other in rounds]
+        print(f"{key}: {spread(ratios)}, this: {spread(found)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""One turn of one contestant: started, warmed, measured at every number of clients."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from loadtests.contestants import ROOT, Contestant, started
+from loadtests.measuring import Measured, until
+
+CLIENTS = (1, 8, 32)
+COMPARED = (("8", "rate"), ("32", "rate"), ("8", "cpu_seconds"), ("1", "p50"))
+"""Of a turn's figures: at so many clients, what."""
+_START_SECONDS = 120.0
+_WARM_SECONDS = 3.0
+
+
+async def turn(
+    contestant: Contestant, files: Sequence[bytes], seconds: float, *, root: Path = ROOT
+) -> dict[str, Any]:
+    """Figures of a service in a checkout: by number of clients, and of the whole.
+
+    Raises TimeoutError where it doesn't start; the log is in the folder for temporary files.
+    """
+    requests = [contestant.request(data) for data in files]
+    log = Path(tempfile.gettempdir(), f"benchmark-{contestant.name}.log")
+    with started(contestant, log, root=root) as service:
+        start = await until(lambda: service.answers(requests[0]), _START_SECONDS)
+        await service.load(requests, clients=max(CLIENTS), seconds=_WARM_SECONDS)
+        found = [await service.load(requests, clients=n, seconds=seconds) for n in CLIENTS]
+        memory = service.megabytes()
+    figures: dict[str, Any] = {"start_seconds": start, "megabytes": memory}
+    for clients, measured in zip(CLIENTS, found, strict=True):
+        figures[str(clients)] = _figures(measured)
+    return figures
+
+
+def _figures(measured: Measured) -> dict[str, Any]:
+    return {
+        "rate": measured.rate,
+        "cpu_seconds": measured.cost,
+        "p50": measured.percentile(50),
+        "p99": measured.percentile(99),
+        "images": len(measured.latencies),
+        "failures": measured.failures,
+    }
+
+
+def spread(values: Sequence[float]) -> str:
+    """The median, with the least and the most."""
+    middle, least, most = median(values), min(values), max(values)
+    return f"{middle:.3g} ({least:.3g}-{most:.3g})"
