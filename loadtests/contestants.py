@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +27,13 @@ def _file(image: bytes) -> Request:
     return Request("/v1/analyses", {"Content-Type": "image/jpeg"}, image)
 
 
-def _form(image: bytes) -> Request:
+def form(files: Sequence[bytes], path: str = "/v1/analyses") -> Request:
+    """Files as a form, in the field `image`."""
     mark = "-" * 24
     head = f'--{mark}\r\nContent-Disposition: form-data; name="image"; filename="image.jpg"\r\n'
-    body = (
-        f"{head}Content-Type: image/jpeg\r\n\r\n".encode() + image + f"\r\n--{mark}--\r\n".encode()
-    )
-    return Request("/v1/analyses", {"Content-Type": f"multipart/form-data; boundary={mark}"}, body)
+    parts = [f"{head}Content-Type: image/jpeg\r\n\r\n".encode() + data + b"\r\n" for data in files]
+    headers = {"Content-Type": f"multipart/form-data; boundary={mark}"}
+    return Request(path, headers, b"".join(parts) + f"--{mark}--\r\n".encode(), len(files))
 
 
 def _v2(image: bytes) -> Request:
@@ -97,7 +97,7 @@ CONTESTANTS = (
     CHESTXRAY,
     _uvicorn("fastapi_torch", "torch"),
     _uvicorn("fastapi_onnx", "onnx"),
-    _peer("lit_serve", _form),
+    _peer("lit_serve", lambda image: form([image])),
     _peer("ray_serve", _file),
     _peer("ml_server", _v2),
     # Its store in shared memory needs the very patch release of Python that it was built with.

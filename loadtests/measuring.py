@@ -22,6 +22,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+    images: int = 1
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Measured:
     """What a stretch of load found."""
 
     seconds: float
+    images: int  # in answers 200
     latencies: tuple[float, ...]  # of answers 200, in seconds, in the order of their ends
     failures: dict[int, int]  # how many of each other status
     cpu_seconds: float  # of all processes of the service
@@ -36,12 +38,12 @@ class Measured:
     @property
     def rate(self) -> float:
         """Images a second."""
-        return len(self.latencies) / self.seconds
+        return self.images / self.seconds
 
     @property
     def cost(self) -> float:
         """Processor-seconds an image."""
-        return self.cpu_seconds / max(1, len(self.latencies))
+        return self.cpu_seconds / max(1, self.images)
 
     def percentile(self, percent: float) -> float:
         """Seconds within which so many of a hundred were answered."""
@@ -83,16 +85,16 @@ class Service:
         count: float = float("inf"),
     ) -> Measured:
         """So many clients post, each its next image once the last was answered, for some seconds
-        or a count of images.
+        or a count of requests.
         """
         latencies: list[float] = []
         failures: Counter[int] = Counter()
-        begun, sent = time.perf_counter(), 0
+        begun, sent, images = time.perf_counter(), 0, 0
         used = self.cpu_seconds()
         async with aiohttp.ClientSession(self.url, timeout=_TIMEOUT) as session:
 
             async def client() -> None:
-                nonlocal sent
+                nonlocal sent, images
                 while sent < count and time.perf_counter() < begun + seconds:
                     request = requests[sent % len(requests)]
                     sent += 1
@@ -100,13 +102,15 @@ class Service:
                     status = await _post(session, request)
                     if status == 200:
                         latencies.append(time.perf_counter() - started)
+                        images += request.images
                     else:
                         failures[status] += 1
                         await asyncio.sleep(0.1)
 
             await asyncio.gather(*(client() for _ in range(clients)))
         spent = self.cpu_seconds() - used
-        return Measured(time.perf_counter() - begun, tuple(latencies), dict(failures), spent)
+        seconds_ = time.perf_counter() - begun
+        return Measured(seconds_, images, tuple(latencies), dict(failures), spent)
 
 
 def free_port() -> int:

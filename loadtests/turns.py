@@ -42,7 +42,7 @@ def _figures(measured: Measured) -> dict[str, Any]:
         "cpu_seconds": measured.cost,
         "p50": measured.percentile(50),
         "p99": measured.percentile(99),
-        "images": len(measured.latencies),
+        "images": measured.images,
         "failures": measured.failures,
     }
 

@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from bentos import capacity
 from bentos.gateway.problems import RequestProblem
 from bentos.metrics import get_metrics
 
 _WINDOW, _SLOWEST = 128, 0.05
 """Requests that the speed is measured over, and which share of them is left out as too slow: an
 image that the filter rejects is done early and says little of how long the others wait."""
-_FIRST_GUESS_SECONDS = 0.1
+_FIRST_GUESS_SECONDS = 1 / capacity.read().images_per_second
 """An image's, until some are done."""
 _FEW = 4
 """A request that finds fewer images counts as if it had found these: alone it takes the time of a

@@ -1,0 +1,116 @@
+"""Finds what one replica of the service can do here, and writes it where others take it from.
+
+    python -m loadtests.capacity --seconds 20
+
+Steps from 1 client to 32, each posting its next JPEG of 2 megapixels once the last was answered.
+Through the steps goes throughput(n) = min(n / seconds_alone, images_per_second): linear until
+requests wait for each other, flat beyond (the asymptotic bounds of a closed system, Denning and
+Buzen 1978). Writes bentos/capacity.toml, which admission and the manifests take their numbers from,
+and prints the steps.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import os
+import platform
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bentos.capacity import FILE, Capacity
+from loadtests.contestants import CHESTXRAY, Contestant, started
+from loadtests.images import archive_pool
+from loadtests.measuring import Measured, until
+
+STEPS = (1, 2, 4, 8, 16, 32)
+_START_SECONDS, _WARM_SECONDS = 60.0, 3.0
+
+
+def fit(rates: Mapping[int, float]) -> tuple[float, float]:
+    """Least squares in the logarithm: seconds_alone and images_per_second, from the throughput by
+    number of clients. Raises ValueError with fewer than two steps.
+    """
+    clients = sorted(rates)
+    if len(clients) < 2:
+        raise ValueError("a knee needs two steps at least")
+    best = (math.inf, 0.0, 0.0)
+    for rising in range(1, len(clients)):
+        alone = [math.log(n / rates[n]) for n in clients[:rising]]
+        most = [math.log(rates[n]) for n in clients[rising:]]
+        error = _squares(alone) + _squares(most)
+        best = min(best, (error, math.exp(_mean(alone)), math.exp(_mean(most))))
+    return best[1:]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _squares(values: Sequence[float]) -> float:
+    middle = _mean(values)
+    return sum((value - middle) ** 2 for value in values)
+
+
+def capacity_of(steps: Mapping[int, Measured], megabytes: float) -> Capacity:
+    """What the steps say together."""
+    alone, most = fit({clients: step.rate for clients, step in steps.items()})
+    busy = [step for clients, step in steps.items() if clients >= alone * most]
+    spent = sum(step.cpu_seconds for step in busy)
+    done = sum(step.images for step in busy)
+    return Capacity(
+        machine=f"{os.cpu_count()} cores, {platform.machine()}",
+        images_per_second=round(most, 2),
+        seconds_alone=round(alone, 4),
+        knee_clients=round(alone * most, 2),
+        cpu_seconds_per_image=round(spent / done, 4),
+        megabytes=round(megabytes),
+    )
+
+
+async def step_run(
+    contestant: Contestant, seconds: float, clients: Sequence[int] = STEPS
+) -> tuple[dict[int, Measured], float]:
+    """Measures every number of clients, and memory at the end. Raises TimeoutError."""
+    requests = [contestant.request(data) for data in archive_pool()]
+    with started(contestant, Path(tempfile.gettempdir(), "capacity.log")) as service:
+        await until(lambda: service.answers(requests[0]), _START_SECONDS)
+        await service.load(requests, clients=max(clients), seconds=_WARM_SECONDS)
+        steps = {
+            each: await service.load(requests, clients=each, seconds=seconds)
+            for each in tqdm(clients)
+        }
+        return steps, service.megabytes()
+
+
+def write(capacity: Capacity, path: Path = FILE) -> None:
+    """Writes it as TOML."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in asdict(capacity).items()]
+    path.write_text("\n".join(["# Written by `python -m loadtests.capacity`.", *lines]) + "\n")
+
+
+def main() -> None:
+    """Measures, fits, writes and prints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=20.0, help="for each step")
+    parser.add_argument("--output", type=Path, default=FILE)
+    flags = parser.parse_args()
+    steps, megabytes = asyncio.run(step_run(CHESTXRAY, flags.seconds))
+    capacity = capacity_of(steps, megabytes)
+    write(capacity, flags.output)
+    print("clients  images/s  fitted  p50 s  p99 s  CPU-s an image")
+    for clients, step in steps.items():
+        fitted = min(clients / capacity.seconds_alone, capacity.images_per_second)
+        times = f"{step.percentile(50):6.3f} {step.percentile(99):6.3f}"
+        print(f"{clients:7} {step.rate:9.2f} {fitted:7.2f} {times} {step.cost:15.4f}")
+    print(flags.output.read_text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Does an image cost the same after tens of thousands, in any company and in any order?
+
+    python -m loadtests.endurance --count 30000
+
+Eight clients post frontal radiographs; throughput and memory of the first and of the last thousand
+are compared. Then the same images come alone and four to a request, sorted by size and shuffled:
+what an image costs in processor-seconds is compared. Writes results/benchmark/endurance.md; ends with 1 where a figure is not flat within 10%.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from loadtests.contestants import CHESTXRAY, ROOT, form, started
+from loadtests.images import archive_pool
+from loadtests.measuring import Request, Service, until
+
+RESULT = ROOT / "results" / "benchmark" / "endurance.md"
+FLAT = 0.10
+"""How much may lie between what should be equal."""
+_CLIENTS, _STRETCH = 8, 1000
+_START_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of the run."""
+
+    rate: float  # images a second
+    megabytes: float  # of all processes, at its end
+
+
+async def stretches(
+    service: Service, requests: Sequence[Request], count: int, size: int = _STRETCH
+) -> list[Stretch]:
+    """Posts so many images, in stretches of `size`."""
+    found = []
+    for _ in tqdm(range(count // size)):
+        measured = await service.load(requests, clients=_CLIENTS, count=size)
+        found.append(Stretch(measured.rate, service.megabytes()))
+    return found
+
+
+def ways() -> dict[str, list[Request]]:
+    """Requests of the same images, in other company and order."""
+    files = archive_pool()
+    by_size = sorted(files, key=len)
+    shuffled = random.Random(0).sample(files, len(files))
+    return {
+        "alone, smallest first": [CHESTXRAY.request(data) for data in by_size],
+        "alone, shuffled": [CHESTXRAY.request(data) for data in shuffled],
+        "four to a request": [
+            form(shuffled[start : start + 4], "/v1/analyses/batch")
+            for start in range(0, len(shuffled), 4)
+        ],
+    }
+
+
+async def costs(service: Service, count: int) -> dict[str, float]:
+    """Processor-seconds an image, by way of posting."""
+    found = {}
+    for way, requests in tqdm(ways().items()):
+        posts = count // requests[0].images
+        found[way] = (await service.load(requests, clients=_CLIENTS, count=posts)).cost
+    return found
+
+
+def main() -> None:
+    """Runs both parts, writes and judges."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--count", type=int, default=30_000)
+    flags = parser.parse_args()
+    if flags.count < 2 * _STRETCH:
+        parser.error(f"--count must be {2 * _STRETCH} at least")
+    found, by_way = asyncio.run(_run(flags.count))
+    text, flat = render(found, by_way)
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(text)
+    print(text)
+    sys.exit(not flat)
+
+
+async def _run(count: int) -> tuple[list[Stretch], dict[str, float]]:
+    requests = [CHESTXRAY.request(data) for data in archive_pool()]
+    with started(CHESTXRAY, Path(tempfile.gettempdir(), "endurance.log")) as service:
+        await until(lambda: service.answers(requests[0]), _START_SECONDS)
+        await service.load(requests, clients=_CLIENTS, count=_STRETCH // 10)
+        return await stretches(service, requests, count), await costs(service, _STRETCH // 2)
+
+
+def render(found: Sequence[Stretch], by_way: dict[str, float]) -> tuple[str, bool]:
+    """The report as Markdown, and whether every figure is flat."""
+    first, last = found[0], found[-1]
+    rows = [
+        ("images/s", f"{first.rate:.2f}", f"{last.rate:.2f}", last.rate / first.rate - 1),
+        (
+            "memory, MB",
+            f"{first.megabytes:.0f}",
+            f"{last.megabytes:.0f}",
+            last.megabytes / first.megabytes - 1,
+        ),
+    ]
+    lines = [
+        "# Endurance",
+        "",
+        f"{len(found)} stretches of {_STRETCH} JPEGs of 2 megapixels, {_CLIENTS} clients.",
+        "",
+        "| | first | last | change | wanted |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [f"| {n} | {a} | {b} | {c:+.1%} | within {FLAT:.0%} |" for n, a, b, c in rows]
+    least = min(by_way.values())
+    lines += ["", "| images come | CPU-s an image | over the least | wanted |", "|---|---|---|---|"]
+    for way, cost in by_way.items():
+        lines.append(f"| {way} | {cost:.4f} | {cost / least - 1:+.1%} | within {FLAT:.0%} |")
+    flat = all(abs(change) <= FLAT for *_, change in rows)
+    flat &= all(cost <= (1 + FLAT) * least for cost in by_way.values())
+    return "\n".join(lines) + "\n", flat
+
+
+if __name__ == "__main__":
+    main()
