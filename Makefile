@@ -8,6 +8,7 @@ RUNS ?= 50
 CONFIGS ?= paper
 MINUTES ?= 5
 EXAMPLES ?= 300
+BASE ?= HEAD
 VENV := .venv
 BIN := $(VENV)/bin
 # glibc keeps the memory of a step for the next, in huge pages: 12.9 against 10.6 images/s once, on a busy CPU.
@@ -20,7 +21,7 @@ export BENTOML_DO_NOT_TRACK := True
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-soak trials soak test-gpu check format train-filter train-classifier \
 	pretrain evaluate graphs audit experiment compare bench-training tensorboard \
-	examples screenshots loadtest fuzz bento sbom licences audit-dependencies clean
+	examples screenshots loadtest capacity benchmark bench endurance fuzz bento sbom licences audit-dependencies clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -119,6 +120,19 @@ screenshots: $(VENV)/.dev ## pictures of the page's states, in languages, sizes 
 loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs on PORT, and judge it
 	$(BIN)/locust -f loadtests/locustfile.py --host http://$(HOST):$(PORT) --headless \
 		--users 10 --spawn-rate 5 --run-time 30s --only-summary
+
+capacity: $(VENV)/.dev $(BENTOML_HOME) ## what one replica does here, into bentos/capacity.toml
+	$(BIN)/python -m loadtests.capacity
+
+benchmark: $(VENV)/.dev $(BENTOML_HOME) ## the service against five peers and the bare loop; table in results/benchmark
+	$(BIN)/python -m loadtests.benchmark
+
+bench: $(VENV)/.dev $(BENTOML_HOME) ## this working tree against the commit BASE, turn by turn, and every step alone
+	$(BIN)/python -m loadtests.compare $(BASE)
+	$(BIN)/python -m loadtests.micro
+
+endurance: $(VENV)/.dev $(BENTOML_HOME) ## 30,000 images: the last cost what the first did
+	$(BIN)/python -m loadtests.endurance
 
 fuzz: $(VENV)/.dev ## damaged images for MINUTES, then EXAMPLES of requests made from the OpenAPI document
 	$(BIN)/python -m tests.fuzz.decoder --minutes $(MINUTES) --workers 2

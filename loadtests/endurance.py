@@ -4,7 +4,8 @@
 
 Eight clients post frontal radiographs; throughput and memory of the first and of the last thousand
 are compared. Then the same images come alone and four to a request, sorted by size and shuffled:
-what an image costs in processor-seconds is compared. Writes results/benchmark/endurance.md; ends with 1 where a figure is not flat within 10%.
+what an image costs in processor-seconds is compared. Writes results/benchmark/endurance.md; ends
+with 1 where a figure is not flat within 10%.
 """
 
 import argparse

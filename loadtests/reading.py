@@ -36,6 +36,14 @@ class Reader:
         self._classifier, self._classifier_card = _open("covid_classifier", engine, threads)
         self._threshold = self._filter_card.thresholds[Verdict.FRONTAL_CHEST.value]
 
+    @property
+    def networks(self) -> dict[str, Engine]:
+        """Both, by their cards' names."""
+        return {
+            self._filter_card.name: self._filter,
+            self._classifier_card.name: self._classifier,
+        }
+
     def decode(self, data: bytes) -> Images:
         """From a file's bytes to uint8 (1, SIZE, SIZE)."""
         return prepare(decode(data))

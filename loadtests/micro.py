@@ -1,0 +1,117 @@
+"""What each step of an analysis takes, alone: decode, hop, each network, rendering.
+
+    python -m loadtests.micro --seconds 3
+
+Decoding, the networks and rendering run in this process; a hop is the time that the gateway waits
+for a model, less the time that the model takes, of lone requests to a started service. Prints
+medians in milliseconds.
+"""
+
+import argparse
+import asyncio
+import io
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image
+from prometheus_client.parser import text_string_to_metric_families
+
+from chestxray import cam
+from chestxray.images import decode
+from chestxray.preprocessing import SIZE, prepare
+from loadtests.contestants import CHESTXRAY, started
+from loadtests.images import EXAMPLES, archive_pool, sizes_of
+from loadtests.measuring import until
+from loadtests.reading import Reader
+
+_START_SECONDS = 60.0
+_PICTURE_SIDE, _GRID = 1024, SIZE // 16
+_MODELS = {"filter": "xray_filter", "classify": "covid_classifier"}
+"""The gateway's stages, and whom they wait for."""
+
+
+def steps() -> dict[str, Callable[[], Any]]:
+    """What is timed in this process."""
+    reader = Reader()
+    images = np.stack([reader.decode(data) for data in archive_pool(8)])  # (8, 1, SIZE, SIZE)
+    picture = decode(archive_pool(1)[0])
+    picture.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
+    grid = np.random.default_rng(0).normal(size=(_GRID, _GRID)).astype(np.float32)
+    timed: dict[str, Callable[[], Any]] = {}
+    for data in sizes_of(EXAMPLES / "clear.jpg"):
+        with Image.open(io.BytesIO(data)) as file:
+            name = f"decode {file.format} {file.width}x{file.height} {file.mode}"
+        timed[name] = lambda data=data: prepare(decode(data))
+    for name, network in reader.networks.items():
+        timed[f"{name}, 1 image"] = lambda network=network: network(images[:1])
+        timed[f"{name}, 8 images"] = lambda network=network: network(images)
+    timed["render"] = lambda: cam.overlay(picture, grid)
+    return timed
+
+
+def milliseconds(step: Callable[[], Any], seconds: float) -> float:
+    """The median over some seconds."""
+    step()
+    times, end = [], time.perf_counter() + seconds
+    while not times or time.perf_counter() < end:
+        begun = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - begun)
+    return 1000 * median(times)
+
+
+async def hops(seconds: float) -> dict[str, float]:
+    """Milliseconds on the way to each model and back. Raises TimeoutError."""
+    requests = [CHESTXRAY.request(data) for data in archive_pool()]
+    with started(CHESTXRAY, Path(tempfile.gettempdir(), "micro.log")) as service:
+        await until(lambda: service.answers(requests[0]), _START_SECONDS)
+        await service.load(requests, clients=1, seconds=seconds / 2)
+        before = _samples(service.url)
+        await service.load(requests, clients=1, seconds=seconds)
+        after = _samples(service.url)
+    found = {}
+    for stage, model in _MODELS.items():
+        waited = _mean(before, after, "chestxray_stage_duration_seconds", stage=stage)
+        worked = _mean(before, after, "chestxray_batch_duration_seconds", model=model)
+        found[model] = 1000 * (waited - worked)
+    return found
+
+
+_Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def _samples(url: str) -> _Samples:
+    families = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def _mean(before: _Samples, after: _Samples, name: str, **labels: str) -> float:
+    total, count = ((f"{name}_{part}", frozenset(labels.items())) for part in ("sum", "count"))
+    return (after[total] - before[total]) / (after[count] - before[count])
+
+
+def main() -> None:
+    """Times everything and prints it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each step")
+    flags = parser.parse_args()
+    for name, step in steps().items():
+        print(f"{name:32} {milliseconds(step, flags.seconds):8.2f} ms", flush=True)
+    for model, found in asyncio.run(hops(max(flags.seconds, 2.0))).items():
+        print(f"hop to {model:25} {found:8.2f} ms")
+
+
+if __name__ == "__main__":
+    main()
