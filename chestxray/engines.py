@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,34 +44,42 @@ class Engine(Protocol):
 class OnnxEngine:
     """The graph of an architecture, filled with a checkpoint's weights; float32.
 
-    A lone image is shared by all threads. Of several every thread takes one after the other: that
-    costs a tenth less than a batch that all threads share, and a batch's own memory.
+    Of several images every thread takes one after the other, which costs a tenth less than a batch
+    that all threads share, and no memory for batches. What would leave most threads idle, such as a
+    lone image, all of them share.
     """
 
     on_gpu = False
 
     def __init__(self, checkpoint: Path, architecture: str, *, threads: int = 0) -> None:
-        """Takes one thread for each core where `threads` is 0. Raises CheckpointError where the
-        checkpoint is of another architecture.
+        """Takes one thread for each core that this process may use where `threads` is 0; a quota
+        on processor time is not seen. Raises CheckpointError where the checkpoint is of another
+        architecture.
         """
         checkpoints.check_architecture(checkpoint, architecture)
         threads = threads or len(os.sched_getaffinity(0))
         self._shared = _session(checkpoint, architecture, threads)
         self._single = _session(checkpoint, architecture, 1) if threads > 1 else self._shared
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=architecture)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=architecture)
+        self._threads = threads
         self._names = [output.name for output in self._shared.get_outputs()]
 
     def __call__(self, images: Images) -> Outputs:
-        if len(images) == 1:
-            return self._named(self._shared.run(None, {INPUT: images}))
-        each = self._threads.map(lambda image: self._single.run(None, {INPUT: image[None]}), images)
-        return self._named([np.concatenate(values) for values in zip(*each, strict=True)])
-
-    def _named(self, values: Iterable[npt.NDArray[np.float32]]) -> Outputs:
-        return dict(zip(self._names, values, strict=True))
+        left = len(images) % self._threads
+        shared = left if 2 * left <= self._threads else 0
+        ones = np.split(images, len(images))  # each (1, 1, SIZE, SIZE)
+        apart = ones[: len(ones) - shared]
+        answers = list(self._pool.map(partial(_run, self._single), apart))
+        answers += [_run(self._shared, one) for one in ones[len(apart) :]]
+        outputs = (np.concatenate(each) for each in zip(*answers, strict=True))
+        return dict(zip(self._names, outputs, strict=True))
 
     def free_memory(self) -> None:
         """Does nothing: main memory that is wanting is not kept here."""
+
+
+def _run(session: "InferenceSession", images: Images) -> list[npt.NDArray[np.float32]]:
+    return session.run(None, {INPUT: images})  # type: ignore[no-any-return]
 
 
 def _session(checkpoint: Path, architecture: str, threads: int) -> "InferenceSession":

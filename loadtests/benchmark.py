@@ -1,6 +1,6 @@
 """The service against other ways to serve the same two networks, turn by turn on this machine.
 
-    python -m loadtests.benchmark --rounds 3 --seconds 15 [--only chestxray,lit_serve]
+    python -m loadtests.benchmark --rounds 3 --seconds 15
 
 Every contestant reads the same JPEGs of 2 megapixels for the same client at 1, 8 and 32
 connections, is started anew in every round, and has an environment of its own under build/peers.
@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from loadtests.contestants import CONTESTANTS, OURS, ROOT, python_of
 from loadtests.images import archive_pool
-from loadtests.turns import CLIENTS, COMPARED, spread, turn
+from loadtests.turns import CLIENTS, COMPARED, commit, spread, turn
 
 RESULTS = ROOT / "results" / "benchmark"
 LIMIT = "bare loop"
@@ -46,109 +46,98 @@ def bare_turn(folder: Path, seconds: float) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Runs the rounds and writes what they found."""
+    """Runs the rounds and writes what they found, after each."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    names = [each.name for each in CONTESTANTS]
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=15.0, help="at each number of clients")
-    parser.add_argument("--only", default="", help="names of contestants, with commas between")
+    parser.add_argument("--only", nargs="+", default=names, choices=names, help="contestants")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for what was found")
     flags = parser.parse_args()
-    only = flags.only.split(",") if flags.only else [each.name for each in CONTESTANTS]
-    chosen = [each for each in CONTESTANTS if each.name in only]
+    chosen = [each for each in CONTESTANTS if each.name in flags.only]
     for contestant in chosen:
         python_of(contestant)
-    files, rounds = archive_pool(), []
-    with tempfile.TemporaryDirectory() as folder:
+    files = archive_pool()
+    record: dict[str, Any] = {"seconds": flags.seconds, "rounds": [], "commit": commit()}
+    record["machine"] = {"cores": os.cpu_count(), "processor": platform.machine()}
+    flags.output.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tqdm(total=flags.rounds * (len(chosen) + 1)) as bar,
+    ):
         for number, data in enumerate(files):
             Path(folder, f"{number:02}.jpg").write_bytes(data)
-        with tqdm(total=flags.rounds * (len(chosen) + 1)) as bar:
-            for _ in range(flags.rounds):
-                turns: dict[str, Any] = {}
-                bar.set_description(LIMIT)
-                turns[LIMIT] = bare_turn(Path(folder), flags.seconds)
+        for _ in range(flags.rounds):
+            turns = {LIMIT: bare_turn(Path(folder), flags.seconds)}
+            bar.update()
+            for contestant in chosen:
+                bar.set_description(contestant.name)
+                turns[contestant.name] = asyncio.run(turn(contestant, files, flags.seconds))
                 bar.update()
-                for contestant in chosen:
-                    bar.set_description(contestant.name)
-                    turns[contestant.name] = asyncio.run(turn(contestant, files, flags.seconds))
-                    bar.update()
-                rounds.append(turns)
-    machine = {"cores": os.cpu_count(), "processor": platform.machine()}
-    record = {"seconds": flags.seconds, "machine": machine, "rounds": rounds}
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "peers.json").write_text(json.dumps(record, indent=1) + "\n")
-    text = render(record)
-    (RESULTS / "peers.md").write_text(text)
-    print(text)
+            record["rounds"].append(turns)
+            (flags.output / "peers.json").write_text(json.dumps(record, indent=1) + "\n")
+            (flags.output / "peers.md").write_text(render(record))
+    print(render(record))
 
 
 def render(record: dict[str, Any]) -> str:
     """The rounds as Markdown: figures, then ratios of the same round to this service."""
-    rounds = record["rounds"]
+    rounds, machine = record["rounds"], record["machine"]
     names = [name for name in rounds[0] if name != LIMIT]
-    lines = [
-        "# The service against its peers",
-        "",
+    how = (
         f"{len(rounds)} rounds, {record['seconds']:g} s at each number of clients, "
-        f"{record['machine']['cores']} cores ({record['machine']['processor']}), JPEGs of 2 "
-        "megapixels. Median of the rounds (least-most).",
-        "",
-        "| | "
-        + " | ".join(f"images/s, {n}" for n in CLIENTS)
-        + " | CPU-s an image, 8 | "
-        + " | ".join(f"p50 s, {n}" for n in CLIENTS)
-        + " | "
-        + " | ".join(f"p99 s, {n}" for n in CLIENTS)
-        + " | memory MB | start s | failures |",
-        "|---" * 13 + "|",
-    ]
-    lines.append(_bare_row(rounds))
-    for name in names:
-        turns = [each[name] for each in rounds]
-        cells = [spread([t[str(n)]["rate"] for t in turns]) for n in CLIENTS]
-        cells.append(spread([t["8"]["cpu_seconds"] for t in turns]))
-        for key in ("p50", "p99"):
-            cells += [spread([t[str(n)][key] for t in turns]) for n in CLIENTS]
-        cells += [spread([t[key] for t in turns]) for key in ("megabytes", "start_seconds")]
-        failed = sum(sum(t[str(n)]["failures"].values()) for t in turns for n in CLIENTS)
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {failed} |")
-    lines += ["", *_ratios(rounds, names)]
-    return "\n".join(lines) + "\n"
+        f"{machine['cores']} cores ({machine['processor']}), JPEGs of 2 megapixels, commit "
+        f"{record['commit']}. Median of the rounds (least-most)."
+    )
+    head = ["", *(f"images/s, {n}" for n in CLIENTS), "CPU-s an image, 8"]
+    head += [f"{key} s, {n}" for key in ("p50", "p99") for n in CLIENTS]
+    head += ["memory MB", "start s", "failures"]
+    rows = [_row(name, [each[name] for each in rounds]) for name in names]
+    parts = ["# The service against its peers", how, _bare([each[LIMIT] for each in rounds])]
+    parts.append(_table(head, rows))
+    if OURS in names:
+        parts.append(f"{OURS} over the other, in the same round:")
+        head = ["", *(f"{key} at {n}" for n, key in COMPARED)]
+        others = [name for name in (LIMIT, *names) if name != OURS]
+        parts.append(_table(head, [_ratios(name, rounds) for name in others]))
+    return "\n\n".join(parts) + "\n"
 
 
-def _bare_row(rounds: Sequence[dict[str, Any]]) -> str:
-    bare = [each[LIMIT] for each in rounds]
-    best = bare[0]["fastest"]
-    cells = [
-        spread([1 / each["p50"] for each in bare]),
-        *[spread([each["fastest"]["rate"] for each in bare])] * 2,
-        spread([each["cheapest"]["cpu_seconds"] for each in bare]),
-        spread([each["p50"] for each in bare]),
-    ]
-    how = f"{best['layout']}, batch {best['batch']}"
-    start = spread([each["start_seconds"] for each in bare])
-    return f"| {LIMIT} ({how}) | " + " | ".join(cells) + f" | | | | | | | {start} | |"
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _ratios(rounds: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
-    if OURS not in names:
-        return []
-    lines = [
-        f"{OURS} over the other, in the same round:",
-        "",
-        "| | images/s, 8 | images/s, 32 | CPU-s an image, 8 | p50, 1 |",
-        "|---|---|---|---|---|",
-    ]
-    for name in (LIMIT, *names):
-        if name == OURS:
-            continue
-        cells: list[list[float]] = [[] for _ in COMPARED]
-        for each in rounds:
-            ours, other = each[OURS], _like(each[name])
-            for cell, (clients, key) in zip(cells, COMPARED, strict=True):
-                cell.append(ours[clients][key] / other[clients][key])
-        lines.append(f"| {name} | " + " | ".join(spread(cell) for cell in cells) + " |")
-    return lines
+def _row(name: str, turns: Sequence[dict[str, Any]]) -> list[str]:
+    cells = [name, *(spread([t[str(n)]["rate"] for t in turns]) for n in CLIENTS)]
+    cells.append(spread([t["8"]["cpu_seconds"] for t in turns]))
+    for key in ("p50", "p99"):
+        cells += [spread([t[str(n)][key] for t in turns]) for n in CLIENTS]
+    cells += [spread([t[key] for t in turns]) for key in ("megabytes", "start_seconds")]
+    failed = sum(sum(t[str(n)]["failures"].values()) for t in turns for n in CLIENTS)
+    return [*cells, str(failed)]
+
+
+def _bare(turns: Sequence[dict[str, Any]]) -> str:
+    ways = sorted({f"{t['fastest']['layout']}, batch {t['fastest']['batch']}" for t in turns})
+    rate = spread([t["fastest"]["rate"] for t in turns])
+    cost = spread([t["cheapest"]["cpu_seconds"] for t in turns])
+    alone = spread([t["p50"] for t in turns])
+    return (
+        f"The {LIMIT}: {rate} images/s ({' or '.join(ways)}), {cost} CPU-s an image at its "
+        f"cheapest, {alone} s for a lone image on all cores."
+    )
+
+
+def _ratios(name: str, rounds: Sequence[dict[str, Any]]) -> list[str]:
+    cells: list[list[float]] = [[] for _ in COMPARED]
+    for each in rounds:
+        ours, other = each[OURS], _like(each[name])
+        for cell, (clients, key) in zip(cells, COMPARED, strict=True):
+            cell.append(ours[clients][key] / other[clients][key])
+    return [name, *(spread(cell) for cell in cells)]
 
 
 def _like(turn_: dict[str, Any]) -> dict[str, Any]:

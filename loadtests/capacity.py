@@ -5,8 +5,8 @@
 Steps from 1 client to 32, each posting its next JPEG of 2 megapixels once the last was answered.
 Through the steps goes throughput(n) = min(n / seconds_alone, images_per_second): linear until
 requests wait for each other, flat beyond (the asymptotic bounds of a closed system, Denning and
-Buzen 1978). Writes bentos/capacity.toml, which admission and the manifests take their numbers from,
-and prints the steps.
+Buzen 1978). Writes bentos/capacity.toml, which admission takes its first guess from, and prints the
+steps.
 """
 
 import argparse
@@ -25,25 +25,28 @@ from tqdm import tqdm
 from bentos.capacity import FILE, Capacity
 from loadtests.contestants import CHESTXRAY, Contestant, started
 from loadtests.images import archive_pool
-from loadtests.measuring import Measured, until
+from loadtests.measuring import Measured
 
+HEADER = "# Written by `python -m loadtests.capacity`."
 STEPS = (1, 2, 4, 8, 16, 32)
-_START_SECONDS, _WARM_SECONDS = 60.0, 3.0
+_WARM_SECONDS = 3.0
 
 
-def fit(rates: Mapping[int, float]) -> tuple[float, float]:
-    """Least squares in the logarithm: seconds_alone and images_per_second, from the throughput by
-    number of clients. Raises ValueError with fewer than two steps.
+def fit(rates: Mapping[int, float]) -> tuple[float, float, list[int]]:
+    """Least squares in the logarithm: seconds_alone, images_per_second, and the numbers of clients
+    that are beyond the knee; from the throughput by number of clients.
+
+    Raises ValueError with fewer than two steps.
     """
     clients = sorted(rates)
     if len(clients) < 2:
         raise ValueError("a knee needs two steps at least")
-    best = (math.inf, 0.0, 0.0)
+    best: tuple[float, float, float, list[int]] = (math.inf, 0.0, 0.0, [])
     for rising in range(1, len(clients)):
         alone = [math.log(n / rates[n]) for n in clients[:rising]]
         most = [math.log(rates[n]) for n in clients[rising:]]
         error = _squares(alone) + _squares(most)
-        best = min(best, (error, math.exp(_mean(alone)), math.exp(_mean(most))))
+        best = min(best, (error, math.exp(_mean(alone)), math.exp(_mean(most)), clients[rising:]))
     return best[1:]
 
 
@@ -57,11 +60,10 @@ def _squares(values: Sequence[float]) -> float:
 
 
 def capacity_of(steps: Mapping[int, Measured], megabytes: float) -> Capacity:
-    """What the steps say together."""
-    alone, most = fit({clients: step.rate for clients, step in steps.items()})
-    busy = [step for clients, step in steps.items() if clients >= alone * most]
-    spent = sum(step.cpu_seconds for step in busy)
-    done = sum(step.images for step in busy)
+    """What the steps say together. Raises Failed where not every image was served."""
+    alone, most, busy = fit({clients: step.sound().rate for clients, step in steps.items()})
+    spent = sum(steps[clients].cpu_seconds for clients in busy)
+    done = sum(steps[clients].images for clients in busy)
     return Capacity(
         machine=f"{os.cpu_count()} cores, {platform.machine()}",
         images_per_second=round(most, 2),
@@ -75,10 +77,10 @@ def capacity_of(steps: Mapping[int, Measured], megabytes: float) -> Capacity:
 async def step_run(
     contestant: Contestant, seconds: float, clients: Sequence[int] = STEPS
 ) -> tuple[dict[int, Measured], float]:
-    """Measures every number of clients, and memory at the end. Raises TimeoutError."""
+    """Measures every number of clients, and memory at the end. Raises NotStarted."""
     requests = [contestant.request(data) for data in archive_pool()]
     with started(contestant, Path(tempfile.gettempdir(), "capacity.log")) as service:
-        await until(lambda: service.answers(requests[0]), _START_SECONDS)
+        await service.start(requests[0])
         await service.load(requests, clients=max(clients), seconds=_WARM_SECONDS)
         steps = {
             each: await service.load(requests, clients=each, seconds=seconds)
@@ -90,7 +92,7 @@ async def step_run(
 def write(capacity: Capacity, path: Path = FILE) -> None:
     """Writes it as TOML."""
     lines = [f"{key} = {json.dumps(value)}" for key, value in asdict(capacity).items()]
-    path.write_text("\n".join(["# Written by `python -m loadtests.capacity`.", *lines]) + "\n")
+    path.write_text("\n".join([HEADER, *lines]) + "\n")
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ of the same round: the median, with the least and the most.
 import argparse
 import asyncio
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from loadtests.contestants import CHESTXRAY, ROOT
 from loadtests.images import archive_pool
-from loadtests.turns import COMPARED, spread, turn
+from loadtests.turns import CLIENTS, COMPARED, spread, turn
 
 BASE = ROOT / "build" / "base"
 
@@ -44,10 +45,15 @@ def main() -> None:
     flags = parser.parse_args()
     files, base = archive_pool(), check_out(flags.base)
     rounds: list[tuple[dict[str, Any], dict[str, Any]]] = []
-    for _ in tqdm(range(flags.rounds)):
-        one = asyncio.run(turn(CHESTXRAY, files, flags.seconds, root=ROOT))
-        other = asyncio.run(turn(CHESTXRAY, files, flags.seconds, root=base))
-        rounds.append((one, other))
+    for number in tqdm(range(flags.rounds)):
+        order = (ROOT, base) if number % 2 == 0 else (base, ROOT)
+        turns = {
+            root: asyncio.run(turn(CHESTXRAY, files, flags.seconds, root=root)) for root in order
+        }
+        rounds.append((turns[ROOT], turns[base]))
+    failed = [each[str(n)]["failures"] for pair in rounds for each in pair for n in CLIENTS]
+    if any(failed):
+        sys.exit(f"not every image was served: {failed}")
     print(f"this over {flags.base}, {flags.rounds} rounds of {flags.seconds:g} s")
     for clients, key in COMPARED:
         found = [one[clients][key] for one, _ in rounds]

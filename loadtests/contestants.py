@@ -9,7 +9,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,14 +24,17 @@ _STOP_SECONDS = 15.0
 
 
 def _file(image: bytes) -> Request:
-    return Request("/v1/analyses", {"Content-Type": "image/jpeg"}, image)
+    return Request("/v1/analyses", {"Content-Type": "application/octet-stream"}, image)
 
 
 def form(files: Sequence[bytes], path: str = "/v1/analyses") -> Request:
     """Files as a form, in the field `image`."""
     mark = "-" * 24
     head = f'--{mark}\r\nContent-Disposition: form-data; name="image"; filename="image.jpg"\r\n'
-    parts = [f"{head}Content-Type: image/jpeg\r\n\r\n".encode() + data + b"\r\n" for data in files]
+    parts = [
+        f"{head}Content-Type: application/octet-stream\r\n\r\n".encode() + data + b"\r\n"
+        for data in files
+    ]
     headers = {"Content-Type": f"multipart/form-data; boundary={mark}"}
     return Request(path, headers, b"".join(parts) + f"--{mark}--\r\n".encode(), len(files))
 
@@ -111,13 +114,16 @@ def python_of(contestant: Contestant) -> Path:
         return Path(sys.executable)
     folder = ROOT / "build" / "peers" / Path(contestant.requirements).stem
     python, done = folder / "bin" / "python", folder / ".done"
-    if not done.exists():
+    wanted = "".join(
+        (PEERS / name).read_text() for name in ("reading.txt", contestant.requirements)
+    )
+    if not done.exists() or done.read_text() != wanted:
         venv.create(folder, with_pip=True, clear=True)
-        wanted = str(PEERS / contestant.requirements)
-        install = ["pip", "install", "--quiet", "--disable-pip-version-check", "-r", wanted]
+        install = ["pip", "install", "--quiet", "--disable-pip-version-check", "-r"]
         own = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        subprocess.run([python, "-m", *install], check=True, env=own)
-        done.touch()
+        requirements = PEERS / contestant.requirements
+        subprocess.run([python, "-m", *install, requirements], check=True, env=own)
+        done.write_text(wanted)
     return python
 
 
@@ -142,3 +148,5 @@ def started(contestant: Contestant, log: Path, *, root: Path = ROOT) -> Iterator
         for each in left:
             each.kill()
         psutil.wait_procs(left, timeout=_STOP_SECONDS)
+        with suppress(ProcessLookupError):  # what lost its parent before
+            os.killpg(process.pid, signal.SIGKILL)

@@ -3,9 +3,9 @@
     python -m loadtests.endurance --count 30000
 
 Eight clients post frontal radiographs; throughput and memory of the first and of the last thousand
-are compared. Then the same images come alone and four to a request, sorted by size and shuffled:
-what an image costs in processor-seconds is compared. Writes results/benchmark/endurance.md; ends
-with 1 where a figure is not flat within 10%.
+are compared. Then images of every size and depth come alone and four to a request, sorted by size
+and shuffled: what an image costs in processor-seconds is compared. Writes
+results/benchmark/endurance.md; ends with 1 where a figure is not flat within 10%.
 """
 
 import argparse
@@ -20,14 +20,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from loadtests.contestants import CHESTXRAY, ROOT, form, started
-from loadtests.images import archive_pool
-from loadtests.measuring import Request, Service, until
+from loadtests.images import EXAMPLES, FRONTAL, archive_pool, sizes_of
+from loadtests.measuring import Request, Service
 
 RESULT = ROOT / "results" / "benchmark" / "endurance.md"
 FLAT = 0.10
 """How much may lie between what should be equal."""
-_CLIENTS, _STRETCH = 8, 1000
-_START_SECONDS = 60.0
+_CLIENTS, _STRETCH, _PASSES = 8, 1000, 30
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,14 @@ async def stretches(
     """Posts so many images, in stretches of `size`."""
     found = []
     for _ in tqdm(range(count // size)):
-        measured = await service.load(requests, clients=_CLIENTS, count=size)
+        measured = (await service.load(requests, clients=_CLIENTS, count=size)).sound()
         found.append(Stretch(measured.rate, service.megabytes()))
     return found
 
 
 def ways() -> dict[str, list[Request]]:
     """Requests of the same images, in other company and order."""
-    files = archive_pool()
+    files = [data for name in FRONTAL for data in sizes_of(EXAMPLES / name)]
     by_size = sorted(files, key=len)
     shuffled = random.Random(0).sample(files, len(files))
     return {
@@ -64,12 +63,12 @@ def ways() -> dict[str, list[Request]]:
     }
 
 
-async def costs(service: Service, count: int) -> dict[str, float]:
-    """Processor-seconds an image, by way of posting."""
+async def costs(service: Service, passes: int = _PASSES) -> dict[str, float]:
+    """Processor-seconds an image, by way of posting; every image so many times."""
     found = {}
     for way, requests in tqdm(ways().items()):
-        posts = count // requests[0].images
-        found[way] = (await service.load(requests, clients=_CLIENTS, count=posts)).cost
+        posts = passes * len(requests)
+        found[way] = (await service.load(requests, clients=_CLIENTS, count=posts)).sound().cost
     return found
 
 
@@ -93,9 +92,9 @@ def main() -> None:
 async def _run(count: int) -> tuple[list[Stretch], dict[str, float]]:
     requests = [CHESTXRAY.request(data) for data in archive_pool()]
     with started(CHESTXRAY, Path(tempfile.gettempdir(), "endurance.log")) as service:
-        await until(lambda: service.answers(requests[0]), _START_SECONDS)
+        await service.start(requests[0])
         await service.load(requests, clients=_CLIENTS, count=_STRETCH // 10)
-        return await stretches(service, requests, count), await costs(service, _STRETCH // 2)
+        return await stretches(service, requests, count), await costs(service)
 
 
 def render(found: Sequence[Stretch], by_way: dict[str, float]) -> tuple[str, bool]:

@@ -11,7 +11,7 @@ EXAMPLES = Path(__file__).parents[1] / "web" / "examples"
 """Radiographs drawn by code."""
 _POSTED = ("clear.jpg", "patches.jpg", "hand.jpg")
 """Two that the filter accepts for each that it does not."""
-_FRONTAL = ("clear.jpg", "patches.jpg", "opacity.jpg")
+FRONTAL = ("clear.jpg", "patches.jpg", "opacity.jpg")
 _ARCHIVE = (1600, 1250)
 """Width and height of what an archive exports: 2 megapixels."""
 _SEED = 0
@@ -34,7 +34,7 @@ def image_pool(folder: str = "") -> list[bytes]:
 
 def archive_pool(count: int = 12) -> list[bytes]:
     """Frontal chest radiographs as archives export them: JPEGs of 2 megapixels, all different."""
-    greys = [Image.open(EXAMPLES / name).convert("L") for name in _FRONTAL]
+    greys = [Image.open(EXAMPLES / name).convert("L") for name in FRONTAL]
     return [
         _file(_grained(greys[seed % len(greys)], _ARCHIVE, seed), "JPEG", quality=90)
         for seed in range(count)

@@ -4,15 +4,27 @@ import asyncio
 import socket
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Self
 
 import aiohttp
 import numpy as np
 import psutil
 
+LOST = 0
+"""In place of a status: the connection broke before there was an answer."""
+_PAUSE_SECONDS = 0.05
 _TIMEOUT = aiohttp.ClientTimeout(total=120)
+
+
+class NotStarted(Exception):
+    """A service ended, or was not there in time."""
+
+
+class Failed(Exception):
+    """Not every image was answered well, so that figures say little."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,14 @@ class Measured:
     latencies: tuple[float, ...]  # of answers 200, in seconds, in the order of their ends
     failures: dict[int, int]  # how many of each other status
     cpu_seconds: float  # of all processes of the service
+
+    def sound(self) -> Self:
+        """The same, if every image was answered well. Raises Failed."""
+        if self.failures or not self.images:
+            raise Failed(
+                f"of {self.images + sum(self.failures.values())} some failed: {self.failures}"
+            )
+        return self
 
     @property
     def rate(self) -> float:
@@ -68,13 +88,16 @@ class Service:
         """Memory of all its processes, each counted by its own share (PSS)."""
         return sum(_share(process) for process in self.processes()) / 2**20
 
-    async def answers(self, request: Request) -> bool:
-        """Whether it answers 200."""
-        try:
-            async with aiohttp.ClientSession(self.url, timeout=_TIMEOUT) as session:
-                return await _post(session, request) == 200
-        except aiohttp.ClientError:
-            return False
+    async def start(self, request: Request, *, seconds: float = 120.0) -> float:
+        """Waits until it answers 200, and returns how long that took. Raises NotStarted."""
+        begun = time.perf_counter()
+        async with aiohttp.ClientSession(self.url, timeout=_TIMEOUT) as session:
+            while await _post(session, request) != 200:
+                ended = self._root.status() == psutil.STATUS_ZOMBIE
+                if ended or time.perf_counter() > begun + seconds:
+                    raise NotStarted(f"{self.url} answers nothing good")
+                await asyncio.sleep(_PAUSE_SECONDS)
+        return time.perf_counter() - begun
 
     async def load(
         self,
@@ -105,7 +128,7 @@ class Service:
                         images += request.images
                     else:
                         failures[status] += 1
-                        await asyncio.sleep(0.1)
+                        await asyncio.sleep(_PAUSE_SECONDS)
 
             await asyncio.gather(*(client() for _ in range(clients)))
         spent = self.cpu_seconds() - used
@@ -144,15 +167,9 @@ def _share(process: psutil.Process) -> int:
 
 
 async def _post(session: aiohttp.ClientSession, request: Request) -> int:
-    async with session.post(request.path, data=request.body, headers=request.headers) as answer:
-        await answer.read()
-        return answer.status
-
-
-async def until(check: Callable[[], Awaitable[bool]], seconds: float) -> float:
-    """Asks again until the answer is yes; returns after how many seconds. Raises TimeoutError."""
-    started = time.perf_counter()
-    async with asyncio.timeout(seconds):
-        while not await check():
-            await asyncio.sleep(0.05)
-    return time.perf_counter() - started
+    try:
+        async with session.post(request.path, data=request.body, headers=request.headers) as answer:
+            await answer.read()
+            return answer.status
+    except aiohttp.ClientError:
+        return LOST

@@ -1,5 +1,6 @@
 """One turn of one contestant: started, warmed, measured at every number of clients."""
 
+import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,12 +8,11 @@ from statistics import median
 from typing import Any
 
 from loadtests.contestants import ROOT, Contestant, started
-from loadtests.measuring import Measured, until
+from loadtests.measuring import Measured
 
 CLIENTS = (1, 8, 32)
 COMPARED = (("8", "rate"), ("32", "rate"), ("8", "cpu_seconds"), ("1", "p50"))
 """Of a turn's figures: at so many clients, what."""
-_START_SECONDS = 120.0
 _WARM_SECONDS = 3.0
 
 
@@ -21,12 +21,12 @@ async def turn(
 ) -> dict[str, Any]:
     """Figures of a service in a checkout: by number of clients, and of the whole.
 
-    Raises TimeoutError where it doesn't start; the log is in the folder for temporary files.
+    Raises NotStarted; the log is in the folder for temporary files.
     """
     requests = [contestant.request(data) for data in files]
     log = Path(tempfile.gettempdir(), f"benchmark-{contestant.name}.log")
     with started(contestant, log, root=root) as service:
-        start = await until(lambda: service.answers(requests[0]), _START_SECONDS)
+        start = await service.start(requests[0])
         await service.load(requests, clients=max(CLIENTS), seconds=_WARM_SECONDS)
         found = [await service.load(requests, clients=n, seconds=seconds) for n in CLIENTS]
         memory = service.megabytes()
@@ -51,3 +51,9 @@ def spread(values: Sequence[float]) -> str:
     """The median, with the least and the most."""
     middle, least, most = median(values), min(values), max(values)
     return f"{middle:.3g} ({least:.3g}-{most:.3g})"
+
+
+def commit() -> str:
+    """The commit of this working tree, marked where files differ from it."""
+    words = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True).stdout.strip()

@@ -24,8 +24,8 @@ image that the filter rejects is done early and says little of how long the othe
 _FIRST_GUESS_SECONDS = 1 / capacity.read().images_per_second
 """An image's, until some are done."""
 _FEW = 4
-"""A request that finds fewer images counts as if it had found these: alone it takes the time of a
-batch, of which it says nothing how many would have shared it, and a burst would be turned away."""
+"""A request that finds fewer images takes the time of a batch, of which it says nothing how many
+would have shared it: between all of that time and this part of it an image's may be."""
 _MAX_RETRY_SECONDS = 60
 _SHARE = 8
 """A caller may hold this many times what is still free (Choudhury and Hahne 1998, dynamic queue
@@ -109,7 +109,8 @@ class Admission:
         """Learns from a request that a model answered: how long it was in the house, and how many
         images were there when it came, its own among them.
         """
-        self._costs.append(seconds / max(images, _FEW))
+        least, most = seconds / max(images, _FEW), seconds / images
+        self._costs.append(min(most, max(least, self._seconds_per_image)))
         slowest_first = sorted(self._costs, reverse=True)
         self._seconds_per_image = slowest_first[int(_SLOWEST * len(slowest_first))]
         get_metrics().admission_limit.set(self.limit)

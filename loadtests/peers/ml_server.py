@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -45,6 +46,8 @@ async def serve(port: int) -> None:
         grpc_port=port + 1,
         metrics_port=port + 2,
         parallel_workers=os.cpu_count() or 1,
+        metrics_dir=tempfile.mkdtemp(),
+        debug=False,
     )
     model = ModelSettings(
         name="chestxray",

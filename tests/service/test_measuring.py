@@ -1,17 +1,21 @@
 """A real service is measured, and every peer is given the reading that it gives itself."""
 
 import asyncio
+import os
+import time
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import numpy as np
 import pytest
 
+from chestxray.engines import Images
 from chestxray.labels import FINDINGS
 from loadtests.contestants import CHESTXRAY, form
 from loadtests.images import archive_pool
-from loadtests.measuring import Request, Service, free_port
-from loadtests.reading import Reader, in_batches, one_by_one
+from loadtests.measuring import NotStarted, Request, Service, free_port
+from loadtests.reading import Reader, in_batches
 from tests.conftest import ROOT
 from tests.service.server import Server
 
@@ -46,10 +50,11 @@ def test_load_ends_in_time_and_counts_what_fails(server: Server) -> None:
     assert 1.0 <= found.seconds < 10.0
 
 
-def test_nobody_there_answers_no() -> None:
-    service = Service(f"http://127.0.0.1:{free_port()}", 1)
+def test_who_never_answers_has_not_started() -> None:
+    service = Service(f"http://127.0.0.1:{free_port()}", os.getpid())
 
-    assert not asyncio.run(service.answers(CHESTXRAY.request(b"")))
+    with pytest.raises(NotStarted):
+        asyncio.run(service.start(CHESTXRAY.request(b""), seconds=0.2))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -72,12 +77,27 @@ def test_peers_read_what_the_service_reads(client: httpx.Client, path: Path) -> 
         assert np.allclose(reading["heatmap"], body["heatmap"]["grid"], atol=1e-4)
 
 
+class Counting:
+    """Stands in for a reader, which tests elsewhere compare with the service."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def decode(self, data: bytes) -> Images:
+        return np.frombuffer(data, np.uint8)
+
+    def read(self, images: Images) -> list[dict[str, Any]]:
+        time.sleep(0.01)
+        self.sizes.append(len(images))
+        return []
+
+
 def test_bare_loop_counts_what_it_does() -> None:
-    readers = [Reader(threads=1) for _ in range(2)]
-    files = archive_pool(2)
+    readers = [Counting(), Counting()]
 
-    times = one_by_one(readers[0], files, seconds=0.2)
-    rate, cost = in_batches(readers, files, 2, seconds=0.2)
+    rate, cost = in_batches(cast("list[Reader]", readers), [b"a", b"b"], 2, seconds=0.3)
 
-    assert times and min(times) > 0
-    assert rate > 0 and 0.001 < cost < 10
+    done = sum(sum(reader.sizes) for reader in readers)
+    assert all(set(reader.sizes) == {2} for reader in readers)
+    assert done / 0.5 < rate <= done / 0.3
+    assert 0 <= cost < 0.01

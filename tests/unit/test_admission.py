@@ -65,11 +65,23 @@ def test_bound_is_what_is_done_in_the_time_to_wait(seconds: float, limit: int) -
     assert admission.limit == pytest.approx(limit, abs=1)
 
 
-def test_calm_leaves_room_for_a_burst() -> None:
+def test_calm_changes_no_room() -> None:
     """Lone images take the time of a batch each, which says nothing about a queue."""
-    admission = after(admission_of(100, seconds=2.0), seconds=0.1, images=1)
+    admission = after(admission_of(1000, seconds=2.0), seconds=0.4, images=10)
 
-    assert admission.limit >= 50
+    after(admission, seconds=0.08, images=1)
+
+    assert admission.limit == pytest.approx(50, abs=1)
+
+
+@pytest.mark.parametrize(("seconds", "limit"), [(0.03, 66), (0.4, 20)])
+def test_calm_says_how_fast_and_how_slow_it_can_be(seconds: float, limit: int) -> None:
+    """A lone image in less time than was thought is one; in over four times, four are slower."""
+    admission = after(admission_of(1000, seconds=2.0), seconds=0.4, images=10)
+
+    after(admission, seconds=seconds, images=1)
+
+    assert admission.limit == pytest.approx(limit, abs=1)
 
 
 def test_slowness_shows_even_in_calm() -> None:

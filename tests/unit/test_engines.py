@@ -50,6 +50,19 @@ def test_onnx_runtime_answers_as_torch(checkpoint: tuple[Path, nn.Module]) -> No
     answers_like(OnnxEngine(path, network.architecture), network, TOLERANCE)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+def test_threads_keep_the_order_of_the_images(random_filter: Path, threads: int) -> None:
+    """Five images: with four threads the last is shared by all, with three two have one each."""
+    images = np.random.default_rng(0).integers(0, 256, (5, 1, 224, 224), np.uint8)
+    engine = OnnxEngine(random_filter, XRayFilterNet.architecture, threads=threads)
+
+    together = engine(images)["logits"]
+
+    apart = np.concatenate([engine(image[None])["logits"] for image in images])
+    assert len(np.unique(apart[:, 0])) == 5
+    assert np.allclose(together, apart, atol=1e-5)
+
+
 def test_torch_engine_answers_as_the_network(checkpoint: tuple[Path, nn.Module]) -> None:
     path, network = checkpoint
     engine = TorchEngine(path, BY_ARCHITECTURE[network.architecture](), "cpu")
