@@ -14,7 +14,7 @@ from statistics import median
 import psutil
 
 from tests.service.server import Server
-from tests.trials.load import LOST, SERVED, Client, arriving
+from tests.trials.load import LOST, Client, arriving
 from tests.trials.overload import capacity
 from tests.trials.running import main
 from tests.trials.table import Table
@@ -22,7 +22,7 @@ from tests.trials.table import Table
 SHARE, SETTLING = 0.7, 1 / 6
 MOST_GROWTH, MOST_DRIFT, MORE_FILES = 0.02, 0.2, 4
 SERVED_SHARE = 0.9
-"""However busy the machine is; quiet ones serve all."""
+"""A machine that others use gets slower: 70% of what it did at first may be more than it can."""
 _SAMPLES = 5
 _CLOSING_SECONDS = 1.0  # until the service has seen its clients go
 
@@ -75,7 +75,7 @@ async def trial(server: Server, seconds: float) -> Table:
     )
     statuses = answers.statuses()
     table.add("requests", len(answers.all))
-    table.add("statuses", statuses, "200, 422", met=set(statuses) <= set(SERVED), timed=True)
+    table.add("statuses", statuses)
     table.add_failures(statuses)
     lost, served = statuses.get(LOST, 0), len(answers.served) / len(answers.all)
     table.add("connections that broke", lost, "0", met=lost == 0)
