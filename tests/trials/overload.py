@@ -2,10 +2,10 @@
 
     python -m tests.trials.overload --seconds 300
 
-First it measures what the service can do: one client alone, then as many as it takes at its best.
-Then requests arrive at five times that rate, whether or not earlier ones were answered. Every
-fiftieth client obeys Retry-After until it is served, few enough that they add little to that rate;
-the others leave.
+First it measures what the service can do: one client alone, then as many as it takes at its best,
+and at the end the latter again, since others use the machine and its speed drifts. Between, requests
+arrive at five times that rate, whether or not earlier ones were answered. Every fiftieth client obeys
+Retry-After until it is served, few enough that they add little to that rate; the others leave.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from tests.trials.load import Answers, Client, arriving, closed
 from tests.trials.running import main, megabytes
 from tests.trials.table import Table
 
-FACTOR, OBEDIENT = 5, 0.02
+FACTOR, OBEDIENT, WITHIN = 5, 0.02, 0.9
 QUEUE_SECONDS = Settings().queue_seconds
 _ALLOWED = {200, 422, 429, 503}
 _CLIENTS = (4, 8, 16)
@@ -32,24 +32,27 @@ class Capacity:
 
     p99: float  # seconds, of one client alone
     rate: float  # images a second, at the best number of clients
+    clients: int  # that number
 
 
 async def capacity(client: Client, seconds: float) -> Capacity:
     """Measures one client, then several numbers of them; each for so long."""
     await closed(client, clients=2, seconds=3)  # warm
     alone = await closed(client, clients=1, seconds=seconds)
-    rates = []
-    for clients in _CLIENTS:
-        start = time.monotonic()
-        found = await closed(client, clients=clients, seconds=seconds)
-        rates.append(found.rate(start, seconds))
-    return Capacity(alone.seconds(99), max(rates))
+    rates = {clients: await _rate(client, clients, seconds) for clients in _CLIENTS}
+    best = max(rates, key=rates.__getitem__)
+    return Capacity(alone.seconds(99), rates[best], best)
+
+
+async def _rate(client: Client, clients: int, seconds: float) -> float:
+    start = time.monotonic()
+    return (await closed(client, clients=clients, seconds=seconds)).rate(start, seconds)
 
 
 async def trial(server: Server, seconds: float) -> Table:
     """Measures, overloads, and compares."""
     async with Client(lambda: server.url) as client:
-        calm = await capacity(client, max(10.0, seconds / 10))
+        calm = await capacity(client, calm_seconds := max(10.0, seconds / 10))
         before = megabytes(server)
         start = time.monotonic()
         rate = FACTOR * calm.rate
@@ -60,7 +63,8 @@ async def trial(server: Server, seconds: float) -> Table:
         after = megabytes(server)
         _, unserved = await asyncio.wait(sources, timeout=_PATIENCE_SECONDS)
         everything = client.answers.between(start, time.monotonic())
-    table = _compare(calm, everything, start, seconds)
+        rate_after = await _rate(client, calm.clients, calm_seconds)
+    table = _compare(calm, rate_after, everything, start, seconds)
     table.add(
         "memory of all processes, MB",
         f"{before:.0f} -> {after:.0f}",
@@ -77,18 +81,21 @@ async def trial(server: Server, seconds: float) -> Table:
     return table
 
 
-def _compare(calm: Capacity, everything: Answers, start: float, seconds: float) -> Table:
+def _compare(
+    calm: Capacity, rate_after: float, everything: Answers, start: float, seconds: float
+) -> Table:
+    least = WITHIN * (calm.rate + rate_after) / 2
     goodput, p99 = everything.rate(start, seconds), everything.seconds(99)
     bound = 2 * calm.p99 + QUEUE_SECONDS
     statuses = everything.statuses()
     table = Table("overload", f"{FACTOR} times the capacity for {seconds:g} s, open loop.")
-    table.add("capacity, images/s", calm.rate)
+    table.add("capacity before and after, images/s", f"{calm.rate:.3g}, {rate_after:.3g}")
     table.add("requests", len(everything.all))
     table.add(
         "goodput, images/s",
         goodput,
-        f">= {0.9 * calm.rate:.3g}",
-        met=goodput >= 0.9 * calm.rate,
+        f">= {least:.3g}, {WITHIN:.0%} of their mean",
+        met=goodput >= least,
         timed=True,
     )
     table.add("p99 of one client alone, s", calm.p99)
