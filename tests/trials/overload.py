@@ -3,9 +3,10 @@
     python -m tests.trials.overload --seconds 300
 
 First it measures what the service can do: one client alone, then as many as it takes at its best,
-and at the end the latter again, since others use the machine and its speed drifts. Between, requests
-arrive at five times that rate, whether or not earlier ones were answered. Every fiftieth client obeys
-Retry-After until it is served, few enough that they add little to that rate; the others leave.
+and at the end the latter again, since others use the machine and its speed drifts. Between,
+requests arrive at five times that rate, whether or not earlier ones were answered. Every fiftieth
+client obeys Retry-After until it is served, few enough that they add little to that rate; the
+others leave.
 """
 
 import asyncio

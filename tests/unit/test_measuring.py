@@ -86,6 +86,10 @@ def test_capacity_is_read_as_it_was_written(tmp_path: Path) -> None:
         shipped.read(path)
 
 
+def test_shipped_capacity_was_measured() -> None:
+    assert shipped.FILE.read_text().startswith(capacity.HEADER)
+
+
 def test_capacity_of_a_service_that_fails_is_not_told() -> None:
     with pytest.raises(Failed):
         capacity.capacity_of({1: MEASURED, 8: replace(MEASURED, failures={503: 1})}, megabytes=1)
