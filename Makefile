@@ -21,7 +21,8 @@ export BENTOML_DO_NOT_TRACK := True
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-soak trials soak test-gpu check format train-filter train-classifier \
 	pretrain evaluate graphs audit experiment compare bench-training tensorboard \
-	examples screenshots loadtest capacity benchmark bench endurance fuzz bento sbom licences audit-dependencies clean
+	examples screenshots loadtest capacity benchmark bench endurance fuzz bento sbom licences \
+	audit-dependencies clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from chestxray import checkpoints
 from chestxray.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, OrtValue
     from torch import nn
 
 logger = logging.getLogger(__name__)
@@ -58,8 +58,14 @@ class OnnxEngine:
         """
         checkpoints.check_architecture(checkpoint, architecture)
         threads = threads or len(os.sched_getaffinity(0))
-        self._shared = _session(checkpoint, architecture, threads)
-        self._single = _session(checkpoint, architecture, 1) if threads > 1 else self._shared
+        weights = _weights(checkpoint)
+        try:
+            self._shared = _session(architecture, weights, threads)
+            self._single = _session(architecture, weights, 1) if threads > 1 else self._shared
+        except Exception as error:  # ONNX Runtime's have no base of their own
+            raise CheckpointError(
+                f"{checkpoint.name} does not fit {architecture}: {error}"
+            ) from error
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=architecture)
         self._threads = threads
         self._names = [output.name for output in self._shared.get_outputs()]
@@ -82,25 +88,29 @@ def _run(session: "InferenceSession", images: Images) -> list[npt.NDArray[np.flo
     return session.run(None, {INPUT: images})  # type: ignore[no-any-return]
 
 
-def _session(checkpoint: Path, architecture: str, threads: int) -> "InferenceSession":
-    import onnxruntime as ort
+def _weights(checkpoint: Path) -> "dict[str, OrtValue]":
+    from onnxruntime import OrtValue
     from safetensors.numpy import load_file
+
+    return {
+        name: OrtValue.ortvalue_from_numpy(values)
+        for name, values in load_file(checkpoint).items()
+        if not name.endswith("num_batches_tracked")  # a counter of training
+    }
+
+
+def _session(
+    architecture: str, weights: "Mapping[str, OrtValue]", threads: int
+) -> "InferenceSession":
+    import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     # Threads that spin while they wait take the cores from the other model.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    weights = {
-        name: ort.OrtValue.ortvalue_from_numpy(values)
-        for name, values in load_file(checkpoint).items()
-        if not name.endswith("num_batches_tracked")  # a counter of training
-    }
     options.add_external_initializers(list(weights), list(weights.values()))
     graph = str(GRAPHS / f"{architecture}.onnx")
-    try:
-        return ort.InferenceSession(graph, options, ["CPUExecutionProvider"])
-    except Exception as error:  # its errors have no base of their own
-        raise CheckpointError(f"{checkpoint.name} does not fit {architecture}: {error}") from error
+    return ort.InferenceSession(graph, options, ["CPUExecutionProvider"])
 
 
 class TorchEngine:

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from loadtests.measuring import free_port
 from tests.conftest import ROOT
 
 START_SECONDS = 180.0
@@ -96,13 +96,6 @@ def start(
             stderr=subprocess.STDOUT,
         )
     return Server(f"http://127.0.0.1:{port}", log, process)
-
-
-def free_port() -> int:
-    """A TCP port that nobody has on loopback, for now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until_ready(server: Server) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from loadtests.measuring import free_port
 from tests.conftest import ROOT
-from tests.service.server import Server, free_port
+from tests.service.server import Server
 
 LENIENT = """
 warm_up_seconds = 1

@@ -17,7 +17,8 @@ from pathlib import Path
 import aiohttp
 import psutil
 
-from tests.service.server import free_port, start
+from loadtests.measuring import free_port
+from tests.service.server import start
 from tests.trials.load import IMAGES, LOST, Answers, Client, closed
 from tests.trials.running import run
 from tests.trials.table import Table

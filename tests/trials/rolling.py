@@ -15,7 +15,8 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.service.server import Server, free_port, start
+from loadtests.measuring import free_port
+from tests.service.server import Server, start
 from tests.trials.chaos import wait_until_ready
 from tests.trials.load import IMAGES, SERVED, Client
 from tests.trials.table import Table
