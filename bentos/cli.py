@@ -1,7 +1,8 @@
-"""The command `chestxray`: starts the service, or drains the one that runs.
+"""The command `chestxray`: starts the service or one of its classifiers, or drains what runs.
 
 chestxray serve [--host 127.0.0.1] [--port 3000]
-chestxray drain [--port 3000]     # readiness off; returns when nothing is in flight
+chestxray serve-classifier [--host 127.0.0.1] [--port 3001]   # for gateways in other pods
+chestxray drain [--port 3000]                    # readiness off; returns when nothing is in flight
 """
 
 import argparse
@@ -14,8 +15,8 @@ import time
 
 from pydantic import ValidationError
 
-from bentos.listeners import DRAINED, SUPERVISOR, run_folder
-from bentos.settings import get_settings
+from bentos.listeners import CLASSIFIER_POD, DRAINED, GATEWAY, SUPERVISOR, Layout, run_folder
+from bentos.settings import explain, get_settings
 from bentos.supervisor import StartError, Supervisor
 
 _POLL_SECONDS = 0.05
@@ -23,32 +24,43 @@ _CANNOT_START = 2
 
 
 def main() -> None:
-    """Runs one of the two commands."""
+    """Runs one of the commands."""
     parser = argparse.ArgumentParser(
         prog="chestxray", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
     serving = commands.add_parser("serve", help="start the gateway and both runners")
-    serving.add_argument("--host", default="127.0.0.1")
+    serving.set_defaults(layout=GATEWAY)
+    pod = commands.add_parser("serve-classifier", help="start a classifier for gateways elsewhere")
+    pod.set_defaults(layout=CLASSIFIER_POD)
+    for command in (serving, pod):
+        command.add_argument("--host", default="127.0.0.1")
     draining = commands.add_parser("drain", help="let what is in flight end, for preStop")
-    for command in (serving, draining):
-        command.add_argument("--port", type=int, default=3000)
+    for command, port in ((serving, 3000), (pod, 3001), (draining, 3000)):
+        command.add_argument("--port", type=int, default=port)
     flags = parser.parse_args()
-    if flags.command == "serve":
-        serve(flags.host, flags.port)
-    else:
+    if flags.command == "drain":
         drain(flags.port)
+    else:
+        serve(flags.layout, flags.host, flags.port)
 
 
-def serve(host: str, port: int) -> None:
+def serve(layout: Layout, host: str, port: int) -> None:
     """Serves until SIGTERM or Ctrl-C; a second one cuts the drain short."""
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # it phones home otherwise
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
-        asyncio.run(Supervisor(host=host, port=port, settings=get_settings()).run())
-    except (StartError, ValidationError) as error:
-        print(f"chestxray cannot start: {error}", file=sys.stderr)
-        sys.exit(_CANNOT_START)
+        supervisor = Supervisor(layout, host=host, port=port, settings=get_settings())
+        asyncio.run(supervisor.run())
+    except ValidationError as error:
+        _give_up(explain(error))
+    except StartError as error:
+        _give_up(str(error))
+
+
+def _give_up(why: str) -> None:
+    print(f"chestxray cannot start: {why}", file=sys.stderr)
+    sys.exit(_CANNOT_START)
 
 
 def drain(port: int) -> None:

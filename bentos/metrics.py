@@ -79,6 +79,22 @@ def _of_models() -> dict[str, Any]:
         batch_seconds=Histogram(
             "chestxray_batch_duration_seconds", "Time of one batch", ["model"], buckets=_SECONDS
         ),
+        runner_images=Counter(
+            "chestxray_runner_images_total",
+            "Images that a model answered, by whose: the own runner's or the classifier pods'",
+            ["model", "runner"],
+        ),
+        runner_ready=Gauge(
+            "chestxray_runner_ready",
+            "1 where the own runner answered when readiness was asked for last",
+            ["model"],
+            multiprocess_mode="livemin",
+        ),
+        classifier_pods=Gauge(
+            "chestxray_classifier_pods",
+            "Classifier pods that images are sent to now",
+            multiprocess_mode="livemax",
+        ),
         process_restarts=Counter(
             "chestxray_process_restarts_total",
             "Processes that were started again, by why",

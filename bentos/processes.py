@@ -30,7 +30,8 @@ class Process:
     """
 
     name: str
-    service: str  # the name of its BentoML service
+    entry: str  # where the service lies that all of this machine's processes belong to
+    service: str  # the name of its own BentoML service
     listener: socket.socket
     heartbeat: Path
     running: asyncio.subprocess.Process | None = None
@@ -57,7 +58,7 @@ class Process:
 
     def _command(self) -> list[str]:
         # What BentoML's own supervisor runs.
-        worker = [sys.executable, "-m", "_bentoml_impl.worker.service", "service:Gateway"]
+        worker = [sys.executable, "-m", "_bentoml_impl.worker.service", self.entry]
         named = ["--service-name", self.service, "--worker-id", "1", "--args", json.dumps({})]
         return [*worker, "--fd", str(self.listener.fileno()), *named]
 

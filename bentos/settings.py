@@ -5,7 +5,17 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Self
 
-from pydantic import DirectoryPath, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    DirectoryPath,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chestxray.images import DEFAULT_LIMITS, Limits
@@ -13,6 +23,8 @@ from chestxray.images import DEFAULT_LIMITS, Limits
 LONGEST_REQUEST_SECONDS = 60
 """No deadline may be later; what waits or limits outside of ours does so beyond it."""
 
+PREFIX = "CHESTXRAY_"
+_SHORTEST_TOKEN = 16
 _HERE = Path(__file__).parent
 WEB = _HERE.parent / "web"
 """The page's files."""
@@ -23,7 +35,8 @@ SHIPPED_EXAMPLES = WEB / "examples"
 class Settings(BaseSettings):
     """Every key, with its default and its meaning."""
 
-    model_config = SettingsConfigDict(env_prefix="CHESTXRAY_", frozen=True)
+    # What an error shows of the input may be the token; explain() shows the rest.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
 
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """Where the networks run: auto takes the first CUDA device, or the CPU where there is none."""
@@ -75,6 +88,13 @@ class Settings(BaseSettings):
     drain_timeout_seconds: PositiveFloat = LONGEST_REQUEST_SECONDS
     """Longest time for what is in flight to end once requests are no longer taken."""
 
+    classifier_pods: str = Field(default="", pattern=r"^([\w.-]+:\d+)?$")
+    """host:port whose every address is a pod that classifies; empty: the own runner does."""
+    pod_timeout_seconds: PositiveFloat = 5.0
+    """A classifier pod that takes longer for a batch is given up, and another is asked."""
+    pod_token: SecretStr = SecretStr("")
+    """What gateways and classifier pods know each other by, 16 characters or more; a secret."""
+
     otlp_endpoint: str = ""
     """Where traces are sent (OTLP over HTTP): http://collector:4318/v1/traces; empty: nowhere."""
 
@@ -87,6 +107,19 @@ class Settings(BaseSettings):
     def _batches_fit(self) -> Self:
         if self.max_images_per_batch > self.max_images_in_flight:
             raise ValueError("max_images_per_batch is above max_images_in_flight")
+        return self
+
+    @field_validator("pod_token")
+    @classmethod
+    def _token_is_long(cls, token: SecretStr) -> SecretStr:
+        if 0 < len(token.get_secret_value()) < _SHORTEST_TOKEN:
+            raise ValueError(f"must have {_SHORTEST_TOKEN} characters or more")
+        return token
+
+    @model_validator(mode="after")
+    def _pods_are_known(self) -> Self:
+        if self.classifier_pods and not self.pod_token.get_secret_value():
+            raise ValueError("classifier_pods needs pod_token")
         return self
 
     @property
@@ -107,3 +140,17 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """Reads the environment once per process. Raises ValidationError, which names the key."""
     return Settings()
+
+
+def explain(error: ValidationError) -> str:
+    """Names every variable that is wrong, with its value unless that is a secret."""
+    return "; ".join(_explained(each) for each in error.errors())
+
+
+def _explained(error: ErrorDetails) -> str:
+    if not error["loc"]:  # two settings that do not go together; the message names them
+        return error["msg"]
+    key = str(error["loc"][0])
+    secret = Settings.model_fields[key].annotation is SecretStr
+    shown = "" if secret else f"={error['input']!r}"
+    return f"{PREFIX}{key.upper()}{shown}: {error['msg']}"

@@ -1,8 +1,8 @@
-"""Starts the three processes, keeps them alive, and stops them in an order that loses nothing.
+"""Starts the processes, keeps them alive, and stops them in an order that loses nothing.
 
 BentoML's supervisor looks after its processes every ten seconds, restarts none in a container,
 stops all at once, and opens two more TCP ports (traps 8, 9, 24). This one notices a death at once
-and a hang in seconds, listens at the public port alone, and stops the runners after the gateway.
+and a hang in seconds, listens at the public port alone, and stops the runners after the front.
 """
 
 import asyncio
@@ -13,7 +13,15 @@ import signal
 import time
 
 from bentos import heartbeat
-from bentos.listeners import DRAINED, FOLDER_MODE, SUPERVISOR, open_listeners, run_folder
+from bentos.listeners import (
+    CLASSIFIER_POD,
+    DRAINED,
+    FOLDER_MODE,
+    SUPERVISOR,
+    Layout,
+    open_listeners,
+    run_folder,
+)
 from bentos.metrics import get_metrics
 from bentos.processes import Process
 from bentos.settings import Settings
@@ -37,10 +45,10 @@ class StartError(Exception):
 
 
 class Supervisor:
-    """The parent of the gateway and both runners."""
+    """The parent of the service in front and its runners."""
 
-    def __init__(self, *, host: str, port: int, settings: Settings) -> None:
-        self._settings, self._host, self._port = settings, host, port
+    def __init__(self, layout: Layout, *, host: str, port: int, settings: Settings) -> None:
+        self._layout, self._settings, self._host, self._port = layout, settings, host, port
         self._folder = run_folder(port)
         self._processes: list[Process] = []
         self._keepers: list[asyncio.Task[None]] = []
@@ -69,9 +77,11 @@ class Supervisor:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _prepare(self) -> None:
+        if self._layout is CLASSIFIER_POD and not self._settings.pod_token.get_secret_value():
+            raise StartError("anyone could ask this pod; set CHESTXRAY_POD_TOKEN")
         try:
             digests = [checkpoints.verified_digest(*each) for each in self._settings.checkpoints]
-            listeners = open_listeners(self._folder, self._host, self._port)
+            listeners = open_listeners(self._layout, self._folder, self._host, self._port)
         except (CheckpointError, OSError) as error:
             raise StartError(str(error)) from error
         (self._folder / SUPERVISOR).write_text(str(os.getpid()))
@@ -134,26 +144,26 @@ class Supervisor:
         if self._stop_asked.is_set():
             self._cut_short.set()
         self._stop_asked.set()
-        self._processes[-1].signal(number)  # the gateway drains before it ends
+        self._processes[-1].signal(number)  # it drains before it ends
 
     def _drain(self) -> None:
-        gateway = self._processes[-1]
-        if gateway.alive:
-            gateway.signal(signal.SIGUSR1)
+        front = self._processes[-1]
+        if front.alive:
+            front.signal(signal.SIGUSR1)
         else:  # it would die of the signal, and has nothing to drain
             (self._folder / DRAINED).touch()
 
     async def _stop(self) -> None:
         for keeper in self._keepers:
             keeper.cancel()
-        *runners, gateway = self._processes
-        gateway.listener.close()  # the gateway has its own; when that closes, nobody waits for us
+        *runners, front = self._processes
+        front.listener.close()  # the process has its own; when that closes, nobody waits for us
         longest = self._settings.drain_delay_seconds + self._settings.drain_timeout_seconds
-        ended = asyncio.create_task(gateway.end(longest + _STOP_SECONDS))
+        ended = asyncio.create_task(front.end(longest + _STOP_SECONDS))
         cut = asyncio.create_task(self._cut_short.wait())
         await asyncio.wait([ended, cut], return_when=asyncio.FIRST_COMPLETED)
         if self._cut_short.is_set():
-            gateway.signal(signal.SIGKILL)
+            front.signal(signal.SIGKILL)
         await ended
         cut.cancel()
         for each in runners:

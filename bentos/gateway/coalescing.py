@@ -4,9 +4,13 @@ BentoML's adaptive batching would do this too, but what it learns under load it 
 burst it lets a lone request wait for company as long as requests waited on average. With one hop
 at a time nothing ever queues there, a lone image goes at once, and fewer, larger hops cost less.
 What nobody waits for any more is dropped here, before it costs the model anything.
+
+A model may be reached by several lanes, to pods that come and go; each takes the next hop when it
+is free, so the fastest takes most, and what one loses another takes.
 """
 
 import asyncio
+import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -40,31 +44,64 @@ class _Waiting:
     tries: int = 0
 
 
+@dataclass(eq=False)
+class Lane:
+    """One way to a model, with one hop on it at a time."""
+
+    ask: Ask
+    worker: asyncio.Task[None] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no hop is on it."""
+        return self.worker is None or self.worker.done()
+
+
 class Coalescer:
     """Asks one model for many callers; each gets its own rows, or the error of its hop."""
 
     def __init__(self, ask: Ask, *, model: str, stage: str, largest: int) -> None:
-        self._ask, self._model, self._stage, self._largest = ask, model, stage, largest
+        """`ask` is the way that is always there, and taken while no other is open."""
+        self._own, self._others = Lane(ask), list[Lane]()
+        self._model, self._stage, self._largest = model, stage, largest
         self._waiting: deque[_Waiting] = deque()
-        self._worker: asyncio.Task[None] | None = None
 
     async def __call__(self, images: Images) -> Rows:
         """Returns one row per image, in order. Raises ModelUnavailable."""
         answer: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(images, answer))
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._work())
+        self._wake()
         return await answer
 
-    async def _work(self) -> None:
-        while hop := self._next_hop():
+    def open_lane(self, ask: Ask) -> Lane:
+        """Adds a way to the model; the own one rests from now on."""
+        self._others.append(lane := Lane(ask))
+        return lane
+
+    def close_lane(self, lane: Lane) -> None:
+        """Takes a way back; the hop on it may still end."""
+        self._others.remove(lane)
+        self._wake()
+
+    def _open(self) -> list[Lane]:
+        return self._others or [self._own]
+
+    def _wake(self) -> None:
+        idle = [lane for lane in self._open() if lane.idle]
+        if idle and self._waiting:
+            lane = random.choice(idle)  # or the first would have most of what comes alone
+            lane.worker = asyncio.create_task(self._work(lane))
+
+    async def _work(self, lane: Lane) -> None:
+        while lane in self._open() and (hop := self._next_hop()):
             try:
                 images = np.concatenate([each.images for each in hop])
                 requests = [each.request for each in hop]
                 with tracing.batch_span(self._model, requests, len(images)):
-                    rows = await self._ask(images)
+                    rows = await lane.ask(images)
             except ConnectionLost:
                 self._ask_again(hop)
+                self._wake()  # another lane need not wait for this one's pause
                 await asyncio.sleep(_PAUSE_SECONDS)
             except Exception as error:  # it belongs to the callers, not to this task
                 for each in hop:
@@ -73,6 +110,7 @@ class Coalescer:
                 ends = np.cumsum([len(each.images) for each in hop])
                 for each, own in zip(hop, np.split(rows, ends[:-1]), strict=True):
                     _settle(each, own)
+        self._wake()  # what waits is for others, where this lane was closed
 
     def _next_hop(self) -> list[_Waiting]:
         hop: list[_Waiting] = []

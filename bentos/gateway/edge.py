@@ -6,13 +6,13 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Callable, Collection
 
 from opentelemetry.trace import Span, format_trace_id
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentos.gateway import analyses
-from bentos.gateway.admission import Admission
 from bentos.gateway.callers import Networks, caller_of
 from bentos.gateway.drain import Drain
 from bentos.gateway.problems import (
@@ -51,12 +51,16 @@ class Edge:
         bentoml_app: ASGIApp,
         app: ASGIApp,
         drain: Drain,
-        admission: Admission,
+        check: Callable[[str], None],
         trusted_proxies: Networks,
+        *,
+        paths: Collection[str] = analyses.PATHS,
     ) -> None:
-        """`app` is ours, which `bentoml_app` has within it."""
+        """`app` is ours, which `bentoml_app` has within it. `paths` are what takes room; `check`
+        raises RequestProblem where a caller gets none.
+        """
         self._bentoml_app, self._app, self.drain = bentoml_app, app, drain
-        self._admission, self._trusted_proxies = admission, trusted_proxies
+        self._check, self._trusted_proxies, self._paths = check, trusted_proxies, paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or (scope["path"] in _PROBES and not _has_two_lengths(scope)):
@@ -83,18 +87,18 @@ class Edge:
         """BentoML's middlewares cost a tenth of the gateway, and with the service's settings do
         nothing for an analysis.
         """
-        return self._app if scope["path"] in analyses.PATHS else self._bentoml_app
+        return self._app if scope["path"] in self._paths else self._bentoml_app
 
     def _refusal(self, scope: Scope, exchange: "_Exchange") -> ASGIApp | None:
         if _has_two_lengths(scope):
             return ambiguous_length(exchange.request_id)
         if self.drain.closed and scope["path"] != METRICS:
             return drained(exchange.request_id)
-        if scope["path"] in analyses.PATHS and scope["method"] == "POST":
+        if scope["path"] in self._paths and scope["method"] == "POST":
             exchange.route = scope["path"]
             caller = scope["state"]["caller"] = caller_of(scope, self._trusted_proxies)
             try:
-                self._admission.check(caller)
+                self._check(caller)
             except RequestProblem as problem:
                 return refused(problem, exchange.request_id)
         return None

@@ -76,7 +76,7 @@ def _facts(settings: Settings) -> APIRouter:
     def list_examples() -> Examples:
         """Lists images to try, synthetic ones unless the operator has others."""
         names = sorted(p.name for p in settings.examples.iterdir() if _is_example(p))
-        synthetic = settings.examples == SHIPPED_EXAMPLES
+        synthetic = settings.examples.samefile(SHIPPED_EXAMPLES)
         return Examples(examples=[_example(name, synthetic=synthetic) for name in names])
 
     @router.get("/v1/limits", responses=problems.responses(500))

@@ -11,6 +11,7 @@ import numpy as np
 from bentoml.exceptions import BentoMLException
 
 from bentos.gateway.coalescing import Coalescer, ConnectionLost
+from bentos.metrics import get_metrics
 from bentos.runner import Rows
 from bentos.settings import LONGEST_REQUEST_SECONDS
 from chestxray.engines import Images
@@ -24,6 +25,9 @@ _READY_TIMEOUT_SECONDS = 0.8
 # BentoML's dispatcher learns what a batch costs from its first eleven calls, one by one.
 _TRAINING_CALLS = 12
 
+BLANK: Images = np.zeros((1, 1, SIZE, SIZE), np.uint8)
+"""One image to try a model with."""
+
 
 class Runners(Protocol):
     """Both models; one row per image, in order."""
@@ -35,56 +39,68 @@ class Runners(Protocol):
         """Asks the classifier. Raises ModelUnavailable."""
 
 
-class RemoteRunners:
-    """The BentoML services that the gateway depends on."""
+class RemoteRunner:
+    """One BentoML service that this one depends on, asked in hops."""
 
-    def __init__(self, xray_filter: Any, covid_classifier: Any, *, largest: int) -> None:
-        self._filter, self._classifier = xray_filter, covid_classifier
-        self._judge = Coalescer(
-            partial(_ask, xray_filter.to_async.judge),
-            model="xray_filter",
-            stage="filter",
-            largest=largest,
-        )
-        self._classify = Coalescer(
-            partial(_ask, covid_classifier.to_async.classify),
-            model="covid_classifier",
-            stage="classify",
-            largest=largest,
-        )
-        self._warm = False
+    def __init__(self, service: Any, method: str, *, model: str, stage: str, largest: int) -> None:
+        self._service, self._model, self._warm = service, model, False
+        ask = partial(_ask, getattr(service.to_async, method), model)
+        self.hops = Coalescer(ask, model=model, stage=stage, largest=largest)
 
-    async def judge(self, images: Images) -> Rows:
-        return await self._judge(_checked(images))
-
-    async def classify(self, images: Images) -> Rows:
-        return await self._classify(_checked(images))
+    async def __call__(self, images: Images) -> Rows:
+        """Returns one row per image, in order. Raises ModelUnavailable, ValueError."""
+        return await self.hops(_checked(images))
 
     async def ready(self) -> bool:
-        """Whether both models are warm and answer, said within a second whatever is dead."""
-        if not self._warm:
-            return False
+        """Whether it is warm and answers, said within a second whatever is dead."""
+        ready = self._warm and await self._answers()
+        get_metrics().runner_ready.labels(self._model).set(ready)
+        return ready
+
+    async def _answers(self) -> bool:
         try:
             async with asyncio.timeout(_READY_TIMEOUT_SECONDS):
-                probes = (self._filter.is_ready(), self._classifier.is_ready())
-                return all(await asyncio.gather(*probes))
+                return bool(await self._service.is_ready())
         except (TimeoutError, aiohttp.ClientError, OSError):
             return False
 
     async def warm_up(self) -> None:
-        """Waits for the runners and trains their dispatchers; ready() says no until it is done."""
-        blank = np.zeros((1, 1, SIZE, SIZE), np.uint8)
-        for ask in (self.judge, self.classify):
-            done = 0
-            while done < _TRAINING_CALLS:
-                try:
-                    rows = await ask(blank)
-                    done += 1
-                    if not rows["ok"].all():
-                        raise CheckpointError("a model fails on a blank image")
-                except ModelUnavailable:
-                    await asyncio.sleep(_PAUSE_SECONDS)
+        """Waits for the runner and trains its dispatcher; ready() says no until it is done."""
+        done = 0
+        while done < _TRAINING_CALLS:
+            try:
+                rows = await self(BLANK)
+                done += 1
+                if not rows["ok"].all():
+                    raise CheckpointError("a model fails on a blank image")
+            except ModelUnavailable:
+                await asyncio.sleep(_PAUSE_SECONDS)
         self._warm = True
+
+
+class RemoteRunners:
+    """Both models, as services that the gateway depends on."""
+
+    def __init__(self, xray_filter: Any, covid_classifier: Any, *, largest: int) -> None:
+        self.judge = RemoteRunner(
+            xray_filter, "judge", model="xray_filter", stage="filter", largest=largest
+        )
+        self.classify = RemoteRunner(
+            covid_classifier,
+            "classify",
+            model="covid_classifier",
+            stage="classify",
+            largest=largest,
+        )
+
+    async def ready(self) -> bool:
+        """Whether both models are warm and answer."""
+        return all(await asyncio.gather(self.judge.ready(), self.classify.ready()))
+
+    async def warm_up(self) -> None:
+        """Waits for both models and trains their dispatchers."""
+        await self.judge.warm_up()
+        await self.classify.warm_up()
 
 
 def _checked(images: Images) -> Images:
@@ -96,15 +112,17 @@ def _checked(images: Images) -> Images:
     return images
 
 
-async def _ask(method: Callable[..., Awaitable[Rows]], images: Images) -> Rows:
+async def _ask(method: Callable[..., Awaitable[Rows]], model: str, images: Images) -> Rows:
     """One hop. Raises ConnectionLost where asking again may help: inference is idempotent (trap 2),
     and a model that was killed is started again while the next hop waits at its socket.
     """
     try:
         async with asyncio.timeout(LONGEST_REQUEST_SECONDS):
-            return await method(images=images)
+            rows = await method(images=images)
     except TimeoutError as error:  # no caller waits any longer
         raise ModelUnavailable("a model does not answer; try again") from error
     except (aiohttp.ClientError, OSError, BentoMLException) as error:
         logger.warning("a runner did not answer (%s); asking again", type(error).__name__)
         raise ConnectionLost from error
+    get_metrics().runner_images.labels(model, "own").inc(len(images))
+    return rows

@@ -1,31 +1,22 @@
 """Gateway: the entry service. It decodes, asks both models, and answers; it loads no model."""
 
 import asyncio
-import gc
-import logging
 from functools import cache
 
 import bentoml
-from bentoml.exceptions import BentoMLException
 from starlette.types import ASGIApp
 
-from bentos import heartbeat
 from bentos.covid_classifier.service import CovidClassifier
 from bentos.gateway.admission import Admission
 from bentos.gateway.app import create_app
-from bentos.gateway.connections import guard, running_server
-from bentos.gateway.drain import Drain, Signals
 from bentos.gateway.edge import Edge
+from bentos.gateway.front import FRONT_OPTIONS, Front, drain
 from bentos.gateway.pipeline import Pipeline, Served
+from bentos.gateway.pods import Pods
 from bentos.gateway.runners import RemoteRunners
-from bentos.runner import BENTOML_TIMEOUT_SECONDS
 from bentos.settings import get_settings
 from bentos.xray_filter.service import XRayFilter
 from chestxray import checkpoints
-
-logger = logging.getLogger(__name__)
-
-_POLL_SECONDS = 0.02
 
 
 @cache
@@ -35,12 +26,6 @@ def remote_runners() -> RemoteRunners:
     return RemoteRunners(
         service.xray_filter, service.covid_classifier, largest=get_settings().max_model_batch
     )
-
-
-@cache
-def _drain() -> Drain:
-    settings = get_settings()
-    return Drain(delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds)
 
 
 @cache
@@ -54,75 +39,41 @@ def _admission() -> Admission:
     )
 
 
-def _build() -> ASGIApp:
+@cache
+def _pipeline() -> Pipeline:
     settings = get_settings()
     served = [
         Served(checkpoints.read_card(path), checkpoints.verified_digest(path, digest))
         for path, digest in settings.checkpoints
     ]
-    pipeline = Pipeline(
-        remote_runners,
-        served,
-        limits=settings.limits,
-        decode_threads=settings.decode_threads,
+    return Pipeline(
+        remote_runners, served, limits=settings.limits, decode_threads=settings.decode_threads
     )
-    # A Starlette app itself would be asked only for paths that it has, and BentoML answer the rest.
-    return create_app(pipeline, _admission(), settings).__call__
 
 
-_app = _build()
+# A Starlette app itself would be asked only for paths that it has, and BentoML answer the rest.
+_app: ASGIApp = create_app(_pipeline(), _admission(), get_settings()).__call__
 
 
-# Its access log would have callers' addresses and paths, its metrics a label for every path
-# (trap 18); the edge has both, by route.
-@bentoml.service(
-    workers=1,
-    traffic={"timeout": BENTOML_TIMEOUT_SECONDS},
-    metrics={"enabled": False},
-    logging={"access": {"enabled": False}},
-)
+@bentoml.service(**FRONT_OPTIONS)
 @bentoml.asgi_app(_app, path="/")
-class Gateway:
+class Gateway(Front):
     """One process in front; the runners behind it are processes of their own."""
 
     xray_filter = bentoml.depends(XRayFilter)
     covid_classifier = bentoml.depends(CovidClassifier)
 
-    @bentoml.on_startup
-    async def take_over_the_server(self) -> None:
-        """Bounds what a connection may do, makes signals drain before they stop, and logs."""
-        logging.getLogger("bentos").setLevel(logging.INFO)  # BentoML shows others' warnings alone
-        if server := running_server():
-            config = server.config
-            if not config.loaded:
-                config.load()
-            guard(config, get_settings())
-            networks = get_settings().trusted_proxies
-            config.loaded_app = Edge(config.loaded_app, _app, _drain(), _admission(), networks)
-            Signals(_drain(), server).install()
+    def edge(self, bentoml_app: ASGIApp) -> Edge:
+        networks = get_settings().trusted_proxies
+        return Edge(bentoml_app, _app, drain(), _admission().check, networks)
 
-    @bentoml.on_startup
-    async def start_warm_up(self) -> None:
-        """Warms the runners in the background: the port opens, readiness follows."""
-        gc.collect()
-        gc.freeze()  # what was imported stays; looking through all of it stops everyone for long
-        self._heartbeat = asyncio.create_task(heartbeat.beat())
-        self._warm_up = asyncio.create_task(self._warm())
+    async def warm_up(self) -> None:
+        await remote_runners().warm_up()
+        settings = get_settings()
+        if settings.classifier_pods:
+            digest = _pipeline().covid_classifier.digest
+            pods = Pods(remote_runners().classify.hops, digest=digest, settings=settings)
+            self._pods = asyncio.create_task(pods.watch())
 
-    async def _warm(self) -> None:
-        # BentoML connects the dependencies only after the startup hooks, and says when so.
-        while not self._connected():
-            await asyncio.sleep(_POLL_SECONDS)
-        try:
-            await remote_runners().warm_up()
-        except Exception:
-            logger.exception("the warm-up failed; the service will not become ready")
-
-    def _connected(self) -> bool:
-        try:
-            return bentoml.get_current_service() is self
-        except BentoMLException:
-            return False
-
-    async def __is_ready__(self) -> bool:
-        return not _drain().begun and self._connected() and await remote_runners().ready()
+    async def ready(self) -> bool:
+        return await remote_runners().ready()

@@ -70,6 +70,13 @@ def current() -> SpanContext:
     return trace.get_current_span().get_span_context()
 
 
+def current_headers() -> dict[str, str]:
+    """The headers that make a request part of the current trace."""
+    carrier: dict[str, str] = {}
+    _PROPAGATOR.inject(carrier)
+    return carrier
+
+
 def traceparent(span: Span) -> str:
     """The header that names a span, or nothing outside of any trace."""
     carrier: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """From a request body to the images in it, counted while they stream, kept in memory only."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -42,7 +42,8 @@ async def read_uploads(
 
     The body may be of `max_bytes` and pause for as many seconds. Raises RequestProblem.
     """
-    uploads = await _read(request, _bounded(request, ticket, max_bytes, pause), max_images)
+    body = bounded(request, max_bytes=max_bytes, pause=pause, count=ticket.add_bytes)
+    uploads = await _read(request, body, max_images)
     ticket.add_images(len(uploads))
     return uploads
 
@@ -104,9 +105,10 @@ def _files(form: FormData, max_images: int) -> list[UploadFile]:
     return files
 
 
-async def _bounded(
-    request: Request, ticket: Ticket, max_bytes: int, pause: float
+async def bounded(
+    request: Request, *, max_bytes: int, pause: float, count: Callable[[int], None]
 ) -> AsyncGenerator[bytes, None]:
+    """A request's body in chunks, each counted before it is kept. Raises RequestProblem."""
     if int(request.headers.get("content-length", "0")) > max_bytes:
         raise _too_large(max_bytes)
     total = 0
@@ -115,7 +117,7 @@ async def _bounded(
         total += len(chunk)
         if total > max_bytes:
             raise _too_large(max_bytes)
-        ticket.add_bytes(len(chunk))
+        count(len(chunk))
         yield chunk
 
 

@@ -27,15 +27,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The shipped weights under a filter that lets everything pass, so that both models work."""
-    folder = tmp_path_factory.mktemp("open")
+def passing_filter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped filter with a threshold that lets everything pass."""
     shipped = ROOT / "bentos" / "xray_filter" / "weights.safetensors"
     card = checkpoints.read_card(shipped).model_copy(update={"thresholds": {THRESHOLD: 0.0}})
-    passing = folder / "filter.safetensors"
+    passing = tmp_path_factory.mktemp("passing") / "filter.safetensors"
     checkpoints.save(passing, checkpoints.load(shipped, XRayFilterNet()), card)
-    environment = PATIENT | {"CHESTXRAY_FILTER_CHECKPOINT": str(passing)}
-    with serve(folder, **environment) as running:
+    return passing
+
+
+@pytest.fixture(scope="session")
+def open_server(passing_filter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The shipped weights under a filter that lets everything pass, so that both models work."""
+    environment = PATIENT | {"CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter)}
+    with serve(tmp_path_factory.mktemp("open"), **environment) as running:
         yield running
 
 

@@ -78,7 +78,7 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
         decode_threads=settings.decode_threads,
     )
     app = create_app(pipeline, admission, settings)
-    return Edge(app, app, Drain(delay=0, timeout=1), admission, settings.trusted_proxies)
+    return Edge(app, app, Drain(delay=0, timeout=1), admission.check, settings.trusted_proxies)
 
 
 def client_of(app: Edge) -> httpx.AsyncClient:

@@ -64,10 +64,15 @@ class Server:
 
 @contextmanager
 def serve(
-    folder: Path, *, command: Sequence[str] = SERVE, cwd: Path = ROOT, **environment: str
+    folder: Path,
+    *,
+    command: Sequence[str] = SERVE,
+    cwd: Path = ROOT,
+    port: int = 0,
+    **environment: str,
 ) -> Iterator[Server]:
-    """Starts a server, waits until it is ready, and stops it by its pid."""
-    server = start(folder, free_port(), command=command, cwd=cwd, **environment)
+    """Starts a server, waits until it is ready, and stops it by its pid; port 0 is a free one."""
+    server = start(folder, port or free_port(), command=command, cwd=cwd, **environment)
     process = server.process
     try:
         wait_until_ready(server)

@@ -46,6 +46,7 @@ def test_what_serving_needs_is_packed(name: str) -> None:
         "x/service.py",
         ".venv/lib/chestxray/a.py",
         "bentos/requirements.py",
+        "bentos/settings_env.py",
     ],
 )
 def test_nothing_else_is_packed(name: str) -> None:

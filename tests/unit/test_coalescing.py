@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from bentos.gateway.coalescing import Ask, Coalescer, ConnectionLost
+from bentos.gateway.coalescing import Ask, Coalescer, ConnectionLost, Lane
 from bentos.metrics import get_metrics
 from bentos.runner import Rows
 from chestxray.engines import Images
@@ -163,3 +163,100 @@ def test_image_whose_caller_left_never_reaches_the_model() -> None:
 
     assert asyncio.run(main()) == [[1, 1]]
     assert dropped() == before + 1
+
+
+class Away:
+    """Takes hops and loses them."""
+
+    def __init__(self) -> None:
+        self.hops = 0
+
+    async def __call__(self, images: Images) -> Rows:
+        self.hops += 1
+        raise ConnectionLost
+
+
+def test_own_way_rests_while_a_lane_is_open() -> None:
+    async def main() -> tuple[list[int], list[int], list[int]]:
+        own, pod = Model(), Model()
+        own.gate.set()
+        pod.gate.set()
+        coalescer = coalescer_over(own, largest=4)
+        await coalescer(images(1))
+        lane = coalescer.open_lane(pod)
+        (answer,) = (await coalescer(images(2))).tolist()
+        coalescer.close_lane(lane)
+        await coalescer(images(3))
+        return own.hops, pod.hops, [answer]
+
+    assert asyncio.run(main()) == ([1, 1], [1], [2])
+
+
+def test_lanes_share_what_waits() -> None:
+    async def main() -> list[list[int]]:
+        pods = [Model(), Model()]
+        coalescer = coalescer_over(Away(), largest=2)
+        for pod in pods:
+            coalescer.open_lane(pod)
+        waiting = [asyncio.create_task(coalescer(images(i))) for i in range(4)]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        busy = [list(pod.hops) for pod in pods]
+        for pod in pods:
+            pod.gate.set()
+        assert [rows.tolist() for rows in await asyncio.gather(*waiting)] == [[i] for i in range(4)]
+        return busy
+
+    assert all(asyncio.run(main()))
+
+
+def test_what_a_closed_lane_lost_another_takes() -> None:
+    async def main() -> tuple[list[list[int]], int]:
+        own, away = Model(), Away()
+        own.gate.set()
+        coalescer = coalescer_over(own, largest=4)
+        lanes: list[Lane] = []
+
+        async def fail(given: Images) -> Rows:
+            coalescer.close_lane(lanes.pop())
+            return await away(given)
+
+        lanes.append(coalescer.open_lane(fail))
+        answers = await asyncio.gather(*(coalescer(images(i)) for i in range(4)))
+        return [rows.tolist() for rows in answers], away.hops
+
+    assert asyncio.run(main()) == ([[0], [1], [2], [3]], 1)
+
+
+def test_hop_on_a_closed_lane_still_ends() -> None:
+    async def main() -> list[int]:
+        pod = Model()
+        coalescer = coalescer_over(Away(), largest=4)
+        lane = coalescer.open_lane(pod)
+        asked = asyncio.create_task(coalescer(images(5)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        coalescer.close_lane(lane)
+        pod.gate.set()
+        return (await asked).tolist()
+
+    assert asyncio.run(main()) == [5]
+
+
+def test_own_way_goes_on_with_what_came_while_lanes_were_there() -> None:
+    """A lane that opens while the own way is busy takes over what waits behind its hop."""
+
+    async def main() -> tuple[list[int], list[int]]:
+        own, pod = Model(), Model()
+        pod.gate.set()
+        coalescer = coalescer_over(own, largest=1)
+        first = asyncio.create_task(coalescer(images(1)))
+        second = asyncio.create_task(coalescer(images(2)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        coalescer.open_lane(pod)
+        own.gate.set()
+        await asyncio.gather(first, second)
+        return own.hops, pod.hops
+
+    assert asyncio.run(main()) == ([1], [1])

@@ -18,7 +18,7 @@ def answer_of(method: str, path: str) -> str:
         PlainTextResponse("BentoML's"),
         PlainTextResponse("ours"),
         Drain(delay=0, timeout=1),
-        admission,
+        admission.check,
         (),
     )
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from bentos import heartbeat
-from bentos.listeners import FOLDER_MODE, open_listeners
+from bentos.listeners import CLASSIFIER_POD, FOLDER_MODE, GATEWAY, Layout, open_listeners
 from bentos.processes import Process
 
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[Process]:
     with socket.socket() as listener:
-        yield Process("gateway", "Gateway", listener, tmp_path / "heart")
+        yield Process("gateway", GATEWAY.entry, "Gateway", listener, tmp_path / "heart")
 
 
 def test_process_is_alive_once_its_heart_beats(process: Process) -> None:
@@ -85,15 +85,16 @@ def test_child_dies_with_its_parent(tmp_path: Path) -> None:
     assert not Path(f"/proc/{child}").exists()
 
 
-def test_folder_of_a_killed_service_is_taken_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", [GATEWAY, CLASSIFIER_POD], ids=lambda layout: layout.name)
+def test_folder_of_a_killed_service_is_taken_over(layout: Layout, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir(0o777)
     (folder / "xray_filter.sock").touch()
 
-    listeners = open_listeners(folder, "127.0.0.1", 0)
+    listeners = open_listeners(layout, folder, "127.0.0.1", 0)
 
     assert folder.stat().st_mode & 0o777 == FOLDER_MODE
-    assert [each.name for each in listeners.processes][-1] == "gateway"
+    assert [each.name for each in listeners.processes] == [*layout.runners, layout.name]
     for each in listeners.processes:
         each.listener.close()
 
@@ -107,4 +108,4 @@ def test_folder_of_another_user_is_refused(tmp_path: Path) -> None:
         pytest.skip("needs root to make another user's folder")
 
     with pytest.raises(PermissionError, match="belongs to another user"):
-        open_listeners(folder, "127.0.0.1", 0)
+        open_listeners(GATEWAY, folder, "127.0.0.1", 0)

@@ -1,0 +1,60 @@
+"""ClassifierPod: the way into a pod that only classifies, for the gateways of other pods."""
+
+from functools import cache
+
+import bentoml
+from starlette.types import ASGIApp
+
+from bentos import tensors
+from bentos.classifier_pod.app import create_app
+from bentos.covid_classifier.service import CovidClassifier
+from bentos.gateway.edge import Edge
+from bentos.gateway.front import FRONT_OPTIONS, Front, drain
+from bentos.gateway.runners import RemoteRunner
+from bentos.runner import Rows
+from bentos.settings import get_settings
+from chestxray import checkpoints
+from chestxray.engines import Images
+
+
+@cache
+def _classifier() -> RemoteRunner:
+    """The runner of this process; it exists once the service does."""
+    service = bentoml.get_current_service()
+    return RemoteRunner(
+        service.covid_classifier,
+        "classify",
+        model="covid_classifier",
+        stage="classify",
+        largest=get_settings().max_model_batch,
+    )
+
+
+async def _classify(images: Images) -> Rows:
+    return await _classifier()(images)
+
+
+def _build() -> ASGIApp:
+    settings = get_settings()
+    digest = checkpoints.verified_digest(settings.classifier_checkpoint, settings.classifier_digest)
+    return create_app(_classify, digest, settings).__call__
+
+
+_app = _build()
+
+
+@bentoml.service(**FRONT_OPTIONS)
+@bentoml.asgi_app(_app, path="/")
+class ClassifierPod(Front):
+    """Gathers what several gateways send into the batches of one runner."""
+
+    covid_classifier = bentoml.depends(CovidClassifier)
+
+    def edge(self, bentoml_app: ASGIApp) -> Edge:
+        return Edge(bentoml_app, _app, drain(), lambda _: None, (), paths=(tensors.PATH,))
+
+    async def warm_up(self) -> None:
+        await _classifier().warm_up()
+
+    async def ready(self) -> bool:
+        return await _classifier().ready()

@@ -1,0 +1,240 @@
+"""A classifier in a process of its own: who may ask it, and a gateway whose pods come and go."""
+
+import asyncio
+import contextlib
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from bentos import tensors
+from bentos.classifier_pod.app import create_app
+from bentos.covid_classifier.service import ROW
+from bentos.gateway.drain import Drain
+from bentos.gateway.edge import Edge
+from bentos.runner import Rows
+from bentos.settings import Settings
+from chestxray.engines import Images
+from loadtests.measuring import free_port
+from tests.phantoms import encode, phantom
+from tests.service.conftest import PATIENT
+from tests.service.fakes import check_problem
+from tests.service.server import Server, serve, start
+
+TOKEN, DIGEST = "a token that is long enough", "sha256:the one"
+HEADERS = {"Authorization": f"Bearer {TOKEN}", tensors.DIGEST_HEADER: DIGEST}
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 1, 224, 224), np.uint8)
+POD = ("bentos.cli", "serve-classifier")
+NOTICED_SECONDS = 10.0
+
+
+async def classify(images: Images) -> Rows:
+    await asyncio.sleep(0.01)
+    rows = np.zeros(len(images), ROW)
+    rows["ok"] = True
+    rows["probabilities"][:, 0] = images.mean(axis=(1, 2, 3))
+    return rows
+
+
+def ask_all(*bodies: bytes, most: int = 128, **headers: str) -> list[httpx.Response]:
+    settings = Settings(pod_token=TOKEN, max_images_in_flight=most, max_images_per_batch=1)
+    app = create_app(classify, DIGEST, settings)
+    edge = Edge(app, app, Drain(delay=0, timeout=1), lambda _: None, ())
+
+    async def post() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(edge)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://pod", headers=HEADERS | headers
+        ) as client:
+            asked = [client.post(tensors.PATH, content=body) for body in bodies]
+            return list(await asyncio.gather(*asked))
+
+    return asyncio.run(post())
+
+
+def ask(body: bytes, *, most: int = 128, **headers: str) -> httpx.Response:
+    return ask_all(body, most=most, **headers)[0]
+
+
+def test_rows_come_in_order() -> None:
+    answer = ask(tensors.pack_images(IMAGES))
+
+    rows = tensors.unpack_rows(answer.content, ROW, 3)
+    assert answer.headers["content-type"] == tensors.MEDIA_TYPE
+    assert np.array_equal(rows, asyncio.run(classify(IMAGES)))
+
+
+@pytest.mark.parametrize(
+    "given", ["", "Bearer ", "Bearer a token that is long enough!", f"Basic {TOKEN}", TOKEN]
+)
+def test_without_the_token_nothing_is_read(given: str) -> None:
+    answer = ask(b"no tensor", Authorization=given)
+
+    check_problem(answer, 401, "unauthorised")
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert TOKEN not in answer.text
+
+
+def test_gateway_with_another_model_is_refused() -> None:
+    answer = ask(tensors.pack_images(IMAGES), **{tensors.DIGEST_HEADER: "sha256:other"})
+
+    check_problem(answer, 409, "another-model")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", pickle.dumps(IMAGES), tensors.pack_images(IMAGES[:0]), tensors.pack_images(IMAGES)[:-1]],
+    ids=["empty", "pickle", "no image", "cut"],
+)
+def test_what_is_no_tensor_is_refused(body: bytes) -> None:
+    check_problem(ask(body), 400, "malformed-tensor")
+
+
+def test_more_images_than_have_room_are_refused() -> None:
+    first, second = ask_all(*2 * [tensors.pack_images(IMAGES)], most=4)
+
+    assert first.status_code == 200
+    problem = check_problem(second, 503, "overloaded")
+    assert problem.detail == "3 images wait here; the limit is 4"
+    assert second.headers["retry-after"] == "1"
+
+
+def test_body_beyond_all_room_is_not_read() -> None:
+    check_problem(ask(b"x" * 200_000, most=2), 413, "body-too-large")
+
+
+def test_pod_without_a_token_does_not_start(tmp_path: Path) -> None:
+    pod = start(tmp_path, free_port(), command=POD, CHESTXRAY_POD_TOKEN="")
+
+    assert pod.process.wait(60) == 2
+    assert "set CHESTXRAY_POD_TOKEN" in pod.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    port: int, tmp_path_factory: pytest.TempPathFactory, passing_filter: Path
+) -> Iterator[Server]:
+    environment = PATIENT | {
+        "CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter),
+        "CHESTXRAY_CLASSIFIER_PODS": f"localhost:{port}",
+        "CHESTXRAY_POD_TIMEOUT_SECONDS": "2",
+        "CHESTXRAY_POD_TOKEN": TOKEN,
+    }
+    with serve(tmp_path_factory.mktemp("gateway"), **environment) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def pod(folder: Path, port: int, token: str = TOKEN) -> Iterator[Server]:
+    with serve(folder, command=POD, port=port, CHESTXRAY_POD_TOKEN=token) as running:
+        yield running
+
+
+def pods_of(gateway: Server) -> float:
+    return gateway.metrics()["chestxray_classifier_pods"]
+
+
+def wait_for_pods(gateway: Server, count: int) -> None:
+    stop = time.monotonic() + NOTICED_SECONDS
+    while pods_of(gateway) != count:
+        assert time.monotonic() < stop, gateway.log.read_text()[-2000:]
+        time.sleep(0.1)
+
+
+def images_by(gateway: Server, runner: str) -> float:
+    wanted = {"model": "covid_classifier", "runner": runner}
+    return gateway.total("chestxray_runner_images_total", **wanted)
+
+
+PICTURE = encode(phantom(300, 300), "PNG")
+
+
+def analyse(gateway: Server) -> httpx.Response:
+    files = {"image": ("x.png", PICTURE, "image/png")}
+    return httpx.post(f"{gateway.url}/v1/analyses", files=files, timeout=60)
+
+
+class Load:
+    """Posts without pause from two threads; all answers' statuses are kept."""
+
+    def __init__(self, gateway: Server) -> None:
+        self._gateway, self._stop = gateway, threading.Event()
+        self._threads = [threading.Thread(target=self._post) for _ in range(2)]
+        self.statuses: list[int] = []
+
+    def _post(self) -> None:
+        while not self._stop.is_set():
+            self.statuses.append(analyse(self._gateway).status_code)
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_pods_come_and_go_and_no_request_fails(gateway: Server, port: int, tmp_path: Path) -> None:
+    alone = analyse(gateway).json()["prediction"]
+    assert images_by(gateway, "pods") == 0
+
+    with Load(gateway) as load:
+        with pod(tmp_path, port):
+            wait_for_pods(gateway, 1)
+            own, before = images_by(gateway, "own"), images_by(gateway, "pods")
+            assert analyse(gateway).json()["prediction"] == alone
+            time.sleep(1)
+            assert images_by(gateway, "pods") > before
+            assert images_by(gateway, "own") <= own + 16  # what was on its way
+        wait_for_pods(gateway, 0)
+        own = images_by(gateway, "own")
+        time.sleep(1)
+        assert images_by(gateway, "own") > own
+
+    assert set(load.statuses) == {200}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
+def test_pod_that_fails_under_load_fails_no_request(
+    gateway: Server, port: int, tmp_path: Path, number: signal.Signals
+) -> None:
+    with Load(gateway) as load, pod(tmp_path, port) as running:
+        wait_for_pods(gateway, 1)
+        processes = running.processes()
+        for process in processes:
+            process.send_signal(number)
+        wait_for_pods(gateway, 0)
+        time.sleep(1)
+        for process in processes:
+            with contextlib.suppress(Exception):
+                process.send_signal(signal.SIGCONT)
+        if number == signal.SIGSTOP:
+            wait_for_pods(gateway, 1)
+
+    assert set(load.statuses) == {200}
+
+
+def test_pod_with_another_token_is_not_used(gateway: Server, port: int, tmp_path: Path) -> None:
+    with pod(tmp_path, port, token=TOKEN[::-1]):
+        stop = time.monotonic() + NOTICED_SECONDS
+        while "it answered 401" not in gateway.log.read_text():
+            assert time.monotonic() < stop
+            time.sleep(0.1)
+        assert pods_of(gateway) == 0
+        assert analyse(gateway).status_code == 200
+
+    assert TOKEN not in gateway.log.read_text()

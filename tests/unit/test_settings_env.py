@@ -1,0 +1,39 @@
+"""The ConfigMap's keys are the settings', no more and no fewer."""
+
+import pytest
+
+from bentos import settings_env
+from bentos.settings import PREFIX, Settings
+from tests.conftest import ROOT
+
+
+def values() -> dict[str, str]:
+    lines = (ROOT / "k8s" / "base" / "settings.env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+
+def test_file_follows_the_settings() -> None:
+    assert (ROOT / "k8s" / "base" / "settings.env").read_text() == settings_env.render()
+
+
+def test_every_setting_is_there_but_the_secret() -> None:
+    keys = {f"{PREFIX}{key.upper()}" for key in Settings.model_fields}
+
+    assert keys - set(values()) == {f"{PREFIX}POD_TOKEN"}
+    assert set(values()) <= keys
+
+
+def test_what_is_written_reads_as_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults = Settings()
+    monkeypatch.chdir(ROOT)
+    for key, value in values().items():
+        monkeypatch.setenv(key, value)
+
+    read = Settings()
+
+    for key in Settings.model_fields:
+        wanted, found = getattr(defaults, key), getattr(read, key)
+        if hasattr(wanted, "samefile"):
+            assert found.samefile(wanted), key
+        else:
+            assert found == wanted, key
