@@ -19,13 +19,13 @@ export BENTOML_HOME ?= $(CURDIR)/.bentoml
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-soak trials soak test-gpu check format train-filter train-classifier \
+.PHONY: help serve test test-soak trials soak test-gpu k8s-test check format train-filter train-classifier \
 	pretrain evaluate graphs audit experiment compare bench-training tensorboard \
 	examples screenshots loadtest capacity benchmark bench endurance fuzz bento sbom licences \
 	audit-dependencies clean
 
 help: ## show the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 $(VENV)/.serving: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -57,6 +57,9 @@ trials: $(VENV)/.dev $(BENTOML_HOME) ## overload, kills and rolling restarts, mi
 soak: $(VENV)/.dev $(BENTOML_HOME) ## an hour at 70% of the capacity: nothing may grow
 	$(BIN)/python -m tests.trials.soak --seconds 3600
 
+k8s-test: $(VENV)/.dev ## the image and the manifests on a real cluster: KUBECONFIG's, or the lab's
+	$(BIN)/pytest -m cluster -s
+
 test-gpu: $(VENV)/.dev ## the tests that need a CUDA device
 	$(BIN)/pytest -m gpu
 
@@ -64,6 +67,7 @@ check: $(VENV)/.dev ## format, lint, types, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m bentos.requirements --check
 	$(BIN)/python -m bentos.settings_env --check
 

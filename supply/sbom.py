@@ -1,6 +1,6 @@
 """The service's bill of materials: a CycloneDX document of its packages and its models.
 
-python -m supply.sbom FILE
+python -m supply.sbom FILE [ROOT]
 
 cyclonedx-py describes every package of this environment and takes every optional dependency for a
 real one; the closure says which of them the service has, and which needs which.
@@ -28,9 +28,9 @@ _PROJECT = Path(__file__).parent.parent
 _VERSION = SchemaVersion.V1_7  # the newest that cyclonedx-py writes
 
 
-def render() -> str:
+def render(requirement: str = closure.ROOT) -> str:
     """The document as JSON. Raises ValueError where it breaks the standard's schema."""
-    bom, packages = _environment(), closure.walk()
+    bom, packages = _environment(), closure.walk(requirement)
     root = bom.metadata.component
     assert root is not None, "cyclonedx-py was told of pyproject.toml"
     components = {canonicalize_name(each.name): each for each in (*bom.components, root)}
@@ -73,4 +73,4 @@ def _model(path: Path) -> Component:
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(render())
+    target.write_text(render(*sys.argv[2:]))

@@ -1,0 +1,60 @@
+"""The cluster with the service in it, once for all tests of this folder."""
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.cluster import (
+    HERE,
+    LAB,
+    Cluster,
+    lab,
+    lab_can_run,
+    rendered,
+    run,
+    say,
+)
+from tests.conftest import ROOT
+
+IMAGES = {"chestxray:test": "serving", "chestxray-loadtest:test": "loadtest"}
+PYTHON = "python:3.11-slim-bookworm"
+_INSTALL_SECONDS = 1200
+
+
+@pytest.fixture(scope="session")
+def bare_cluster() -> Iterator[Cluster]:
+    """A cluster that has the images; the lab's is new, and gone afterwards."""
+    if os.environ.get("KUBECONFIG"):
+        yield Cluster(("kubectl",))
+        return
+    if not lab_can_run():
+        pytest.skip("needs KUBECONFIG, or ../shared/k8s-lab/lab and root")
+    lab("install", timeout=_INSTALL_SECONDS)
+    lab("image-base", PYTHON)
+    for tag, target in IMAGES.items():
+        lab("build", "-t", tag, "--target", target, str(ROOT))
+    lab("down")
+    lab("up")
+    try:
+        lab("load", *IMAGES)
+        yield Cluster((LAB, "kubectl"), (LAB, "convert"))
+    finally:
+        lab("down")
+
+
+@pytest.fixture(scope="session")
+def cluster(bare_cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster with two gateways that are ready, no classifier pod, and a client."""
+    started = time.monotonic()
+    bare_cluster.apply(rendered(HERE / "overlay"))
+    # A ScaledObject's first wish; nobody grants it before a scaler runs.
+    bare_cluster.kubectl("scale", "deployment/classifier", "--replicas=0")
+    try:
+        bare_cluster.roll_out("gateway")
+        bare_cluster.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
+        say(f"deployed and ready in {time.monotonic() - started:.0f} s")
+        yield bare_cluster
+    finally:
+        run([*bare_cluster.kubectl_command, "delete", "namespace", "chestxray", "--wait=false"])

@@ -1,0 +1,177 @@
+"""The manifests and the image in a real cluster: what is promised there, seen to hold."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cluster.cluster import HERE, Cluster, lab, rendered, wait_until
+
+ANALYSE = """
+import json, requests
+from pathlib import Path
+image = Path("web/examples/clear.jpg").read_bytes()
+answer = requests.post("http://gateway/v1/analyses", files={"image": image}, timeout=60)
+print(json.dumps({"status": answer.status_code, "body": answer.json()}))
+"""
+
+
+def analyse(cluster: Cluster) -> Any:
+    return json.loads(cluster.in_client(ANALYSE))
+
+
+def test_image_is_analysed_through_the_service(cluster: Cluster) -> None:
+    answer = analyse(cluster)
+
+    assert answer["status"] == 200
+    assert set(answer["body"]["prediction"]["probabilities"]) == {
+        "no_finding",
+        "lung_opacity",
+        "covid19",
+    }
+
+
+@pytest.mark.parametrize("path", ["/srv/chestxray/x", "/opt/venv/x", "/etc/x", "/x"])
+def test_root_cannot_be_written(cluster: Cluster, path: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        cluster.kubectl("exec", "deployment/gateway", "--", "touch", path)
+
+    assert "Read-only file system" in refused.value.__notes__[0]
+
+
+def test_process_has_no_privilege(cluster: Cluster) -> None:
+    status = cluster.kubectl("exec", "deployment/gateway", "--", "cat", "/proc/1/status")
+    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+
+    assert facts["Uid"].split() == 4 * ["10001"]
+    assert {facts[f"Cap{each}"] for each in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {16 * "0"}
+    assert (facts["NoNewPrivs"], facts["Seccomp"]) == ("1", "2")
+
+
+LOOK = """
+import shutil
+from importlib.util import find_spec
+print([name for name in ("training", "torch", "pip") if find_spec(name)])
+print([name for name in ("cc", "gcc", "g++") if shutil.which(name)])
+"""
+
+
+def test_image_has_neither_compiler_nor_training_code(cluster: Cluster) -> None:
+    found = cluster.kubectl("exec", "deployment/gateway", "--", "python", "-c", LOOK)
+
+    assert found.split() == ["[]", "[]"]
+
+
+def test_rolling_update_under_load_loses_no_request(cluster: Cluster) -> None:
+    before = {pod["metadata"]["name"] for pod in cluster.pods("gateway")}
+
+    with cluster.load() as load:
+        cluster.kubectl("rollout", "restart", "deployment/gateway")
+        cluster.roll_out("gateway")
+
+    assert not before & {pod["metadata"]["name"] for pod in cluster.pods("gateway")}
+    assert set(load.statuses) == {200}
+
+
+def test_killed_pod_costs_its_own_requests_alone(cluster: Cluster) -> None:
+    """Those break with it; a client that asks once more is answered."""
+    victim = cluster.pods("gateway")[0]["metadata"]["name"]
+
+    with cluster.load(retries=1) as load:
+        cluster.kubectl("delete", "pod", victim, "--grace-period=0", "--force")
+        cluster.roll_out("gateway")
+
+    assert set(load.statuses) == {200}
+
+
+def test_broken_weights_hold_the_rollout(cluster: Cluster) -> None:
+    wrong = f"CHESTXRAY_CLASSIFIER_DIGEST=sha256:{64 * '0'}"
+    old = {pod["metadata"]["name"] for pod in cluster.pods("gateway")}
+
+    def new_pod() -> dict[str, Any] | None:
+        new = [pod for pod in cluster.pods("gateway") if pod["metadata"]["name"] not in old]
+        return new[0] if new else None
+
+    def has_failed() -> bool:
+        pod = new_pod()
+        return bool(pod) and any(
+            status["restartCount"] for status in (pod or {})["status"].get("containerStatuses", [])
+        )
+
+    cluster.kubectl("set", "env", "deployment/gateway", wrong)
+    try:
+        wait_until("the new pod fails", has_failed)
+        pod = new_pod()
+        assert pod is not None
+        log = cluster.kubectl("logs", "--previous", pod["metadata"]["name"])
+        status = cluster.get("deployment", "gateway")["status"]
+        answer = analyse(cluster)
+    finally:
+        cluster.kubectl("rollout", "undo", "deployment/gateway")
+        cluster.roll_out("gateway")
+
+    assert "chestxray cannot start" in log
+    assert "corrupt or not the file that is meant" in log
+    assert status["availableReplicas"] == 2
+    assert answer["status"] == 200
+
+
+def evict(cluster: Cluster, pod: str) -> None:
+    """What `kubectl drain` asks for each pod of a node."""
+    group = "policy/v1beta1" if cluster.convert_command else "policy/v1"
+    eviction = {
+        "apiVersion": group,
+        "kind": "Eviction",
+        "metadata": {"name": pod, "namespace": "chestxray"},
+    }
+    path = f"/api/v1/namespaces/chestxray/pods/{pod}/eviction"
+    cluster.kubectl("create", "--raw", path, "-f", "-", text=json.dumps(eviction))
+
+
+def test_eviction_respects_the_budget(cluster: Cluster) -> None:
+    first, second = (pod["metadata"]["name"] for pod in cluster.pods("gateway"))
+
+    with cluster.load() as load:
+        evict(cluster, first)
+        with pytest.raises(subprocess.CalledProcessError) as refused:
+            evict(cluster, second)
+        cluster.roll_out("gateway")
+
+    assert "violate the pod's disruption budget" in refused.value.__notes__[0]
+    assert set(load.statuses) == {200}
+
+
+@pytest.fixture
+def gpu_tier(cluster: Cluster) -> Iterator[Cluster]:
+    """The classifier as the component gpu has it, but with the CPU's image and device."""
+    if not cluster.convert_command:
+        pytest.skip("only the lab's node can be given a GPU that it has not")
+    node = cluster.get("nodes")["items"][0]["metadata"]["name"]
+    cluster.kubectl("label", "node", node, "nvidia.com/gpu.present=true", "--overwrite")
+    cluster.apply(rendered(HERE / "gpu"))
+    try:
+        yield cluster
+    finally:
+        lab("gpu", "0")
+        cluster.apply(rendered(HERE / "overlay"))
+        cluster.kubectl("scale", "deployment/classifier", "--replicas=0")
+        wait_until("no classifier is left", lambda: not cluster.pods("classifier"))
+
+
+def test_gpu_pod_waits_for_a_gpu_and_runs_with_one(gpu_tier: Cluster) -> None:
+    def phases() -> list[str]:
+        return [pod["status"]["phase"] for pod in gpu_tier.pods("classifier")]
+
+    def reasons() -> str:
+        (pod,) = gpu_tier.pods("classifier")
+        return " ".join(each.get("message", "") for each in pod["status"].get("conditions", []))
+
+    gpu_tier.kubectl("scale", "deployment/classifier", "--replicas=1")
+    wait_until("it waits for a GPU", lambda: "Insufficient nvidia.com/gpu" in reasons(), 60)
+    assert phases() == ["Pending"]
+
+    lab("gpu", "1")
+    wait_until("it runs", lambda: phases() == ["Running"])
+    gpu_tier.roll_out("classifier")

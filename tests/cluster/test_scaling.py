@@ -1,0 +1,128 @@
+"""The classifier tier from none to several pods and back, by the ScaledObject's own query."""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.cluster import LAB, Cluster, lab, say, wait_until
+from tests.conftest import ROOT
+
+PROMETHEUS = "http://127.0.0.1:9090"
+PLAIN = ROOT / "k8s" / "monitoring-plain"
+LOCUST = (
+    "locust -f loadtests/locustfile.py --headless --host http://gateway --users 8 --spawn-rate 4"
+    " --run-time {seconds}s --json --only-summary"
+)
+LIGHT_PAUSE_SECONDS = 1.0
+"""Of the load that lasts all the time: one request a second, below what wakes the tier."""
+
+
+@pytest.fixture
+def operated(cluster: Cluster, tmp_path: Path) -> Iterator[Cluster]:
+    """The cluster under a real Prometheus, and the lab's stand-in for KEDA's operator."""
+    if not cluster.convert_command:
+        pytest.skip("on a cluster of your own KEDA and Prometheus are yours; the lab has stand-ins")
+    if not shutil.which("prometheus"):
+        pytest.skip("needs Debian's package prometheus")
+    config = configuration(tmp_path, kubeconfig=lab("up").rpartition("KUBECONFIG=")[2].strip())
+    flags = [
+        f"--config.file={config}",
+        f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+        f"--web.listen-address={PROMETHEUS.removeprefix('http://')}",
+    ]
+    with (
+        background(tmp_path / "prometheus.log", LAB, "exec", "prometheus", *flags),
+        background(tmp_path / "scaler.log", LAB, "scaler", PROMETHEUS),
+    ):
+        yield cluster
+
+
+def configuration(folder: Path, *, kubeconfig: str) -> Path:
+    """The scrape configuration that is shipped, for a Prometheus outside of the cluster."""
+    scraping = yaml.safe_load((PLAIN / "prometheus.yml").read_text())
+    for job in scraping["scrape_configs"]:
+        for discovery in job["kubernetes_sd_configs"]:
+            discovery["kubeconfig_file"] = kubeconfig
+    shutil.copy(PLAIN / "rules.yaml", folder)
+    path = folder / "prometheus.yml"
+    path.write_text(yaml.safe_dump(scraping))
+    return path
+
+
+@contextmanager
+def background(log: Path, *command: str | Path) -> Iterator[None]:
+    """A process that runs as long as it lasts."""
+    with (
+        log.open("w") as output,
+        subprocess.Popen(command, stdout=output, stderr=output) as process,
+    ):
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+            say(f"{log.name}: {log.read_text()[-600:]}")
+
+
+def ready_pods(cluster: Cluster) -> int:
+    return int(cluster.get("deployment", "classifier")["status"].get("readyReplicas", 0))
+
+
+def wanted_pods(cluster: Cluster) -> int:
+    return int(cluster.get("deployment", "classifier")["spec"]["replicas"])
+
+
+def images_of_the_tier(cluster: Cluster) -> float:
+    """Images that pods of the tier have answered, as all gateways count them."""
+    names = [pod["metadata"]["name"] for pod in cluster.pods("gateway")]
+    lines = [cluster.metrics(name, "chestxray_runner_images_total") for name in names]
+    samples = [line for text in lines for line in text.splitlines() if 'runner="pods"' in line]
+    return sum(float(sample.rpartition(" ")[2]) for sample in samples)
+
+
+def start_locust(cluster: Cluster, seconds: int) -> "subprocess.Popen[str]":
+    command = [*cluster.kubectl_command, "--namespace", "chestxray", "exec", "client", "--"]
+    return subprocess.Popen(
+        [*command, *LOCUST.format(seconds=seconds).split()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def test_tier_comes_from_none_and_goes_again_without_an_error(operated: Cluster) -> None:
+    assert wanted_pods(operated) == 0
+    before = images_of_the_tier(operated)
+
+    with operated.load(threads=1, pause=LIGHT_PAUSE_SECONDS) as light:
+        time.sleep(20)
+        assert wanted_pods(operated) == 0  # one request a second wakes nobody
+
+        with start_locust(operated, seconds=150) as locust:
+            started = time.monotonic()
+            wait_until("pods are asked for", lambda: wanted_pods(operated) > 0)
+            say(f"pods are asked for after {time.monotonic() - started:.0f} s of load")
+            wait_until("the tier answers", lambda: images_of_the_tier(operated) > before)
+            say(f"first answer of the tier after {time.monotonic() - started:.0f} s of load")
+            wait_until("two pods are ready", lambda: ready_pods(operated) == 2)
+            say(f"two pods are ready after {time.monotonic() - started:.0f} s of load")
+            output, _ = locust.communicate(timeout=300)
+        ended = time.monotonic()
+        wait_until("no pod is left", lambda: not operated.pods("classifier"), 300)
+        say(f"no pod is left {time.monotonic() - ended:.0f} s after the load")
+        last = images_of_the_tier(operated)
+        time.sleep(10)
+        assert images_of_the_tier(operated) == last  # the gateways classify again
+
+    assert set(light.statuses) == {200}
+    report: list[dict[str, Any]] = json.loads(output)
+    say(f"locust: {sum(each['num_requests'] for each in report)} requests")
+    assert {each["name"]: each["num_failures"] for each in report if each["num_failures"]} == {}
