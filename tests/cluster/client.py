@@ -1,8 +1,9 @@
-"""Posts an image again and again from inside the cluster, until its input ends; runs in a pod there.
+"""Posts an image again and again from a pod inside the cluster, until its input ends.
+
 
 python client.py THREADS RETRIES PAUSE_SECONDS
 
-Prints how many requests ended with which status, 0 where the connection broke and no retry was left,
+Prints how many requests ended with which status, 0 where the connection broke for good,
 as JSON.
 """
 

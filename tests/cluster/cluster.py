@@ -1,4 +1,4 @@
-"""A cluster that tests use through kubectl: the lab beside this repository, or one that is given."""
+"""A cluster that tests use through kubectl: the lab beside this repository, or a given one."""
 
 import json
 import os
