@@ -1,6 +1,5 @@
 """Posts an image again and again from a pod inside the cluster, until its input ends.
 
-
 python client.py THREADS RETRIES PAUSE_SECONDS
 
 Prints how many requests ended with which status, 0 where the connection broke for good,

@@ -1,0 +1,197 @@
+"""Which pods get lanes, by what a name service says and what they answer; over real connections."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from aiohttp import web
+
+from bentos import tensors
+from bentos.covid_classifier.service import ROW
+from bentos.gateway import pods
+from bentos.gateway.coalescing import Coalescer
+from bentos.gateway.pods import Pods
+from bentos.runner import Rows
+from bentos.settings import Settings
+from chestxray.engines import Images
+
+DIGEST = "sha256:the one"
+IMAGES = np.zeros((1, 1, 224, 224), np.uint8)
+
+
+@dataclass
+class Pod:
+    """Answers like a classifier pod, as it is told to."""
+
+    url: str = ""
+    status: int = 200
+    body: bytes | None = None
+    asked: list[int] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        images = tensors.unpack_images(await request.read())
+        self.headers = dict(request.headers)
+        self.asked.append(len(images))
+        rows = np.zeros(len(images), ROW)
+        rows["ok"] = True
+        body = tensors.pack_rows(rows) if self.body is None else self.body
+        return web.Response(status=self.status, body=body)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Pod"]:
+        app = web.Application()
+        app.router.add_post(tensors.PATH, self.answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        (host, port), *_ = (each[:2] for each in runner.addresses)
+        self.url = f"http://{host}:{port}{tensors.PATH}"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()
+
+
+class Own:
+    """The gateway's own runner."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def __call__(self, images: Images) -> Rows:
+        self.asked += 1
+        return np.zeros(len(images), ROW)
+
+
+class Names:
+    """A name service."""
+
+    def __init__(self, *found: Pod) -> None:
+        self.found: set[str] = {pod.url for pod in found}
+        self.error: int | None = None
+
+    async def __call__(self, name: str, port: int) -> set[str]:
+        assert (name, port) == ("classifier", 3001)
+        if self.error:
+            raise socket.gaierror(self.error, "no")
+        return self.found
+
+
+@dataclass
+class World:
+    """A gateway's hops, under watch."""
+
+    names: Names
+    own: Own = field(default_factory=Own)
+
+    def __post_init__(self) -> None:
+        self.hops = Coalescer(self.own, model="covid_classifier", stage="classify", largest=4)
+        settings = Settings(
+            classifier_pods="classifier:3001",
+            pod_token="a token that is long enough",
+            pod_timeout_seconds=0.5,
+        )
+        self.pods = Pods(self.hops, digest=DIGEST, settings=settings, resolve=self.names)
+
+    async def ask(self, times: int = 1) -> None:
+        for _ in range(times):
+            assert len(await self.hops(IMAGES)) == 1
+
+
+def watch(test: Callable[..., Coroutine[None, None, None]], *given: Pod) -> None:
+    """Runs a test with these pods, looked for every few milliseconds."""
+
+    async def main() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            for pod in given:
+                await stack.enter_async_context(pod.running())
+            world = World(Names(*given))
+            watching = asyncio.create_task(world.pods.watch())
+            try:
+                await asyncio.sleep(0.1)
+                await test(world, *given)
+                assert not watching.done()
+            finally:
+                watching.cancel()
+
+    asyncio.run(main())
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pods, "_LOOK_SECONDS", 0.02)
+
+
+def test_all_pods_of_a_name_are_asked_and_the_own_runner_is_not() -> None:
+    async def test(world: World, *given: Pod) -> None:
+        await world.ask(40)
+        assert world.own.asked == 0
+        assert all(len(pod.asked) > 5 for pod in given)
+
+    watch(test, Pod(), Pod())
+
+
+def test_pod_is_told_who_asks_for_which_model() -> None:
+    async def test(world: World, pod: Pod) -> None:
+        assert pod.headers["Authorization"] == "Bearer a token that is long enough"
+        assert pod.headers[tensors.DIGEST_HEADER] == DIGEST
+
+    watch(test, Pod())
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [Pod(status=401), Pod(status=409), Pod(status=503), Pod(body=b"no tensors")],
+    ids=["token", "model", "overloaded", "body"],
+)
+def test_pod_that_refuses_gets_no_image(pod: Pod) -> None:
+    async def test(world: World, refusing: Pod) -> None:
+        await world.ask(5)
+        assert world.own.asked == 5
+
+    watch(test, pod)
+
+
+def test_pod_that_is_no_longer_named_is_no_longer_asked() -> None:
+    async def test(world: World, pod: Pod) -> None:
+        world.names.found = set()
+        await asyncio.sleep(0.1)
+        before = len(pod.asked)
+        await world.ask(3)
+        assert (world.own.asked, len(pod.asked)) == (3, before)
+
+    watch(test, Pod())
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"), [(socket.EAI_AGAIN, True), (socket.EAI_NONAME, False)], ids=["away", "none"]
+)
+def test_name_service_that_is_away_takes_no_pod_away(error: int, kept: bool) -> None:
+    async def test(world: World, pod: Pod) -> None:
+        world.names.error = error
+        await asyncio.sleep(0.1)
+        await world.ask(3)
+        assert (world.own.asked == 0) is kept
+
+    watch(test, Pod())
+
+
+def test_pod_that_fails_is_given_up_until_it_answers_again() -> None:
+    async def test(world: World, pod: Pod) -> None:
+        await world.ask()
+        assert world.own.asked == 0
+        pod.status = 500
+        await world.ask(2)
+        assert world.own.asked == 2
+        pod.status = 200
+        await asyncio.sleep(0.1)
+        await world.ask()
+        assert world.own.asked == 2
+
+    watch(test, Pod())
