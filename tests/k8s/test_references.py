@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.conftest import ROOT
-from tests.k8s.rendering import K8S, Manifest, name_of, of_kind, pods
+from tests.k8s.rendering import K8S, Manifest, find, name_of, of_kind, pods
 
 README = (K8S / "README.md").read_text()
 Rendered = dict[str, list[Manifest]]
@@ -98,10 +98,9 @@ def test_gateways_ask_a_service_that_exists(rendered: Rendered) -> None:
             for service in of_kind(manifests, "Service")
             for port in service["spec"]["ports"]
         }
-        for settings in of_kind(manifests, "ConfigMap"):
-            asked = settings["data"].get("CHESTXRAY_CLASSIFIER_PODS", "")
-            assert bool(asked) == ("classifier" in names(manifests, "Deployment")), mix
-            assert not asked or asked in ports, mix
+        asked = find(manifests, "ConfigMap", "settings")["data"]["CHESTXRAY_CLASSIFIER_PODS"]
+        assert bool(asked) == ("classifier" in names(manifests, "Deployment")), mix
+        assert not asked or asked in ports, mix
 
 
 def test_policies_select_pods_and_ports_that_exist(rendered: Rendered) -> None:
@@ -119,14 +118,9 @@ def test_policies_select_pods_and_ports_that_exist(rendered: Rendered) -> None:
 
 
 def test_pods_are_denied_by_default_both_ways(rendered: Rendered) -> None:
-    policies = of_kind(rendered["production"], "NetworkPolicy")
-
-    (denial,) = [
-        each["spec"]
-        for each in policies
-        if each["spec"]["podSelector"] == {} and len(each["spec"]) == 2
-    ]
-    assert denial["policyTypes"] == ["Ingress", "Egress"]
+    for mix in ("production", "serverless", "base+network-policies"):
+        denial = find(rendered[mix], "NetworkPolicy", "default-deny")["spec"]
+        assert denial == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
 def test_the_readme_names_every_component_and_overlay() -> None:
