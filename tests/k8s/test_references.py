@@ -1,0 +1,137 @@
+"""Whatever an object names is there."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tests.conftest import ROOT
+from tests.k8s.rendering import K8S, Manifest, find, name_of, of_kind, pods
+
+README = (K8S / "README.md").read_text()
+Rendered = dict[str, list[Manifest]]
+
+
+def names(manifests: list[Manifest], kind: str) -> set[str]:
+    return {each["metadata"]["name"] for each in of_kind(manifests, kind)}
+
+
+def values(tree: Any, key: str) -> Iterator[Any]:
+    """Whatever stands under a key, however deep."""
+    if isinstance(tree, dict):
+        if key in tree:
+            yield tree[key]
+        for each in tree.values():
+            yield from values(each, key)
+    elif isinstance(tree, list):
+        for each in tree:
+            yield from values(each, key)
+
+
+def test_config_maps_accounts_claims_and_priorities_exist(rendered: Rendered) -> None:
+    for mix, manifests in rendered.items():
+        for owner, pod in pods(manifests):
+            for key in ("configMapRef", "configMapKeyRef", "configMap"):
+                for reference in values(pod, key):
+                    assert reference["name"] in names(manifests, "ConfigMap"), f"{mix}: {owner}"
+            accounts = names(manifests, "ServiceAccount")
+            assert pod["serviceAccountName"] in accounts, f"{mix}: {owner}"
+            for claim in values(pod, "claimName"):
+                assert claim in names(manifests, "PersistentVolumeClaim"), f"{mix}: {owner}"
+            for priority in values(pod, "priorityClassName"):
+                assert priority in names(manifests, "PriorityClass"), f"{mix}: {owner}"
+
+
+def test_secrets_are_made_by_a_command_in_the_readme(rendered: Rendered) -> None:
+    asked = set()
+    for manifests in rendered.values():
+        assert not of_kind(manifests, "Secret"), "a secret in the repository is none"
+        asked |= {reference["name"] for reference in values(manifests, "secretKeyRef")}
+        asked |= set(values(manifests, "secretName"))
+
+    assert asked
+    for name in asked:
+        assert re.search(rf"create secret \w+ {name} ", README), name
+
+
+def test_services_select_pods_that_have_the_port(rendered: Rendered) -> None:
+    for mix, manifests in rendered.items():
+        for service in of_kind(manifests, "Service"):
+            (template,) = [
+                each["spec"]["template"]
+                for each in of_kind(manifests, "Deployment", "Job")
+                if service["spec"]["selector"].items()
+                <= each["spec"]["template"]["metadata"]["labels"].items()
+            ]
+            ports = {port["name"] for each in values(template, "ports") for port in each}
+            for port in service["spec"]["ports"]:
+                assert port["targetPort"] in ports, f"{mix}: {name_of(service)}"
+
+
+def test_routes_lead_to_a_port_of_a_service(rendered: Rendered) -> None:
+    seen = 0
+    for manifests in rendered.values():
+        ports = {
+            (service["metadata"]["name"], port[key])
+            for service in of_kind(manifests, "Service")
+            for port in service["spec"]["ports"]
+            for key in ("name", "port")
+        }
+        for backend in values(of_kind(manifests, "Ingress"), "service"):
+            assert (backend["name"], backend["port"]["name"]) in ports
+            seen += 1
+        for backends in values(of_kind(manifests, "HTTPRoute"), "backendRefs"):
+            assert {(each["name"], each["port"]) for each in backends} <= ports
+            seen += 1
+    assert seen
+
+
+def test_autoscalers_have_a_target(rendered: Rendered) -> None:
+    for mix, manifests in rendered.items():
+        for target in values(manifests, "scaleTargetRef"):
+            assert target["name"] in names(manifests, "Deployment"), mix
+
+
+def test_gateways_ask_a_service_that_exists(rendered: Rendered) -> None:
+    for mix, manifests in rendered.items():
+        ports = {
+            f"{service['metadata']['name']}:{port['port']}"
+            for service in of_kind(manifests, "Service")
+            for port in service["spec"]["ports"]
+        }
+        asked = find(manifests, "ConfigMap", "settings")["data"]["CHESTXRAY_CLASSIFIER_PODS"]
+        assert bool(asked) == ("classifier" in names(manifests, "Deployment")), mix
+        assert not asked or asked in ports, mix
+
+
+def test_policies_select_pods_and_ports_that_exist(rendered: Rendered) -> None:
+    everything = [each for manifests in rendered.values() for each in manifests]
+    workloads = of_kind(everything, "Deployment", "Job")
+    labels = [each["spec"]["template"]["metadata"]["labels"] for each in workloads]
+    ports = {port["name"] for each in values(workloads, "ports") for port in each} | {53}
+
+    for policy in of_kind(everything, "NetworkPolicy"):
+        for selector in values(policy, "podSelector"):
+            wanted = selector.get("matchLabels", {}).items()
+            assert any(wanted <= each.items() for each in labels), name_of(policy)
+        for each in values(policy["spec"], "ports"):
+            assert {port["port"] for port in each} <= ports, name_of(policy)
+
+
+def test_pods_are_denied_by_default_both_ways(rendered: Rendered) -> None:
+    for mix in ("production", "serverless", "base+network-policies"):
+        denial = find(rendered[mix], "NetworkPolicy", "default-deny")["spec"]
+        assert denial == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def test_the_readme_names_every_component_and_overlay() -> None:
+    for folder in ("components", "overlays"):
+        for path in (K8S / folder).iterdir():
+            assert f"`{path.name}`" in README, path.name
+
+
+def test_files_and_targets_that_the_readme_names_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"make ([a-z0-9-]+)", README):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+    for path in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (K8S / path).exists(), path
