@@ -73,12 +73,14 @@ check: $(VENV)/.dev ## format, lint, types, generated files
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m bentos.requirements --check
 	$(BIN)/python -m bentos.settings_env --check
+	$(BIN)/python -m monitoring --check
 
 format: $(VENV)/.dev ## format, and write what is generated
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m bentos.requirements
 	$(BIN)/python -m bentos.settings_env
+	$(BIN)/python -m monitoring
 
 train-filter: $(VENV)/.dev ## train, measure and ship the X-ray filter
 	$(TRAIN) training.train_filter --data $(DATA) --resume
