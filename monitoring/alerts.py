@@ -28,8 +28,8 @@ def groups() -> list[Group]:
 
 
 def _shedding() -> Alert:
-    shed = "sum by (namespace) (rate(chestxray_shed_total[10m]))"
-    judged = f"sum by (namespace) (rate(chestxray_requests_total{{{ANALYSES}, {JUDGED}}}[10m]))"
+    shed = "sum by (namespace) (rate(chestxray_shed_total[5m]))"
+    judged = f"sum by (namespace) (rate(chestxray_requests_total{{{ANALYSES}, {JUDGED}}}[5m]))"
     return Alert(
         name="ChestxrayShedding",
         severity="warning",
@@ -38,8 +38,8 @@ def _shedding() -> Alert:
         lasts="10m",
         summary="Requests are refused for want of capacity",
         description=f"""
-            {{{{ $value | humanizePercentage }}}} of the requests of the last 10 minutes were told
-            to return later; {SHED_RATE:.0%} may be.""",
+            {{{{ $value | humanizePercentage }}}} of the requests of the last five minutes were
+            told to return later; {SHED_RATE:.0%} may be.""",
     )
 
 
