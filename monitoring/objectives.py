@@ -39,7 +39,9 @@ at night one may be all of it."""
 
 
 @dataclass(frozen=True)
-class _Burn:
+class Burn:
+    """A speed at which errors are used up, and the windows in which it must be seen."""
+
     rate: float
     long: str
     long_seconds: int
@@ -48,11 +50,11 @@ class _Burn:
     lasts: str
 
 
-_BURNS = (
-    _Burn(14.4, "1h", 3600, "5m", "critical", "2m"),  # 2% of the 30 days' errors in an hour
-    _Burn(6, "6h", 6 * 3600, "30m", "critical", "5m"),  # 5% in six hours
-    _Burn(3, "1d", 24 * 3600, "2h", "warning", "15m"),  # 10% in a day
-    _Burn(1, "3d", 72 * 3600, "6h", "warning", "30m"),  # 10% in three days
+BURNS = (
+    Burn(14.4, "1h", 3600, "5m", "critical", "2m"),  # 2% of the 30 days' errors in an hour
+    Burn(6, "6h", 6 * 3600, "30m", "critical", "5m"),  # 5% in six hours
+    Burn(3, "1d", 24 * 3600, "2h", "warning", "15m"),  # 10% in a day
+    Burn(1, "3d", 72 * 3600, "6h", "warning", "30m"),  # 10% in three days
 )
 _OFTEN, _SELDOM = ("5m", "30m", "1h"), ("2h", "6h", "1d", "3d")
 """Long windows read many samples and change slowly, so they are evaluated less often."""
@@ -95,7 +97,7 @@ def _sum(metric: str, matchers: str, window: str) -> str:
 
 
 def _availability() -> Iterator[Alert]:
-    for burn in _BURNS:
+    for burn in BURNS:
         yield Alert(
             name="ChestxrayAvailabilityBurn",
             severity=burn.severity,
@@ -111,7 +113,7 @@ def _availability() -> Iterator[Alert]:
 
 def _latency() -> Iterator[Alert]:
     for route, rate in SLOW_RATES.items():
-        for burn in _BURNS:
+        for burn in BURNS:
             yield Alert(
                 name="ChestxrayLatencyBurn",
                 severity=burn.severity,
@@ -126,7 +128,7 @@ def _latency() -> Iterator[Alert]:
             )
 
 
-def _burning(bad: str, total: str, allowed: float, burn: _Burn, of: str = "") -> str:
+def _burning(bad: str, total: str, allowed: float, burn: Burn, of: str = "") -> str:
     def share(window: str) -> str:
         return (
             f"(chestxray:requests_{bad}:rate{window}{of}"

@@ -1,4 +1,6 @@
-"""All overlays and mixes, built once."""
+"""All overlays and mixes, built once; Prometheus's programs, where they are installed."""
+
+import shutil
 
 import pytest
 
@@ -14,3 +16,20 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Manifes
         folder = rendering.write_mix(tmp_path_factory.mktemp("mix"), mix)
         built["+".join(("base", *mix))] = rendering.build(folder)
     return built
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    return _program("promtool")
+
+
+@pytest.fixture(scope="session")
+def prometheus_program() -> str:
+    return _program("prometheus")
+
+
+def _program(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is absent: it comes with Debian's package prometheus")
+    return path

@@ -1,0 +1,172 @@
+"""Rules and dashboards ask for what the code exports, and say what to do."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from bentos.gateway.analyses import PATHS
+from bentos.metrics import get_metrics
+from loadtests import objectives as promised
+from monitoring import __main__ as written
+from monitoring import alerts, objectives
+from monitoring.dashboards import dashboards
+from monitoring.rules import Record
+from monitoring.rules import alerts as alerts_of
+from tests.conftest import ROOT
+from tests.k8s import exported, promql
+
+COMPONENT, PLAIN = ROOT / "k8s/components/monitoring", ROOT / "k8s/monitoring-plain"
+GROUPS = [*objectives.groups(), *alerts.groups()]
+RULES = [rule for group in GROUPS for rule in group.rules]
+ALERTS = list(alerts_of(GROUPS))
+RECORDED = {rule.name for rule in RULES if isinstance(rule, Record)}
+PANELS = [(board, panel) for board in dashboards() for panel in board.panels]
+PREFIXES = {"": "chestxray", "cAdvisor": "container_", "kube-state-metrics": "kube_"}
+
+
+def queries() -> Iterator[tuple[str, str, str]]:
+    """Where a query stands, the query, and the prefix of other programs' metrics there."""
+    for rule in RULES:
+        yield rule.name, rule.query, PREFIXES[""]
+    for board, panel in PANELS:
+        for query in panel.queries.values():
+            yield f"{board.name}: {panel.title}", query, PREFIXES[panel.needs]
+
+
+def test_files_are_as_described() -> None:
+    assert written.differing() == []
+
+
+@pytest.mark.parametrize(("where", "query", "prefix"), queries())
+def test_every_metric_is_exported_with_the_labels_that_are_asked_for(
+    where: str, query: str, prefix: str
+) -> None:
+    named = promql.read(query)
+    ours = exported.labels() | {"up": set()}
+    known: set[str] = set(exported.TARGET)
+
+    for metric, matchers in named.selectors:
+        if metric in RECORDED:
+            known |= {"route", "label", "le"}
+        elif metric in ours:
+            known |= ours[metric]
+            for matcher in matchers:
+                assert matcher.label in ours[metric] | exported.TARGET, (metric, matcher)
+                for value in matcher.values:
+                    assert exported.can_have(metric, matcher.label, value), (metric, matcher)
+        else:
+            assert metric.startswith(prefix) and prefix != PREFIXES[""], f"{metric} is unknown"
+
+    assert named.metrics or query.startswith("vector(")
+    assert named.groupings <= known
+
+
+def test_the_labels_that_a_text_names_are_those_of_its_alert() -> None:
+    for alert in ALERTS:
+        known = promql.read(alert.query).groupings | set(alert.labels) | {"route"}
+        known |= exported.TARGET if "sum" not in alert.query else set()
+        for label in re.findall(r"\$labels\.(\w+)", alert.summary + alert.description):
+            assert label in known, (alert.name, label)
+
+
+def test_objectives_are_those_of_the_load_tests() -> None:
+    routes = promised.read().routes
+    bound = f"{objectives.SLOW_SECONDS:g}"
+
+    assert set(routes) == set(PATHS)
+    assert {each.error_rate for each in routes.values()} == {objectives.ERROR_RATE}
+    assert {each.shed_rate for each in routes.values()} == {objectives.SHED_RATE}
+    assert bound in exported.bounds("chestxray_request_duration_seconds_bucket")
+    for route, rate in objectives.SLOW_RATES.items():
+        percentile = getattr(routes[route], f"p{100 - 100 * rate:g}_ms")
+        assert percentile == 1000 * objectives.SLOW_SECONDS
+
+
+def test_a_burn_rate_can_be_reached() -> None:
+    for burn in objectives.BURNS:
+        for allowed in (objectives.ERROR_RATE, *objectives.SLOW_RATES.values()):
+            assert burn.rate * allowed < 1
+
+
+def test_every_alert_has_a_page_and_every_page_an_alert() -> None:
+    pages = {path.stem for path in (ROOT / "docs/runbooks").glob("*.md")}
+
+    assert pages == {alert.name for alert in ALERTS}
+    for alert in ALERTS:
+        annotations = alert.document()["annotations"]
+        assert (ROOT / annotations["runbook_url"]).is_file()
+        assert annotations["summary"] and annotations["description"]
+        assert alert.severity in ("critical", "warning")
+
+
+@pytest.mark.parametrize("name", sorted({alert.name for alert in ALERTS}))
+def test_a_page_asks_for_what_is_there(name: str) -> None:
+    text = (ROOT / "docs/runbooks" / f"{name}.md").read_text()
+    blocks = re.findall(r"```promql\n(.*?)```", text, re.S)
+
+    assert text.startswith(f"# {name}\n")
+    for heading in ("## What it means", "## How to look", "## What to do"):
+        assert heading in text
+    assert blocks
+    for query in blocks:
+        for metric, matchers in promql.read(query).selectors:
+            assert metric in exported.labels() | dict.fromkeys([*RECORDED, "up"]), metric
+            for matcher in matchers:
+                assert metric in RECORDED or exported.can_have(
+                    metric, matcher.label, matcher.value
+                ), matcher
+    for path in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / "docs/runbooks" / path).is_file(), path
+
+
+def test_both_scrape_configurations_give_the_same_labels() -> None:
+    monitor = yaml.safe_load((COMPONENT / "podmonitor.yaml").read_text())["spec"]
+    [endpoint] = monitor["podMetricsEndpoints"]
+    [plain] = yaml.safe_load((PLAIN / "prometheus.yml").read_text())["scrape_configs"]
+
+    def snake(rules: list[dict[str, object]]) -> list[dict[str, object]]:
+        return [
+            {re.sub("[A-Z]", lambda m: "_" + m[0].lower(), key): value for key, value in r.items()}
+            for r in rules
+        ]
+
+    targets = {rule["target_label"] for rule in plain["relabel_configs"] if "target_label" in rule}
+    assert (endpoint["interval"], endpoint["scrapeTimeout"], endpoint["path"]) == (
+        plain["scrape_interval"],
+        plain["scrape_timeout"],
+        plain["metrics_path"],
+    )
+    assert snake(endpoint["metricRelabelings"]) == plain["metric_relabel_configs"]
+    assert all(rule in plain["relabel_configs"] for rule in snake(endpoint["relabelings"]))
+    assert targets | {"job", "instance"} == exported.TARGET
+    assert monitor["jobLabel"] == "app.kubernetes.io/part-of"
+    assert monitor["selector"]["matchLabels"][monitor["jobLabel"]] == plain["job_name"]
+
+
+def test_series_with_a_raw_path_are_dropped_and_ours_are_not() -> None:
+    [plain] = yaml.safe_load((PLAIN / "prometheus.yml").read_text())["scrape_configs"]
+    [dropped] = plain["metric_relabel_configs"]
+
+    assert re.fullmatch(dropped["regex"], "bentoml_service_request_total")
+    assert not any(re.fullmatch(dropped["regex"], name) for name in exported.labels())
+
+
+def test_every_dashboard_is_deployed_and_fits_into_a_config_map() -> None:
+    generator = yaml.safe_load((COMPONENT / "kustomization.yaml").read_text())["configMapGenerator"]
+    files = [COMPONENT / name for name in generator[0]["files"]]
+
+    assert files == [COMPONENT / "dashboards" / f"{board.name}.json" for board in dashboards()]
+    assert sum(path.stat().st_size for path in files) < 2**20
+    for path in files:
+        panels = json.loads(path.read_text())["panels"]
+        assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+def test_every_metric_of_ours_is_watched_somewhere() -> None:
+    asked = {metric for _, query, _ in queries() for metric in promql.read(query).metrics}
+
+    for metric in vars(get_metrics()).values():
+        assert any(name.startswith(metric._name) for name in asked), metric._name

@@ -1,0 +1,31 @@
+"""The reader of queries sees what the other tests rely on."""
+
+from tests.k8s.promql import Matcher, read
+
+
+def test_metrics_matchers_and_groupings_are_found() -> None:
+    query = """
+        histogram_quantile(0.95, sum by (model, le) (rate(a_bucket{x="1", y=~"b|c"}[5m] offset 6h)))
+        / ignoring (le) group_left () (b:c or vector(1e6)) > bool 0.5
+    """
+
+    named = read(query)
+
+    assert named.selectors == [
+        ("a_bucket", [Matcher("x", "=", "1"), Matcher("y", "=~", "b|c")]),
+        ("b:c", []),
+    ]
+    assert named.groupings == {"model", "le"}
+    assert named.selectors[0][1][1].values == ["b", "c"]
+
+
+def test_brackets_within_a_value_end_nothing() -> None:
+    assert read('a{x="}[", y="2"} + b').metrics == {"a", "b"}
+    assert read('a{x="}[", y="2"} + b').selectors[0][1][1] == Matcher("y", "=", "2")
+
+
+def test_a_misspelt_function_is_no_metric_and_a_misspelt_metric_is_one() -> None:
+    assert read("rat(a[5m])").metrics == {"a"}
+    assert read("rate(chestxray_request_total[$__rate_interval])").metrics == {
+        "chestxray_request_total"
+    }
