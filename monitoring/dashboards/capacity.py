@@ -5,6 +5,7 @@ from monitoring.grafana import Dashboard, Panel
 from monitoring.queries import gauge, increase, rate
 
 _MEASURED = measured.read()
+_CLASSIFIER = 'model="covid_classifier"'
 _PODS = 'container=~"gateway|classifier"'
 """Both workloads' containers are called as the workloads are."""
 _ADMITTED = gauge("chestxray_in_flight", 'stage="admitted"')
@@ -61,7 +62,7 @@ _TIER = [
     Panel(
         "Images classified, by whose runner",
         "cps",
-        {"{{runner}}": rate("chestxray_classified_total", by="runner")},
+        {"{{runner}}": rate("chestxray_runner_images_total", _CLASSIFIER, by="runner")},
         "Own is the gateway's; pods are the tier's.",
         "stack",
     ),

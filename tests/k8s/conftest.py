@@ -6,6 +6,7 @@ import pytest
 
 from tests.k8s import rendering
 from tests.k8s.rendering import MIXES, OVERLAYS, Manifest
+from tests.service.conftest import passing_filter as passing_filter
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Every alert fires where it should and keeps quiet where it should not, by Prometheus's own tool."""
+"""Every alert fires where it should and keeps quiet elsewhere, by Prometheus's own tool."""
 
 import re
 import subprocess

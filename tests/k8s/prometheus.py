@@ -1,0 +1,105 @@
+"""A really started Prometheus that scrapes one server as it would a pod of the gateway."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from loadtests.measuring import free_port
+from tests.conftest import ROOT
+
+PLAIN = ROOT / "k8s/monitoring-plain"
+_START_SECONDS = 60.0
+_EVERY = "1s"
+"""How often the tests scrape and evaluate, so that they need not wait for minutes."""
+_POD = {
+    "__meta_kubernetes_namespace": "chestxray",
+    "__meta_kubernetes_pod_name": "gateway-0",
+    "__meta_kubernetes_pod_phase": "Running",
+    "__meta_kubernetes_pod_container_name": "gateway",
+    "__meta_kubernetes_pod_container_port_name": "http",
+    "__meta_kubernetes_pod_label_app_kubernetes_io_name": "gateway",
+    "__meta_kubernetes_pod_label_app_kubernetes_io_part_of": "chestxray",
+}
+"""What Kubernetes would say of the server."""
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """Its HTTP API."""
+
+    url: str
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """The samples that answer a query. Raises AssertionError where it is no query."""
+        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": expression}).json()
+        assert answer["status"] == "success", (expression, answer)
+        assert answer["data"]["resultType"] == "vector", expression
+        return list(answer["data"]["result"])
+
+    def numbers(self, expression: str) -> list[float]:
+        """The values that answer a query, but what is no number."""
+        values = [float(sample["value"][1]) for sample in self.query(expression)]
+        return [value for value in values if value == value]
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Every rule with its health."""
+        groups = httpx.get(f"{self.url}/api/v1/rules").json()["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
+
+@contextmanager
+def scraping(target: str, folder: Path, program: str) -> Iterator[Prometheus]:
+    """Starts a Prometheus with our configuration and rules, and stops it by its pid."""
+    configuration = _configure(target, folder)
+    port = free_port()
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                program,
+                f"--config.file={configuration}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            cwd=folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield _ready(Prometheus(f"http://127.0.0.1:{port}"), process, folder)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _configure(target: str, folder: Path) -> Path:
+    configuration = yaml.safe_load((PLAIN / "prometheus.yml").read_text())
+    rules = yaml.safe_load((PLAIN / "rules.yaml").read_text())
+    for group in rules["groups"]:
+        group["interval"] = _EVERY
+    [job] = configuration["scrape_configs"]
+    del job["kubernetes_sd_configs"]
+    job |= {"static_configs": [{"targets": [target], "labels": _POD}]}
+    job |= {"scrape_interval": _EVERY, "scrape_timeout": _EVERY}
+    (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
+    path = folder / "prometheus.yml"
+    path.write_text(yaml.safe_dump(configuration))
+    return path
+
+
+def _ready(prometheus: Prometheus, process: "subprocess.Popen[bytes]", folder: Path) -> Prometheus:
+    stop = time.monotonic() + _START_SECONDS
+    while time.monotonic() < stop and process.poll() is None:
+        try:
+            if httpx.get(f"{prometheus.url}/-/ready").status_code == 200:
+                return prometheus
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    raise RuntimeError(f"Prometheus did not get ready:\n{(folder / 'prometheus.log').read_text()}")
