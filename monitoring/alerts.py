@@ -11,10 +11,10 @@ QUEUE_SECONDS = float(Settings.model_fields["queue_seconds"].default) / 2
 """Half of the longest time that images should be in the house: what is over it soon is shed."""
 
 _ENOUGH = 200
-"""Images that a shift is judged by. The standard error of a share is at most 0.035 then, so a shift
+"""Images that a shift is judged by. The standard error of a share is at most 0.036 then, so a shift
 of 0.15 is over four of them; and two samples of one distribution differ by 0.2 in the statistic of
-Kolmogorov and Smirnov once in a million times (2 exp(-2 n d^2)). Images of one hospital are alike,
-so the true odds are worse: hence a warning that somebody reads, and six hours."""
+Kolmogorov and Smirnov less than once in a million times (2 exp(-2 n d^2)). Images of one hospital
+are alike, so the true odds are worse: hence a warning that somebody reads, and six hours."""
 _SHARE_SHIFT, _SCORE_SHIFT = 0.15, 0.2
 
 

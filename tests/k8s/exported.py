@@ -66,7 +66,7 @@ def by_gateways(metric: str) -> bool:
     names = {key: each._name for key, each in vars(get_metrics()).items()}
     key = next((key for key, own in names.items() if own == name), None)
     files = (ROOT / "bentos" / "gateway").rglob("*.py")
-    counts = re.compile(rf"\bmetrics(\(\))?\.{key}\.")
+    counts = re.compile(rf"metrics(\(\))?\.{key}\.")
     return key is not None and any(counts.search(path.read_text()) for path in files)
 
 

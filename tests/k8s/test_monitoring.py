@@ -9,6 +9,7 @@ import yaml
 
 from bentos.gateway.analyses import PATHS
 from bentos.metrics import get_metrics
+from bentos.settings import Settings
 from loadtests import objectives as promised
 from monitoring import __main__ as written
 from monitoring import alerts, objectives
@@ -17,8 +18,10 @@ from monitoring.rules import Record
 from monitoring.rules import alerts as alerts_of
 from tests.conftest import ROOT
 from tests.k8s import exported, promql
+from tests.k8s.rendering import OVERLAYS, Manifest, of_kind
 
 COMPONENT, PLAIN = ROOT / "k8s/components/monitoring", ROOT / "k8s/monitoring-plain"
+DOCUMENT = ROOT / "docs/monitoring.md"
 GROUPS = [*objectives.groups(), *alerts.groups()]
 RULES = [rule for group in GROUPS for rule in group.rules]
 ALERTS = list(alerts_of(GROUPS))
@@ -122,6 +125,19 @@ def test_a_page_asks_for_what_is_there(name: str) -> None:
             check_values(metric, matchers)
     for path in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / "docs/runbooks" / path).is_file(), path
+    for setting in re.findall(r"CHESTXRAY_(\w+)", text):
+        assert setting.lower() in Settings.model_fields, setting
+
+
+def test_the_table_of_alerts_is_complete() -> None:
+    table = re.findall(r"^\| \[(\w+)\]\((\S+)\) \| ([\w, ]+) \|", DOCUMENT.read_text(), re.M)
+    severities: dict[str, set[str]] = {}
+    for alert in ALERTS:
+        severities.setdefault(alert.name, set()).add(alert.severity)
+
+    assert {name: set(named.split(", ")) for name, _, named in table} == severities
+    for _, path, _ in table:
+        assert (DOCUMENT.parent / path).is_file()
 
 
 def test_both_scrape_configurations_give_the_same_labels() -> None:
@@ -146,6 +162,21 @@ def test_both_scrape_configurations_give_the_same_labels() -> None:
     assert targets | {"job", "instance"} == exported.TARGET
     assert monitor["jobLabel"] == "app.kubernetes.io/part-of"
     assert monitor["selector"]["matchLabels"][monitor["jobLabel"]] == plain["job_name"]
+
+
+def test_the_pods_of_every_overlay_are_scraped(rendered: dict[str, list[Manifest]]) -> None:
+    monitor = yaml.safe_load((COMPONENT / "podmonitor.yaml").read_text())["spec"]
+    [names] = monitor["selector"]["matchExpressions"]
+    [endpoint] = monitor["podMetricsEndpoints"]
+
+    for overlay in OVERLAYS:
+        for deployment in of_kind(rendered[overlay], "Deployment"):
+            pod = deployment["spec"]["template"]
+            labels = pod["metadata"]["labels"]
+            ports = {port["name"] for each in pod["spec"]["containers"] for port in each["ports"]}
+            assert monitor["selector"]["matchLabels"].items() <= labels.items()
+            assert labels[names["key"]] in names["values"]
+            assert endpoint["port"] in ports
 
 
 def test_series_with_a_raw_path_are_dropped_and_ours_are_not() -> None:
