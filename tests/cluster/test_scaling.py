@@ -1,8 +1,10 @@
 """The classifier tier from none to several pods and back, by the ScaledObject's own query."""
 
 import json
+import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.cluster import LAB, Cluster, lab, say, wait_until
+from tests.cluster.cluster import LAB, Cluster, say, wait_until
 from tests.conftest import ROOT
 
 PROMETHEUS = "http://127.0.0.1:9090"
+TARGETS = "targets.json"
 PLAIN = ROOT / "k8s" / "monitoring-plain"
 LOCUST = (
     "locust -f loadtests/locustfile.py --headless --host http://gateway --users 8 --spawn-rate 4"
@@ -32,29 +35,77 @@ def operated(cluster: Cluster, tmp_path: Path) -> Iterator[Cluster]:
         pytest.skip("on a cluster of your own KEDA and Prometheus are yours; the lab has stand-ins")
     if not shutil.which("prometheus"):
         pytest.skip("needs Debian's package prometheus")
-    config = configuration(tmp_path, kubeconfig=lab("up").rpartition("KUBECONFIG=")[2].strip())
+    config = configuration(tmp_path)
     flags = [
         f"--config.file={config}",
         f"--storage.tsdb.path={tmp_path / 'tsdb'}",
         f"--web.listen-address={PROMETHEUS.removeprefix('http://')}",
     ]
     with (
+        discovery(cluster, tmp_path / TARGETS),
         background(tmp_path / "prometheus.log", LAB, "exec", "prometheus", *flags),
         background(tmp_path / "scaler.log", LAB, "scaler", PROMETHEUS),
     ):
         yield cluster
 
 
-def configuration(folder: Path, *, kubeconfig: str) -> Path:
-    """The scrape configuration that is shipped, for a Prometheus outside of the cluster."""
+def configuration(folder: Path) -> Path:
+    """The scrape configuration that is shipped; but Debian's Prometheus cannot ask Kubernetes for
+    its pods, so a file names them, with the same labels.
+    """
     scraping = yaml.safe_load((PLAIN / "prometheus.yml").read_text())
     for job in scraping["scrape_configs"]:
-        for discovery in job["kubernetes_sd_configs"]:
-            discovery["kubeconfig_file"] = kubeconfig
+        del job["kubernetes_sd_configs"]
+        job["file_sd_configs"] = [{"files": [str(folder / TARGETS)], "refresh_interval": "2s"}]
     shutil.copy(PLAIN / "rules.yaml", folder)
     path = folder / "prometheus.yml"
     path.write_text(yaml.safe_dump(scraping))
     return path
+
+
+def targets(cluster: Cluster) -> list[dict[str, Any]]:
+    """The running pods, as Prometheus's own discovery would describe them."""
+    pods = cluster.get("pods")["items"]
+    return [
+        {"targets": [f"{pod['status']['podIP']}:{port['containerPort']}"], "labels": labels(pod)}
+        for pod in pods
+        if pod["status"].get("podIP")
+        for port in pod["spec"]["containers"][0].get("ports", [])
+    ]
+
+
+def labels(pod: dict[str, Any]) -> dict[str, str]:
+    container = pod["spec"]["containers"][0]
+    facts = {
+        "namespace": pod["metadata"]["namespace"],
+        "pod_name": pod["metadata"]["name"],
+        "pod_phase": pod["status"]["phase"],
+        "pod_container_name": container["name"],
+        "pod_container_port_name": container["ports"][0]["name"],
+    }
+    for key, value in pod["metadata"]["labels"].items():
+        facts[f"pod_label_{re.sub('[^a-zA-Z0-9]', '_', key)}"] = value
+    return {f"__meta_kubernetes_{key}": value for key, value in facts.items()}
+
+
+@contextmanager
+def discovery(cluster: Cluster, file: Path) -> Iterator[None]:
+    """Keeps the file of targets as the pods are."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(2):
+            part = file.with_suffix(".part")
+            part.write_text(json.dumps(targets(cluster)))
+            part.rename(file)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 @contextmanager
