@@ -76,7 +76,10 @@ class Pods:
             connector=connector, timeout=self._timeout, headers=self._headers
         ) as session:
             while True:
-                await self._look(session)
+                try:
+                    await self._look(session)
+                except Exception:  # or no pod would ever be found again
+                    logger.exception("looking for classifier pods failed")
                 await asyncio.sleep(_LOOK_SECONDS)
 
     async def _look(self, session: aiohttp.ClientSession) -> None:
@@ -126,7 +129,9 @@ class Pods:
         headers = tracing.current_headers()
         data = tensors.pack_images(images)
         try:
-            async with session.post(pod.url, data=data, headers=headers) as answer:
+            async with session.post(
+                pod.url, data=data, headers=headers, allow_redirects=False
+            ) as answer:
                 if answer.status != 200:
                     raise PodFailed(f"it answered {answer.status}")
                 return tensors.unpack_rows(await answer.read(), ROW, len(images))
@@ -150,8 +155,5 @@ async def _resolve(name: str, port: int) -> set[str]:
 
 
 def _url(host: str, port: int) -> str:
-    return (
-        f"http://[{host}]:{port}{tensors.PATH}"
-        if ":" in host
-        else f"http://{host}:{port}{tensors.PATH}"
-    )
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}{tensors.PATH}"

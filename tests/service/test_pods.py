@@ -182,6 +182,18 @@ def test_name_service_that_is_away_takes_no_pod_away(error: int, kept: bool) -> 
     watch(test, Pod())
 
 
+def test_name_service_that_breaks_does_not_end_the_search() -> None:
+    async def test(world: World, pod: Pod) -> None:
+        found, world.names.found = world.names.found, None  # type: ignore[assignment]
+        await asyncio.sleep(0.1)
+        world.names.found = found
+        await asyncio.sleep(0.1)
+        await world.ask()
+        assert world.own.asked == 0
+
+    watch(test, Pod())
+
+
 def test_pod_that_fails_is_given_up_until_it_answers_again() -> None:
     async def test(world: World, pod: Pod) -> None:
         await world.ask()
