@@ -73,6 +73,13 @@ class Cluster:
             "rollout", "status", f"deployment/{name}", f"--timeout={seconds}s", timeout=seconds + 10
         )
 
+    def log(self, pod: str) -> str:
+        """What a pod has said, nothing where it is between two containers."""
+        try:
+            return self.kubectl("logs", pod)
+        except subprocess.CalledProcessError:
+            return ""
+
     def metrics(self, pod: str, name: str) -> str:
         """The lines of a pod's metric."""
         port = 3000 if pod.startswith("gateway") else 3001
