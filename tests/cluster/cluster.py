@@ -61,11 +61,11 @@ class Cluster:
             manifests = run([*self.convert_command, "-"], text=manifests)
         self.kubectl("apply", "-f", "-", text=manifests)
 
-    def pods(self, name: str) -> list[dict[str, Any]]:
-        """The pods of one workload that are not about to end, oldest first."""
+    def pods(self, name: str, *, ending: bool = False) -> list[dict[str, Any]]:
+        """The pods of one workload, oldest first; those that are about to end if wished."""
         label = f"app.kubernetes.io/name={name}"
         found = self.get("pods", "-l", label, "--sort-by=.metadata.creationTimestamp")["items"]
-        return [each for each in found if "deletionTimestamp" not in each["metadata"]]
+        return [each for each in found if ending or "deletionTimestamp" not in each["metadata"]]
 
     def roll_out(self, name: str, seconds: float = 240) -> None:
         """Waits until a Deployment is as it should be."""

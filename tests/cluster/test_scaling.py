@@ -157,7 +157,7 @@ def test_tier_comes_from_none_and_goes_again_without_an_error(operated: Cluster)
         time.sleep(20)
         assert wanted_pods(operated) == 0  # one request a second wakes nobody
 
-        with start_locust(operated, seconds=150) as locust:
+        with start_locust(operated, seconds=90) as locust:
             started = time.monotonic()
             wait_until("pods are asked for", lambda: wanted_pods(operated) > 0)
             say(f"pods are asked for after {time.monotonic() - started:.0f} s of load")
@@ -167,7 +167,7 @@ def test_tier_comes_from_none_and_goes_again_without_an_error(operated: Cluster)
             say(f"two pods are ready after {time.monotonic() - started:.0f} s of load")
             output, _ = locust.communicate(timeout=300)
         ended = time.monotonic()
-        wait_until("no pod is left", lambda: not operated.pods("classifier"), 300)
+        wait_until("no pod is left", lambda: not operated.pods("classifier", ending=True), 300)
         say(f"no pod is left {time.monotonic() - ended:.0f} s after the load")
         last = images_of_the_tier(operated)
         time.sleep(10)
