@@ -104,10 +104,11 @@ def test_admission_begins_with_the_measured_capacity() -> None:
 @pytest.mark.parametrize(
     ("last", "costs", "flat"),
     [
-        (Stretch(24.0, 610.0), (0.070, 0.075), True),
-        (Stretch(21.0, 610.0), (0.070, 0.075), False),
-        (Stretch(24.0, 700.0), (0.070, 0.075), False),
-        (Stretch(24.0, 610.0), (0.070, 0.078), False),
+        (Stretch(24.0, 30.0, 610.0), (0.070, 0.075), True),
+        (Stretch(21.0, 30.0, 610.0), (0.070, 0.075), False),
+        (Stretch(21.0, 26.0, 610.0), (0.070, 0.075), True),
+        (Stretch(24.0, 30.0, 700.0), (0.070, 0.075), False),
+        (Stretch(24.0, 30.0, 610.0), (0.070, 0.078), False),
     ],
 )
 def test_what_is_not_flat_is_judged_so(
@@ -115,7 +116,7 @@ def test_what_is_not_flat_is_judged_so(
 ) -> None:
     by_way = dict(zip(("alone", "four"), costs, strict=True))
 
-    text, found = endurance.render([Stretch(25.0, 600.0), last], by_way)
+    text, found = endurance.render([Stretch(25.0, 30.0, 600.0), last], by_way)
 
     assert found is flat
     assert f"{last.megabytes:.0f}" in text
