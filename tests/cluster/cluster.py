@@ -88,9 +88,9 @@ class Cluster:
         text = self.kubectl("exec", pod, "--", "python", "-c", source)
         return "\n".join(line for line in text.splitlines() if line.startswith(name))
 
-    def in_client(self, source: str, *arguments: str) -> str:
+    def in_client(self, source: str, *, text: str = "") -> str:
         """Runs Python in the pod that asks the service as others in the cluster do."""
-        return self.kubectl("exec", "client", "--", "python", "-c", source, *arguments)
+        return self.kubectl("exec", "-i", "client", "--", "python", "-c", source, text=text)
 
     @contextmanager
     def load(self, *, threads: int = 2, retries: int = 0, pause: float = 0.0) -> Iterator["Load"]:
