@@ -18,7 +18,7 @@ _SCORES = tuple(tenth / 10 for tenth in range(1, 11))
 @cache
 def get_metrics() -> SimpleNamespace:
     """Registers the metrics in this process, once."""
-    return SimpleNamespace(**_of_requests(), **_of_models())
+    return SimpleNamespace(**_of_requests(), **_of_models(), **_of_processes())
 
 
 def _of_requests() -> dict[str, Any]:
@@ -57,8 +57,8 @@ def _of_requests() -> dict[str, Any]:
 
 
 def _of_models() -> dict[str, Any]:
-    """What each model's batches and each process's life are counted by."""
-    from prometheus_client import Counter, Gauge, Histogram
+    """What each model's batches are counted by."""
+    from prometheus_client import Histogram
 
     return dict(
         batch_size=Histogram(
@@ -79,6 +79,14 @@ def _of_models() -> dict[str, Any]:
         batch_seconds=Histogram(
             "chestxray_batch_duration_seconds", "Time of one batch", ["model"], buckets=_SECONDS
         ),
+    )
+
+
+def _of_processes() -> dict[str, Any]:
+    """Who answers, and what is loaded in each process."""
+    from prometheus_client import Counter, Gauge
+
+    return dict(
         runner_images=Counter(
             "chestxray_runner_images_total",
             "Images that a model answered, by whose: the own runner's or the classifier pods'",
