@@ -10,7 +10,7 @@ from bentos.classifier_pod.app import create_app
 from bentos.covid_classifier.service import CovidClassifier
 from bentos.gateway.edge import Edge
 from bentos.gateway.front import FRONT_OPTIONS, Front, drain
-from bentos.gateway.runners import RemoteRunner
+from bentos.gateway.runners import RemoteRunner, classifier
 from bentos.runner import Rows
 from bentos.settings import get_settings
 from chestxray import checkpoints
@@ -21,13 +21,7 @@ from chestxray.engines import Images
 def _classifier() -> RemoteRunner:
     """The runner of this process; it exists once the service does."""
     service = bentoml.get_current_service()
-    return RemoteRunner(
-        service.covid_classifier,
-        "classify",
-        model="covid_classifier",
-        stage="classify",
-        largest=get_settings().max_model_batch,
-    )
+    return classifier(service.covid_classifier, largest=get_settings().max_model_batch)
 
 
 async def _classify(images: Images) -> Rows:

@@ -19,7 +19,7 @@ from bentos import tensors
 from bentos.covid_classifier.service import ROW
 from bentos.gateway import tracing
 from bentos.gateway.coalescing import Coalescer, ConnectionLost, Lane
-from bentos.gateway.runners import BLANK
+from bentos.gateway.runners import BLANK, CLASSIFIER
 from bentos.metrics import get_metrics
 from bentos.runner import Rows
 from bentos.settings import Settings
@@ -31,7 +31,6 @@ _LOOK_SECONDS = 1.0
 _CONNECT_SECONDS = 1.0
 _LANES = 2
 """Hops to one pod at once: the next is on its way while one is computed."""
-_MODEL = "covid_classifier"
 
 
 Resolve = Callable[[str, int], Awaitable[set[str]]]
@@ -122,7 +121,7 @@ class Pods:
                 logger.warning("classifier pod %s is given up: %s", pod.url, failure)
             self._close(pod)
             raise ConnectionLost from failure
-        get_metrics().runner_images.labels(_MODEL, "pods").inc(len(images))
+        get_metrics().runner_images.labels(CLASSIFIER, "pods").inc(len(images))
         return rows
 
     async def _post(self, session: aiohttp.ClientSession, pod: _Pod, images: Images) -> Rows:

@@ -25,6 +25,8 @@ _READY_TIMEOUT_SECONDS = 0.8
 # BentoML's dispatcher learns what a batch costs from its first eleven calls, one by one.
 _TRAINING_CALLS = 12
 
+CLASSIFIER = "covid_classifier"
+"""As metrics call it."""
 BLANK: Images = np.zeros((1, 1, SIZE, SIZE), np.uint8)
 """One image to try a model with."""
 
@@ -78,6 +80,11 @@ class RemoteRunner:
         self._warm = True
 
 
+def classifier(service: Any, *, largest: int) -> RemoteRunner:
+    """The CovidClassifier that a service depends on."""
+    return RemoteRunner(service, "classify", model=CLASSIFIER, stage="classify", largest=largest)
+
+
 class RemoteRunners:
     """Both models, as services that the gateway depends on."""
 
@@ -85,13 +92,7 @@ class RemoteRunners:
         self.judge = RemoteRunner(
             xray_filter, "judge", model="xray_filter", stage="filter", largest=largest
         )
-        self.classify = RemoteRunner(
-            covid_classifier,
-            "classify",
-            model="covid_classifier",
-            stage="classify",
-            largest=largest,
-        )
+        self.classify = classifier(covid_classifier, largest=largest)
 
     async def ready(self) -> bool:
         """Whether both models are warm and answer."""
