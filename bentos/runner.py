@@ -31,8 +31,14 @@ RUNNER_OPTIONS: dict[str, Any] = {
     "logging": {"access": {"enabled": False}},  # the gateway's log has every request once
     "runner_connection": {"max_requests": 10**9, "max_age": 1e9},
 }
-MAX_QUEUE_MS = 1000 * BENTOML_TIMEOUT_SECONDS
-"""Longest wait in BentoML's batch queue before it sheds."""
+BATCHED: dict[str, Any] = {
+    "batchable": True,
+    "batch_dim": 0,
+    "max_batch_size": get_settings().max_model_batch,
+    # Longest wait in BentoML's batch queue before it sheds.
+    "max_latency_ms": 1000 * BENTOML_TIMEOUT_SECONDS,
+}
+"""What a method that takes batches is declared with."""
 
 
 class Runner:

@@ -3,6 +3,8 @@
 BentoML's adaptive batching would do this too, but what it learns under load it keeps: after a
 burst it lets a lone request wait for company as long as requests waited on average. With one hop
 at a time nothing ever queues there, a lone image goes at once, and fewer, larger hops cost less.
+Where a model takes a second hop beside, it has something to do while the first one's last images
+end and its answer travels; that is for when enough images wait.
 What nobody waits for any more is dropped here, before it costs the model anything.
 
 A model may be reached by several lanes, to pods that come and go; each takes the next hop when it
@@ -29,6 +31,8 @@ Ask = Callable[[Images], Awaitable[Rows]]
 
 _TRIES = 3
 _PAUSE_SECONDS = 0.05
+_WORTH_A_SECOND_HOP = 4
+"""Images; fewer are cheaper in one hop with those that come until the first one ends."""
 
 
 class ConnectionLost(Exception):
@@ -60,9 +64,9 @@ class Lane:
 class Coalescer:
     """Asks one model for many callers; each gets its own rows, or the error of its hop."""
 
-    def __init__(self, ask: Ask, *, model: str, stage: str, largest: int) -> None:
-        """`ask` is the way that is always there, and taken while no other is open."""
-        self._own, self._others = Lane(ask), list[Lane]()
+    def __init__(self, *ways: Ask, model: str, stage: str, largest: int) -> None:
+        """`ways` are always there, all to one process, and taken while no other lane is open."""
+        self._own, self._others = [Lane(ask) for ask in ways], list[Lane]()
         self._model, self._stage, self._largest = model, stage, largest
         self._waiting: deque[_Waiting] = deque()
 
@@ -74,7 +78,7 @@ class Coalescer:
         return await answer
 
     def open_lane(self, ask: Ask) -> Lane:
-        """Adds a way to the model; the own one rests from now on."""
+        """Adds a way to the model; the own ones rest from now on."""
         self._others.append(lane := Lane(ask))
         return lane
 
@@ -84,16 +88,21 @@ class Coalescer:
         self._wake()
 
     def _open(self) -> list[Lane]:
-        return self._others or [self._own]
+        return self._others or self._own
+
+    def _may_go(self, lane: Lane) -> bool:
+        if lane not in self._own or all(each is lane or each.idle for each in self._own):
+            return True
+        return sum(len(each.images) for each in self._waiting) >= _WORTH_A_SECOND_HOP
 
     def _wake(self) -> None:
-        idle = [lane for lane in self._open() if lane.idle]
+        idle = [lane for lane in self._open() if lane.idle and self._may_go(lane)]
         if idle and self._waiting:
             lane = random.choice(idle)  # or the first would have most of what comes alone
             lane.worker = asyncio.create_task(self._work(lane))
 
     async def _work(self, lane: Lane) -> None:
-        while lane in self._open() and (hop := self._next_hop()):
+        while lane in self._open() and self._may_go(lane) and (hop := self._next_hop()):
             try:
                 images = np.concatenate([each.images for each in hop])
                 requests = [each.request for each in hop]

@@ -10,7 +10,7 @@ import aiohttp
 import numpy as np
 from bentoml.exceptions import BentoMLException
 
-from bentos.gateway.coalescing import Coalescer, ConnectionLost
+from bentos.gateway.coalescing import Ask, Coalescer, ConnectionLost
 from bentos.metrics import get_metrics
 from bentos.runner import Rows
 from bentos.settings import LONGEST_REQUEST_SECONDS
@@ -44,10 +44,11 @@ class Runners(Protocol):
 class RemoteRunner:
     """One BentoML service that this one depends on, asked in hops."""
 
-    def __init__(self, service: Any, method: str, *, model: str, stage: str, largest: int) -> None:
+    def __init__(self, service: Any, *methods: str, model: str, stage: str, largest: int) -> None:
+        """Each of its `methods` takes one hop at a time."""
         self._service, self._model, self._warm = service, model, False
-        ask = partial(_ask, getattr(service.to_async, method), model)
-        self.hops = Coalescer(ask, model=model, stage=stage, largest=largest)
+        self._ways = [partial(_ask, getattr(service.to_async, name), model) for name in methods]
+        self.hops = Coalescer(*self._ways, model=model, stage=stage, largest=largest)
 
     async def __call__(self, images: Images) -> Rows:
         """Returns one row per image, in order. Raises ModelUnavailable, ValueError."""
@@ -67,22 +68,22 @@ class RemoteRunner:
             return False
 
     async def warm_up(self) -> None:
-        """Waits for the runner and trains its dispatcher; ready() says no until it is done."""
-        done = 0
-        while done < _TRAINING_CALLS:
-            try:
-                rows = await self(BLANK)
-                done += 1
-                if not rows["ok"].all():
-                    raise CheckpointError("a model fails on a blank image")
-            except ModelUnavailable:
-                await asyncio.sleep(_PAUSE_SECONDS)
+        """Waits for the runner and trains its dispatchers; ready() says no until it is done."""
+        for ask in self._ways:
+            await _train(ask)
         self._warm = True
 
 
 def classifier(service: Any, *, largest: int) -> RemoteRunner:
     """The CovidClassifier that a service depends on."""
-    return RemoteRunner(service, "classify", model=CLASSIFIER, stage="classify", largest=largest)
+    return RemoteRunner(
+        service,
+        "classify",
+        "classify_beside",
+        model=CLASSIFIER,
+        stage="classify",
+        largest=largest,
+    )
 
 
 class RemoteRunners:
@@ -111,6 +112,19 @@ def _checked(images: Images) -> Images:
             f"a model takes uint8 (B, 1, {SIZE}, {SIZE}), not {images.dtype} {images.shape}"
         )
     return images
+
+
+async def _train(ask: Ask) -> None:
+    done = 0
+    while done < _TRAINING_CALLS:
+        try:
+            rows = await ask(BLANK)
+        except (ConnectionLost, ModelUnavailable):
+            await asyncio.sleep(_PAUSE_SECONDS)
+            continue
+        if not rows["ok"].all():
+            raise CheckpointError("a model fails on a blank image")
+        done += 1
 
 
 async def _ask(method: Callable[..., Awaitable[Rows]], model: str, images: Images) -> Rows:

@@ -6,7 +6,7 @@ import bentoml
 import numpy as np
 
 from bentos import heartbeat
-from bentos.runner import MAX_QUEUE_MS, RUNNER_OPTIONS, Runner
+from bentos.runner import BATCHED, RUNNER_OPTIONS, Runner
 from bentos.settings import get_settings
 from chestxray.checkpoints import Card
 from chestxray.engines import Outputs, softmax
@@ -39,12 +39,7 @@ class XRayFilter:
         """Shows the supervisor that this process lives."""
         self._heartbeat = asyncio.create_task(heartbeat.beat())
 
-    @bentoml.api(
-        batchable=True,
-        batch_dim=0,
-        max_batch_size=get_settings().max_model_batch,
-        max_latency_ms=MAX_QUEUE_MS,
-    )
+    @bentoml.api(**BATCHED)
     def judge(self, images: np.ndarray) -> np.ndarray:
         """Takes uint8 (B, 1, 224, 224), returns ROW (B,)."""
         return self._runner(images)

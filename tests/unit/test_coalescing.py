@@ -55,6 +55,49 @@ def test_lone_images_go_at_once_and_those_that_wait_go_together() -> None:
     assert len(hops) <= 3
 
 
+def test_second_hop_goes_beside_the_first_once_enough_wait() -> None:
+    async def main() -> tuple[list[int], list[list[int]]]:
+        first, second = Model(), Model()
+        coalescer = Coalescer(first, second, model="xray_filter", stage="filter", largest=8)
+        waiting = [asyncio.create_task(coalescer(images(0)))]
+        under_way = []
+        for i in range(1, 5):
+            await asyncio.sleep(0)
+            under_way.append(len(first.hops) + len(second.hops))
+            waiting.append(asyncio.create_task(coalescer(images(i))))
+        await asyncio.sleep(0.01)
+        sizes = sorted(first.hops + second.hops)
+        first.gate.set(), second.gate.set()
+        rows = [rows.tolist() for rows in await asyncio.gather(*waiting)]
+        assert max(under_way) <= 1
+        return sizes, rows
+
+    sizes, rows = asyncio.run(main())
+
+    assert sizes == [1, 4]
+    assert rows == [[i] for i in range(5)]
+
+
+@pytest.mark.parametrize("slower", [0, 1])
+def test_what_waits_for_neither_hop_goes_with_the_end_of_either(slower: int) -> None:
+    async def main() -> list[list[int]]:
+        ways = [Model(), Model()]
+        coalescer = Coalescer(*ways, model="xray_filter", stage="filter", largest=8)
+        begun = [asyncio.create_task(coalescer(images(9)))]
+        await asyncio.sleep(0.01)
+        begun.append(asyncio.create_task(coalescer(images(1, 2, 3, 4))))
+        await asyncio.sleep(0.01)
+        few = asyncio.create_task(coalescer(images(5)))
+        ways[1 - slower].gate.set()
+        await asyncio.sleep(0.01)
+        assert not few.done()  # one hop is under way still, and one image no reason for another
+        ways[slower].gate.set()
+        async with asyncio.timeout(1):
+            return [rows.tolist() for rows in await asyncio.gather(*begun, few)]
+
+    assert asyncio.run(main()) == [[9], [1, 2, 3, 4], [5]]
+
+
 def test_callers_with_several_images_get_them_all_in_order() -> None:
     async def main() -> list[list[int]]:
         model = Model()

@@ -21,7 +21,8 @@ ROWS["ok"] = True
 def remote(
     judge: Callable[..., Awaitable[object]], ready: Callable[[], Awaitable[bool]]
 ) -> RemoteRunners:
-    service = SimpleNamespace(to_async=SimpleNamespace(judge=judge, classify=judge), is_ready=ready)
+    methods = SimpleNamespace(judge=judge, classify=judge, classify_beside=judge)
+    service = SimpleNamespace(to_async=methods, is_ready=ready)
     return RemoteRunners(service, service, largest=16)
 
 

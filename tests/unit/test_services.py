@@ -9,10 +9,14 @@ from bentos.gateway.service import Gateway
 from bentos.settings import Settings
 from bentos.xray_filter.service import XRayFilter
 
-MODELS = {"judge": XRayFilter, "classify": CovidClassifier}
+MODELS = {
+    "judge": XRayFilter,
+    "classify": CovidClassifier,
+    "classify_beside": CovidClassifier,
+}
 
 
-@pytest.mark.parametrize("service", MODELS.values(), ids=lambda s: s.name)
+@pytest.mark.parametrize("service", [XRayFilter, CovidClassifier], ids=lambda s: s.name)
 def test_session_to_a_runner_is_never_refreshed(service: object) -> None:
     """Trap 1: every 100 requests BentoML closes the session under the others that use it."""
     Gateway.inject_config()
@@ -34,6 +38,11 @@ def test_batches_are_adaptive_and_shed_nothing_of_their_own(method: str) -> None
     assert api.batchable
     assert api.max_batch_size == Settings().max_model_batch > 1
     assert api.max_latency_ms > 1000 * Settings().request_timeout_seconds
+
+
+def test_a_batch_may_begin_beside_another() -> None:
+    """BentoML runs one batch of each method, and as many methods as the service has threads."""
+    assert CovidClassifier.config["threads"] == len(CovidClassifier.apis) == 2
 
 
 @pytest.mark.parametrize("service", [Gateway, XRayFilter, CovidClassifier], ids=lambda s: s.name)
