@@ -54,6 +54,7 @@ class Lane:
 
     ask: Ask
     worker: asyncio.Task[None] | None = None
+    suspect: bool = False  # what it carries went down with the model before
 
     @property
     def idle(self) -> bool:
@@ -91,9 +92,13 @@ class Coalescer:
         return self._others or self._own
 
     def _may_go(self, lane: Lane) -> bool:
-        if lane not in self._own or all(each is lane or each.idle for each in self._own):
+        beside = [each for each in self._own if each is not lane and not each.idle]
+        if lane not in self._own or not beside:
             return True
-        return sum(len(each.images) for each in self._waiting) >= _WORTH_A_SECOND_HOP
+        if sum(len(each.images) for each in self._waiting) < _WORTH_A_SECOND_HOP:
+            return False
+        # Or what takes the process down would take its neighbours' tries with it.
+        return not (self._waiting[0].tries or any(each.suspect for each in beside))
 
     def _wake(self) -> None:
         idle = [lane for lane in self._open() if lane.idle and self._may_go(lane)]
@@ -104,6 +109,7 @@ class Coalescer:
     async def _work(self, lane: Lane) -> None:
         while lane in self._open() and self._may_go(lane) and (hop := self._next_hop()):
             try:
+                lane.suspect = hop[0].tries > 0
                 images = np.concatenate([each.images for each in hop])
                 requests = [each.request for each in hop]
                 with tracing.batch_span(self._model, requests, len(images)):
