@@ -10,7 +10,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -26,6 +25,7 @@ from chestxray.errors import (
     UnsupportedFormat,
 )
 from chestxray.preprocessing import SIZE
+from chestxray.windowing import steps, window
 
 # Pillow warns of damaged metadata, which is not used here, and would name it in the log.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -40,12 +40,6 @@ _WEBP_COST = 4
 # Half of the reduction stays with the antialiased resize: decoding to exactly SIZE would alias.
 _DRAFT_SIZE = (2 * SIZE, 2 * SIZE)
 
-# Windowing ignores this share of the darkest and of the brightest pixels (burned-in labels).
-_WINDOW_PERCENTILES = (0.1, 99.9)
-_WINDOW_SAMPLE_SIDE = 512
-# No radiograph is longer than so many times its width: one that is loses detail along its length
-# before it takes memory for all of its pixels.
-_LONGEST_ASPECT = 4
 
 # Of 8 bits, made of the upper ones of 16: less than a quarter of white means 14 bits or fewer.
 _DARKEST_WHITE = 64
@@ -183,40 +177,13 @@ def _greyscale(image: Image.Image, rawmode: str) -> Image.Image:
 
 def _shrunk(image: Image.Image) -> Image.Image:
     """Averages whole blocks of pixels, as decoding a JPEG at reduced scale does."""
-    across, down = _steps(image.size, 2 * SIZE)
+    across, down = steps(image.size, 2 * SIZE)
     return image.reduce((across, down))
-
-
-def _steps(size: tuple[int, int], least: int) -> tuple[int, int]:
-    """How many pixels count as one along each side, so that at least so many are left of them."""
-    step = max(1, min(size) // least)
-    first, second = (max(step, side // (_LONGEST_ASPECT * least)) for side in size)
-    return first, second
 
 
 def _white_is_zero(image: Image.Image) -> bool:
     """Whether a TIFF stores its brightest pixels as 0, which Pillow heeds in 8 bits only."""
     return isinstance(image, TiffImageFile) and image.tag_v2.get(_TIFF_PHOTOMETRIC) == 0
-
-
-@np.errstate(invalid="ignore", over="ignore")  # crafted floats, which numpy would name in the log
-def window(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """Maps values of any range (H, W) linearly to 8 bits, clipping the extreme permille."""
-    height, width = values.shape
-    down, across = _steps((height, width), _WINDOW_SAMPLE_SIDE)
-    sample = values[::down, ::across].astype(np.float64)
-    finite = sample[np.isfinite(sample)]
-    low, high = np.percentile(finite, _WINDOW_PERCENTILES) if finite.size else (0.0, 0.0)
-    scale = 255.0 / (high - low) if high > low else 0.0
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        table = _to_bytes(np.arange(2**16), low, scale)
-        return np.asarray(table[values])
-    return _to_bytes(values, low, scale)
-
-
-def _to_bytes(values: npt.NDArray[np.generic], low: float, scale: float) -> npt.NDArray[np.uint8]:
-    scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(scale)
-    return np.asarray(np.clip(np.nan_to_num(scaled), 0, 255).round(), np.uint8)
 
 
 def _upright(grey: Image.Image, source: Image.Image) -> Image.Image:

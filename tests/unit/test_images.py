@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from chestxray import errors
-from chestxray.images import decode, window
+from chestxray.images import decode
+from chestxray.windowing import window
 from tests.phantoms import encode, phantom
 
 CHEST = phantom(300, 360)

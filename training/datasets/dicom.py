@@ -8,7 +8,7 @@ import pydicom
 from PIL import Image, ImageOps
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
-from chestxray.images import window
+from chestxray.windowing import window
 
 
 class UnreadableDicom(ValueError):
