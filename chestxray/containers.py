@@ -9,7 +9,8 @@ import re
 import struct
 import zipfile
 
-from chestxray.errors import PolyglotFile, TruncatedImage, UnreadableImage
+from chestxray import bmp
+from chestxray.errors import PolyglotFile, TruncatedImage
 from chestxray.segments import check_tiff_directories, jpeg_end, png_end
 
 MEDIA_TYPES = {
@@ -22,11 +23,9 @@ MEDIA_TYPES = {
 
 _SIGNATURES = re.compile(
     rb"(?P<JPEG>\xff\xd8\xff)|(?P<PNG>\x89PNG\r\n\x1a\n)|(?P<TIFF>II\*\0|MM\0\*)"
-    rb"|(?P<WEBP>RIFF....WEBP)|(?P<BMP>BM)",
+    rb"|(?P<WEBP>RIFF....WEBP)|(?P<BMP>BM.{12}(?P<header>.)\0\0\0)",
     re.DOTALL,
 )
-# Pillow decodes them pixel by pixel in Python.
-_BMP_RUN_LENGTHS = (1, 2)
 
 # Readers look for %PDF- in the first 1024 bytes, browsers for markup in the first 1445 (WHATWG).
 _HEAD_BYTES = 2048
@@ -42,7 +41,10 @@ _FOREIGN = re.compile(
 def sniff(data: bytes) -> str | None:
     """Names the format by its signature, as Pillow spells it; None for anything else."""
     match = _SIGNATURES.match(data)
-    return match.lastgroup if match else None
+    # Text may begin with BM as well.
+    if match is None or (match["BMP"] and match["header"][0] not in bmp.HEADERS):
+        return None
+    return match.lastgroup
 
 
 def check(data: bytes, format_: str) -> None:
@@ -76,8 +78,6 @@ def _end(data: bytes, format_: str) -> int | None:
 
 
 def _bmp_end(data: bytes) -> int:
-    if int.from_bytes(data[30:34], "little") in _BMP_RUN_LENGTHS:
-        raise UnreadableImage("the BMP file is run-length encoded; send it uncompressed")
     declared = int.from_bytes(data[2:6], "little")
     return declared or len(data)  # some writers leave it at zero
 

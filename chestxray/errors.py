@@ -5,10 +5,10 @@ AnalysisError
 │   ├── EmptyImage
 │   ├── ImageTooLarge
 │   ├── UnsupportedFormat
-│   │   ├── MislabelledImage
+│   │   ├── UnsupportedVariant
 │   │   └── PolyglotFile
 │   ├── UnreadableImage
-│   │   ├── UnsupportedDepth
+│   │   ├── BlankImage
 │   │   ├── TruncatedImage
 │   │   └── MultiFrameImage
 │   └── NotAnXRay
@@ -51,15 +51,19 @@ class ImageTooLarge(RejectedImage):
 
 
 class UnsupportedFormat(RejectedImage):
-    """The bytes are in no format that is read here."""
+    """The bytes are in no format that is read here; `found` names theirs where it is known."""
 
     code = "unsupported-format"
 
+    def __init__(self, message: str, *, found: str | None = None) -> None:
+        super().__init__(message)
+        self.found = found
 
-class MislabelledImage(UnsupportedFormat):
-    """The declared media type is not what the bytes are."""
 
-    code = "mislabelled-image"
+class UnsupportedVariant(UnsupportedFormat):
+    """The format is read, but not this kind of it, which `found` names; nothing is damaged."""
+
+    code = "unsupported-variant"
 
 
 class PolyglotFile(UnsupportedFormat):
@@ -74,10 +78,10 @@ class UnreadableImage(RejectedImage):
     code = "unreadable-image"
 
 
-class UnsupportedDepth(UnreadableImage):
-    """16-bit colour whose upper bits are empty: nothing would be left of it in 8 bits."""
+class BlankImage(UnreadableImage):
+    """Every pixel has the same value, or none has one."""
 
-    code = "unsupported-depth"
+    code = "blank-image"
 
 
 class TruncatedImage(UnreadableImage):

@@ -1,7 +1,7 @@
 """From the bytes of an upload to one greyscale picture, or a clear reason why not.
 
-JPEG, PNG, TIFF, WebP and BMP; 8 and 16 bit; greyscale, palette, alpha, colour, CMYK; EXIF
-orientation applied. Limits on pixels hold before a pixel is decoded.
+JPEG, PNG, TIFF, WebP and BMP; integers of 1 to 64 bits and floats; greyscale, palette, alpha,
+colour, CMYK; EXIF orientation applied. Limits on pixels hold before a pixel is decoded.
 """
 
 import io
@@ -10,21 +10,22 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL import ExifTags, Image
 
-from chestxray import containers
+from chestxray import bmp, containers, foreign, jpeg, png, samples, tiff
 from chestxray.errors import (
+    BlankImage,
     EmptyImage,
     ImageTooLarge,
-    MislabelledImage,
     MultiFrameImage,
+    RejectedImage,
     TruncatedImage,
     UnreadableImage,
-    UnsupportedDepth,
     UnsupportedFormat,
 )
+from chestxray.greys import Values, pixels
 from chestxray.preprocessing import SIZE
+from chestxray.results import Input
 from chestxray.windowing import steps, window
 
 # Pillow warns of damaged metadata, which is not used here, and would name it in the log.
@@ -34,18 +35,15 @@ logging.getLogger("PIL").setLevel(logging.CRITICAL)
 # Our own limit is checked between header and pixels, with a message that names it.
 Image.MAX_IMAGE_PIXELS = None
 
-# Its decoder takes 16 bytes per pixel, four times what the others need.
-_WEBP_COST = 4
+# Its decoder takes 16 bytes per pixel, two to four times what the others need.
+_WEBP_COST = 2
 
-# Half of the reduction stays with the antialiased resize: decoding to exactly SIZE would alias.
-_DRAFT_SIZE = (2 * SIZE, 2 * SIZE)
+_LEAST_SIDE = 2 * SIZE
+"""Half of the reduction stays with the antialiased resize: decoding to exactly SIZE would alias."""
 
-
-# Of 8 bits, made of the upper ones of 16: less than a quarter of white means 14 bits or fewer.
-_DARKEST_WHITE = 64
-_TIFF_PHOTOMETRIC = 262
 _EXIF_KEYS = ("exif", "Raw profile type exif")
 _MAX_EXIF_BYTES = 2**16  # what fits into a JPEG
+_UPRIGHT = 1
 
 _TRANSPOSE = {  # EXIF 2.32, tag 0x0112
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -64,16 +62,22 @@ _ALIASES = {
     "image/x-png": "image/png",
     "image/tif": "image/tiff",
     "image/x-ms-bmp": "image/bmp",
+    "image/x-bmp": "image/bmp",
     "image/*": "",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How large an image may be."""
+    """How large an image may be.
 
-    max_bytes: int = 32 * 2**20
-    max_pixels: int = 4096 * 4096
+    5120 squared holds a detector of 43x43 cm at 100 um (4267x4267), a film of 14x17 inches at 300
+    dpi (4200x5100) and a phone's 24 megapixels (6016x4016); the bytes are those of so many RGB
+    pixels, or 16-bit grey ones, without compression.
+    """
+
+    max_bytes: int = 80 * 2**20
+    max_pixels: int = 5120 * 5120
 
     @property
     def max_webp_pixels(self) -> int:
@@ -84,63 +88,112 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Raw:
+    """The grey values of a picture as its file has them.
+
+    `values` are (H, W), larger is brighter: uint8 where there were 8 bits or fewer, else the file's
+    own type or one that holds it. A JPEG is at reduced scale, as are values of 4 bytes and more.
+    """
+
+    values: Values
+    orientation: int  # EXIF 2.32, tag 0x0112; 1 is upright
+    input: Input
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file whose container was checked."""
+
+    data: bytes
+    format: str
+    limits: Limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What a reader made of a source."""
+
+    values: Values
+    size: tuple[int, int]
+    bits: int
+    colour: bool
+    orientation: int = _UPRIGHT
+
+
 def decode(
     data: bytes, *, limits: Limits = DEFAULT_LIMITS, media_type: str | None = None
 ) -> Image.Image:
     """Decodes to mode L, upright by EXIF; a JPEG at reduced scale, not under twice SIZE.
 
-    `media_type` is what the sender declared; only an image type that contradicts the bytes counts.
-    Raises EmptyImage, ImageTooLarge, UnsupportedFormat, MislabelledImage, PolyglotFile,
-    TruncatedImage, MultiFrameImage or UnreadableImage.
+    Raises RejectedImage.
     """
+    return develop(read(data, limits=limits, media_type=media_type))
+
+
+def develop(raw: Raw) -> Image.Image:
+    """Makes mode L of the values, windowed where they are deeper than 8 bits, and upright."""
+    grey = Image.fromarray(raw.values if raw.values.dtype == np.uint8 else window(raw.values))
+    turn = _TRANSPOSE.get(raw.orientation)
+    return grey if turn is None else grey.transpose(turn)
+
+
+def read(data: bytes, *, limits: Limits = DEFAULT_LIMITS, media_type: str | None = None) -> Raw:
+    """Reads the grey values. The bytes decide; `media_type` is what the sender declared.
+
+    Raises EmptyImage, ImageTooLarge, UnsupportedFormat, UnsupportedVariant, PolyglotFile,
+    TruncatedImage, MultiFrameImage, BlankImage or UnreadableImage.
+    """
+    format_ = _format_of(data, limits)
+    try:
+        found = _READERS[format_](_Source(data, format_, limits))
+    except RejectedImage:
+        raise
+    # Decoders raise nearly any exception on crafted input, MemoryError included.
+    except Exception as error:
+        if "truncated" in str(error):
+            raise TruncatedImage(f"the {format_} image data ends early; send it whole") from error
+        raise UnreadableImage(f"the {format_} image cannot be decoded; it is damaged") from error
+    _check_values(found.values)
+    return Raw(
+        values=found.values,
+        orientation=found.orientation,
+        input=_input(found, format_, media_type),
+    )
+
+
+def _format_of(data: bytes, limits: Limits) -> str:
     if not data:
         raise EmptyImage("the image has no bytes")
     if len(data) > limits.max_bytes:
         raise ImageTooLarge(
             f"image is {len(data)} bytes; the limit is {limits.max_bytes}", limit=limits.max_bytes
         )
-    format_ = _format_of(data, media_type)
-    containers.check(data, format_)
-    if format_ == "WEBP":
-        _check_size(containers.webp_size(data), limits.max_webp_pixels)
-    try:
-        with Image.open(io.BytesIO(data), formats=[format_]) as image:
-            _check_header(image, limits)
-            image.draft("L", _DRAFT_SIZE)
-            rawmode = str(image.tile[0].args) if image.tile else ""
-            image.load()
-            return _upright(_greyscale(image, rawmode), image)
-    except (ImageTooLarge, MultiFrameImage, UnsupportedDepth):
-        raise
-    # Pillow's plugins raise nearly any exception on crafted input, MemoryError included.
-    except Exception as error:
-        if "truncated" in str(error):
-            raise TruncatedImage(f"the {format_} image data ends early; send it whole") from error
-        raise UnreadableImage(f"the {format_} image cannot be decoded; it is damaged") from error
-
-
-def _format_of(data: bytes, media_type: str | None) -> str:
-    allowed = ", ".join(containers.MEDIA_TYPES)
     format_ = containers.sniff(data)
+    kind = foreign.disguised(data) or (foreign.recognise(data) if format_ is None else None)
+    if kind is not None:
+        raise UnsupportedFormat(
+            f"found {kind.name}, which is not read; {kind.advice}", found=kind.name
+        )
     if format_ is None:
+        allowed = ", ".join(containers.MEDIA_TYPES)
         raise UnsupportedFormat(f"the bytes are no image in a format that is read here ({allowed})")
-    found, declared = containers.MEDIA_TYPES[format_], _canonical(media_type)
-    if declared.startswith("image/") and declared != found:
-        raise MislabelledImage(f"the image is declared as {declared} but is {found}")
     return format_
 
 
-def _canonical(media_type: str | None) -> str:
-    essence = (media_type or "").partition(";")[0].strip().lower()
-    return _ALIASES.get(essence, essence)
-
-
-def _check_header(image: Image.Image, limits: Limits) -> None:
-    _check_size(image.size, limits.max_pixels)
-    # A JPEG of a phone carries previews and gain maps behind its picture (MPO): the first counts.
-    # Frames are not counted, which would walk through all of the file.
-    if image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False):
-        raise MultiFrameImage("the file holds several pictures; send one")
+def _input(found: _Found, format_: str, media_type: str | None) -> Input:
+    width, height = found.size
+    declared = (media_type or "").partition(";")[0].strip().lower()
+    declared, actual = _ALIASES.get(declared, declared), containers.MEDIA_TYPES[format_]
+    return Input(
+        format=format_,
+        media_type=actual,
+        width=width,
+        height=height,
+        bits=found.bits,
+        colour=found.colour,
+        mislabelled=declared.startswith("image/") and declared != actual,
+    )
 
 
 def _check_size(size: tuple[int, int], limit: int) -> None:
@@ -152,42 +205,101 @@ def _check_size(size: tuple[int, int], limit: int) -> None:
         )
 
 
-def _greyscale(image: Image.Image, rawmode: str) -> Image.Image:
+@np.errstate(invalid="ignore")  # crafted floats, which numpy would name in the log
+def _check_values(values: Values) -> None:
+    low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+    if np.isnan(low):
+        raise BlankImage("no pixel has a value; all are NaN")
+    if low == high:
+        raise BlankImage(f"every pixel has the same value, {low}; send the picture itself")
+
+
+def _jpeg(source: _Source) -> _Found:
+    frame = jpeg.frame(source.data)
+    containers.check(source.data, "JPEG")
+    return _by_pillow(source, bits=8, colour=frame is not None and frame.components > 1)
+
+
+def _png(source: _Source) -> _Found:
+    header = png.header(source.data)
+    containers.check(source.data, "PNG")
+    plain = _Source(png.plain(source.data), "PNG", source.limits)
+    return _by_pillow(plain, bits=header.bits, colour=header.colour, deep_colour=header.deep_colour)
+
+
+def _webp(source: _Source) -> _Found:
+    containers.check(source.data, "WEBP")
+    _check_size(containers.webp_size(source.data), source.limits.max_webp_pixels)
+    return _by_pillow(source, bits=8, colour=True)
+
+
+def _bmp(source: _Source) -> _Found:
+    header = bmp.header(source.data)
+    containers.check(source.data, "BMP")
+    size = header.width, header.height
+    _check_size(size, source.limits.max_pixels)
+    bits, colour = header.bits_of_sample, header.bits > 8
+    if header.for_pillow:
+        return _by_pillow(source, bits=bits, colour=colour)
+    return _Found(values=bmp.grey(source.data, header), size=size, bits=bits, colour=colour)
+
+
+def _tiff(source: _Source) -> _Found:
+    page = tiff.film(source.data)
+    alone = tiff.alone(source.data, page)
+    containers.check(alone, "TIFF")
+    size = page.width, page.height
+    _check_size(size, source.limits.max_pixels)
+    if page.for_pillow:
+        own = _Source(alone, "TIFF", source.limits)
+        return _by_pillow(own, bits=page.bits, colour=page.colour)
+    values = samples.grey(alone, page, steps((page.height, page.width), _LEAST_SIDE))
+    return _Found(
+        values=values,
+        size=size,
+        bits=page.bits,
+        colour=page.colour,
+        orientation=page.orientation,
+    )
+
+
+_READERS = {"JPEG": _jpeg, "PNG": _png, "WEBP": _webp, "BMP": _bmp, "TIFF": _tiff}
+
+
+def _by_pillow(source: _Source, *, bits: int, colour: bool, deep_colour: bool = False) -> _Found:
+    with Image.open(io.BytesIO(source.data), formats=[source.format]) as image:
+        size = image.size
+        _check_size(size, source.limits.max_pixels)
+        if image.format == "WEBP" and getattr(image, "is_animated", False):
+            raise MultiFrameImage("the file holds several pictures; send one")
+        if deep_colour:
+            values = png.deep_luma(source.data)
+        else:
+            image.draft("L", (_LEAST_SIDE, _LEAST_SIDE))
+            image.load()
+            values = pixels(_one_band(image))
+        return _Found(
+            values=values,
+            size=size,
+            bits=bits,
+            colour=colour,
+            orientation=_orientation(image),
+        )
+
+
+def _one_band(image: Image.Image) -> Image.Image:
     match image.mode:
-        case "L":
+        case "L" | "I;16" | "I;16B" | "I;16L" | "I;16N":
             return image
-        case "P" | "PA":
-            return image.convert("RGBA").convert("L")
-        case "I" | "F":
-            return Image.fromarray(window(np.asarray(_shrunk(image))))
-        case "I;16" | "I;16L" | "I;16B" | "I;16N":
-            grey = Image.fromarray(window(np.asarray(image)))
-            return ImageOps.invert(grey) if _white_is_zero(image) else grey
-        case "LAB" | "HSV":
+        case "LAB":
             return image.convert("RGB").convert("L")
+        case "PA" | "La":
+            return image.convert("RGBA" if image.mode == "PA" else "LA").convert("L")
         case _:
-            grey = image.convert("L")
-            if ";16" in rawmode and np.asarray(grey).max() < _DARKEST_WHITE:
-                raise UnsupportedDepth(
-                    "the image is 16-bit colour or alpha and uses the lower bits only; "
-                    "send 16-bit greyscale without alpha, or 8 bits"
-                )
-            return grey
+            return image.convert("L")
 
 
-def _shrunk(image: Image.Image) -> Image.Image:
-    """Averages whole blocks of pixels, as decoding a JPEG at reduced scale does."""
-    across, down = steps(image.size, 2 * SIZE)
-    return image.reduce((across, down))
-
-
-def _white_is_zero(image: Image.Image) -> bool:
-    """Whether a TIFF stores its brightest pixels as 0, which Pillow heeds in 8 bits only."""
-    return isinstance(image, TiffImageFile) and image.tag_v2.get(_TIFF_PHOTOMETRIC) == 0
-
-
-def _upright(grey: Image.Image, source: Image.Image) -> Image.Image:
-    if any(len(source.info.get(key, "")) > _MAX_EXIF_BYTES for key in _EXIF_KEYS):
-        return grey  # no camera writes so much, and reading it would take a hundred times its size
-    turn = _TRANSPOSE.get(source.getexif().get(ExifTags.Base.Orientation, 1))
-    return grey if turn is None else grey.transpose(turn)
+def _orientation(image: Image.Image) -> int:
+    if any(len(image.info.get(key, "")) > _MAX_EXIF_BYTES for key in _EXIF_KEYS):
+        return _UPRIGHT  # no camera writes so much, and reading it costs a hundred times its size
+    return int(image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT))

@@ -52,12 +52,25 @@ class Timing(_Wire):
     total: float
 
 
+class Input(_Wire):
+    """What the image file was, by its bytes."""
+
+    format: str = Field(description="JPEG, PNG, TIFF, WEBP or BMP")
+    media_type: str
+    width: int = Field(description="In pixels, as stored")
+    height: int
+    bits: int = Field(description="Of each sample, as stored")
+    colour: bool = Field(description="Stored in colours; read as grey")
+    mislabelled: bool = Field(description="Sent as an image of another type; its bytes counted")
+
+
 class Analysis(_Wire):
     """The answer for one accepted image."""
 
     id: str
     created_at: datetime
     kept: bool = False
+    input: Input
     filter: FilterResult
     prediction: Prediction
     heatmap: Heatmap | None

@@ -22,10 +22,10 @@ from chestxray import cam
 from chestxray.checkpoints import Card
 from chestxray.engines import Images
 from chestxray.errors import AnalysisError, CheckpointError, ModelUnavailable, NotAnXRay
-from chestxray.images import Limits, decode
+from chestxray.images import Limits, develop, read
 from chestxray.labels import FINDINGS, VERDICTS, Finding, Verdict
 from chestxray.preprocessing import prepare
-from chestxray.results import DIGITS, Analysis, FilterResult, Heatmap, Prediction, Timing
+from chestxray.results import DIGITS, Analysis, FilterResult, Heatmap, Input, Prediction, Timing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,6 +47,7 @@ class Job:
     upload: Upload
     begun: bool = False
     error: AnalysisError | None = None
+    input: Input | None = None
     picture: Image.Image | None = None  # for drawing, mode L
     pixels: Images | None = None  # (1, SIZE, SIZE)
     filter: FilterResult | None = None
@@ -142,7 +143,8 @@ class Pipeline:
 
     def _decode_now(self, job: Job, picture: bool) -> None:
         job.begun = True
-        image = decode(job.upload.data, limits=self._limits, media_type=job.upload.media_type)
+        raw = read(job.upload.data, limits=self._limits, media_type=job.upload.media_type)
+        job.input, image = raw.input, develop(raw)
         job.pixels = prepare(image)
         if picture:
             image.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
@@ -160,7 +162,7 @@ class Pipeline:
                 job.error = NotAnXRay(job.filter)
 
     def _finish(self, job: Job, row: np.void, started: float, *, heatmap: Heatmaps) -> None:
-        if not row["ok"] or job.filter is None:
+        if not row["ok"] or job.filter is None or job.input is None:
             job.error = ModelUnavailable("the classifier failed on this image")
             return
         label = FINDINGS[int(row["probabilities"].argmax())]
@@ -173,6 +175,7 @@ class Pipeline:
         job.analysis = Analysis(
             id=uuid.uuid4().hex,
             created_at=datetime.now(UTC),
+            input=job.input,
             filter=job.filter,
             prediction=Prediction(label=label, probabilities=probabilities),
             heatmap=_heatmap(row["cam"], label) if heatmap != "none" else None,

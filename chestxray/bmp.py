@@ -1,0 +1,182 @@
+"""BMP: bit fields of any layout and run lengths of 8 bits, which Pillow refuses or decodes slowly.
+
+Layouts: Microsoft, "Bitmap Header Types" and "Bitmap Compression"; OS/2 has two headers of its own.
+"""
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from chestxray.errors import TruncatedImage, UnreadableImage, UnsupportedVariant
+from chestxray.greys import Values, luma
+
+HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
+"""Sizes of the header that follows the file's, which tell its kind."""
+
+_OS2_HEADERS = (12, 16, 64)
+_FILE_HEADER, _INFO_HEADER = 14, 40
+_PLAIN, _RLE8, _BIT_FIELDS, _ALPHA_BIT_FIELDS = 0, 1, 3, 6
+_REFUSED = {2: "run lengths of 4 bits", 4: "a JPEG inside", 5: "a PNG inside"}
+_END_OF_PICTURE, _JUMP = 1, 2
+_MANY = 32  # bytes of runs
+_PILLOW_BITS = (1, 4, 8, 16, 24, 32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a BMP says of its pixels."""
+
+    width: int
+    height: int
+    bits: int  # of a pixel
+    compression: int
+    offset: int  # of the pixels
+    size: int  # of the header
+    top_down: bool
+
+    @property
+    def for_pillow(self) -> bool:
+        """Whether Pillow reads it right."""
+        return self.compression == _PLAIN
+
+    @property
+    def bits_of_sample(self) -> int:
+        """Of a colour, or of a pixel where it is an index."""
+        return self.bits if self.bits <= 8 else {16: 5}.get(self.bits, 8)
+
+
+def header(data: bytes) -> Header:
+    """Reads the header. Raises RejectedImage, by name for what is not read."""
+    offset, size = struct.unpack_from("<II", data.ljust(18, b"\0"), 10)
+    if len(data) < _FILE_HEADER + size or size not in HEADERS:
+        raise TruncatedImage("the BMP file ends within its header; send it whole")
+    if size < _INFO_HEADER:
+        layout = "<HHHH" if size == 12 else "<IIHH"
+        width, height, _, bits = struct.unpack_from(layout, data, 18)
+        compression = _PLAIN
+    else:
+        width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    found = Header(
+        width=width,
+        height=abs(height),
+        bits=bits,
+        compression=compression,
+        offset=offset,
+        size=size,
+        top_down=height < 0,
+    )
+    _check(found)
+    return found
+
+
+def _check(found: Header) -> None:
+    os2 = found.size in _OS2_HEADERS and found.compression >= _BIT_FIELDS
+    reason = "OS/2's own compression" if os2 else _REFUSED.get(found.compression)
+    if found.compression == _PLAIN and found.bits not in _PILLOW_BITS:
+        reason = f"{found.bits} bits a pixel"
+    if found.size == 16:
+        reason = "a short header of OS/2"
+    known = found.compression in (_PLAIN, _RLE8, _BIT_FIELDS, _ALPHA_BIT_FIELDS)
+    if not known and reason is None:
+        reason = f"compression {found.compression}"
+    if reason is not None:
+        raise UnsupportedVariant(
+            f"a BMP file with {reason} is not read; save it as PNG, or as BMP of 8 or 24 bits",
+            found=f"BMP with {reason}",
+        )
+    if found.width <= 0 or not found.height:
+        raise UnreadableImage("the BMP file has a picture without pixels")
+
+
+def grey(data: bytes, found: Header) -> Values:
+    """Returns uint8 (H, W) of a BMP that is not for Pillow. Raises RejectedImage."""
+    if found.compression == _RLE8:
+        values = _palette(data, found)[_run_lengths(data, found)]
+    else:
+        values = _bit_fields(data, found)
+    return values if found.top_down else values[::-1]
+
+
+def _palette(data: bytes, found: Header) -> Values:
+    """The grey of each of 256 indices; those without a colour are black."""
+    start = _FILE_HEADER + found.size
+    colours = np.zeros((256, 4), np.uint8)
+    entries = np.frombuffer(data[start : min(start + 1024, found.offset)], np.uint8)
+    entries = entries[: len(entries) // 4 * 4].reshape(-1, 4)
+    colours[: len(entries)] = entries
+    return luma(colours[None, :, 2::-1])[0]
+
+
+def _bit_fields(data: bytes, found: Header) -> Values:
+    if found.bits not in (16, 32):
+        raise UnreadableImage(f"the BMP file has bit fields in {found.bits} bits")
+    row = -(-found.width * found.bits // 32) * 4
+    size = row * found.height
+    if found.offset + size > len(data):
+        raise TruncatedImage("the BMP file ends before its pixels do; send it whole")
+    raw = np.frombuffer(data, np.uint8, size, found.offset).reshape(found.height, row)
+    numbers = raw.view(f"<u{found.bits // 8}")[:, : found.width]
+    # They stand behind the first header and within the later ones, which is the same place.
+    masks = struct.unpack_from("<III", data.ljust(66, b"\0"), _FILE_HEADER + _INFO_HEADER)
+    values = np.empty(numbers.shape, np.uint8)
+    for line, into in zip(numbers, values, strict=True):
+        into[:] = luma(np.stack([_channel(line, mask) for mask in masks], axis=-1)[None])[0]
+    return values
+
+
+def _channel(numbers: Values, mask: int) -> Values:
+    """The bits of a mask, stretched to 8."""
+    if not mask:
+        return np.zeros(numbers.shape, np.uint8)
+    shift = (mask & -mask).bit_length() - 1
+    white = mask >> shift
+    return np.rint(((numbers & mask) >> shift) * (255 / white)).astype(np.uint8)
+
+
+def _run_lengths(data: bytes, found: Header) -> Values:
+    """Decodes run lengths of 8 bits; what they leave out is index 0."""
+    if found.bits != 8:
+        raise UnreadableImage(f"the BMP file has run lengths of {found.bits} bits")
+    indices = np.zeros((found.height, found.width), np.uint8)
+    position = found.offset
+    for row in indices:
+        line, position, last = _line(data, position, found.width)
+        row[: len(line)] = np.frombuffer(line, np.uint8)
+        if last:
+            break
+    return indices
+
+
+def _line(data: bytes, start: int, width: int) -> tuple[bytearray, int, bool]:
+    """Returns a row, where the next one starts, and whether this one is the last."""
+    # No row needs more: two bytes a pixel, and two for its end.
+    window = data[start : start + 2 * (width + 1)]
+    counts = np.frombuffer(window, np.uint8, len(window) // 2 * 2)[::2]
+    line, position = bytearray(), 0
+    for escape in (2 * np.flatnonzero(counts == 0)).tolist():
+        if escape < position:  # within pixels that are written out
+            continue
+        _repeat(window[position:escape], line)
+        value = window[escape + 1]
+        position = escape + 2
+        if value > _JUMP:
+            line += window[position : position + value]
+            position += value + value % 2
+        if value <= _JUMP or len(line) > width:
+            break
+    else:
+        raise TruncatedImage("the BMP file has a row without an end; send it whole")
+    if len(line) > width or value == _JUMP:
+        raise UnreadableImage("the BMP file has run lengths that leave their row")
+    return line, start + position, value == _END_OF_PICTURE
+
+
+def _repeat(pairs: bytes, line: bytearray) -> None:
+    """Adds runs, each a count and a value; in numpy where that is worth its start."""
+    if len(pairs) >= _MANY:
+        both = np.frombuffer(pairs, np.uint8)
+        line += np.repeat(both[1::2], both[::2]).tobytes()
+        return
+    for place in range(0, len(pairs), 2):
+        line += pairs[place + 1 : place + 2] * pairs[place]

@@ -1,0 +1,126 @@
+"""PNG: the chunks that its pixels need, and colours of 16 bits in their full depth.
+
+What else a PNG holds (texts, profiles, times) costs a decoder time and memory and changes nothing
+here; colour management is left out for all formats alike.
+"""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from chestxray.errors import MultiFrameImage, UnsupportedVariant
+from chestxray.greys import BAND_BYTES, LUMA, Values
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_NEEDED = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"eXIf"}
+_COLOUR, _ALPHA = 2, 4  # bits of the colour type
+_GREY_ALPHA, _RGB_ALPHA = 4, 6
+_MAX_EXIF_BYTES = 2**16  # what fits into a JPEG; reading more would take a hundred times its size
+_MAX_CHUNKS = 20_000
+
+
+@dataclass(frozen=True)
+class Header:
+    """Bits of a sample, and the colour type."""
+
+    bits: int
+    colour_type: int
+
+    @property
+    def colour(self) -> bool:
+        """Whether it has colours, grey ones perhaps."""
+        return bool(self.colour_type & _COLOUR)
+
+    @property
+    def deep_colour(self) -> bool:
+        """Whether it is of a kind whose lower 8 bits Pillow drops."""
+        return self.bits == 16 and bool(self.colour_type)
+
+
+def header(data: bytes) -> Header:
+    """Reads the header. Raises UnsupportedVariant for the PNG that only Apple's tools read."""
+    if data[12:16] == b"CgBI":
+        raise UnsupportedVariant(
+            "the file is a PNG of an iOS app (CgBI), which is not read; save it as a plain PNG",
+            found="CgBI PNG",
+        )
+    bits, colour_type = data[24:26].ljust(2, b"\0")
+    return Header(bits, colour_type)
+
+
+def plain(data: bytes) -> bytes:
+    """The file without what its pixels do not need. Raises MultiFrameImage for an animation."""
+    kept, everything = [], True
+    for start, end, kind in _chunks(data):
+        if kind == b"acTL":
+            raise MultiFrameImage("the file holds several pictures; send one")
+        needed = kind in _NEEDED and (kind != b"eXIf" or end - start <= _MAX_EXIF_BYTES)
+        everything &= needed
+        if needed:
+            kept.append((start, end))
+    if everything:
+        return data
+    view = memoryview(data)
+    return b"".join([_SIGNATURE, *(view[start:end] for start, end in kept)])
+
+
+def _chunks(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    position = len(_SIGNATURE)
+    for _ in range(_MAX_CHUNKS):
+        if position + 8 > len(data):
+            return
+        length, kind = struct.unpack_from(">I4s", data, position)
+        yield position, (position := position + 12 + length), kind
+        if kind == b"IEND":
+            return
+
+
+def deep_luma(data: bytes) -> Values:
+    """Makes 16-bit colours or grey with alpha 16-bit grey; alpha is dropped."""
+    kind = header(data)
+    if kind.colour_type == _GREY_ALPHA:
+        return _grey_of(data)
+    letters = "RGBA" if kind.colour_type == _RGB_ALPHA else "RGB"
+    # Pillow keeps the first byte of each sample, or the second one if it is called the first.
+    total = _weighted(data, f"{letters};16B") << np.uint32(8)
+    total += _weighted(data, f"{letters};16L")
+    total += np.uint32(2**15)
+    return (total >> np.uint32(16)).astype(np.uint16)
+
+
+def _weighted(data: bytes, rawmode: str) -> Values:
+    """Sums the channels of one byte of each sample, weighted."""
+    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        image.tile = [tile._replace(args=rawmode) for tile in image.tile]
+        image.load()
+        width, height = image.size
+        total = np.zeros((height, width), np.uint32)
+        at_once = max(1, BAND_BYTES // (4 * width))
+        for top in range(0, height, at_once):
+            band = np.asarray(image.crop((0, top, width, min(top + at_once, height))))
+            for channel, weight in enumerate(LUMA):
+                total[top : top + at_once] += band[..., channel] * np.uint32(weight)
+        return total
+
+
+def _grey_of(data: bytes) -> Values:
+    """Reads grey and alpha of two bytes each as four channels of one."""
+    names = b"IHDR" + data[16:24] + bytes([8, _RGB_ALPHA]) + data[26:29]
+    start = len(_SIGNATURE) + 4
+    renamed = b"".join(
+        [data[:start], names, struct.pack(">I", zlib.crc32(names)), memoryview(data)[33:]]
+    )
+    with Image.open(io.BytesIO(renamed), formats=["PNG"]) as image:
+        image.load()
+        width, height = image.size
+        values = np.empty((height, width), np.uint16)
+        at_once = max(1, BAND_BYTES // (4 * width))
+        for top in range(0, height, at_once):
+            band = np.asarray(image.crop((0, top, width, min(top + at_once, height))))
+            values[top : top + at_once] = band[..., :2].copy().view(">u2")[..., 0]
+        return values

@@ -1,0 +1,243 @@
+"""The grey values of a TIFF's page in their own depth: integers and floats of up to 64 bits.
+
+Pillow knows few of these depths, but its libtiff decompresses any bytes: it is given the strips or
+tiles of some rows as if they were 8-bit grey, and numpy makes samples of what comes back. Some rows
+at a time, so that no picture is ever held in all of its channels.
+"""
+
+import io
+from collections.abc import Iterator
+from itertools import accumulate
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from chestxray.errors import TruncatedImage, UnreadableImage, UnsupportedVariant
+from chestxray.greys import BAND_BYTES, Values, luma, pixels
+from chestxray.tiff import (
+    FLOAT,
+    FLOATING_POINT,
+    HORIZONTAL,
+    NATIVE_BITS,
+    NO_COMPRESSION,
+    RGB,
+    SIGNED,
+    UNSIGNED,
+    WHITE_IS_ZERO,
+    Page,
+)
+
+_MAX_SEGMENT_BYTES = 80 * 2**20  # libtiff decodes a strip or tile whole
+_PICTURE_COST = 4  # tiles may reach so far beyond the picture
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_KINDS = {UNSIGNED: "u", SIGNED: "i", FLOAT: "f"}
+_HEADER = b"II*\0\x08\0\0\0"
+_STRIP_OFFSETS, _LONG = 273, 4
+
+
+def grey(data: bytes, page: Page, steps: tuple[int, int]) -> Values:
+    """Returns (H, W), larger is brighter; of 4 bytes and more, means of blocks of `steps` pixels.
+
+    Of 8 bits and fewer it is uint8 over the whole range. Raises RejectedImage.
+    """
+    _check_cost(page)
+    greys = (_grey(block, page) for block in _blocks(data, page))
+    if page.bits > 16 or page.sample_format == FLOAT:
+        values = np.concatenate(list(_means(greys, *steps)))
+    else:
+        values = _stacked(greys, page)
+    return _white_is_one(values, page) if page.photometric == WHITE_IS_ZERO else values
+
+
+def _check_cost(page: Page) -> None:
+    (width, height), (down, across) = page.segment, _grid(page)
+    size = height * _row_bytes(page)
+    if page.compression != NO_COMPRESSION and size > _MAX_SEGMENT_BYTES:
+        raise UnsupportedVariant(
+            f"a TIFF file with strips or tiles of {size} bytes is not read; save it with smaller "
+            f"ones, or without compression",
+            found="TIFF with huge strips",
+        )
+    if width * across * height * down > _PICTURE_COST * (page.width * page.height + 512 * 512):
+        raise UnreadableImage("the TIFF file has tiles far larger than its picture")
+    planes = page.samples if page.planar else 1
+    if len(page.offsets) < down * across * planes:
+        raise TruncatedImage("the TIFF file has fewer strips or tiles than its picture needs")
+
+
+def _grid(page: Page) -> tuple[int, int]:
+    """How many strips or tiles there are down and across."""
+    width, height = page.segment
+    return -(-page.height // height), -(-page.width // width)
+
+
+def _row_bytes(page: Page) -> int:
+    """Of one row of a strip or tile, whose last byte may be filled up."""
+    return -(-page.segment[0] * (1 if page.planar else page.samples) * page.bits // 8)
+
+
+def _blocks(data: bytes, page: Page) -> Iterator[Values]:
+    """Yields the samples of some rows, (rows, W, samples), from the top."""
+    height, (down, across) = page.segment[1], _grid(page)
+    planes = page.samples if page.planar else 1
+    at_once = 1 if page.tiled else max(1, BAND_BYTES // (height * _row_bytes(page)))
+    for first in range(0, down, at_once):
+        count = min(at_once, down - first) * across
+        rows = min(page.height - first * height, at_once * height)
+        starts = [(plane * down + first) * across for plane in range(planes)]
+        parts = [_block(data, page, range(at, at + count), rows) for at in starts]
+        yield parts[0] if planes == 1 else np.concatenate(parts, axis=2)
+
+
+def _block(data: bytes, page: Page, segments: range, rows: int) -> Values:
+    """Samples of strips below each other, or of tiles beside each other."""
+    width, height = page.segment
+    # The last strip ends with the picture, a tile goes on.
+    raw = _raw(data, page, segments, len(segments) * height if page.tiled else rows)
+    samples = _unpacked(raw, page)
+    if page.tiled:
+        tiles = samples.reshape(len(segments), height, width, -1)
+        samples = tiles.transpose(1, 0, 2, 3).reshape(height, len(segments) * width, -1)
+    return samples[:rows, : page.width]
+
+
+def _raw(data: bytes, page: Page, segments: range, rows: int) -> npt.NDArray[np.uint8]:
+    """Decompresses strips or tiles to (rows, bytes of a row)."""
+    row_bytes, height = _row_bytes(page), page.segment[1]
+    whole = page.compression == NO_COMPRESSION
+    pieces = []
+    for place, segment in enumerate(segments):
+        start = page.offsets[segment]
+        # How many bytes there are of what is not compressed, some writers do not say.
+        known = segment < len(page.counts) and not whole
+        size = min(height, rows - place * height) * row_bytes
+        piece = memoryview(data)[start : start + (page.counts[segment] if known else size)]
+        if whole and len(piece) < size:
+            raise TruncatedImage("the TIFF file ends before its pixels do; send it whole")
+        pieces.append(piece.tobytes().translate(_REVERSED) if page.bits_reversed else piece)
+    if not whole:
+        return _decompressed(pieces, page, rows, row_bytes)
+    joined = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return np.frombuffer(joined, np.uint8).reshape(rows, row_bytes)
+
+
+def _decompressed(
+    pieces: list[memoryview | bytes], page: Page, rows: int, row_bytes: int
+) -> npt.NDArray[np.uint8]:
+    """Has libtiff decode strips of bytes, as if each were a grey pixel."""
+    sizes = [len(piece) for piece in pieces]
+    fields = ImageFileDirectory_v2(prefix=b"II")
+    fields[256], fields[257], fields[258] = row_bytes, rows, 8
+    fields[259], fields[262], fields[277] = page.compression, 1, 1
+    fields[278], fields[279] = page.segment[1], tuple(sizes)
+    fields.tagtype[_STRIP_OFFSETS] = _LONG
+    fields[_STRIP_OFFSETS] = tuple(accumulate([0, *sizes[:-1]]))  # from the directory's end
+    file = b"".join([_HEADER, fields.tobytes(len(_HEADER)), *pieces])
+    with Image.open(io.BytesIO(file), formats=["TIFF"]) as image:
+        image.load()
+        return pixels(image)
+
+
+def _unpacked(raw: npt.NDArray[np.uint8], page: Page) -> Values:
+    """Makes samples (rows, width, samples) of the bytes of rows."""
+    each = 1 if page.planar else page.samples
+    count, predictor = page.segment[0] * each, page.used_predictor
+    if page.bits not in NATIVE_BITS:
+        return _of_bits(raw, page, count).reshape(len(raw), -1, each)
+    if predictor == FLOATING_POINT:
+        numbers = _of_floating_point(raw, each, page.bits // 8)
+    else:
+        numbers = raw.view(f"{page.order}u{page.bits // 8}").reshape(len(raw), -1, each)
+    if predictor == HORIZONTAL:
+        native = numbers.dtype.newbyteorder("=")
+        numbers = np.cumsum(numbers, axis=1, dtype=native)
+    return _shown(numbers.view(numbers.dtype.str.replace("u", _KINDS[page.sample_format])))
+
+
+def _of_floating_point(raw: npt.NDArray[np.uint8], each: int, size: int) -> Values:
+    """Undoes the floating point predictor (TIFF technical note 3): differences, byte by byte."""
+    rows = len(raw)
+    sums = np.cumsum(raw.reshape(rows, -1, each), axis=1, dtype=np.uint8)
+    by_number = np.ascontiguousarray(sums.reshape(rows, size, -1).transpose(0, 2, 1))
+    return by_number.view(f">u{size}").reshape(rows, -1, each)
+
+
+def _of_bits(raw: npt.NDArray[np.uint8], page: Page, count: int) -> Values:
+    """Unpacks unsigned numbers of any few bits, most significant first; under 8 bits to 0..255."""
+    if page.bits == 24:
+        parts = raw.reshape(len(raw), count, 3)[..., :: -1 if page.order == "<" else 1]
+        return np.asarray(parts.astype(np.uint32) @ np.array([2**16, 2**8, 1], np.uint32))
+    white = 2**page.bits - 1
+    scale = 255 / white if page.bits < 8 else 1.0
+    table = np.rint(np.arange(white + 1) * scale).astype(np.uint8 if page.bits < 8 else np.uint16)
+    weights = 2 ** np.arange(page.bits, dtype=np.uint16)[::-1]
+    numbers = np.empty((len(raw), count), table.dtype)
+    at_once = max(1, BAND_BYTES // (count * page.bits))
+    for top in range(0, len(raw), at_once):
+        bits = np.unpackbits(raw[top : top + at_once], axis=1, count=count * page.bits)
+        numbers[top : top + at_once] = table[bits.reshape(-1, count, page.bits) @ weights]
+    return numbers
+
+
+def _shown(numbers: Values) -> Values:
+    """The numbers as one of the types that are windowed: no 8-bit signed, half or 64-bit ones."""
+    match numbers.dtype.kind, numbers.dtype.itemsize:
+        case "i", 1:
+            return numbers.view(np.uint8) ^ np.uint8(128)
+        case "f", 2:
+            return numbers.astype(np.float32)
+        case "i" | "u", 8:
+            return numbers.astype(np.float64)
+        case _:
+            return numbers
+
+
+def _grey(block: Values, page: Page) -> Values:
+    return luma(block) if page.photometric == RGB else block[..., 0]
+
+
+def _stacked(greys: Iterator[Values], page: Page) -> Values:
+    first = next(greys)
+    values = np.empty((page.height, page.width), first.dtype.newbyteorder("="))
+    values[: len(first)] = first
+    top = len(first)
+    for block in greys:
+        values[top : top + len(block)] = block
+        top += len(block)
+    return values
+
+
+def _means(greys: Iterator[Values], down: int, across: int) -> Iterator[Values]:
+    """Averages whole blocks of pixels; those that the last row or column cuts are left out."""
+    kept: list[Values] = []
+    for block in greys:
+        rows = np.concatenate([*kept, block]) if kept else block
+        whole = len(rows) - len(rows) % down
+        at_once = max(1, BAND_BYTES // (8 * rows.shape[1] * down)) * down
+        for top in range(0, whole, at_once):
+            yield _mean(rows[top : min(top + at_once, whole)], down, across)
+        kept = [rows[whole:]]
+
+
+@np.errstate(all="ignore")  # crafted floats, which numpy would name in the log
+def _mean(rows: Values, down: int, across: int) -> Values:
+    if down == across == 1:
+        return rows.astype(rows.dtype.newbyteorder("="))
+    columns = rows.shape[1] - rows.shape[1] % across
+    blocks = rows[:, :columns].reshape(len(rows) // down, down, columns // across, across)
+    means = blocks.mean(axis=(1, 3), dtype=np.float64)
+    return means.astype(np.float32) if rows.dtype == np.float32 else means
+
+
+@np.errstate(all="ignore")
+def _white_is_one(values: Values, page: Page) -> Values:
+    """Turns the values round: integers within their type, floats within their own range."""
+    if page.sample_format == FLOAT:
+        finite = values[np.isfinite(values)]
+        return np.asarray((finite.min() + finite.max()) - values) if finite.size else values
+    if page.sample_format == SIGNED and page.bits > 8:
+        return np.asarray(-1 - values)
+    white = 2 ** max(8, page.bits) - 1
+    return np.asarray((white if values.dtype.kind == "f" else values.dtype.type(white)) - values)
