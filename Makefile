@@ -84,7 +84,8 @@ format: $(VENV)/.dev ## format, and write what is generated
 
 train-filter: $(VENV)/.dev ## train, measure and ship the X-ray filter
 	$(TRAIN) training.train_filter --data $(DATA) --resume
-	$(TRAIN) training.evaluate runs/filter/best.safetensors --data $(DATA) --ship bentos/xray_filter
+	$(TRAIN) training.train_filter --data $(DATA) --resume --config training/configs/filter_negatives.toml
+	$(TRAIN) training.evaluate runs/filter_negatives/best.safetensors --data $(DATA) --ship bentos/xray_filter
 
 train-classifier: $(VENV)/.dev ## train the classifier's runs one after the other, measure and ship the last
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[guide]'

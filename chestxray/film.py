@@ -23,9 +23,9 @@ _SPECKS = 0.02
 _GAP = 2
 """Least width of a cut, in cells."""
 _LEAST_AREA = 0.06
-"""Of the picture: smaller parts are text, buttons or thumbnails."""
+"""Of the picture, without what is as even as the page: smaller parts are buttons or thumbnails."""
 _RIVAL_AREA = 0.4
-"""Of the largest part: where another one is as large, there is more than one film."""
+"""Of the largest part, counted alike: where another is as large, there is more than one film."""
 _LEAST_SIDE = 64
 _PROBES = 48
 """Cells of a row or column that its level is taken from."""
@@ -69,18 +69,21 @@ def find(values: Greys) -> Box:
 
 
 def _largest(values: Greys) -> Box:
-    """The part that is larger by far than any other one, or all."""
+    """The part that shows more by far than any other one, or all."""
     height, width = values.shape
     everything = Box(0, 0, width, height)
     step = -(-min(height, width) // _SAMPLE_SIDE)
     cells = _Cells(values[::step, ::step])
     whole = Box(0, 0, cells.low.shape[1], cells.low.shape[0])
-    parts = [part for part in cells.cut(whole) if part.area >= _LEAST_AREA * whole.area]
-    parts.sort(key=lambda part: -part.area)
-    if not parts or any(part.area > _RIVAL_AREA * parts[0].area for part in parts[1:]):
+    shown = cells.shown()
+    ranked = sorted(cells.cut(whole), key=lambda part: -int(part.of(shown).sum()))
+    areas = [int(part.of(shown).sum()) for part in ranked]
+    if not ranked or areas[0] < _LEAST_AREA * whole.area:
+        return everything
+    if len(areas) > 1 and areas[1] > _RIVAL_AREA * areas[0]:
         return everything
     side = cells.side * step
-    return _trimmed(values, _in_pixels(parts[0], side, whole, everything), side)
+    return _trimmed(values, _in_pixels(ranked[0], side, whole, everything), side)
 
 
 def _in_pixels(part: Box, side: int, whole: Box, everything: Box) -> Box:
@@ -97,11 +100,22 @@ class _Cells:
     """The darkest and the brightest value of square cells, (rows, columns) each."""
 
     def __init__(self, values: Greys) -> None:
-        self.side = max(2, -(-max(values.shape) // _CELLS))
+        self.side = min(max(2, -(-max(values.shape) // _CELLS)), *values.shape)
         self.low = _reduced(values, np.minimum, self.side)
         self.high = _reduced(values, np.maximum, self.side)
         black, white = levels(values)
         self._tolerance = _TOLERANCE / 255 * (white - black)
+
+    def shown(self) -> npt.NDArray[np.bool_]:
+        """Which cells are not of the commonest even level, that of the page."""
+        even = self.high - self.low <= self._tolerance
+        found, counts = np.unique(self.low[even], return_counts=True)
+        if not found.size:
+            return np.ones_like(even)
+        level = found[counts.argmax()]
+        return np.asarray(
+            (self.high - level > self._tolerance) | (level - self.low > self._tolerance)
+        )
 
     def cut(self, box: Box, depth: int = _MAX_DEPTH) -> list[Box]:
         """The parts of a box between rows and columns of one even level."""

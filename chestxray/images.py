@@ -45,7 +45,7 @@ _LEAST_SIDE = 2 * SIZE
 
 LEAST_FILM_SIDE = 160
 """Of the film's shorter side, in pixels of the file. Where films are reduced to 160 pixels, a
-probability moves by .03 on average; .06 at 128, .10 at 100 (120 validation films, classifier 0.3.0).
+probability moves by .03 on average; .06 at 128, .10 at 100 (120 validation films, classifier 0.3).
 """
 
 _EXIF_KEYS = ("exif", "Raw profile type exif")

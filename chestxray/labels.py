@@ -14,7 +14,7 @@ class Finding(StrEnum):
 class Verdict(StrEnum):
     """What the filter says of any picture; a rotation names what was done to an upright image.
 
-    An inverted one is a negative: bone is dark, as in a MONOCHROME1 film that was exported as it is.
+    An inverted one is a negative: bone is dark, as in a MONOCHROME1 film exported as it is stored.
     """
 
     FRONTAL_CHEST = "frontal_chest"

@@ -17,6 +17,7 @@ _FILL_SHARE = 0.0005
 _FILL_GAP = 0.1
 """Least distance to the next value, in parts of the range of all others."""
 _MAX_FILLS = 4
+"""Values of labels and padding at each end."""
 
 Greys = npt.NDArray[np.generic]
 """Grey values (H, W) of any integer or float type, larger is brighter."""
@@ -70,21 +71,24 @@ def _histogram(sample: Greys) -> tuple[Floats, Counts]:
 
 
 def _without_fills(found: Floats, counts: Counts) -> tuple[Floats, Counts]:
+    """Leaves out the few brightest and the few darkest values where they lie apart."""
     least = _FILL_SHARE * counts.sum()
-    for _ in range(_MAX_FILLS):
-        if len(found) < 3:
-            break
-        if counts[-1] >= least and _apart(found[-1] - found[-2], found[-2] - found[0]):
-            found, counts = found[:-1], counts[:-1]
-        elif counts[0] >= least and _apart(found[1] - found[0], found[-1] - found[1]):
-            found, counts = found[1:], counts[1:]
-        else:
-            break
+    for _ in range(2):  # a fill at the other end hides how far apart one is
+        kept = len(found) - _fills(found, counts, least)
+        found, counts = found[:kept], counts[:kept]
+        first = _fills(-found[::-1], counts[::-1], least)
+        found, counts = found[first:], counts[first:]
     return found, counts
 
 
-def _apart(gap: float, spread: float) -> bool:
-    return gap > _FILL_GAP * spread
+def _fills(found: Floats, counts: Counts, least: float) -> int:
+    """How many of the last of ascending values are fills."""
+    for number in range(min(_MAX_FILLS, len(found) - 2), 0, -1):
+        gap = found[-number] - found[-number - 1]
+        spread = found[-number - 1] - found[0]
+        if counts[-number:].sum() >= least and gap > _FILL_GAP * spread:
+            return number
+    return 0
 
 
 def _to_bytes(values: Greys, low: float, scale: float) -> npt.NDArray[np.uint8]:

@@ -21,6 +21,7 @@ from chestxray.networks import CovidClassifierNet, XRayFilterNet
 from training import classifier_evaluation, experiment, filter_evaluation, model_card, report
 from training.cache import open_cache
 from training.config import parse_config
+from training.datasets import derived
 from training.material import Material
 from training.run import add_data_flags, load_records
 from training.views import apply
@@ -39,6 +40,8 @@ def open_material(checkpoint: Path, data: list[str], cache: Path, device: torch.
     records = load_records(data, config)
     network = checkpoints.load(checkpoint, _EVALUATION_OF[card.architecture][0]()).to(device)
     pixels = apply(config.view, open_cache(records, cache))
+    if card.architecture == XRayFilterNet.architecture:
+        pixels, records = derived.extend(pixels, records)
     return Material(network, card, records, pixels, device)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import confusion_matrix
 
-from chestxray.labels import QUARTER_TURNS, VERDICTS, Verdict
+from chestxray.labels import FINDINGS, QUARTER_TURNS, VERDICTS, Verdict
 from chestxray.results import DIGITS
 from training.datasets.records import Record
 from training.examples import Examples, of_one_target
@@ -19,6 +19,8 @@ from training.train_filter import examples
 CAVEATS = (
     "Lateral views are few in the data: take their recall with its interval.",
     "It judges the view, not the quality: an unreadable frontal film passes.",
+    "Negatives, pairs, parts of pages and photographs of screens are made from films by code; real "
+    "ones may differ.",
 )
 
 _FRONTAL = VERDICTS.index(Verdict.FRONTAL_CHEST)
@@ -53,7 +55,10 @@ def measure(material: Material) -> dict[str, Any]:
     metrics = {}
     for name in ("test", "external"):
         chosen = _split(material, name)
-        metrics[name] = _compare(_scores(material, chosen), chosen.targets, threshold)
+        scores = _scores(material, chosen)
+        metrics[name] = _compare(scores, chosen.targets, threshold)
+        kinds = np.array([material.records[row].label for row in chosen.rows])
+        metrics[name]["rejected_by_kind"] = _rejected_by_kind(scores, kinds, threshold)
     films = _scores(material, _rotated_films(material.records))
     return metrics | {"really_rotated": _rejected(films, threshold)}
 
@@ -117,6 +122,14 @@ def _compare(scores: Floats, targets: npt.NDArray[np.int64], threshold: float) -
 
 def _share(hits: npt.NDArray[np.bool_], part: npt.NDArray[np.bool_]) -> dict[str, Any]:
     return asdict(wilson(int(hits[part].sum()), int(part.sum())))
+
+
+def _rejected_by_kind(
+    scores: Floats, kinds: npt.NDArray[np.str_], threshold: float
+) -> dict[str, Any]:
+    rejected = decide(scores, threshold) != _FRONTAL
+    others = sorted(set(kinds) - set(map(str, FINDINGS)))
+    return {kind: _share(rejected, kinds == kind) for kind in others}
 
 
 def _rejected(scores: Floats, threshold: float) -> dict[str, Any]:

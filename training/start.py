@@ -15,14 +15,25 @@ _FILE = "file:"
 
 
 def start_filter(init: str) -> XRayFilterNet:
-    """Builds the filter; weights for RGB are folded into its one channel."""
+    """Builds the filter from a checkpoint of its own, which may have fewer verdicts, or from a
+    MobileNetV2, whose weights for RGB are folded into the one channel.
+    """
     network = XRayFilterNet()
     weights = _weights(init, lambda: models.mobilenet_v2(weights="IMAGENET1K_V1"))
-    if weights:
+    if "backbone.features.0.0.weight" in weights:
+        for name, values in network.state_dict().items():
+            known = weights[name]
+            (values[: len(known)] if values.dim() else values).copy_(known)  # new verdicts are last
+    elif weights:
         stem = weights["features.0.0.weight"] / torch.tensor(IMAGENET.std).view(1, 3, 1, 1)
         weights["features.0.0.weight"] = stem.sum(dim=1, keepdim=True)
         _fill(network.backbone, {k: v for k, v in weights.items() if "classifier" not in k})
     return network
+
+
+def freeze_filter(network: XRayFilterNet, blocks: int) -> None:
+    """Stops the stem and the first blocks of the MobileNetV2 from learning."""
+    network.backbone.features[:blocks].requires_grad_(False)
 
 
 def start_classifier(init: str) -> CovidClassifierNet:

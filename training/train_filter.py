@@ -32,7 +32,7 @@ from training.examples import (
     train_batches,
 )
 from training.run import Run, keeper, open_run, open_trainer
-from training.start import start_filter
+from training.start import freeze_filter, start_filter
 
 NAME = "xray_filter"
 CONFIG = Path(__file__).parent / "configs" / "filter.toml"
@@ -102,6 +102,12 @@ def validate(run: Run, network: nn.Module, examples: Examples) -> Validation:
     return Validation(*(float(np.average(x, weights=examples.weights)) for x in (each, hits)))
 
 
+def _start(config: TrainConfig) -> nn.Module:
+    network = start_filter(config.init)
+    freeze_filter(network, config.frozen_blocks)
+    return network
+
+
 def main(run: Run) -> None:
     """Trains until done; the best weights lie in the run's folder."""
     config = run.config
@@ -112,7 +118,7 @@ def main(run: Run) -> None:
     val = examples(records, "val", power=power, turned=False)
     pixels, train = with_synthetic(pixels, train, config)
     engine.fit(
-        open_trainer(run, lambda config: start_filter(config.init)),
+        open_trainer(run, _start),
         lambda epoch: train_batches(
             pixels, train, config, epoch=epoch, device=run.device, team=run.team
         ),

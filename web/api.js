@@ -8,6 +8,7 @@
  * @typedef {object} Analysis
  * @property {string} id
  * @property {string} created_at
+ * @property {{film: [number, number, number, number] | null}} [input] where the film lies, in parts of the picture
  * @property {FilterResult} filter
  * @property {{label: Finding, probabilities: Record<Finding, number>}} prediction
  * @property {Record<Finding, Heatmap>} heatmaps

@@ -6,8 +6,14 @@
 const SHOWN_SIDE = 1024; // of what is looked at; the networks see 224
 const THUMBNAIL_SIDE = 112;
 const JPEG_QUALITY = 0.95;
-/** Degrees clockwise that make a picture upright again, by the filter's verdict. */
-export const UPRIGHT = { rotated_90: 270, rotated_180: 180, rotated_270: 90 };
+/** @typedef {{degrees?: number, negative?: boolean}} Repair degrees clockwise, a multiple of 90 */
+/** What makes a picture readable, by the filter's verdict. @type {Record<string, Repair>} */
+export const REPAIRS = {
+  rotated_90: { degrees: 270 },
+  rotated_180: { degrees: 180 },
+  rotated_270: { degrees: 90 },
+  inverted: { negative: true },
+};
 
 /**
  * Decodes upright by EXIF; null where this browser cannot read the format (TIFF in most).
@@ -58,20 +64,20 @@ async function shrink(picture, limits) {
   return smaller;
 }
 
-/** @param {Blob} file @param {number} degrees clockwise, a multiple of 90 @returns {Promise<Blob>} */
-export async function turn(file, degrees) {
+/** @param {Blob} file @param {Repair} how @returns {Promise<Blob>} */
+export async function repair(file, how) {
   const picture = await createImageBitmap(file);
-  const turned = await encode(draw(picture, { side: 2 * SHOWN_SIDE, degrees }));
+  const repaired = await encode(draw(picture, { side: 2 * SHOWN_SIDE, ...how }));
   picture.close();
-  return turned;
+  return repaired;
 }
 
 /**
  * Draws so that the longest side is at most `side` pixels.
  * @param {ImageBitmap} picture
- * @param {{side: number, degrees?: number}} how
+ * @param {{side: number} & Repair} how
  */
-function draw(picture, { side, degrees = 0 }) {
+function draw(picture, { side, degrees = 0, negative = false }) {
   const scale = Math.min(1, side / Math.max(picture.width, picture.height));
   const width = Math.max(1, Math.round(picture.width * scale));
   const height = Math.max(1, Math.round(picture.height * scale));
@@ -82,6 +88,11 @@ function draw(picture, { side, degrees = 0 }) {
   context.translate(canvas.width / 2, canvas.height / 2);
   context.rotate((degrees * Math.PI) / 180);
   context.drawImage(picture, -width / 2, -height / 2, width, height);
+  if (negative) {
+    context.globalCompositeOperation = "difference"; // from white
+    context.fillStyle = "white";
+    context.fillRect(-width / 2, -height / 2, width, height);
+  }
   return canvas;
 }
 

@@ -2,7 +2,7 @@
 /** Why there is no answer, and what to do about it. */
 
 import { element, facts } from "./element.js";
-import { UPRIGHT, turn } from "./pictures.js";
+import { REPAIRS, repair } from "./pictures.js";
 
 /**
  * @typedef {import("./analyses.js").Entry} Entry
@@ -30,7 +30,7 @@ export function explain(entry, { language, analyses }) {
   return [element("div", { className: "problem" },
     element("h2", {}, title),
     element("p", {}, advice),
-    ...(filter && filter.verdict in UPRIGHT ? [upright(entry, filter.verdict, language, analyses)] : []),
+    ...(filter && filter.verdict in REPAIRS ? [repaired(entry, filter.verdict, language, analyses)] : []),
     ...(PASSING.includes(problem.code) ? [element("button", { type: "button", className: "primary", on: { click: retry } }, language.text("problem.retry"))] : []),
     details(problem, language))];
 }
@@ -49,16 +49,17 @@ export function wording(problem, language) {
 }
 
 /** @param {Entry} entry @param {string} verdict @param {Language} language @param {import("./analyses.js").Analyses} analyses */
-function upright(entry, verdict, language, analyses) {
-  const picture = element("img", { alt: language.text("problem.upright.picture") });
-  const button = element("button", { type: "button", className: "primary", disabled: true }, language.text("problem.upright"));
+function repaired(entry, verdict, language, analyses) {
+  const key = REPAIRS[verdict].negative ? "problem.positive" : "problem.upright";
+  const picture = element("img", { alt: language.text(`${key}.picture`) });
+  const button = element("button", { type: "button", className: "primary", disabled: true }, language.text(key));
   const file = entry.file ?? entry.shown;
   if (file) {
-    turn(file, UPRIGHT[/** @type {keyof typeof UPRIGHT} */ (verdict)]).then((turned) => {
-      picture.src = URL.createObjectURL(turned);
+    repair(file, REPAIRS[verdict]).then((better) => {
+      picture.src = URL.createObjectURL(better);
       picture.onload = () => URL.revokeObjectURL(picture.src);
       button.disabled = false;
-      button.onclick = () => analyses.add([{ file: turned, name: entry.name, synthetic: entry.synthetic }]);
+      button.onclick = () => analyses.add([{ file: better, name: entry.name, synthetic: entry.synthetic }]);
     });
   }
   return element("div", { className: "upright" }, picture, button);

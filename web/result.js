@@ -54,6 +54,7 @@ function answer(entry, outcome, fresh, parts) {
     element("h2", {}, language.text(`outcome.${outcome}.title`)),
     element("p", {}, language.text(`outcome.${outcome}.text`)),
     ...synthetic,
+    ...(result.input?.film ? [element("p", { className: "muted" }, language.text("result.cropped"))] : []),
     bars(result.prediction.probabilities, fresh, language),
     element("p", { className: "muted" }, language.text("result.meaning")),
     actions(entry, parts),

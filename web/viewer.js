@@ -13,6 +13,7 @@ import { colouredMap, developed, greyLevels } from "./raster.js";
 
 const PLAIN = { brightness: 0, contrast: 1, inverted: false };
 const START_OPACITY = 0.6;
+const WHOLE_PICTURE = [0, 0, 1, 1]; // left, top, right, bottom in parts of it
 
 export class Viewer extends EventTarget {
   /** @param {Language} language */
@@ -149,8 +150,10 @@ export class Viewer extends EventTarget {
   #paint(/** @type {CanvasRenderingContext2D} */ context, /** @type {{x: number, y: number, width: number, height: number}} */ { x, y, width, height }) {
     context.imageSmoothingQuality = "high";
     if (this.picture) context.drawImage(this.picture, x, y, width, height);
+    const [left, top, right, bottom] = this.entry?.result?.input?.film ?? WHOLE_PICTURE;
+    const film = [x + left * width, y + top * height, (right - left) * width, (bottom - top) * height];
     context.globalAlpha = this.opacity;
-    if (this.map) context.drawImage(this.map, x, y, width, height);
+    if (this.map) context.drawImage(this.map, ...film);
     context.globalAlpha = 1;
   }
 

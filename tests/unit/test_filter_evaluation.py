@@ -26,7 +26,7 @@ def test_threshold_weighs_both_classes_the_same() -> None:
 
 
 @given(
-    odds=st.lists(st.floats(-8, 8), min_size=7, max_size=7),
+    odds=st.lists(st.floats(-8, 8), min_size=len(VERDICTS), max_size=len(VERDICTS)),
     threshold=st.floats(0.01, 0.99),
 )
 def test_evaluation_decides_as_the_gateway_does(odds: list[float], threshold: float) -> None:
@@ -40,6 +40,6 @@ def test_evaluation_decides_as_the_gateway_does(odds: list[float], threshold: fl
 
 @pytest.mark.parametrize(("score", "valid"), [(0.49, False), (0.5, True)])
 def test_score_at_the_threshold_is_valid(score: float, valid: bool) -> None:
-    scores = np.array([score, *[0.0] * 5, 1 - score])
+    scores = np.array([score, *[0.0] * (len(VERDICTS) - 2), 1 - score])
 
     assert filter_result(scores, 0.5).valid is valid

@@ -7,7 +7,7 @@ import numpy as np
 
 from bentos.settings import WEB
 from chestxray import cam
-from chestxray.labels import FINDINGS, VERDICTS
+from chestxray.labels import FINDINGS, VERDICTS, Verdict
 from chestxray.preprocessing import SIZE
 
 
@@ -31,8 +31,14 @@ def test_map_is_as_large_as_what_the_networks_see() -> None:
 
 
 def test_a_film_is_turned_back_by_what_its_verdict_names() -> None:
-    turns = dict(re.findall(r"(rotated_\d+): (\d+)", constant("pictures.js", "UPRIGHT")))
+    turns = dict(
+        re.findall(r"(rotated_\d+): { degrees: (\d+) }", constant("pictures.js", "REPAIRS"))
+    )
 
     assert set(turns) == {verdict for verdict in VERDICTS if verdict.startswith("rotated")}
     for verdict, turn in turns.items():
         assert (int(verdict.removeprefix("rotated_")) + int(turn)) % 360 == 0
+
+
+def test_a_negative_is_offered_as_a_positive() -> None:
+    assert f"{Verdict.INVERTED}: {{ negative: true }}" in constant("pictures.js", "REPAIRS")
