@@ -1,5 +1,6 @@
 """Arrays of grey values, made with little more memory than they take themselves."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,13 +35,19 @@ def _luma(red: Values, green: Values, blue: Values) -> Values:
     return np.asarray((total + wide(2**15)) >> wide(16))
 
 
-def pixels(image: Image.Image) -> Values:
-    """Copies the pixels of one band out of Pillow; numpy alone holds them three times meanwhile."""
+def bands(image: Image.Image) -> Iterator[tuple[slice, Values]]:
+    """Yields some rows at a time, with their places; numpy's own way holds a copy three times."""
     width, height = image.size
-    dtype = np.asarray(image.crop((0, 0, 1, 1))).dtype.newbyteorder("=")
-    copied = np.empty((height, width), dtype)
-    at_once = max(1, BAND_BYTES // width)
+    at_once = max(1, BAND_BYTES // (4 * width))
     for top in range(0, height, at_once):
-        band = image.crop((0, top, width, min(top + at_once, height)))
-        copied[top : top + at_once] = np.asarray(band)
+        bottom = min(top + at_once, height)
+        yield slice(top, bottom), np.asarray(image.crop((0, top, width, bottom)))
+
+
+def pixels(image: Image.Image) -> Values:
+    """Copies the pixels of a picture of one band."""
+    dtype = np.asarray(image.crop((0, 0, 1, 1))).dtype.newbyteorder("=")
+    copied = np.empty(image.size[::-1], dtype)
+    for rows, band in bands(image):
+        copied[rows] = band
     return copied

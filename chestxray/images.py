@@ -35,8 +35,8 @@ logging.getLogger("PIL").setLevel(logging.CRITICAL)
 # Our own limit is checked between header and pixels, with a message that names it.
 Image.MAX_IMAGE_PIXELS = None
 
-# Its decoder takes 16 bytes per pixel, two to four times what the others need.
-_WEBP_COST = 2
+# Of the pixels that others may have: its decoder takes 16 bytes for each.
+_WEBP_SHARE = 0.75
 
 _LEAST_SIDE = 2 * SIZE
 """Half of the reduction stays with the antialiased resize: decoding to exactly SIZE would alias."""
@@ -82,7 +82,7 @@ class Limits:
     @property
     def max_webp_pixels(self) -> int:
         """Fewer, since its decoder needs more memory for each."""
-        return self.max_pixels // _WEBP_COST
+        return int(self.max_pixels * _WEBP_SHARE)
 
 
 DEFAULT_LIMITS = Limits()
