@@ -97,7 +97,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def disguised(data: bytes) -> Kind | None:
-    """Names what may begin as a TIFF does and is none: DICOM of two kinds, a raw file of Canon's."""
+    """Names what begins as a TIFF may and is none: DICOM of two kinds, Canon's raw files."""
     if data[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
         return _DICOM
     return _RAW if data[8:11] == b"CR\x02" else None

@@ -30,9 +30,13 @@ def luma(colours: Values) -> Values:
 def _luma(red: Values, green: Values, blue: Values) -> Values:
     if red.dtype.kind == "f":
         return np.asarray((red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]) / 2**16)
-    wide = np.int64 if red.dtype.kind == "i" or red.dtype.itemsize > 2 else np.uint32
-    total = sum(c.astype(wide) * wide(w) for c, w in zip((red, green, blue), LUMA, strict=True))
-    return np.asarray((total + wide(2**15)) >> wide(16))
+    wide: type[np.integer[Any]] = (
+        np.int64 if red.dtype.kind == "i" or red.dtype.itemsize > 2 else np.uint32
+    )
+    total: Values = np.full(red.shape, 2**15, wide)
+    for channel, weight in zip((red, green, blue), LUMA, strict=True):
+        total += channel.astype(wide) * weight
+    return total >> 16
 
 
 def bands(image: Image.Image) -> Iterator[tuple[slice, Values]]:

@@ -17,7 +17,9 @@ from chestxray.errors import MultiFrameImage, UnsupportedVariant
 from chestxray.greys import LUMA, Values, bands
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_NEEDED = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"eXIf"}
+_NEEDED = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
+# ImageMagick writes EXIF so.
+_EXIF_TEXTS = (b"tEXtRaw profile type exif\0", b"zTXtRaw profile type exif\0")
 _COLOUR, _ALPHA = 2, 4  # bits of the colour type
 _GREY_ALPHA, _RGB_ALPHA = 4, 6
 _MAX_EXIF_BYTES = 2**16  # what fits into a JPEG; reading more would take a hundred times its size
@@ -59,7 +61,8 @@ def plain(data: bytes) -> bytes:
     for start, end, kind in _chunks(data):
         if kind == b"acTL":
             raise MultiFrameImage("the file holds several pictures; send one")
-        needed = kind in _NEEDED and (kind != b"eXIf" or end - start <= _MAX_EXIF_BYTES)
+        exif = kind == b"eXIf" or data.startswith(_EXIF_TEXTS, start + 4)
+        needed = end - start <= _MAX_EXIF_BYTES if exif else kind in _NEEDED
         everything &= needed
         if needed:
             kept.append((start, end))

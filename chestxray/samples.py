@@ -228,7 +228,7 @@ def _mean(rows: Values, down: int, across: int) -> Values:
     columns = rows.shape[1] - rows.shape[1] % across
     blocks = rows[:, :columns].reshape(len(rows) // down, down, columns // across, across)
     means = blocks.mean(axis=(1, 3), dtype=np.float64)
-    return means.astype(np.float32) if rows.dtype == np.float32 else means
+    return np.asarray(means, np.float32 if rows.dtype == np.float32 else np.float64)
 
 
 @np.errstate(all="ignore")
