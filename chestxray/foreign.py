@@ -32,7 +32,7 @@ _MARKUP = Kind("HTML or XML")
 _PREAMBLE = 128  # of a DICOM file (PS3.10, 7.1); it may hold the header of another format
 _HEAD_BYTES = 1024
 
-_SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
+SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
     # Without its preamble: an element of group 2 or 8, with a type or with a short length.
     (
         rb"[\x02\x08]\0[\0-\x70]\0(?:[A-Z]{2}|[\0-\xff]{2}\0\0)|\0[\x02\x08]\0[\0-\x70][A-Z]{2}",
@@ -87,7 +87,7 @@ _SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
         Kind("image behind other bytes", "send the image alone"),
     ),
 )
-_PATTERNS = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in _SIGNATURES)
+_PATTERNS = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in SIGNATURES)
 
 _DATA_URL = re.compile(rb"\s*\"?data:[\w.+/-]*(?:;[\w=.-]+)*;base64,", re.IGNORECASE)
 _BASE64 = re.compile(rb"\s*[\w+/-][\w+/=\s-]{62,}\Z")

@@ -159,10 +159,10 @@ def _input(found: Found, format_: str, media_type: str | None) -> Input:
     )
 
 
-@np.errstate(invalid="ignore")  # crafted floats, which numpy would name in the log
 def _check_values(values: Values) -> None:
-    low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
-    if np.isnan(low):
-        raise BlankImage("no pixel has a value; all are NaN")
+    known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if not known.size:
+        raise BlankImage("no pixel has a value; all are NaN or infinite")
+    low, high = known.min(), known.max()
     if low == high:
         raise BlankImage(f"every pixel has the same value, {low}; send the picture itself")
