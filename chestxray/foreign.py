@@ -4,6 +4,7 @@ A table of signatures, since the libraries that have one know neither DICOM with
 text that holds an image, and none has advice.
 """
 
+import codecs
 import re
 from dataclasses import dataclass
 
@@ -111,9 +112,17 @@ def recognise(data: bytes) -> Kind | None:
             return kind
     if not data.strip(b"\0"):
         return Kind("zeros only", "the file was not stored or sent whole; send it again")
-    if head.startswith(_UTF16) or not _CONTROL.search(head):
-        return _text(head)
-    return None
+    return _text(head) if _is_text(head) else None
+
+
+def _is_text(head: bytes) -> bool:
+    if head.startswith(_UTF16):
+        return True
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # whose last character may be cut
+    except UnicodeDecodeError:
+        return False
+    return not _CONTROL.search(head)
 
 
 def _text(head: bytes) -> Kind:
