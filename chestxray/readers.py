@@ -55,30 +55,36 @@ def _check_size(size: tuple[int, int], limit: int) -> None:
         )
 
 
+def _check(data: bytes, format_: str, max_pixels: int) -> None:
+    """Raises RejectedImage by the structure of the container, before a pixel is decoded."""
+    containers.check(data, format_)
+    if format_ == "WEBP":
+        _check_size(containers.webp_size(data), max_pixels)
+
+
 def _jpeg(data: bytes, max_pixels: int) -> Found:
     frame = jpeg.frame(data)
-    containers.check(data, "JPEG")
+    _check(data, "JPEG", max_pixels)
     colour = frame is not None and frame.components > 1
     return _by_pillow(data, "JPEG", max_pixels, bits=8, colour=colour)
 
 
 def _png(data: bytes, max_pixels: int) -> Found:
     header = png.header(data)
-    containers.check(data, "PNG")
+    _check(data, "PNG", max_pixels)
     plain, deep = png.plain(data), header.deep_colour
     bits, colour = header.bits, header.colour
     return _by_pillow(plain, "PNG", max_pixels, bits=bits, colour=colour, deep=deep)
 
 
 def _webp(data: bytes, max_pixels: int) -> Found:
-    containers.check(data, "WEBP")
-    _check_size(containers.webp_size(data), max_pixels)
+    _check(data, "WEBP", max_pixels)
     return _by_pillow(data, "WEBP", max_pixels, bits=8, colour=True)
 
 
 def _bmp(data: bytes, max_pixels: int) -> Found:
     header = bmp.header(data)
-    containers.check(data, "BMP")
+    _check(data, "BMP", max_pixels)
     size = header.width, header.height
     _check_size(size, max_pixels)
     bits, colour = header.bits_of_sample, header.bits > 8
@@ -90,7 +96,7 @@ def _bmp(data: bytes, max_pixels: int) -> Found:
 def _tiff(data: bytes, max_pixels: int) -> Found:
     page = tiff.film(data)
     alone = tiff.alone(data, page)
-    containers.check(alone, "TIFF")
+    _check(alone, "TIFF", max_pixels)
     size = page.width, page.height
     _check_size(size, max_pixels)
     if page.for_pillow:

@@ -82,7 +82,7 @@ def _blocks(data: bytes, page: Page) -> Iterator[Values]:
     """Yields the samples of some rows, (rows, W, samples), from the top."""
     height, (down, across) = page.segment[1], _grid(page)
     planes = page.samples if page.planar else 1
-    at_once = 1 if page.tiled else max(1, BAND_BYTES // (height * _row_bytes(page)))
+    at_once = max(1, BAND_BYTES // (across * height * _row_bytes(page)))
     for first in range(0, down, at_once):
         count = min(at_once, down - first) * across
         rows = min(page.height - first * height, at_once * height)
@@ -92,14 +92,15 @@ def _blocks(data: bytes, page: Page) -> Iterator[Values]:
 
 
 def _block(data: bytes, page: Page, segments: range, rows: int) -> Values:
-    """Samples of strips below each other, or of tiles beside each other."""
+    """Samples of strips below each other, or of rows of tiles."""
     width, height = page.segment
     # The last strip ends with the picture, a tile goes on.
     raw = _raw(data, page, segments, len(segments) * height if page.tiled else rows)
     samples = _unpacked(raw, page)
     if page.tiled:
-        tiles = samples.reshape(len(segments), height, width, -1)
-        samples = tiles.transpose(1, 0, 2, 3).reshape(height, len(segments) * width, -1)
+        across = _grid(page)[1]
+        tiles = samples.reshape(-1, across, height, width, samples.shape[2])
+        samples = tiles.swapaxes(1, 2).reshape(-1, across * width, samples.shape[2])
     return samples[:rows, : page.width]
 
 
