@@ -31,7 +31,7 @@ def png16(channels: np.ndarray, colour_type: int) -> bytes:
     filtered = (raw, raw - left, raw - above)
     rows = b"".join(bytes([y % 3]) + filtered[y % 3][y].tobytes() for y in range(height))
     head = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
-    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")]
     return SIGNATURE + b"".join(chunk(*part) for part in parts)
 
 
