@@ -107,7 +107,7 @@ def test_crafted_floats_are_read_without_a_word_in_the_log(value: int) -> None:
 
 
 def test_decoder_library_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO), pytest.raises(errors.UnreadableImage):
+    with caplog.at_level(logging.INFO), pytest.raises(errors.RejectedImage):
         decode(tiff(*STRIP, (277, 3, 1, 4000)))
     assert caplog.records == []
 

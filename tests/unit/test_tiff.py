@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from chestxray import errors
 from chestxray.images import read
@@ -168,6 +169,39 @@ def test_colours_become_grey_in_their_own_depth() -> None:
     assert np.abs(found - luma).max() <= 2
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("full", [255, 65535])
+def test_palette_is_of_16_bits_or_of_8_by_some_writers(full: int, compression: str | None) -> None:
+    greys = (255 - np.arange(256)) * (full // 255)
+    colours = np.stack([greys.astype(np.uint16)] * 3)
+
+    for tile in (None, (32, 48)):
+        options = {"colormap": colours, "compression": compression, "tile": tile}
+        check(written(255 - CHEST, photometric="palette", **options), CHEST)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_palette_of_few_bits_is_read(bits: int) -> None:
+    indices = (CHEST.astype(int) * 2**bits // 256).astype(np.uint8)
+    greys = np.arange(2**bits) * 10 + 5
+    more = [(320, "H", tuple((greys * 257).tolist()) * 3)]
+
+    check(
+        tiff(indices[..., None], bits=bits, photometric=3, more=more), greys[indices].astype("u1")
+    )
+
+
+@pytest.mark.parametrize("samples", [3, 4])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_colours_of_8_bits_are_weighted_as_pillow_does(samples: int, planar: str) -> None:
+    colours = GRAIN.integers(0, 256, (67, 101, samples), np.uint8)
+    expected = np.asarray(Image.fromarray(colours).convert("L"))
+    stored = colours if planar == "contig" else colours.transpose(2, 0, 1)
+    alpha = {"extrasamples": ["unassalpha"]} if samples == 4 else {}
+
+    check(written(stored, photometric="rgb", planarconfig=planar, **alpha), expected)
+
+
 def test_white_is_zero_of_8_bits_with_jpeg_is_turned() -> None:
     data = encode(CHEST, "TIFF", compression="jpeg", tiffinfo={262: 0})  # stored turned
 
@@ -255,6 +289,14 @@ NOT_READ = {
     "JPEG 2000": tiff(CHEST[..., None], bits=8, more=[(259, "H", (34712,))]),
     "JPEG of 12 bits": tiff(values_of("u2")[..., None], bits=12, more=[(259, "H", (7,))]),
     "channels differ": tiff(np.dstack([CHEST] * 3), bits=8, more=[(258, "H", (8, 8, 4))]),
+    "RGB with 4000 channels": tiff(
+        np.dstack([CHEST] * 3), bits=8, photometric=2, more=[(277, "H", (4000,))]
+    ),
+    "5 grey channels": tiff(np.dstack([CHEST] * 5), bits=8),
+    "CMYK in uint16 in planes": written(
+        np.stack([values_of("u2")] * 4), photometric="separated", planarconfig="separate"
+    ),
+    "YCbCr that is subsampled": tiff(np.dstack([CHEST] * 3), bits=8, photometric=6),
     "colour space 32844": tiff(CHEST[..., None], bits=8, photometric=32844),
 }
 
