@@ -4,6 +4,7 @@ AnalysisError
 ├── RejectedImage
 │   ├── EmptyImage
 │   ├── ImageTooLarge
+│   ├── ImageTooSmall
 │   ├── UnsupportedFormat
 │   │   ├── UnsupportedVariant
 │   │   └── PolyglotFile
@@ -48,6 +49,12 @@ class ImageTooLarge(RejectedImage):
     def __init__(self, message: str, *, limit: int) -> None:
         super().__init__(message)
         self.limit = limit
+
+
+class ImageTooSmall(RejectedImage):
+    """The film has so few pixels that the models would answer by chance."""
+
+    code = "image-too-small"
 
 
 class UnsupportedFormat(RejectedImage):

@@ -12,7 +12,10 @@ class Finding(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the filter says of any picture; a rotation names what was done to an upright image."""
+    """What the filter says of any picture; a rotation names what was done to an upright image.
+
+    An inverted one is a negative: bone is dark, as in a MONOCHROME1 film that was exported as it is.
+    """
 
     FRONTAL_CHEST = "frontal_chest"
     ROTATED_90 = "rotated_90"
@@ -21,6 +24,7 @@ class Verdict(StrEnum):
     LATERAL_CHEST = "lateral_chest"
     OTHER_XRAY = "other_xray"
     NOT_XRAY = "not_xray"
+    INVERTED = "inverted"
 
 
 FINDINGS = tuple(Finding)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image
 
-from chestxray import bmp, containers, films, jpeg, png, samples
+from chestxray import bmp, containers, jpeg, pages, png, samples
 from chestxray.errors import ImageTooLarge, MultiFrameImage
 from chestxray.greys import Values, pixels
 from chestxray.preprocessing import SIZE
@@ -94,8 +94,8 @@ def _bmp(data: bytes, max_pixels: int) -> Found:
 
 
 def _tiff(data: bytes, max_pixels: int) -> Found:
-    page = films.film(data)
-    alone = films.alone(data, page)
+    page = pages.film(data)
+    alone = pages.alone(data, page)
     _check(alone, "TIFF", max_pixels)
     size = page.width, page.height
     _check_size(size, max_pixels)

@@ -62,6 +62,11 @@ class Input(_Wire):
     bits: int = Field(description="Of each sample, as stored")
     colour: bool = Field(description="Stored in colours; read as grey")
     mislabelled: bool = Field(description="Sent as an image of another type; its bytes counted")
+    film: tuple[float, float, float, float] | None = Field(
+        None,
+        description="Where the film lies in the upright picture, if not all of it is the film: "
+        "left, top, right, bottom, in parts of its width and height",
+    )
 
 
 class Analysis(_Wire):

@@ -1,14 +1,29 @@
-"""From values of any range to 8 bits."""
+"""From grey values of any depth to 8 bits, by one rule, so that the depth changes no answer."""
 
 import numpy as np
 import numpy.typing as npt
 
-# Windowing ignores this share of the darkest and of the brightest pixels (burned-in labels).
-_WINDOW_PERCENTILES = (0.1, 99.9)
-_WINDOW_SAMPLE_SIDE = 512
+_PERCENTILES = (0.1, 99.9)
+"""The darkest and the brightest permille of the values are clipped: dead pixels, small labels."""
+_SAMPLE_SIDE = 512
+"""The shorter side of what is looked at, in pixels."""
 # No radiograph is longer than so many times its width: one that is loses detail along its length
 # before it takes memory for all of its pixels.
 _LONGEST_ASPECT = 4
+
+# A label, or the padding around a round or turned field, has one extreme value that lies apart.
+_FILL_SHARE = 0.0005
+"""Least share of the pixels that have such a value."""
+_FILL_GAP = 0.1
+"""Least distance to the next value, in parts of the range of all others."""
+_MAX_FILLS = 4
+
+Greys = npt.NDArray[np.generic]
+"""Grey values (H, W) of any integer or float type, larger is brighter."""
+
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
 
 
 def steps(size: tuple[int, int], least: int) -> tuple[int, int]:
@@ -19,20 +34,59 @@ def steps(size: tuple[int, int], least: int) -> tuple[int, int]:
 
 
 @np.errstate(invalid="ignore", over="ignore")  # crafted floats, which numpy would name in the log
-def window(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """Maps values of any range (H, W) linearly to 8 bits, clipping the extreme permille."""
-    height, width = values.shape
-    down, across = steps((height, width), _WINDOW_SAMPLE_SIDE)
-    sample = values[::down, ::across].astype(np.float64)
-    finite = sample[np.isfinite(sample)]
-    low, high = np.percentile(finite, _WINDOW_PERCENTILES) if finite.size else (0.0, 0.0)
+def window(values: Greys) -> npt.NDArray[np.uint8]:
+    """Maps values (H, W) linearly to 0..255; what lies outside of their levels is clipped."""
+    low, high = levels(values)
     scale = 255.0 / (high - low) if high > low else 0.0
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        table = _to_bytes(np.arange(2**16), low, scale)
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
+        table = _to_bytes(np.arange(2 ** (8 * values.dtype.itemsize)), low, scale)
         return np.asarray(table[values])
     return _to_bytes(values, low, scale)
 
 
-def _to_bytes(values: npt.NDArray[np.generic], low: float, scale: float) -> npt.NDArray[np.uint8]:
+def levels(values: Greys) -> tuple[float, float]:
+    """Returns the values (H, W) that become black and white; equal where there is no other value.
+
+    Percentiles of the finite values, without the fills of labels and padding.
+    """
+    down, across = steps((values.shape[0], values.shape[1]), _SAMPLE_SIDE)
+    found, counts = _histogram(values[::down, ::across])
+    found, counts = _without_fills(found, counts)
+    if not found.size:
+        return 0.0, 0.0
+    shares = np.cumsum(counts) * (100 / counts.sum())
+    low, high = found[np.minimum(np.searchsorted(shares, _PERCENTILES), len(found) - 1)]
+    return float(low), float(high)
+
+
+def _histogram(sample: Greys) -> tuple[Floats, Counts]:
+    """The finite values that occur, ascending, and how often each does."""
+    if sample.dtype.kind == "u" and sample.dtype.itemsize <= 2:
+        counts = np.bincount(sample.ravel())
+        found = np.flatnonzero(counts)
+        return found.astype(np.float64), counts[found]
+    wide = sample.astype(np.float64)
+    return np.unique(wide[np.isfinite(wide)], return_counts=True)
+
+
+def _without_fills(found: Floats, counts: Counts) -> tuple[Floats, Counts]:
+    least = _FILL_SHARE * counts.sum()
+    for _ in range(_MAX_FILLS):
+        if len(found) < 3:
+            break
+        if counts[-1] >= least and _apart(found[-1] - found[-2], found[-2] - found[0]):
+            found, counts = found[:-1], counts[:-1]
+        elif counts[0] >= least and _apart(found[1] - found[0], found[-1] - found[1]):
+            found, counts = found[1:], counts[1:]
+        else:
+            break
+    return found, counts
+
+
+def _apart(gap: float, spread: float) -> bool:
+    return gap > _FILL_GAP * spread
+
+
+def _to_bytes(values: Greys, low: float, scale: float) -> npt.NDArray[np.uint8]:
     scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(scale)
     return np.asarray(np.clip(np.nan_to_num(scaled), 0, 255).round(), np.uint8)

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from chestxray.images import decode
+from chestxray.images import develop
+from chestxray.images import read as read_image
 from chestxray.preprocessing import SIZE, prepare
 from training.datasets import dicom
 from training.datasets.records import Record
@@ -32,7 +33,7 @@ def read(path: Path) -> Pixels:
     """Decodes and prepares one file as the gateway does, or a DICOM: uint8 (1, SIZE, SIZE)."""
     if path.suffix.lower() == ".dcm":
         return prepare(dicom.decode(path))
-    return prepare(decode(path.read_bytes()))
+    return prepare(develop(read_image(path.read_bytes()), least_side=0).image)
 
 
 def data_digest(records: Sequence[Record]) -> str:

@@ -1,4 +1,4 @@
-"""Trains the X-ray filter: upright frontal chest X-rays against turned, lateral and other pictures.
+"""Trains the X-ray filter: upright frontal chest X-rays against all other pictures.
 
     python -m training.train_filter --data ../shared/data
 
@@ -8,6 +8,7 @@ upright training image. Half of each batch is valid; the kinds of negatives shar
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from chestxray.labels import FINDINGS, QUARTER_TURNS, VERDICTS, Verdict
 from training import engine, losses
 from training.cache import Pixels
 from training.config import TrainConfig
-from training.datasets import synthetic
+from training.datasets import derived, synthetic
 from training.datasets.records import Record
 from training.engine import Step, Validation
 from training.examples import (
@@ -40,11 +41,18 @@ _LABELS = {
     Verdict.FRONTAL_CHEST: tuple(map(str, FINDINGS)),
     Verdict.LATERAL_CHEST: ("lateral_cxr",),
     Verdict.OTHER_XRAY: ("other_xray",),
-    Verdict.NOT_XRAY: ("ct", "natural"),
+    Verdict.NOT_XRAY: (
+        "ct",
+        "natural",
+        derived.TWO_FILMS,
+        derived.PART_OF_PAGE,
+        derived.PHOTO_OF_SCREEN,
+    ),
+    Verdict.INVERTED: (derived.INVERTED,),
 }
 # Their orientation means nothing, so every turn of them is as good an example.
-_TURNED_FREELY = (Verdict.OTHER_XRAY, Verdict.NOT_XRAY)
-_KINDS_OF_NEGATIVES = 4  # turned, lateral, other X-ray, no X-ray
+_TURNED_FREELY = (Verdict.OTHER_XRAY, Verdict.NOT_XRAY, Verdict.INVERTED)
+_KINDS_OF_NEGATIVES = 5  # turned, lateral, other X-ray, no X-ray, inverted
 _SYNTHETIC_PER_SPLIT = 200
 
 
@@ -97,17 +105,19 @@ def validate(run: Run, network: nn.Module, examples: Examples) -> Validation:
 def main(run: Run) -> None:
     """Trains until done; the best weights lie in the run's folder."""
     config = run.config
+    pixels, records = derived.extend(run.pixels, run.records)
+    seen = replace(run, pixels=pixels)
     power = config.source_power
-    train = examples(run.records, "train", power=power, turned=True)
-    val = examples(run.records, "val", power=power, turned=False)
-    pixels, train = with_synthetic(run.pixels, train, config)
+    train = examples(records, "train", power=power, turned=True)
+    val = examples(records, "val", power=power, turned=False)
+    pixels, train = with_synthetic(pixels, train, config)
     engine.fit(
         open_trainer(run, lambda config: start_filter(config.init)),
         lambda epoch: train_batches(
             pixels, train, config, epoch=epoch, device=run.device, team=run.team
         ),
         loss,
-        lambda network: validate(run, network, val),
+        lambda network: validate(seen, network, val),
         keeper(run, NAME),
         run.folder,
     )

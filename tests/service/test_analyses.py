@@ -60,6 +60,7 @@ def test_answer_says_what_the_file_was(run: Callable[..., None], declared: str) 
             "bits": 8,
             "colour": False,
             "mislabelled": declared == "image/jpeg",
+            "film": None,
         }
 
     run(test)
@@ -128,7 +129,7 @@ def test_image_that_a_model_fails_on_does_not_harm_its_batch(
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         runners.poisoned = lambda image: bool(image.mean() < 30)
-        black = encode(np.pad([[255]], (0, 19)).astype(np.uint8), "PNG")
+        black = encode(np.pad([[255]], (0, 199)).astype(np.uint8), "PNG")
         answer = await client.post("/v1/analyses/batch", **form(DARK, black, DARK))
 
         results = answer.json()["results"]
