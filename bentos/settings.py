@@ -56,10 +56,10 @@ class Settings(BaseSettings):
     max_image_bytes: PositiveInt = DEFAULT_LIMITS.max_bytes
     """Size of one image file."""
     max_image_pixels: PositiveInt = DEFAULT_LIMITS.max_pixels
-    """Width times height of one image; a quarter of it for WebP, whose decoder needs more."""
+    """Width times height of one image; three quarters of it for WebP, whose decoder needs more."""
     max_images_per_batch: PositiveInt = 16
     """Images in one request to the batch route."""
-    max_batch_bytes: PositiveInt = 64 * 2**20
+    max_batch_bytes: PositiveInt = 96 * 2**20
     """Size of the body of one request to the batch route."""
 
     max_images_in_flight: PositiveInt = 128
@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks whose X-Forwarded-For names the caller, as JSON: ["10.0.0.0/8"]."""
     decode_threads: PositiveInt = 2
-    """Images decoded at the same time; each may need 11 bytes of memory per pixel."""
+    """Images decoded at the same time; each may need 16 bytes of memory per pixel."""
     request_timeout_seconds: float = Field(default=30.0, gt=0, le=LONGEST_REQUEST_SECONDS)
     """Longest time for one request; X-Request-Timeout-Ms may ask for less."""
     header_timeout_seconds: PositiveFloat = 10.0

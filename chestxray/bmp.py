@@ -105,7 +105,7 @@ def _palette(data: bytes, found: Header) -> Values:
     entries = np.frombuffer(data[start : min(start + 1024, found.offset)], np.uint8)
     entries = entries[: len(entries) // 4 * 4].reshape(-1, 4)
     colours[: len(entries)] = entries
-    return luma(colours[None, :, 2::-1])[0]
+    return np.asarray(luma(colours[None, :, 2::-1])[0])
 
 
 def _bit_fields(data: bytes, found: Header) -> Values:
@@ -131,7 +131,7 @@ def _channel(numbers: Values, mask: int) -> Values:
         return np.zeros(numbers.shape, np.uint8)
     shift = (mask & -mask).bit_length() - 1
     white = mask >> shift
-    return np.rint(((numbers & mask) >> shift) * (255 / white)).astype(np.uint8)
+    return np.asarray(np.rint(((numbers & mask) >> shift) * (255 / white)), np.uint8)
 
 
 def _run_lengths(data: bytes, found: Header) -> Values:

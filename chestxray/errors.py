@@ -61,8 +61,9 @@ class UnsupportedFormat(RejectedImage):
     """The bytes are in no format that is read here; `found` names theirs where it is known."""
 
     code = "unsupported-format"
+    found = ""
 
-    def __init__(self, message: str, *, found: str | None = None) -> None:
+    def __init__(self, message: str, *, found: str = "") -> None:
         super().__init__(message)
         self.found = found
 

@@ -4,6 +4,7 @@ A table of signatures, since the libraries that have one know neither DICOM with
 text that holds an image, and none has advice.
 """
 
+import codecs
 import re
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ _MARKUP = Kind("HTML or XML")
 _PREAMBLE = 128  # of a DICOM file (PS3.10, 7.1); it may hold the header of another format
 _HEAD_BYTES = 1024
 
-_SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
+SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
     # Without its preamble: an element of group 2 or 8, with a type or with a short length.
     (
         rb"[\x02\x08]\0[\0-\x70]\0(?:[A-Z]{2}|[\0-\xff]{2}\0\0)|\0[\x02\x08]\0[\0-\x70][A-Z]{2}",
@@ -87,7 +88,7 @@ _SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
         Kind("image behind other bytes", "send the image alone"),
     ),
 )
-_PATTERNS = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in _SIGNATURES)
+_PATTERNS = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in SIGNATURES)
 
 _DATA_URL = re.compile(rb"\s*\"?data:[\w.+/-]*(?:;[\w=.-]+)*;base64,", re.IGNORECASE)
 _BASE64 = re.compile(rb"\s*[\w+/-][\w+/=\s-]{62,}\Z")
@@ -97,7 +98,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def disguised(data: bytes) -> Kind | None:
-    """Names what may begin as a TIFF does and is none: DICOM of two kinds, a raw file of Canon's."""
+    """Names what begins as a TIFF may and is none: DICOM of two kinds, Canon's raw files."""
     if data[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
         return _DICOM
     return _RAW if data[8:11] == b"CR\x02" else None
@@ -111,9 +112,17 @@ def recognise(data: bytes) -> Kind | None:
             return kind
     if not data.strip(b"\0"):
         return Kind("zeros only", "the file was not stored or sent whole; send it again")
-    if head.startswith(_UTF16) or not _CONTROL.search(head):
-        return _text(head)
-    return None
+    return _text(head) if _is_text(head) else None
+
+
+def _is_text(head: bytes) -> bool:
+    if head.startswith(_UTF16):
+        return True
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # whose last character may be cut
+    except UnicodeDecodeError:
+        return False
+    return not _CONTROL.search(head)
 
 
 def _text(head: bytes) -> Kind:

@@ -1,5 +1,6 @@
 """Arrays of grey values, made with little more memory than they take themselves."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,18 +30,28 @@ def luma(colours: Values) -> Values:
 def _luma(red: Values, green: Values, blue: Values) -> Values:
     if red.dtype.kind == "f":
         return np.asarray((red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]) / 2**16)
-    wide = np.int64 if red.dtype.kind == "i" or red.dtype.itemsize > 2 else np.uint32
-    total = sum(c.astype(wide) * wide(w) for c, w in zip((red, green, blue), LUMA, strict=True))
-    return np.asarray((total + wide(2**15)) >> wide(16))
+    wide: type[np.integer[Any]] = (
+        np.int64 if red.dtype.kind == "i" or red.dtype.itemsize > 2 else np.uint32
+    )
+    total: Values = np.full(red.shape, 2**15, wide)
+    for channel, weight in zip((red, green, blue), LUMA, strict=True):
+        total += channel.astype(wide) * weight
+    return total >> 16
+
+
+def bands(image: Image.Image) -> Iterator[tuple[slice, Values]]:
+    """Yields some rows at a time, with their places; numpy's own way holds a copy three times."""
+    width, height = image.size
+    at_once = max(1, BAND_BYTES // (4 * width))
+    for top in range(0, height, at_once):
+        bottom = min(top + at_once, height)
+        yield slice(top, bottom), np.asarray(image.crop((0, top, width, bottom)))
 
 
 def pixels(image: Image.Image) -> Values:
-    """Copies the pixels of one band out of Pillow; numpy alone holds them three times meanwhile."""
-    width, height = image.size
+    """Copies the pixels of a picture of one band."""
     dtype = np.asarray(image.crop((0, 0, 1, 1))).dtype.newbyteorder("=")
-    copied = np.empty((height, width), dtype)
-    at_once = max(1, BAND_BYTES // width)
-    for top in range(0, height, at_once):
-        band = image.crop((0, top, width, min(top + at_once, height)))
-        copied[top : top + at_once] = np.asarray(band)
+    copied = np.empty(image.size[::-1], dtype)
+    for rows, band in bands(image):
+        copied[rows] = band
     return copied

@@ -4,53 +4,35 @@ JPEG, PNG, TIFF, WebP and BMP; integers of 1 to 64 bits and floats; greyscale, p
 colour, CMYK; EXIF orientation applied. Limits on pixels hold before a pixel is decoded.
 """
 
-import io
-import logging
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
-from chestxray import bmp, containers, film, foreign, jpeg, png, samples, tiff
+from chestxray import containers, film, foreign, readers
 from chestxray.errors import (
     BlankImage,
     EmptyImage,
     ImageTooLarge,
     ImageTooSmall,
-    MultiFrameImage,
     RejectedImage,
     TruncatedImage,
     UnreadableImage,
     UnsupportedFormat,
 )
-from chestxray.greys import Values, pixels
-from chestxray.preprocessing import SIZE
+from chestxray.greys import Values
+from chestxray.readers import Found
 from chestxray.results import DIGITS, Input
-from chestxray.windowing import steps, window
-
-# Pillow warns of damaged metadata, which is not used here, and would name it in the log.
-warnings.filterwarnings("ignore", module=r"PIL\.")
-logging.getLogger("PIL").setLevel(logging.CRITICAL)
-
-# Our own limit is checked between header and pixels, with a message that names it.
-Image.MAX_IMAGE_PIXELS = None
-
-# Its decoder takes 16 bytes per pixel, two to four times what the others need.
-_WEBP_COST = 2
-
-_LEAST_SIDE = 2 * SIZE
-"""Half of the reduction stays with the antialiased resize: decoding to exactly SIZE would alias."""
+from chestxray.windowing import window
 
 LEAST_FILM_SIDE = 160
 """Of the film's shorter side, in pixels of the file. Where films are reduced to 160 pixels, a
 probability moves by .03 on average; .06 at 128, .10 at 100 (120 validation films, classifier 0.3).
 """
 
-_EXIF_KEYS = ("exif", "Raw profile type exif")
-_MAX_EXIF_BYTES = 2**16  # what fits into a JPEG
-_UPRIGHT = 1
+# Of the pixels that others may have: its decoder takes 16 bytes for each.
+_WEBP_SHARE = 0.75
 
 _TURNS: dict[int, Callable[[Values], Values]] = {  # EXIF 2.32, tag 0x0112
     2: np.fliplr,
@@ -89,7 +71,7 @@ class Limits:
     @property
     def max_webp_pixels(self) -> int:
         """Fewer, since its decoder needs more memory for each."""
-        return self.max_pixels // _WEBP_COST
+        return int(self.max_pixels * _WEBP_SHARE)
 
 
 DEFAULT_LIMITS = Limits()
@@ -106,26 +88,6 @@ class Raw:
     values: Values
     orientation: int  # EXIF 2.32, tag 0x0112; 1 is upright
     input: Input
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A file whose container was checked."""
-
-    data: bytes
-    format: str
-    limits: Limits
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Found:
-    """What a reader made of a source."""
-
-    values: Values
-    size: tuple[int, int]
-    bits: int
-    colour: bool
-    orientation: int = _UPRIGHT
 
 
 @dataclass(frozen=True)
@@ -167,7 +129,7 @@ def develop(raw: Raw, *, least_side: int = LEAST_FILM_SIDE) -> Picture:
 
 
 def _upright(raw: Raw) -> Values:
-    return _TURNS.get(raw.orientation, np.asarray)(raw.values)
+    return np.asarray(_TURNS.get(raw.orientation, np.asarray)(raw.values))
 
 
 def read(data: bytes, *, limits: Limits = DEFAULT_LIMITS, media_type: str | None = None) -> Raw:
@@ -177,8 +139,9 @@ def read(data: bytes, *, limits: Limits = DEFAULT_LIMITS, media_type: str | None
     TruncatedImage, MultiFrameImage, BlankImage or UnreadableImage.
     """
     format_ = _format_of(data, limits)
+    most = limits.max_webp_pixels if format_ == "WEBP" else limits.max_pixels
     try:
-        found = _READERS[format_](_Source(data, format_, limits))
+        found = readers.READERS[format_](data, most)
     except RejectedImage:
         raise
     # Decoders raise nearly any exception on crafted input, MemoryError included.
@@ -213,7 +176,7 @@ def _format_of(data: bytes, limits: Limits) -> str:
     return format_
 
 
-def _input(found: _Found, format_: str, media_type: str | None) -> Input:
+def _input(found: Found, format_: str, media_type: str | None) -> Input:
     width, height = found.size
     declared = (media_type or "").partition(";")[0].strip().lower()
     declared, actual = _ALIASES.get(declared, declared), containers.MEDIA_TYPES[format_]
@@ -224,114 +187,15 @@ def _input(found: _Found, format_: str, media_type: str | None) -> Input:
         height=height,
         bits=found.bits,
         colour=found.colour,
+        film=None,
         mislabelled=declared.startswith("image/") and declared != actual,
     )
 
 
-def _check_size(size: tuple[int, int], limit: int) -> None:
-    width, height = size
-    if width * height > limit:
-        raise ImageTooLarge(
-            f"image is {width}x{height} = {width * height} pixels; the limit is {limit}",
-            limit=limit,
-        )
-
-
-@np.errstate(invalid="ignore")  # crafted floats, which numpy would name in the log
 def _check_values(values: Values) -> None:
-    low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
-    if np.isnan(low):
-        raise BlankImage("no pixel has a value; all are NaN")
+    known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if not known.size:
+        raise BlankImage("no pixel has a value; all are NaN or infinite")
+    low, high = known.min(), known.max()
     if low == high:
         raise BlankImage(f"every pixel has the same value, {low}; send the picture itself")
-
-
-def _jpeg(source: _Source) -> _Found:
-    frame = jpeg.frame(source.data)
-    containers.check(source.data, "JPEG")
-    return _by_pillow(source, bits=8, colour=frame is not None and frame.components > 1)
-
-
-def _png(source: _Source) -> _Found:
-    header = png.header(source.data)
-    containers.check(source.data, "PNG")
-    plain = _Source(png.plain(source.data), "PNG", source.limits)
-    return _by_pillow(plain, bits=header.bits, colour=header.colour, deep_colour=header.deep_colour)
-
-
-def _webp(source: _Source) -> _Found:
-    containers.check(source.data, "WEBP")
-    _check_size(containers.webp_size(source.data), source.limits.max_webp_pixels)
-    return _by_pillow(source, bits=8, colour=True)
-
-
-def _bmp(source: _Source) -> _Found:
-    header = bmp.header(source.data)
-    containers.check(source.data, "BMP")
-    size = header.width, header.height
-    _check_size(size, source.limits.max_pixels)
-    bits, colour = header.bits_of_sample, header.bits > 8
-    if header.for_pillow:
-        return _by_pillow(source, bits=bits, colour=colour)
-    return _Found(values=bmp.grey(source.data, header), size=size, bits=bits, colour=colour)
-
-
-def _tiff(source: _Source) -> _Found:
-    page = tiff.film(source.data)
-    alone = tiff.alone(source.data, page)
-    containers.check(alone, "TIFF")
-    size = page.width, page.height
-    _check_size(size, source.limits.max_pixels)
-    if page.for_pillow:
-        own = _Source(alone, "TIFF", source.limits)
-        return _by_pillow(own, bits=page.bits, colour=page.colour)
-    values = samples.grey(alone, page, steps((page.height, page.width), _LEAST_SIDE))
-    return _Found(
-        values=values,
-        size=size,
-        bits=page.bits,
-        colour=page.colour,
-        orientation=page.orientation,
-    )
-
-
-_READERS = {"JPEG": _jpeg, "PNG": _png, "WEBP": _webp, "BMP": _bmp, "TIFF": _tiff}
-
-
-def _by_pillow(source: _Source, *, bits: int, colour: bool, deep_colour: bool = False) -> _Found:
-    with Image.open(io.BytesIO(source.data), formats=[source.format]) as image:
-        size = image.size
-        _check_size(size, source.limits.max_pixels)
-        if image.format == "WEBP" and getattr(image, "is_animated", False):
-            raise MultiFrameImage("the file holds several pictures; send one")
-        if deep_colour:
-            values = png.deep_luma(source.data)
-        else:
-            image.draft("L", (_LEAST_SIDE, _LEAST_SIDE))
-            image.load()
-            values = pixels(_one_band(image))
-        return _Found(
-            values=values,
-            size=size,
-            bits=bits,
-            colour=colour,
-            orientation=_orientation(image),
-        )
-
-
-def _one_band(image: Image.Image) -> Image.Image:
-    match image.mode:
-        case "L" | "I;16" | "I;16B" | "I;16L" | "I;16N":
-            return image
-        case "LAB":
-            return image.convert("RGB").convert("L")
-        case "PA" | "La":
-            return image.convert("RGBA" if image.mode == "PA" else "LA").convert("L")
-        case _:
-            return image.convert("L")
-
-
-def _orientation(image: Image.Image) -> int:
-    if any(len(image.info.get(key, "")) > _MAX_EXIF_BYTES for key in _EXIF_KEYS):
-        return _UPRIGHT  # no camera writes so much, and reading it costs a hundred times its size
-    return int(image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT))

@@ -14,10 +14,12 @@ import numpy as np
 from PIL import Image
 
 from chestxray.errors import MultiFrameImage, UnsupportedVariant
-from chestxray.greys import BAND_BYTES, LUMA, Values
+from chestxray.greys import LUMA, Values, bands
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_NEEDED = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"eXIf"}
+_NEEDED = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
+# ImageMagick writes EXIF so.
+_EXIF_TEXTS = (b"tEXtRaw profile type exif\0", b"zTXtRaw profile type exif\0")
 _COLOUR, _ALPHA = 2, 4  # bits of the colour type
 _GREY_ALPHA, _RGB_ALPHA = 4, 6
 _MAX_EXIF_BYTES = 2**16  # what fits into a JPEG; reading more would take a hundred times its size
@@ -59,7 +61,8 @@ def plain(data: bytes) -> bytes:
     for start, end, kind in _chunks(data):
         if kind == b"acTL":
             raise MultiFrameImage("the file holds several pictures; send one")
-        needed = kind in _NEEDED and (kind != b"eXIf" or end - start <= _MAX_EXIF_BYTES)
+        exif = kind == b"eXIf" or data.startswith(_EXIF_TEXTS, start + 4)
+        needed = end - start <= _MAX_EXIF_BYTES if exif else kind in _NEEDED
         everything &= needed
         if needed:
             kept.append((start, end))
@@ -86,26 +89,26 @@ def deep_luma(data: bytes) -> Values:
     if kind.colour_type == _GREY_ALPHA:
         return _grey_of(data)
     letters = "RGBA" if kind.colour_type == _RGB_ALPHA else "RGB"
+    width, height = struct.unpack_from(">II", data, 16)
+    total = np.zeros((height, width), np.uint32)
     # Pillow keeps the first byte of each sample, or the second one if it is called the first.
-    total = _weighted(data, f"{letters};16B") << np.uint32(8)
-    total += _weighted(data, f"{letters};16L")
+    _add_weighted(data, f"{letters};16B", total)
+    total <<= np.uint32(8)
+    _add_weighted(data, f"{letters};16L", total)
     total += np.uint32(2**15)
-    return (total >> np.uint32(16)).astype(np.uint16)
+    total >>= np.uint32(16)
+    return total.astype(np.uint16)
 
 
-def _weighted(data: bytes, rawmode: str) -> Values:
-    """Sums the channels of one byte of each sample, weighted."""
+def _add_weighted(data: bytes, rawmode: str, total: Values) -> None:
+    """Adds the channels of one byte of each sample, weighted."""
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
         image.tile = [tile._replace(args=rawmode) for tile in image.tile]
         image.load()
-        width, height = image.size
-        total = np.zeros((height, width), np.uint32)
-        at_once = max(1, BAND_BYTES // (4 * width))
-        for top in range(0, height, at_once):
-            band = np.asarray(image.crop((0, top, width, min(top + at_once, height))))
-            for channel, weight in enumerate(LUMA):
-                total[top : top + at_once] += band[..., channel] * np.uint32(weight)
-        return total
+        weights = np.array([*LUMA, 0][: len(image.getbands())], np.float32)
+        for rows, band in bands(image):
+            # Whole numbers up to 2**24, which a float holds exactly, and multiplies fastest.
+            total[rows] += (band.astype(np.float32) @ weights).astype(np.uint32)
 
 
 def _grey_of(data: bytes) -> Values:
@@ -117,10 +120,7 @@ def _grey_of(data: bytes) -> Values:
     )
     with Image.open(io.BytesIO(renamed), formats=["PNG"]) as image:
         image.load()
-        width, height = image.size
-        values = np.empty((height, width), np.uint16)
-        at_once = max(1, BAND_BYTES // (4 * width))
-        for top in range(0, height, at_once):
-            band = np.asarray(image.crop((0, top, width, min(top + at_once, height))))
-            values[top : top + at_once] = band[..., :2].copy().view(">u2")[..., 0]
+        values = np.empty(image.size[::-1], np.uint16)
+        for rows, band in bands(image):
+            values[rows] = band[..., :2].copy().view(">u2")[..., 0]
         return values

@@ -99,6 +99,7 @@ class Problem(_Wire):
     request_id: str
     disclaimer: str = DISCLAIMER
     filter: FilterResult | None = None
+    found: str | None = Field(None, description="Format of a file that is not read, or its kind")
 
 
 class BatchAnalysis(_Wire):

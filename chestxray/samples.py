@@ -14,20 +14,10 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from chestxray import tiff
 from chestxray.errors import TruncatedImage, UnreadableImage, UnsupportedVariant
 from chestxray.greys import BAND_BYTES, Values, luma, pixels
-from chestxray.tiff import (
-    FLOAT,
-    FLOATING_POINT,
-    HORIZONTAL,
-    NATIVE_BITS,
-    NO_COMPRESSION,
-    RGB,
-    SIGNED,
-    UNSIGNED,
-    WHITE_IS_ZERO,
-    Page,
-)
+from chestxray.tiff import FLOAT, NATIVE_BITS, NO_COMPRESSION, SIGNED, UNSIGNED, Page
 
 _MAX_SEGMENT_BYTES = 80 * 2**20  # libtiff decodes a strip or tile whole
 _PICTURE_COST = 4  # tiles may reach so far beyond the picture
@@ -43,12 +33,12 @@ def grey(data: bytes, page: Page, steps: tuple[int, int]) -> Values:
     Of 8 bits and fewer it is uint8 over the whole range. Raises RejectedImage.
     """
     _check_cost(page)
-    greys = (_grey(block, page) for block in _blocks(data, page))
+    greys = _greys(_blocks(data, page), page)
     if page.bits > 16 or page.sample_format == FLOAT:
         values = np.concatenate(list(_means(greys, *steps)))
     else:
         values = _stacked(greys, page)
-    return _white_is_one(values, page) if page.photometric == WHITE_IS_ZERO else values
+    return _white_is_one(values, page) if page.photometric == tiff.WHITE_IS_ZERO else values
 
 
 def _check_cost(page: Page) -> None:
@@ -82,7 +72,7 @@ def _blocks(data: bytes, page: Page) -> Iterator[Values]:
     """Yields the samples of some rows, (rows, W, samples), from the top."""
     height, (down, across) = page.segment[1], _grid(page)
     planes = page.samples if page.planar else 1
-    at_once = 1 if page.tiled else max(1, BAND_BYTES // (height * _row_bytes(page)))
+    at_once = max(1, BAND_BYTES // (across * height * _row_bytes(page)))
     for first in range(0, down, at_once):
         count = min(at_once, down - first) * across
         rows = min(page.height - first * height, at_once * height)
@@ -92,14 +82,15 @@ def _blocks(data: bytes, page: Page) -> Iterator[Values]:
 
 
 def _block(data: bytes, page: Page, segments: range, rows: int) -> Values:
-    """Samples of strips below each other, or of tiles beside each other."""
+    """Samples of strips below each other, or of rows of tiles."""
     width, height = page.segment
     # The last strip ends with the picture, a tile goes on.
     raw = _raw(data, page, segments, len(segments) * height if page.tiled else rows)
     samples = _unpacked(raw, page)
     if page.tiled:
-        tiles = samples.reshape(len(segments), height, width, -1)
-        samples = tiles.transpose(1, 0, 2, 3).reshape(height, len(segments) * width, -1)
+        across = _grid(page)[1]
+        tiles = samples.reshape(-1, across, height, width, samples.shape[2])
+        samples = tiles.swapaxes(1, 2).reshape(-1, across * width, samples.shape[2])
     return samples[:rows, : page.width]
 
 
@@ -146,11 +137,11 @@ def _unpacked(raw: npt.NDArray[np.uint8], page: Page) -> Values:
     count, predictor = page.segment[0] * each, page.used_predictor
     if page.bits not in NATIVE_BITS:
         return _of_bits(raw, page, count).reshape(len(raw), -1, each)
-    if predictor == FLOATING_POINT:
+    if predictor == tiff.FLOATING_POINT:
         numbers = _of_floating_point(raw, each, page.bits // 8)
     else:
         numbers = raw.view(f"{page.order}u{page.bits // 8}").reshape(len(raw), -1, each)
-    if predictor == HORIZONTAL:
+    if predictor == tiff.HORIZONTAL:
         native = numbers.dtype.newbyteorder("=")
         numbers = np.cumsum(numbers, axis=1, dtype=native)
     return _shown(numbers.view(numbers.dtype.str.replace("u", _KINDS[page.sample_format])))
@@ -170,7 +161,7 @@ def _of_bits(raw: npt.NDArray[np.uint8], page: Page, count: int) -> Values:
         parts = raw.reshape(len(raw), count, 3)[..., :: -1 if page.order == "<" else 1]
         return np.asarray(parts.astype(np.uint32) @ np.array([2**16, 2**8, 1], np.uint32))
     white = 2**page.bits - 1
-    scale = 255 / white if page.bits < 8 else 1.0
+    scale = 255 / white if page.bits < 8 and page.photometric != tiff.PALETTE else 1.0
     table = np.rint(np.arange(white + 1) * scale).astype(np.uint8 if page.bits < 8 else np.uint16)
     weights = 2 ** np.arange(page.bits, dtype=np.uint16)[::-1]
     numbers = np.empty((len(raw), count), table.dtype)
@@ -194,8 +185,25 @@ def _shown(numbers: Values) -> Values:
             return numbers
 
 
-def _grey(block: Values, page: Page) -> Values:
-    return luma(block) if page.photometric == RGB else block[..., 0]
+def _greys(blocks: Iterator[Values], page: Page) -> Iterator[Values]:
+    match page.photometric:
+        case tiff.RGB:
+            return map(luma, blocks)
+        case tiff.PALETTE:
+            palette = _palette(page)
+            return (palette[block[..., 0]] for block in blocks)
+        case _:
+            return (block[..., 0] for block in blocks)
+
+
+def _palette(page: Page) -> Values:
+    """The grey of each index; colours have 16 bits, or 8 by some writers."""
+    colours = np.array(page.palette)
+    if len(colours) != 3 * 2**page.bits:
+        raise UnreadableImage("the TIFF file has a palette that is not of its depth")
+    if colours.max() > 255:
+        colours >>= 8
+    return np.asarray(luma(colours.astype(np.uint8).reshape(3, -1).T[None])[0])
 
 
 def _stacked(greys: Iterator[Values], page: Page) -> Values:
@@ -228,7 +236,7 @@ def _mean(rows: Values, down: int, across: int) -> Values:
     columns = rows.shape[1] - rows.shape[1] % across
     blocks = rows[:, :columns].reshape(len(rows) // down, down, columns // across, across)
     means = blocks.mean(axis=(1, 3), dtype=np.float64)
-    return means.astype(np.float32) if rows.dtype == np.float32 else means
+    return np.asarray(means, np.float32 if rows.dtype == np.float32 else np.float64)
 
 
 @np.errstate(all="ignore")

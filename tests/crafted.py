@@ -67,12 +67,6 @@ def webp_of_canvas(side: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def bmp_of_run_lengths(width: int) -> bytes:
-    header = struct.pack("<IiiHHIIiiII", 40, width, 1, 1, 8, 1, 2, 0, 0, 256, 0)
-    body = header + bytes(1024) + b"\0\1"
-    return b"BM" + struct.pack("<IHHI", 14 + len(body), 0, 0, 14 + 40 + 1024) + body
-
-
 def jpeg_with(segments: bytes) -> bytes:
     return b"\xff\xd8" + segments + encode(CHEST, "JPEG")[2:]
 
@@ -107,5 +101,4 @@ BOMBS = {
     "markup behind a JPEG": encode(CHEST, "JPEG") + b"<" * 20_000_000,
     "canvas of a WebP": webp_of_canvas(4096),
     "canvas of a larger WebP": webp_of_canvas(2**14),
-    "run lengths of a BMP": bmp_of_run_lengths(2**24),
 }

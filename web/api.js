@@ -24,6 +24,7 @@
  * @property {string} [request_id]
  * @property {FilterResult} [filter]
  * @property {number} [limit]
+ * @property {string} [found] the format of what was sent
  * @property {number} [retryAfter] seconds
  *
  * @typedef {{name: string, version: string, digest: string, labels: string[], thresholds: Record<string, number>, metrics: Record<string, any>}} Model

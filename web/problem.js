@@ -36,16 +36,17 @@ export function explain(entry, { language, analyses }) {
 }
 
 /**
- * Texts are by code, and by verdict where the filter refused; a code newer than this page has the
- * service's own words.
+ * Texts are by code, by what was found where that has advice of its own, and by verdict where the
+ * filter refused; a code newer than this page has the service's own words.
  * @param {Problem} problem
  * @param {Language} language
  */
 export function wording(problem, language) {
   const key = problem.filter ? `verdict.${problem.filter.verdict}` : `problem.${problem.code}`;
   if (!language.has(`${key}.title`)) return { title: language.text("problem.unknown"), advice: problem.detail };
-  const values = { seconds: problem.retryAfter ?? 1, bytes: language.megabytes(problem.limit ?? 0) };
-  return { title: language.text(`${key}.title`), advice: language.text(`${key}.advice`, values) };
+  const values = { seconds: problem.retryAfter ?? 1, bytes: language.megabytes(problem.limit ?? 0), found: problem.found ?? "" };
+  const advised = language.has(`${key}.${problem.found}.advice`) ? `${key}.${problem.found}` : key;
+  return { title: language.text(`${key}.title`), advice: language.text(`${advised}.advice`, values) };
 }
 
 /** @param {Entry} entry @param {string} verdict @param {Language} language @param {import("./analyses.js").Analyses} analyses */

@@ -144,7 +144,8 @@ class Pipeline:
     def _decode_now(self, job: Job, picture: bool) -> None:
         job.begun = True
         raw = read(job.upload.data, limits=self._limits, media_type=job.upload.media_type)
-        job.input, image = raw.input, develop(raw)
+        film = develop(raw)
+        job.input, image = film.input, film.image
         job.pixels = prepare(image)
         if picture:
             image.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))

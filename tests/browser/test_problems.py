@@ -86,10 +86,10 @@ REFUSED = {
         415,
         "unsupported-format",
     ),
-    "wrong name": (
-        file_of("chest.png", "image/png", CLEAR.read_bytes()),
+    "photo of a phone": (
+        file_of("IMG_1.HEIC", "image/heic", b"\0\0\0\x18ftypheic" + bytes(99)),
         415,
-        "mislabelled-image",
+        "unsupported-format",
     ),
     "truncated": (
         file_of("chest.jpg", "image/jpeg", CLEAR.read_bytes()[:9000]),

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 from PIL import Image
 
+from tests import tiffs
 from tests.crafted import PROFILE, STRIP, chunk, tiff
 from tests.phantoms import encode, phantom
 
@@ -123,11 +124,34 @@ def _tiffs() -> dict[str, bytes]:
         "tiff turned": encode(CHEST, "TIFF", tiffinfo={274: 5}),
         "tiff of strips": encode(COLOUR, "TIFF", compression="tiff_lzw", strip_size=240),
         "tiff big-endian": _big_endian_tiff(),
-        "tiff small": tiff(*STRIP),
+        "tiff small": tiff((273, 4, 1, 400), *STRIP[1:], data=bytes(range(64))),
         "tiff of tiles": tiff(
-            (322, 4, 1, 16), (323, 4, 1, 16), (324, 4, 1, 400), (325, 4, 1, 256), data=bytes(256)
+            *((322, 4, 1, 16), (323, 4, 1, 16), (324, 4, 1, 400), (325, 4, 1, 256)),
+            data=bytes(range(256)),
         ),
+        **_tiffs_of_samples(),
         "tiff of two": _frames("TIFF"),
+    }
+
+
+def _tiffs_of_samples() -> dict[str, bytes]:
+    """What Pillow does not read: every depth, type, predictor and layout of samples."""
+    colours, deep = np.dstack([DEEP] * 3), DEEP[..., None]
+    floats = (CHEST[..., None] / 255).astype(np.float64)
+    return {
+        "tiff of 12 bits": tiffs.tiff(deep >> 4, bits=12),
+        "tiff of 5 bits, LZW": tiffs.tiff(deep >> 11, bits=5, compression=tiffs.LZW),
+        "tiff of 24 bits": tiffs.tiff(deep.astype(np.uint32) << 8, bits=24, order=">"),
+        "tiff of 16-bit colours": tiffs.tiff(colours, bits=16, photometric=2),
+        "tiff of 16-bit colours, LZW, predictor": tiffs.tiff(
+            colours, bits=16, photometric=2, compression=tiffs.LZW, predictor=2
+        ),
+        "tiff of doubles": tiffs.tiff(floats, bits=64, sample_format=3),
+        "tiff of doubles, deflate, predictor": tiffs.tiff(
+            floats, bits=64, sample_format=3, compression=tiffs.DEFLATE, predictor=3
+        ),
+        "tiff filled from the other end": tiffs.tiff(deep, bits=16, reverse=True, photometric=0),
+        "tiff of signed numbers": tiffs.tiff(deep, bits=16, sample_format=2, photometric=0),
     }
 
 
@@ -156,9 +180,13 @@ def _bmps() -> dict[str, bytes]:
     }
     masks = struct.pack("<IiiHHIIiiII", 40, 8, -8, 1, 16, 3, 128, 0, 0, 0, 0)
     masks += struct.pack("<III", 0xF800, 0x7E0, 0x1F) + bytes(range(128))
-    old = struct.pack("<IHHHH", 12, 8, 8, 1, 24) + bytes(192)
+    old = struct.pack("<IHHHH", 12, 8, 8, 1, 24) + bytes(range(192))
+    runs = struct.pack("<IiiHHIIiiII", 40, 8, 8, 1, 8, 1, 0, 0, 0, 0, 0)
+    runs += bytes(value for grey in range(256) for value in (grey, grey, grey, 0))
+    runs += b"\x05\x09\x03\x70\0\0" * 4 + b"\0\x05hello\0\x03\x01\0\0" * 3 + b"\x08\x30\0\1"
     return {
         **written,
+        "bmp run lengths": b"BM" + struct.pack("<IHHI", 14 + len(runs), 0, 0, 1078) + runs,
         "bmp bit fields": b"BM" + struct.pack("<IHHI", 14 + len(masks), 0, 0, 66) + masks,
         "bmp of OS/2": b"BM" + struct.pack("<IHHI", 14 + len(old), 0, 0, 26) + old,
     }
@@ -197,7 +225,7 @@ def _costly() -> dict[str, bytes]:
         "png texts": png[:33] + chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(999))) * 9 + png[33:],
         "jpeg of many scans": jpeg[:end] + jpeg[scan:end] * 25 + jpeg[end:],
         "tiff of fractions": tiff(
-            *STRIP,
+            *((273, 4, 1, 500), *STRIP[1:]),
             (34665, 4, 1, 400),
             data=struct.pack("<HHHIII", 1, 33434, 5, 9, 500, 0).ljust(100, b"\0") + b"\1\0" * 99,
         ),

@@ -25,7 +25,7 @@ from tests.fuzz.mutations import mutate
 
 LIMIT_SECONDS = 2.0
 """Of CPU time for one image; the clock on the wall would measure the machine's other work."""
-LIMIT_BYTES = 256 * 2**20
+LIMIT_BYTES = 400 * 2**20
 """Address space that one process may add to what it had before its first image."""
 LIMIT_LOG_BYTES = 1000
 """Of one image, on standard error."""

@@ -23,8 +23,10 @@ from chestxray.labels import VERDICTS, Verdict
 from chestxray.results import DISCLAIMER, Problem
 from tests.phantoms import encode
 
-DARK = encode(np.full((300, 300), 60, np.uint8), "PNG")
-BRIGHT = encode(np.full((300, 300), 250, np.uint8), "PNG")
+DARK = encode(np.tile(np.arange(300) * 2 // 5, (300, 1)).astype(np.uint8), "PNG")
+BRIGHT = encode(
+    np.where(np.arange(300 * 300) < 9000, 60, 250).astype(np.uint8).reshape(300, 300), "PNG"
+)
 
 
 class FakeRunners:

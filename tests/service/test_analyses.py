@@ -46,6 +46,26 @@ def test_raw_bytes_are_an_image_too(run: Callable[..., None], media_type: str | 
     run(test)
 
 
+@pytest.mark.parametrize("declared", ["image/png", "image/jpeg"])
+def test_answer_says_what_the_file_was(run: Callable[..., None], declared: str) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        files = {"image": ("film.jpg", DARK, declared)}
+        answer = await client.post("/v1/analyses", files=files)
+
+        assert answer.json()["input"] == {
+            "format": "PNG",
+            "media_type": "image/png",
+            "width": 300,
+            "height": 300,
+            "bits": 8,
+            "colour": False,
+            "mislabelled": declared == "image/jpeg",
+            "film": None,
+        }
+
+    run(test)
+
+
 def test_heatmap_can_be_left_out(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.post("/v1/analyses?heatmap=none", **form(DARK))
@@ -109,7 +129,7 @@ def test_image_that_a_model_fails_on_does_not_harm_its_batch(
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         runners.poisoned = lambda image: bool(image.mean() < 30)
-        black = encode(np.zeros((10, 10), np.uint8), "PNG")
+        black = encode(np.pad([[255]], (0, 199)).astype(np.uint8), "PNG")
         answer = await client.post("/v1/analyses/batch", **form(DARK, black, DARK))
 
         results = answer.json()["results"]

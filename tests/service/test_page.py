@@ -83,7 +83,7 @@ def test_limits_are_those_of_the_settings(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         limits = Limits.model_validate_json((await client.get("/v1/limits")).text)
 
-        assert (limits.max_image_pixels, limits.max_webp_pixels) == (1000, 250)
+        assert (limits.max_image_pixels, limits.max_webp_pixels) == (1000, 750)
         assert limits.max_image_bytes == 2000
         assert "image/jpeg" in limits.media_types
 
@@ -108,7 +108,7 @@ def test_shipped_examples_are_synthetic_and_served(run: Callable[..., None]) -> 
 def test_operator_offers_images_of_a_folder_of_their_own(
     run: Callable[..., None], tmp_path: Path
 ) -> None:
-    (tmp_path / "ours.png").write_bytes(encode(np.zeros((9, 9), np.uint8), "PNG"))
+    (tmp_path / "ours.png").write_bytes(encode(np.eye(9, dtype=np.uint8), "PNG"))
     (tmp_path / "notes.txt").write_text("not for the page")
 
     async def test(client: httpx.AsyncClient) -> None:

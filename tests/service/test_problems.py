@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from chestxray.errors import ModelUnavailable
+from tests.phantoms import encode
 from tests.service.fakes import DARK, FakeRunners, check_problem, form
 
 BAD_REQUESTS: dict[str, tuple[int, str, dict[str, Any]]] = {
@@ -16,10 +18,12 @@ BAD_REQUESTS: dict[str, tuple[int, str, dict[str, Any]]] = {
     "empty file": (400, "empty-image", form(b"")),
     "text": (415, "unsupported-format", form(b"hello")),
     "truncated": (422, "truncated-image", form(DARK[:-20])),
-    "other type declared": (
+    "blank": (422, "blank-image", form(encode(np.zeros((64, 64), np.uint8), "PNG"))),
+    "DICOM": (415, "unsupported-format", form(bytes(128) + b"DICM" + bytes(99))),
+    "kind of TIFF that is not read": (
         415,
-        "mislabelled-image",
-        {"files": {"image": ("x", DARK, "image/jpeg")}},
+        "unsupported-variant",
+        form(encode(np.eye(64, dtype=np.uint8), "TIFF", compression="lzma")),
     ),
     "wrong field": (400, "unexpected-field", form(DARK, name="file")),
     "extra field": (400, "unexpected-field", form(DARK) | {"data": {"keep": "1"}}),

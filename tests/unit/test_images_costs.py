@@ -19,7 +19,8 @@ from tests.phantoms import encode
 
 
 def test_small_tiff_of_the_bombs_is_a_picture_without_them() -> None:
-    assert decode(tiff(*STRIP)).size == (8, 8)
+    with pytest.raises(errors.BlankImage):
+        decode(tiff(*STRIP))
 
 
 @pytest.mark.parametrize("name", BOMBS)
@@ -44,7 +45,7 @@ def test_narrow_deep_picture_costs_little_more_than_its_own_size(
     kind: type, size: tuple[int, int]
 ) -> None:
     """Found by fuzzing: every pixel of it was a sample, in 64 bits."""
-    data = encode(np.ones(size, kind), "TIFF")
+    data = encode(np.arange(2**22, dtype=kind).reshape(size), "TIFF")
     tracemalloc.start()
 
     decode(data)
@@ -65,12 +66,12 @@ def test_png_with_two_headers_is_refused() -> None:
 
 
 @pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt", "lzma"])
-def test_tiff_compressed_unusually_is_refused(compression: str) -> None:
+def test_tiff_compressed_unusually_is_refused_by_name(compression: str) -> None:
     data = encode(
         CHEST, "TIFF", mode=None if compression == "lzma" else "1", compression=compression
     )
 
-    with pytest.raises(errors.UnreadableImage, match="compressed unusually"):
+    with pytest.raises(errors.UnsupportedVariant, match=r"compressed with (fax|LZMA) is not read"):
         decode(data)
 
 
@@ -106,7 +107,7 @@ def test_crafted_floats_are_read_without_a_word_in_the_log(value: int) -> None:
 
 
 def test_decoder_library_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO), pytest.raises(errors.UnreadableImage):
+    with caplog.at_level(logging.INFO), pytest.raises(errors.RejectedImage):
         decode(tiff(*STRIP, (277, 3, 1, 4000)))
     assert caplog.records == []
 

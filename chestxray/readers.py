@@ -1,0 +1,163 @@
+"""Each format's way from its bytes to grey values: what kind it is, its container, its pixels.
+
+Pillow reads what it reads right and whole; the rest is read here, or refused by its name.
+"""
+
+import io
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PIL import ExifTags, Image
+
+from chestxray import bmp, containers, jpeg, pages, png, samples
+from chestxray.errors import ImageTooLarge, MultiFrameImage
+from chestxray.greys import Values, pixels
+from chestxray.preprocessing import SIZE
+from chestxray.windowing import steps
+
+# Pillow warns of damaged metadata, which is not used here, and would name it in the log.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+
+# Our own limit is checked between header and pixels, with a message that names it.
+Image.MAX_IMAGE_PIXELS = None
+
+UPRIGHT = 1
+"""Of EXIF 2.32, tag 0x0112."""
+
+_LEAST_SIDE = 2 * SIZE
+"""Half of the reduction stays with the antialiased resize: decoding to exactly SIZE would alias."""
+
+_EXIF_KEYS = ("exif", "Raw profile type exif")
+_XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
+_MAX_EXIF_BYTES = 2**16  # what fits into a JPEG
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a reader made of a file."""
+
+    values: Values
+    size: tuple[int, int]
+    bits: int
+    colour: bool
+    orientation: int = UPRIGHT
+
+
+def _check_size(size: tuple[int, int], limit: int) -> None:
+    width, height = size
+    if width * height > limit:
+        raise ImageTooLarge(
+            f"image is {width}x{height} = {width * height} pixels; the limit is {limit}",
+            limit=limit,
+        )
+
+
+def _check(data: bytes, format_: str, max_pixels: int) -> None:
+    """Raises RejectedImage by the structure of the container, before a pixel is decoded."""
+    containers.check(data, format_)
+    if format_ == "WEBP":
+        _check_size(containers.webp_size(data), max_pixels)
+
+
+def _jpeg(data: bytes, max_pixels: int) -> Found:
+    frame = jpeg.frame(data)
+    _check(data, "JPEG", max_pixels)
+    colour = frame is not None and frame.components > 1
+    return _by_pillow(data, "JPEG", max_pixels, bits=8, colour=colour)
+
+
+def _png(data: bytes, max_pixels: int) -> Found:
+    header = png.header(data)
+    _check(data, "PNG", max_pixels)
+    plain, deep = png.plain(data), header.deep_colour
+    bits, colour = header.bits, header.colour
+    return _by_pillow(plain, "PNG", max_pixels, bits=bits, colour=colour, deep=deep)
+
+
+def _webp(data: bytes, max_pixels: int) -> Found:
+    _check(data, "WEBP", max_pixels)
+    return _by_pillow(data, "WEBP", max_pixels, bits=8, colour=True)
+
+
+def _bmp(data: bytes, max_pixels: int) -> Found:
+    header = bmp.header(data)
+    _check(data, "BMP", max_pixels)
+    size = header.width, header.height
+    _check_size(size, max_pixels)
+    bits, colour = header.bits_of_sample, header.bits > 8
+    if header.for_pillow:
+        return _by_pillow(data, "BMP", max_pixels, bits=bits, colour=colour)
+    return Found(values=bmp.grey(data, header), size=size, bits=bits, colour=colour)
+
+
+def _tiff(data: bytes, max_pixels: int) -> Found:
+    page = pages.film(data)
+    alone = pages.alone(data, page)
+    _check(alone, "TIFF", max_pixels)
+    size = page.width, page.height
+    _check_size(size, max_pixels)
+    if page.for_pillow:
+        return _by_pillow(alone, "TIFF", max_pixels, bits=page.bits, colour=page.colour)
+    values = samples.grey(alone, page, steps((page.height, page.width), _LEAST_SIDE))
+    return Found(
+        values=values,
+        size=size,
+        bits=page.bits,
+        colour=page.colour,
+        orientation=page.orientation,
+    )
+
+
+READERS: dict[str, Callable[[bytes, int], Found]] = {
+    "JPEG": _jpeg,
+    "PNG": _png,
+    "WEBP": _webp,
+    "BMP": _bmp,
+    "TIFF": _tiff,
+}
+
+
+def _by_pillow(
+    data: bytes, format_: str, max_pixels: int, *, bits: int, colour: bool, deep: bool = False
+) -> Found:
+    with Image.open(io.BytesIO(data), formats=[format_]) as image:
+        size = image.size
+        _check_size(size, max_pixels)
+        if image.format == "WEBP" and getattr(image, "is_animated", False):
+            raise MultiFrameImage("the file holds several pictures; send one")
+        if deep:
+            values = png.deep_luma(data)
+        else:
+            image.draft("L", (_LEAST_SIDE, _LEAST_SIDE))
+            image.load()
+            values = pixels(_one_band(image))
+        return Found(
+            values=values,
+            size=size,
+            bits=bits,
+            colour=colour,
+            orientation=_orientation(image),
+        )
+
+
+def _one_band(image: Image.Image) -> Image.Image:
+    match image.mode:
+        case "L" | "I;16" | "I;16B" | "I;16L" | "I;16N":
+            return image
+        case "LAB":
+            return image.convert("RGB").convert("L")
+        case "PA" | "La":
+            return image.convert("RGBA" if image.mode == "PA" else "LA").convert("L")
+        case _:
+            return image.convert("L")
+
+
+def _orientation(image: Image.Image) -> int:
+    for key in _XMP_KEYS:  # Pillow would turn by XMP as well, which browsers do not
+        image.info.pop(key, None)
+    if any(len(image.info.get(key, "")) > _MAX_EXIF_BYTES for key in _EXIF_KEYS):
+        return UPRIGHT  # no camera writes so much, and reading it costs a hundred times its size
+    return int(image.getexif().get(ExifTags.Base.Orientation, UPRIGHT))

@@ -1,0 +1,161 @@
+"""PNG: colours of 16 bits in full depth, and chunks that the pixels do not need."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from chestxray import errors
+from chestxray.images import decode, read
+from tests.crafted import chunk
+from tests.phantoms import encode, phantom
+
+CHEST = phantom(121, 90)
+PNG = encode(CHEST, "PNG")
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+DEEP = CHEST.astype(np.uint16) * 16 + np.random.default_rng(0).integers(
+    0, 16, CHEST.shape, np.uint16
+)
+GREY, RGB, GREY_ALPHA, RGB_ALPHA = 0, 2, 4, 6
+
+
+def png16(channels: np.ndarray, colour_type: int) -> bytes:
+    """16-bit samples (H, W, channels), rows filtered by every one of the first three filters."""
+    height, width, each = channels.shape
+    raw = channels.astype(">u2").reshape(height, -1).view(np.uint8)
+    left = np.pad(raw, ((0, 0), (2 * each, 0)))[:, : raw.shape[1]]
+    above = np.pad(raw, ((1, 0), (0, 0)))[:-1]
+    filtered = (raw, raw - left, raw - above)
+    rows = b"".join(bytes([y % 3]) + filtered[y % 3][y].tobytes() for y in range(height))
+    head = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")]
+    return SIGNATURE + b"".join(chunk(*part) for part in parts)
+
+
+OPAQUE = np.full_like(DEEP, 65535)
+KINDS = {
+    GREY: [DEEP],
+    RGB: [DEEP] * 3,
+    GREY_ALPHA: [DEEP, OPAQUE],
+    RGB_ALPHA: [DEEP] * 3 + [OPAQUE],
+}
+
+
+@pytest.mark.parametrize("colour_type", KINDS)
+def test_sixteen_bits_are_kept_with_colours_and_alpha(colour_type: int) -> None:
+    """Found by review: Pillow drops the lower 8 bits, which are all that 12 in 16 have."""
+    found = read(png16(np.dstack(KINDS[colour_type]), colour_type))
+
+    assert np.array_equal(found.values, DEEP)
+    assert found.input.bits == 16
+
+
+def test_sixteen_bit_colours_are_weighted_as_those_of_8() -> None:
+    red, green, blue = DEEP, DEEP[::-1], DEEP[:, ::-1]
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+
+    found = read(png16(np.dstack([red, green, blue]), RGB)).values
+
+    assert np.abs(found - luma).max() <= 1
+
+
+def test_damaged_pixels_of_16_bit_colours_are_unreadable() -> None:
+    data = bytearray(png16(np.dstack([DEEP] * 3), RGB))
+    data[60:90] = b"\xff" * 30
+
+    with pytest.raises(errors.UnreadableImage):
+        read(bytes(data))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("mode", ["L", "P"])
+def test_few_bits_are_stretched_to_8(bits: int, mode: str) -> None:
+    levels = 2**bits
+    indices = (CHEST.astype(int) * levels // 256).astype(np.uint8)
+    rows = b"".join(b"\0" + packed(row, bits) for row in indices)
+    head = struct.pack(">IIBBBBB", 121, 90, bits, 3 if mode == "P" else 0, 0, 0, 0)
+    greys = [round(255 * level / (levels - 1)) for level in range(levels)]
+    palette = chunk(b"PLTE", bytes(np.repeat(greys, 3).astype(np.uint8))) if mode == "P" else b""
+    body = chunk(b"IHDR", head) + palette + chunk(b"IDAT", zlib.compress(rows))
+
+    found = read(SIGNATURE + body + chunk(b"IEND"))
+
+    assert np.array_equal(found.values, np.array(greys, np.uint8)[indices])
+    assert (found.input.bits, found.input.colour) == (bits, mode == "P")
+
+
+def packed(row: np.ndarray, bits: int) -> bytes:
+    digits = "".join(f"{value:0{bits}b}" for value in row.tolist())
+    return bytes(int(digits[at : at + 8].ljust(8, "0"), 2) for at in range(0, len(digits), 8))
+
+
+def with_chunks(*chunks: bytes) -> bytes:
+    return PNG[:33] + b"".join(chunks) + PNG[33:]
+
+
+XMP = b"XML:com.adobe.xmp\0"
+TURNED = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" tiff:Orientation="6"/>'
+CHUNKS = {
+    "texts of Photoshop": with_chunks(
+        chunk(b"zTXt", XMP + b"\0" + zlib.compress(b"x" * 3_000_000)),
+        chunk(b"iTXt", XMP + bytes(4) + b"x" * 3_000_000),
+    ),
+    "orientation in XMP": with_chunks(chunk(b"iTXt", XMP + bytes(4) + TURNED)),
+    "gamma and sRGB": with_chunks(
+        chunk(b"gAMA", struct.pack(">I", 100_000)), chunk(b"sRGB", b"\0"), chunk(b"sBIT", b"\5")
+    ),
+    "transparency": with_chunks(chunk(b"tRNS", struct.pack(">H", int(CHEST[0, 0])))),
+    "wrong checksum of a text": with_chunks(struct.pack(">I", 3) + b"tEXta\0b" + bytes(4)),
+    "profile that is none": with_chunks(chunk(b"iCCP", b"x\0\0no profile")),
+}
+
+
+@pytest.mark.parametrize("name", CHUNKS)
+def test_chunks_that_are_no_pixels_change_nothing(name: str) -> None:
+    found = read(CHUNKS[name])
+
+    assert np.array_equal(found.values, CHEST)
+    assert found.orientation == 1
+
+
+@pytest.mark.parametrize("kind", [b"eXIf", b"zTXt"])
+def test_orientation_is_kept(kind: bytes) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    if kind == b"eXIf":
+        data = encode(CHEST, "PNG", exif=exif)
+    else:  # as ImageMagick writes it
+        profile = exif.tobytes()
+        text = f"\nexif\n{len(profile):8}\n{profile.hex()}\n".encode()
+        raw = b"Raw profile type exif\0\0" + zlib.compress(text)
+        data = with_chunks(chunk(b"zTXt", raw))
+
+    assert decode(data).size == CHEST.shape
+
+
+def test_animation_is_refused() -> None:
+    file = io.BytesIO()
+    frames = [Image.fromarray(CHEST), Image.fromarray(255 - CHEST)]
+    frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
+
+    with pytest.raises(errors.MultiFrameImage):
+        read(file.getvalue())
+
+
+def test_png_of_an_ios_app_is_refused_by_its_name() -> None:
+    data = PNG[:8] + chunk(b"CgBI", b"P\0 \2") + PNG[8:]
+
+    with pytest.raises(errors.UnsupportedVariant, match="iOS"):
+        read(data)
+
+
+def test_no_text_reaches_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(*_: object) -> None:
+        raise AssertionError("a text was read")
+
+    monkeypatch.setattr(PngImagePlugin.PngStream, "chunk_zTXt", explode)
+
+    assert decode(CHUNKS["texts of Photoshop"]).size == (121, 90)
