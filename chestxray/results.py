@@ -80,7 +80,10 @@ class Problem(_Wire):
     code: str
     request_id: str
     disclaimer: str = DISCLAIMER
-    filter: FilterResult | None = None
+    filter: FilterResult | None = Field(None, description="Where the filter refused the image")
+    limit: int | None = Field(
+        None, description="Where the code is about one: bytes, pixels, images"
+    )
 
 
 class BatchAnalysis(_Wire):
