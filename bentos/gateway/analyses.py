@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from bentos.gateway import document, examples, problems
+from bentos.gateway import document, problems
 from bentos.gateway.admission import Admission, Ticket
 from bentos.gateway.negotiation import JSON, PNG, VARY, negotiate
 from bentos.gateway.patience import Deadline, while_connected
@@ -124,17 +124,19 @@ def _result(request: Request, job: Job) -> Analysis | Problem:
 
 _ONE: dict[str, Any] = {
     "summary": "Analyse an image",
-    "openapi_extra": document.body(document.BINARY, route=PATHS[0]),
-    "responses": {
-        200: document.answer("The analysis", examples.ANALYSIS, "Server-Timing", "Vary")
-        | {"content": {JSON: {"example": examples.ANALYSIS}, PNG: {"schema": document.BINARY}}}
-    }
+    "openapi_extra": document.body("ImageForm", route=PATHS[0]),
+    "responses": document.answer(
+        "The analysis, or the heatmap over the image",
+        "Server-Timing",
+        "Vary",
+        content={PNG: {"schema": document.BINARY}},
+    )
     | document.problems(400, 406, 408, 413, 415, 422, 500, 503, 504),
 }
 _BATCH: dict[str, Any] = {
     "summary": "Analyse several images",
-    "openapi_extra": document.body({"type": "array", "items": document.BINARY}, route=PATHS[1]),
+    "openapi_extra": document.body("ImagesForm", route=PATHS[1]),
     # A problem of one image is a result here; only one of the whole request is a status.
-    "responses": {200: document.answer("An answer for each image", examples.BATCH, "Vary")}
+    "responses": document.answer("An analysis or a problem of each image", "Vary")
     | document.problems(400, 406, 408, 413, 415, 500, 503, 504),
 }

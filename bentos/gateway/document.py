@@ -53,15 +53,21 @@ def complete(app: FastAPI, settings: Settings) -> dict[str, Any]:
         schemas.pop(name, None)
     for schema in schemas.values():
         _leave_out_titles(schema)
-    schemas["Problem"]["properties"]["code"] |= {"enum": _public_codes()}
+    schemas["Problem"]["properties"]["code"] = {"$ref": "#/components/schemas/ProblemCode"}
+    many = {"minItems": 1, "maxItems": settings.max_images_per_batch}
+    schemas |= {
+        "ProblemCode": {"type": "string", "enum": _public_codes()},
+        "ImageForm": _form(BINARY),
+        "ImagesForm": _form({"type": "array", "items": BINARY} | many),
+    }
     document["components"]["headers"] = _HEADERS
     for operations in document["paths"].values():
         for operation in operations.values():
-            _complete(operation, settings)
+            _complete(operation)
     return document
 
 
-def _complete(operation: dict[str, Any], settings: Settings) -> None:
+def _complete(operation: dict[str, Any]) -> None:
     # FastAPI's own 422; here a bad parameter is a 400.
     if JSON in operation["responses"].get("422", {}).get("content", {}):
         del operation["responses"]["422"]
@@ -69,10 +75,10 @@ def _complete(operation: dict[str, Any], settings: Settings) -> None:
         names = ("X-Request-ID", *_HEADERS_OF.get(int(status), ()))
         found = response.setdefault("headers", {})
         found |= {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-    form = operation.get("requestBody", {}).get("content", {}).get(_FORM, {}).get("schema", {})
-    for field in form.get("properties", {}).values():
-        if field["type"] == "array":
-            field |= {"minItems": 1, "maxItems": settings.max_images_per_batch}
+    # FastAPI would leave out the nulls of an example.
+    example = examples.ANSWERS.get(operation["operationId"])
+    if example:
+        operation["responses"]["200"]["content"][JSON]["example"] = example
 
 
 def _leave_out_titles(schema: dict[str, Any]) -> None:
@@ -82,33 +88,36 @@ def _leave_out_titles(schema: dict[str, Any]) -> None:
         each.pop("title", None)
 
 
-def _public_codes() -> list[str]:
-    return sorted(name for name, code in CODES.items() if code.public)
-
-
-def body(file: dict[str, Any], *, route: str) -> dict[str, Any]:
-    """Describes the body of a route that takes images, with the field of its form."""
-    form = {
+def _form(file: dict[str, Any]) -> dict[str, Any]:
+    return {
         "type": "object",
         "required": [FIELD],
         "properties": {FIELD: file},
         "additionalProperties": False,
     }
-    content = {_FORM: {"schema": form}, _BYTES: {"schema": BINARY}}
-    described = "The file in a form, or its bytes alone; image/* is taken as well"
+
+
+def _public_codes() -> list[str]:
+    return sorted(name for name, code in CODES.items() if code.public)
+
+
+def body(form: str, *, route: str) -> dict[str, Any]:
+    """Describes the body of a route that takes images, by the name of its form's schema."""
+    content = {
+        _FORM: {"schema": {"$ref": f"#/components/schemas/{form}"}},
+        _BYTES: {"schema": BINARY},
+    }
+    described = "The file in a form, or its bytes alone, also with the media type of the image"
     return {
         "requestBody": {"required": True, "description": described, "content": content},
         "x-codeSamples": [{"lang": "Shell", "source": f"curl -F image=@chest.png .{route}"}],
     }
 
 
-def answer(description: str, example: dict[str, Any], *headers: str) -> dict[str, Any]:
-    """Describes the JSON that a route answers with."""
-    return {
-        "description": description,
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
-        "content": {JSON: {"example": example}},
-    }
+def answer(description: str, *headers: str, **more: Any) -> dict[int | str, dict[str, Any]]:
+    """Describes the 200 of a route."""
+    named = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+    return {HTTPStatus.OK.value: {"description": description, "headers": named} | more}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -118,14 +127,12 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def _problem(status: int) -> dict[str, Any]:
     codes = [name for name in _public_codes() if CODES[name].status == status]
-    content: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    content["examples"] = {
-        code: {"summary": CODES[code].meaning, "value": examples.problem(code, CODES[code].meaning)}
-        for code in codes
-    } | (
-        {examples.REJECTED["code"]: {"value": examples.REJECTED}}
-        if examples.REJECTED["code"] in codes
-        else {}
-    )
+    content = {
+        "schema": {"$ref": "#/components/schemas/Problem"},
+        "examples": {
+            code: {"summary": CODES[code].meaning, "value": examples.problem(code)}
+            for code in codes
+        },
+    }
     described = f"{HTTPStatus(status).phrase}; `code` is one of: {', '.join(codes)}"
     return {"description": described, "content": {MEDIA_TYPE: content}}

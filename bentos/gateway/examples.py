@@ -25,7 +25,7 @@ def _filter(verdict: Verdict, score: float) -> dict[str, Any]:
     }
 
 
-ANALYSIS: dict[str, Any] = {
+_ANALYSIS: dict[str, Any] = {
     "id": _ID,
     "created_at": "2026-01-31T12:00:00Z",
     "kept": False,
@@ -43,25 +43,25 @@ ANALYSIS: dict[str, Any] = {
 }
 
 
-def problem(code: str, detail: str, **more: Any) -> dict[str, Any]:
+_TURNED = _filter(Verdict.ROTATED_90, 0.9958)
+_DETAILS = {NotAnXRay.code: str(NotAnXRay(FilterResult.model_validate(_TURNED)))}
+_MORE: dict[str, dict[str, Any]] = {NotAnXRay.code: {"filter": _TURNED}}
+
+
+def problem(code: str) -> dict[str, Any]:
     """A problem of this code."""
     return {
         "type": f"{PAGE}#{code}",
         "title": code.replace("-", " ").capitalize(),
         "status": CODES[code].status.value,
-        "detail": detail,
+        "detail": _DETAILS.get(code, CODES[code].meaning),
         "code": code,
         "request_id": _ID,
         "disclaimer": DISCLAIMER,
-    } | more
+    } | _MORE.get(code, {})
 
 
-_TURNED = _filter(Verdict.ROTATED_90, 0.9958)
-REJECTED = problem(
-    NotAnXRay.code, str(NotAnXRay(FilterResult.model_validate(_TURNED))), filter=_TURNED
-)
-BATCH: dict[str, Any] = {"results": [ANALYSIS, REJECTED], "disclaimer": DISCLAIMER}
-LIMITS: dict[str, Any] = {
+_LIMITS: dict[str, Any] = {
     "max_image_bytes": 33_554_432,
     "max_image_pixels": 26_214_400,
     "max_webp_pixels": 6_553_600,
@@ -69,7 +69,7 @@ LIMITS: dict[str, Any] = {
     "media_types": ["image/jpeg", "image/png", "image/tiff", "image/webp", "image/bmp"],
     "disclaimer": DISCLAIMER,
 }
-EXAMPLES: dict[str, Any] = {
+_EXAMPLES: dict[str, Any] = {
     "examples": [
         {
             "name": "clear",
@@ -80,3 +80,10 @@ EXAMPLES: dict[str, Any] = {
     ],
     "disclaimer": DISCLAIMER,
 }
+ANSWERS: dict[str, dict[str, Any]] = {
+    "analyse_image": _ANALYSIS,
+    "analyse_batch": {"results": [_ANALYSIS, problem(NotAnXRay.code)], "disclaimer": DISCLAIMER},
+    "list_examples": _EXAMPLES,
+    "get_limits": _LIMITS,
+}
+"""By operation, with `heatmap=none`."""

@@ -120,7 +120,7 @@ def _invalid(error: dict[str, Any]) -> str:
     place, *name = error["loc"]
     if error["type"] == "extra_forbidden":
         return f"the {place} has a parameter that is not known; /docs lists those that are"
-    return f"{place} parameter {'.'.join(map(str, name))}: {error['msg'].lower()}"
+    return f"{place} parameter {name[0]}: {error['msg'].lower()}"
 
 
 def install(app: FastAPI) -> None:

@@ -26,7 +26,7 @@ _SEND = (
 _NOT_IMAGES = re.compile(r"multipart/.*|.*[/+](json|xml)|application/x-www-form-urlencoded")
 """Media types that hold an image at most as a text; of any other the bytes decide."""
 _TEXT = re.compile(
-    rb"\s*(https?://|ftps?://|file:|s3://|gs://|data:|blob:|/9j/|iVBORw0KGgo|SUkqA|TU0AK|UklGR)"
+    rb"\s{0,99}(https?://|ftps?://|file:|s3://|gs://|data:|blob:|/9j/|iVBORw0KGgo|SUkqA|TU0AK|UklGR)"
 )
 """Addresses, and how the base64 of JPEG, PNG, TIFF and WebP begins."""
 _ENCODINGS = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress", "aws-chunked")
