@@ -15,6 +15,8 @@ class Part:
     """One part of a form; its name is the sender's text."""
 
     name: str
+    named_file: bool
+    """Whether it has a file's name, which is not kept; many clients send none."""
     media_type: str | None
     encoded: bool
     """Whether its bytes are in base64 or the like, which RFC 7578 gave up."""
@@ -66,7 +68,8 @@ async def read_form(
 def _part(segment: MultipartSegment) -> Part:
     encoding = segment.header("Content-Transfer-Encoding", "").strip().lower()
     encoded = encoding not in _PLAIN_ENCODINGS
-    return Part(segment.name, segment.content_type, encoded)
+    named_file = segment.filename is not None
+    return Part(segment.name, named_file, segment.content_type, encoded)
 
 
 def _check_end(parser: PushMultipartParser, *, begun: bool) -> None:

@@ -25,10 +25,13 @@ _SEND = (
 )
 _NOT_IMAGES = re.compile(r"multipart/.*|.*[/+](json|xml)|application/x-www-form-urlencoded")
 """Media types that hold an image at most as a text; of any other the bytes decide."""
-_TEXT = re.compile(
+_REFERENCE = re.compile(
     rb"\s{0,99}(https?://|ftps?://|file:|s3://|gs://|data:|blob:|/9j/|iVBORw0KGgo|SUkqA|TU0AK|UklGR)"
 )
-"""Addresses, and how the base64 of JPEG, PNG, TIFF and WebP begins."""
+"""How addresses begin, and the base64 of JPEG, PNG, TIFF and WebP."""
+_MAX_TEXT_BYTES = 4096
+"""A longer field without a file's name is no text that someone wrote."""
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _ENCODINGS = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress", "aws-chunked")
 
 
@@ -50,13 +53,8 @@ async def read_uploads(
     _check_encoding(request)
     body = bounded(request, max_bytes=max_bytes, pause=pause, count=ticket.add_bytes)
     uploads = await _read(request, body, max_images)
-    for upload in uploads:
-        if _TEXT.match(upload.data):
-            raise _bad(
-                "not-a-file",
-                "the image is an address or base64 text; send the bytes of the file, URLs are not "
-                "fetched",
-            )
+    if any(_REFERENCE.match(upload.data) for upload in uploads):
+        raise _not_a_file()
     ticket.add_images(len(uploads))
     return uploads
 
@@ -102,7 +100,14 @@ async def _read_form(
         raise _malformed(str(error)) from error
     if not parts:
         raise _bad("missing-image", f"the form has no part; send the file in field {FIELD}")
+    if any(not part.named_file and _is_text(part.data) for part in parts):
+        raise _not_a_file()
     return [Upload(part.data, part.media_type) for part in parts]
+
+
+def _is_text(data: bytes) -> bool:
+    short = 0 < len(data) <= _MAX_TEXT_BYTES
+    return short and not _CONTROL.search(data) and "\ufffd" not in data.decode(errors="replace")
 
 
 def _check(parts: list[Part], *, max_images: int) -> None:
@@ -123,6 +128,11 @@ def _check(parts: list[Part], *, max_images: int) -> None:
         advice = "send several to /v1/analyses/batch" if max_images == 1 else "send fewer at once"
         detail = f"the form has more images than the limit of {max_images}; {advice}"
         raise _bad("too-many-images", detail, limit=max_images)
+
+
+def _not_a_file() -> RequestProblem:
+    detail = "the image is text: an address, base64 or the like; send a file, URLs are not fetched"
+    return _bad("not-a-file", detail)
 
 
 def _unsupported(media_type: str) -> RequestProblem:

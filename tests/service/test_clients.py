@@ -26,11 +26,11 @@ REFUSED = "not-a-frontal-chest-xray"
 def python_client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """A package made by openapi-python-client, which has nothing to warn of."""
     folder = tmp_path_factory.mktemp("python")
-    options = ["--meta", "none", "--output-path", "generated_client", "--fail-on-warning"]
+    options = ["--url", f"{server.url}/openapi.json", "--output-path", "generated_client"]
+    options += ["--meta", "none", "--fail-on-warning"]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # it calls ruff
     done = subprocess.run(
-        [sys.executable, "-m", "openapi_python_client", "generate", *options]
-        + ["--url", f"{server.url}/openapi.json"],
+        [sys.executable, "-m", "openapi_python_client", "generate", *options],
         cwd=folder,
         env=os.environ | {"PATH": path},
         capture_output=True,
