@@ -32,7 +32,7 @@ def makers() -> dict[str, int]:
                 places = [place(node)] if place(node) >= 0 else []
             case _:
                 continue
-        found.update({name: each for each in places})
+        found.update(dict.fromkeys([name], places[0]) if places else {})
     return found
 
 
