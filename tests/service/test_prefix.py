@@ -1,9 +1,6 @@
 """Behind a path prefix that a reverse proxy takes off, every address still leads somewhere."""
 
 import re
-import shutil
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urljoin
@@ -14,30 +11,10 @@ import pytest
 from bentos.gateway.codes import CODES
 from bentos.settings import SHIPPED_EXAMPLES, WEB, Settings
 from chestxray.results import DISCLAIMER
-from loadtests.measuring import free_port
 from tests.service.fakes import check_problem
+from tests.service.nginx import prefixed
 from tests.service.server import Server, serve
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-CONFIGURATION = """
-daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
-events {{}}
-http {{
-  access_log off;
-  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-  uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  server {{
-    listen 127.0.0.1:{port};
-    client_max_body_size 64m; client_body_buffer_size 8m;  # its worker may not write here
-    location /xray/ {{
-      proxy_pass {url}/;
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Prefix /xray;
-    }}
-  }}
-}}
-"""
 TRUSTED = '["127.0.0.0/8"]'
 
 
@@ -51,31 +28,9 @@ def trusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def proxied(trusting: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of the service through a really started nginx."""
-    if not NGINX:
-        pytest.skip("nginx is absent: `apt-get install nginx`")
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-    configuration = folder / "nginx.conf"
-    configuration.write_text(CONFIGURATION.format(folder=folder, port=port, url=trusting.url))
-    process = subprocess.Popen([NGINX, "-c", configuration, "-e", folder / "error.log"])
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            wait_until_open(client)
-            yield client
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def wait_until_open(client: httpx.Client) -> None:
-    stop = time.monotonic() + 10
-    while True:
-        try:
-            client.get("/")
-            return
-        except httpx.ConnectError:
-            if time.monotonic() > stop:
-                raise
-            time.sleep(0.05)
+    folder = tmp_path_factory.mktemp("nginx")
+    with prefixed(trusting.url, folder) as url, httpx.Client(base_url=url, timeout=60) as client:
+        yield client
 
 
 def links(page: httpx.Response) -> list[str]:
