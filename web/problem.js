@@ -54,7 +54,7 @@ export function wording(problem, language) {
  */
 function view({ verdict, score, threshold, scores }) {
   const { frontal_chest: frontal = 0, ...others } = scores;
-  return frontal > Math.max(...Object.values(others)) && score < threshold ? "frontal_chest" : verdict;
+  return frontal > Math.max(0, ...Object.values(others)) && score < threshold ? "frontal_chest" : verdict;
 }
 
 /** @param {Entry} entry @param {string} verdict @param {Language} language @param {import("./analyses.js").Analyses} analyses */
