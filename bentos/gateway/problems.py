@@ -24,7 +24,7 @@ _CODE_OF = {
     HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
 }
 _DETAIL_OF = {
-    HTTPStatus.NOT_FOUND: "there is nothing at this path; /docs lists what there is",
+    HTTPStatus.NOT_FOUND: "there is nothing at this path; {docs} lists what there is",
     HTTPStatus.METHOD_NOT_ALLOWED: "this path does not take this method; Allow lists which it does",
 }
 _RETRY_SECONDS = 1
@@ -157,6 +157,6 @@ def install(app: FastAPI) -> None:
     def on_http_exception(request: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
         code = _CODE_OF.get(status, "malformed-request")
-        detail = _DETAIL_OF.get(status, str(error.detail))
+        detail = _DETAIL_OF.get(status, str(error.detail)).replace("{docs}", f"{prefix.get()}/docs")
         problem = _problem(status, code, detail, _request_id(request))
         return _answer(problem, dict(error.headers or {}))
