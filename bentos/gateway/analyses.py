@@ -5,13 +5,13 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from bentos.gateway import document, problems
 from bentos.gateway.admission import Admission, Ticket
-from bentos.gateway.negotiation import JSON, PNG, VARY, negotiate
+from bentos.gateway.negotiation import JSON, PNG, VARY, acceptable
 from bentos.gateway.patience import Deadline, while_connected
 from bentos.gateway.pipeline import Heatmaps, Job, Pipeline
 from bentos.gateway.uploads import read_uploads
@@ -64,14 +64,13 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
     @router.post(PATHS[0], response_model=Analysis, **_ONE)
     async def analyse_image(
         request: Request,
-        response: Response,
+        answer: Annotated[str, Depends(acceptable(JSON, PNG))],
         options: Annotated[Options, Query()],
         timeout_ms: Timeout = None,
     ) -> Any:
         """Reads one image. The header `Accept` chooses the answer: `application/json`, which is
         what comes where it is missing, or `image/png`, the heatmap drawn over the image."""
-        drawn = negotiate(request, [JSON, PNG]) == PNG
-        response.headers.update(VARY)
+        drawn = answer == PNG
         heatmap: Heatmaps = "cam" if drawn else options.heatmap
         limit = settings.max_image_bytes + _FORM_OVERHEAD_BYTES
         with admit(request) as ticket:
@@ -87,15 +86,10 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
 
     @router.post(PATHS[1], response_model=BatchAnalysis, **_BATCH)
     async def analyse_batch(
-        request: Request,
-        response: Response,
-        options: Annotated[Options, Query()],
-        timeout_ms: Timeout = None,
+        request: Request, options: Annotated[Options, Query()], timeout_ms: Timeout = None
     ) -> BatchAnalysis:
         """Reads several images, each in a field `image` of its own. Each gets an analysis or a
         problem of its own, in the order in which they came."""
-        negotiate(request, [JSON])
-        response.headers.update(VARY)
         most, limit = settings.max_images_per_batch, settings.max_batch_bytes
         with admit(request) as ticket:
             async with Deadline(timeout_ms, settings):
@@ -135,6 +129,7 @@ _ONE: dict[str, Any] = {
 }
 _BATCH: dict[str, Any] = {
     "summary": "Analyse several images",
+    "dependencies": [Depends(acceptable(JSON))],
     "openapi_extra": document.body("ImagesForm", route=PATHS[1]),
     # A problem of one image is a result here; only one of the whole request is a status.
     "responses": document.answer("An analysis or a problem of each image", "Vary")

@@ -1,10 +1,10 @@
 """Which media type a caller wants of those that a route answers with (RFC 9110, 12.5.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
 import mimeparse
-from fastapi import Request
+from fastapi import Request, Response
 
 from bentos.gateway.problems import RequestProblem
 
@@ -13,12 +13,24 @@ VARY = {"Vary": "Accept"}
 """For caches: the answer depends on that header."""
 
 
-def negotiate(request: Request, offered: Sequence[str]) -> str:
+def acceptable(*offered: str) -> Callable[[Request, Response], Awaitable[str]]:
+    """A dependency of a route: which of these media types its caller wants.
+
+    It raises RequestProblem 406.
+    """
+
+    async def choose(request: Request, response: Response) -> str:
+        response.headers.update(VARY)
+        return negotiate(",".join(request.headers.getlist("accept")).lower(), offered)
+
+    return choose
+
+
+def negotiate(accept: str, offered: Sequence[str]) -> str:
     """The offered media type that is wanted most; the first one where several are.
 
     Raises RequestProblem 406.
     """
-    accept = ",".join(request.headers.getlist("accept")).lower()
     if not accept.strip():
         return offered[0]
     try:
