@@ -1,5 +1,6 @@
 """All that an operator can set, read once from the environment, prefix CHESTXRAY_."""
 
+import re
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -24,7 +25,11 @@ LONGEST_REQUEST_SECONDS = 60
 """No deadline may be later; what waits or limits outside of ours does so beyond it."""
 
 PREFIX = "CHESTXRAY_"
+PATH_PREFIX = r"^(/[A-Za-z0-9_.~-]+)*$"
+"""What a path prefix is: segments, each behind a slash."""
 _SHORTEST_TOKEN = 16
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:\d+)?|[a-z]+://\[[0-9a-f:]+\](:\d+)?")
+"""As browsers spell it: in lower case, without a path."""
 _HERE = Path(__file__).parent
 WEB = _HERE.parent / "web"
 """The page's files."""
@@ -67,7 +72,7 @@ class Settings(BaseSettings):
     queue_seconds: PositiveFloat = 2.0
     """Longest time that images should be in the house: as many are let in as are done in it."""
     max_bytes_in_flight: PositiveInt = 256 * 2**20
-    """Bytes of request bodies in the house at once; a form needs twice as much while it is read."""
+    """Bytes of request bodies in the house at once."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks whose X-Forwarded-For names the caller, as JSON: ["10.0.0.0/8"]."""
     decode_threads: PositiveInt = 2
@@ -100,6 +105,12 @@ class Settings(BaseSettings):
 
     examples: DirectoryPath = SHIPPED_EXAMPLES
     """Folder of the images that the page offers to try; what lies there is shown to everyone."""
+    root_path: str = Field(default="", pattern=PATH_PREFIX)
+    """Path that a reverse proxy serves this under and takes off, as in /xray; X-Forwarded-Prefix of
+    a trusted proxy goes before it."""
+    cors_origins: tuple[str, ...] = ()
+    """Sites whose pages may call the API from a browser, as JSON: ["https://portal.example"]; ["*"]
+    allows every site."""
     frame_ancestors: str = Field(default="'self'", pattern=r"^[^;,\r\n]+$")
     """Sites that may embed the page, as in a Content-Security-Policy: https://portal.example."""
 
@@ -108,6 +119,13 @@ class Settings(BaseSettings):
         if self.max_images_per_batch > self.max_images_in_flight:
             raise ValueError("max_images_per_batch is above max_images_in_flight")
         return self
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins_are_exact(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [each for each in origins if not _ORIGIN.fullmatch(each)]:
+            raise ValueError(f"{wrong[0]!r} is no origin; write https://host or https://host:port")
+        return origins
 
     @field_validator("pod_token")
     @classmethod

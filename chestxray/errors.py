@@ -20,6 +20,7 @@ AnalysisError
 `code` is stable: programs match on it and the page translates it.
 """
 
+from chestxray.labels import Verdict
 from chestxray.results import FilterResult
 
 
@@ -110,11 +111,50 @@ class NotAnXRay(RejectedImage):
     code = "not-a-frontal-chest-xray"
 
     def __init__(self, result: FilterResult) -> None:
+        looks, advice = _VIEWS.get(_view(result), (f"looks like {result.verdict}", _SEND))
         super().__init__(
-            f"the image looks like {result.verdict}; its score as frontal_chest is "
-            f"{result.score:.4f}, and at least {result.threshold:.4f} is needed"
+            f"the image {looks}: its score as frontal_chest is {result.score:.4f} of at least "
+            f"{result.threshold:.4f}; {advice}"
         )
         self.result = result
+
+
+_SEND = "send an upright frontal (AP or PA) chest X-ray"
+_VIEWS: dict[str, tuple[str, str]] = {
+    Verdict.FRONTAL_CHEST: (
+        "is probably an upright frontal chest X-ray, but not surely enough",
+        "send the whole film, upright, uncropped and without borders or marks",
+    ),
+    Verdict.ROTATED_90: (
+        "looks like a frontal chest X-ray turned by 90 degrees clockwise",
+        "turn it by 90 degrees counter-clockwise",
+    ),
+    Verdict.ROTATED_180: (
+        "looks like a frontal chest X-ray turned by 180 degrees",
+        "turn it by 180 degrees",
+    ),
+    Verdict.ROTATED_270: (
+        "looks like a frontal chest X-ray turned by 90 degrees counter-clockwise",
+        "turn it by 90 degrees clockwise",
+    ),
+    Verdict.LATERAL_CHEST: ("looks like a chest X-ray from the side (lateral)", _SEND),
+    Verdict.OTHER_XRAY: (
+        "looks like an X-ray of something else (other_xray)",
+        f"{_SEND}; if it is one, crop the image to the film",
+    ),
+    Verdict.NOT_XRAY: (
+        "does not look like an X-ray (not_xray)",
+        f"{_SEND}, the film alone and straight",
+    ),
+}
+"""What an image of a view looks like, and what to do."""
+
+
+def _view(result: FilterResult) -> str:
+    """The verdict, or frontal_chest where that is likeliest and only below the threshold."""
+    likeliest = max(result.scores, key=result.scores.__getitem__, default=result.verdict)
+    uncertain = likeliest is Verdict.FRONTAL_CHEST and result.score < result.threshold
+    return likeliest if uncertain else result.verdict
 
 
 class ModelUnavailable(AnalysisError):

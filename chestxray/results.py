@@ -98,8 +98,11 @@ class Problem(_Wire):
     code: str
     request_id: str
     disclaimer: str = DISCLAIMER
-    filter: FilterResult | None = None
     found: str | None = Field(None, description="Format of a file that is not read, or its kind")
+    filter: FilterResult | None = Field(None, description="Where the filter refused the image")
+    limit: int | None = Field(
+        None, description="Where the code is about one: bytes, pixels, images"
+    )
 
 
 class BatchAnalysis(_Wire):

@@ -25,12 +25,12 @@ const PASSING = [
 export function explain(entry, { language, analyses }) {
   const problem = /** @type {Problem} */ (entry.problem);
   const { title, advice } = wording(problem, language);
-  const filter = problem.filter;
+  const verdict = problem.filter && view(problem.filter);
   const retry = () => analyses.retry(entry);
   return [element("div", { className: "problem" },
     element("h2", {}, title),
     element("p", {}, advice),
-    ...(filter && filter.verdict in REPAIRS ? [repaired(entry, filter.verdict, language, analyses)] : []),
+    ...(verdict && verdict in REPAIRS ? [repaired(entry, verdict, language, analyses)] : []),
     ...(PASSING.includes(problem.code) ? [element("button", { type: "button", className: "primary", on: { click: retry } }, language.text("problem.retry"))] : []),
     details(problem, language))];
 }
@@ -42,11 +42,20 @@ export function explain(entry, { language, analyses }) {
  * @param {Language} language
  */
 export function wording(problem, language) {
-  const key = problem.filter ? `verdict.${problem.filter.verdict}` : `problem.${problem.code}`;
+  const key = problem.filter ? `verdict.${view(problem.filter)}` : `problem.${problem.code}`;
   if (!language.has(`${key}.title`)) return { title: language.text("problem.unknown"), advice: problem.detail };
   const values = { seconds: problem.retryAfter ?? 1, bytes: language.megabytes(problem.limit ?? 0), found: problem.found ?? "" };
   const advised = language.has(`${key}.${problem.found}.advice`) ? `${key}.${problem.found}` : key;
   return { title: language.text(`${key}.title`), advice: language.text(`${advised}.advice`, values) };
+}
+
+/**
+ * The verdict, or frontal_chest where that is likeliest and only below the threshold.
+ * @param {import("./api.js").FilterResult} filter
+ */
+function view({ verdict, score, threshold, scores }) {
+  const { frontal_chest: frontal = 0, ...others } = scores;
+  return frontal > Math.max(0, ...Object.values(others)) && score < threshold ? "frontal_chest" : verdict;
 }
 
 /** @param {Entry} entry @param {string} verdict @param {Language} language @param {import("./analyses.js").Analyses} analyses */

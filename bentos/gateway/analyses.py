@@ -5,22 +5,25 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from bentos.gateway import problems
+from bentos.gateway import document, problems
 from bentos.gateway.admission import Admission, Ticket
+from bentos.gateway.negotiation import JSON, PNG, VARY, acceptable
 from bentos.gateway.patience import Deadline, while_connected
 from bentos.gateway.pipeline import Heatmaps, Job, Pipeline
-from bentos.gateway.uploads import FIELD, read_uploads
+from bentos.gateway.uploads import read_uploads
 from bentos.settings import Settings
-from chestxray.containers import MEDIA_TYPES
 from chestxray.errors import AnalysisError
 from chestxray.results import Analysis, BatchAnalysis, Problem
 
 PATHS = ("/v1/analyses", "/v1/analyses/batch")
 """What takes room, of one image and of several."""
+
+_LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1000
+"""More than a day is taken for a mistake."""
 
 _FORM_OVERHEAD_BYTES = 64 * 1024
 """Room for boundaries and part headers around the image itself, which has its own limit."""
@@ -31,27 +34,43 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    heatmap: Heatmaps = "cam"
+    heatmap: Heatmaps = Field(
+        "cam",
+        description="Which class activation maps: the likeliest class's, every class's, or none",
+        examples=["none"],
+    )
 
 
-# A header that may be left away has no value null.
-Timeout = Annotated[PositiveInt | SkipJsonSchema[None], Header(alias="X-Request-Timeout-Ms")]
+Milliseconds = Annotated[int, Field(gt=0, le=_LONGEST_TIMEOUT_MS)]
+Timeout = Annotated[
+    Milliseconds | SkipJsonSchema[None],  # a header that may be left away has no value null
+    Header(
+        alias="X-Request-Timeout-Ms",
+        description="Milliseconds after which an answer is of no use any more; the service's own "
+        "deadline holds where it is earlier",
+        examples=[10_000],
+    ),
+]
 
 
 def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) -> APIRouter:
     """Builds the routes over a pipeline."""
-    router = APIRouter()
+    router = APIRouter(tags=["analyses"])
     read = partial(read_uploads, pause=settings.body_timeout_seconds)
 
     def admit(request: Request) -> AbstractContextManager[Ticket]:
         return admission.admit(request.scope["state"]["caller"])
 
     @router.post(PATHS[0], response_model=Analysis, **_ONE)
-    async def analyse(
-        request: Request, options: Annotated[Options, Query()], timeout_ms: Timeout = None
+    async def analyse_image(
+        request: Request,
+        answer: Annotated[str, Depends(acceptable(JSON, PNG))],
+        options: Annotated[Options, Query()],
+        timeout_ms: Timeout = None,
     ) -> Any:
-        """Analyses one image; with `Accept: image/png` the answer is the heatmap over it."""
-        drawn = request.headers.get("accept", "").startswith("image/png")
+        """Reads one image. The header `Accept` chooses the answer: `application/json`, which is
+        what comes where it is missing, or `image/png`, the heatmap drawn over the image."""
+        drawn = answer == PNG
         heatmap: Heatmaps = "cam" if drawn else options.heatmap
         limit = settings.max_image_bytes + _FORM_OVERHEAD_BYTES
         with admit(request) as ticket:
@@ -62,14 +81,15 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
                     (job,) = await _in_room(ticket, work)
                     request.scope["state"]["timing"] = job.milliseconds
                     if drawn:
-                        return Response(await pipeline.draw(job), media_type="image/png")
+                        return Response(await pipeline.draw(job), headers=VARY, media_type=PNG)
         return job.result
 
     @router.post(PATHS[1], response_model=BatchAnalysis, **_BATCH)
     async def analyse_batch(
         request: Request, options: Annotated[Options, Query()], timeout_ms: Timeout = None
     ) -> BatchAnalysis:
-        """Analyses several images; each gets a result or a problem of its own, in order."""
+        """Reads several images, each in a field `image` of its own. Each gets an analysis or a
+        problem of its own, in the order in which they came."""
         most, limit = settings.max_images_per_batch, settings.max_batch_bytes
         with admit(request) as ticket:
             async with Deadline(timeout_ms, settings):
@@ -96,21 +116,22 @@ def _result(request: Request, job: Job) -> Analysis | Problem:
         return problems.problem_of(error, request.scope["state"]["request_id"])
 
 
-def _body(schema: dict[str, Any]) -> dict[str, Any]:
-    form = {"type": "object", "required": [FIELD], "properties": {FIELD: schema}}
-    raw = ["application/octet-stream", *MEDIA_TYPES.values()]
-    content = {"multipart/form-data": {"schema": form}} | {kind: {"schema": _FILE} for kind in raw}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-_FILE = {"type": "string", "format": "binary"}
 _ONE: dict[str, Any] = {
-    "openapi_extra": _body(_FILE),
-    "responses": problems.responses(400, 408, 413, 415, 422, 500, 503, 504)
-    | {200: {"content": {"image/png": {"schema": _FILE}}}},
+    "summary": "Analyse an image",
+    "openapi_extra": document.body("ImageForm", route=PATHS[0]),
+    "responses": document.answer(
+        "The analysis, or the heatmap over the image",
+        "Server-Timing",
+        "Vary",
+        content={PNG: {"schema": document.BINARY}},
+    )
+    | document.problems(400, 406, 408, 413, 415, 422, 500, 503, 504),
 }
 _BATCH: dict[str, Any] = {
-    "openapi_extra": _body({"type": "array", "items": _FILE}),
+    "summary": "Analyse several images",
+    "dependencies": [Depends(acceptable(JSON))],
+    "openapi_extra": document.body("ImagesForm", route=PATHS[1]),
     # A problem of one image is a result here; only one of the whole request is a status.
-    "responses": problems.responses(400, 408, 413, 415, 500, 503, 504),
+    "responses": document.answer("An analysis or a problem of each image", "Vary")
+    | document.problems(400, 406, 408, 413, 415, 500, 503, 504),
 }

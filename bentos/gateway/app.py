@@ -1,9 +1,10 @@
 """The public surface: one app from its routes and its one way of answering errors."""
 
-from fastapi import FastAPI, Response
-from fastapi_offline import FastAPIOffline
+from typing import Any
 
-from bentos.gateway import analyses, document, page, problems
+from fastapi import FastAPI, Response
+
+from bentos.gateway import analyses, document, documentation, page, problems
 from bentos.gateway.admission import Admission
 from bentos.gateway.edge import METRICS
 from bentos.gateway.pipeline import Pipeline
@@ -12,20 +13,31 @@ from bentos.settings import Settings
 from chestxray.checkpoints import Reference
 from chestxray.results import DISCLAIMER, Model, Models, Projection
 
+_DESCRIPTION = f"""Reads frontal chest X-rays. **{DISCLAIMER}**
+
+Every error is `application/problem+json` (RFC 9457) with a stable `code`; [problems](docs/problems)
+explains each of them. Images are held in memory only, and only while they are analysed."""
+_SERVICE: dict[str, Any] = {"tags": ["service"], "responses": document.problems(500, 503)}
+
 
 def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> FastAPI:
     """Builds the app over a pipeline, whose runners may be fakes."""
-    app = FastAPIOffline(
+    app = FastAPI(
         title="chestxray",
         version=pipeline.covid_classifier.card.version,
-        description=f"Reads frontal chest X-rays. **{DISCLAIMER}**",
+        summary="Reads frontal chest X-rays.",
+        description=_DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=document.TAGS,
+        generate_unique_id_function=lambda route: route.name,
+        openapi_url=None,  # documentation.py has its own routes
     )
     problems.install(app)
     app.include_router(analyses.create_router(pipeline, admission, settings))
     app.include_router(page.create_router(settings))
 
-    @app.get("/v1/models", responses=problems.responses(500))
-    def models() -> Models:
+    @app.get("/v1/models", summary="List the models", **_SERVICE)
+    def list_models() -> Models:
         """Says what is served and how well it did when it was measured."""
         served = (pipeline.xray_filter, pipeline.covid_classifier)
         shown = set(Model.model_fields) - {"digest"}
@@ -33,8 +45,8 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
             models=[Model(digest=s.digest, **s.card.model_dump(include=shown)) for s in served]
         )
 
-    @app.get("/v1/projection", responses=problems.responses(500))
-    def projection() -> Projection:
+    @app.get("/v1/projection", summary="Get the reference embeddings", **_SERVICE)
+    def get_projection() -> Projection:
         """Gives the reference embeddings in 3-D, with their classes, for a projector."""
         served = pipeline.covid_classifier
         reference = served.card.reference or Reference(variance=(), labels=(), points=())
@@ -46,5 +58,5 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
         text, media_type = exposition()
         return Response(text, media_type=media_type)
 
-    document.complete(app, settings)
+    documentation.install(app, document.complete(app, settings), settings)
     return app

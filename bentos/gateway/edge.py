@@ -6,7 +6,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from opentelemetry.trace import Span, format_trace_id
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,7 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentos.gateway import analyses
 from bentos.gateway.callers import Networks, caller_of
+from bentos.gateway.cors import Cors
 from bentos.gateway.drain import Drain
+from bentos.gateway.prefix import prefix, prefix_of
 from bentos.gateway.problems import (
     RequestProblem,
     ambiguous_length,
@@ -54,6 +56,8 @@ class Edge:
         check: Callable[[str], None],
         trusted_proxies: Networks,
         *,
+        root_path: str = "",
+        cors_origins: Sequence[str] = (),
         paths: Collection[str] = analyses.PATHS,
     ) -> None:
         """`app` is ours, which `bentoml_app` has within it. `paths` are what takes room; `check`
@@ -61,11 +65,14 @@ class Edge:
         """
         self._bentoml_app, self._app, self.drain = bentoml_app, app, drain
         self._check, self._trusted_proxies, self._paths = check, trusted_proxies, paths
+        self._root_path, self._cors = root_path, Cors(app, cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or (scope["path"] in _PROBES and not _has_two_lengths(scope)):
             await self._bentoml_app(scope, receive, send)
             return
+        prefix.set(prefix_of(scope, trusted=self._trusted_proxies, default=self._root_path))
+        send = self._cors.sending(scope, send)
         with request_span(scope["method"], Headers(scope=scope)) as span, self.drain.request():
             exchange = _Exchange(scope, receive, send, drain=self.drain, span=span)
             try:
@@ -94,6 +101,8 @@ class Edge:
             return ambiguous_length(exchange.request_id)
         if self.drain.closed and scope["path"] != METRICS:
             return drained(exchange.request_id)
+        if answer := self._cors.preflight(scope, exchange.request_id):
+            return answer
         if scope["path"] in self._paths and scope["method"] == "POST":
             exchange.route = scope["path"]
             caller = scope["state"]["caller"] = caller_of(scope, self._trusted_proxies)

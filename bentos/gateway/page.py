@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from bentos.gateway import problems
+from bentos.gateway import document
 from bentos.settings import SHIPPED_EXAMPLES, WEB, Settings
 from chestxray.containers import MEDIA_TYPES
 from chestxray.images import decode
@@ -70,17 +70,25 @@ def _files(settings: Settings) -> APIRouter:
 
 def _facts(settings: Settings) -> APIRouter:
     """What the page asks the service for; programs may as well."""
-    router = APIRouter()
+    router = APIRouter(tags=["service"])
 
-    @router.get("/v1/examples", responses=problems.responses(500))
+    @router.get(
+        "/v1/examples",
+        summary="List images to try",
+        responses=document.answer("The images") | document.problems(500, 503),
+    )
     def list_examples() -> Examples:
         """Lists images to try, synthetic ones unless the operator has others."""
         names = sorted(p.name for p in settings.examples.iterdir() if _is_example(p))
         synthetic = settings.examples.samefile(SHIPPED_EXAMPLES)
         return Examples(examples=[_example(name, synthetic=synthetic) for name in names])
 
-    @router.get("/v1/limits", responses=problems.responses(500))
-    def limits() -> Limits:
+    @router.get(
+        "/v1/limits",
+        summary="Get the limits of images",
+        responses=document.answer("The limits") | document.problems(500, 503),
+    )
+    def get_limits() -> Limits:
         """Says how large an image may be, and in which formats."""
         return Limits(
             max_image_bytes=settings.max_image_bytes,

@@ -1,4 +1,4 @@
-"""Every error as problem+json (RFC 9457): one table from what went wrong to what is answered."""
+"""Every error as problem+json (RFC 9457), with the status of its code."""
 
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from bentos.gateway.codes import CODES, PAGE
+from bentos.gateway.prefix import prefix
 from chestxray import errors
 from chestxray.results import Problem
 
@@ -17,28 +19,13 @@ MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED_REQUEST = 499
 """Not in the standard; nginx's number for a client that left before its answer."""
 
-_STATUS_OF: dict[type[errors.AnalysisError], HTTPStatus] = {
-    errors.EmptyImage: HTTPStatus.BAD_REQUEST,
-    errors.ImageTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.UnsupportedFormat: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    errors.UnreadableImage: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.NotAnXRay: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
-}
 _CODE_OF = {
     HTTPStatus.NOT_FOUND: "not-found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
 }
-_REASONS = {
-    400: "The request is malformed",
-    408: "The body did not come",
-    413: "Too many bytes or pixels",
-    415: "Not an image format that is read here",
-    422: "The image cannot be read, or is no upright frontal chest X-ray",
-    500: "The service failed",
-    503: "The service is at its capacity, or a model is down; see Retry-After",
-    504: "The deadline passed",
+_DETAIL_OF = {
+    HTTPStatus.NOT_FOUND: "there is nothing at this path; {docs} lists what there is",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this path does not take this method; Allow lists which it does",
 }
 _RETRY_SECONDS = 1
 """Advice where a model is down: it is usually back, or replaced, at the next try."""
@@ -70,7 +57,8 @@ _OUTCOME_OF: dict[type[errors.AnalysisError], str] = {
 
 def problem_of(error: errors.AnalysisError, request_id: str) -> Problem:
     """Describes an error of the core."""
-    status = next(_STATUS_OF[kind] for kind in type(error).__mro__ if kind in _STATUS_OF)
+    codes = [getattr(kind, "code", "") for kind in type(error).__mro__]
+    status = next(CODES[code].status for code in codes if code in CODES)
     more: dict[str, Any] = {}
     if isinstance(error, errors.NotAnXRay):
         more["filter"] = error.result
@@ -83,7 +71,7 @@ def problem_of(error: errors.AnalysisError, request_id: str) -> Problem:
 
 def _problem(status: HTTPStatus, code: str, detail: str, request_id: str, **more: Any) -> Problem:
     return Problem(
-        type=f"/docs#{code}",
+        type=f"{prefix.get()}{PAGE}#{code}",
         title=code.replace("-", " ").capitalize(),
         status=status,
         detail=detail,
@@ -129,10 +117,12 @@ def drained(request_id: str) -> JSONResponse:
     return _answer(problem, {"Retry-After": str(_RETRY_SECONDS)})
 
 
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describes the problems of a route for the OpenAPI document."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": _REASONS[status], "content": content} for status in statuses}
+def _invalid(error: dict[str, Any]) -> str:
+    """Names the parameter and what it may be; the name of an unknown one is not echoed."""
+    place, *name = error["loc"]
+    if error["type"] == "extra_forbidden":
+        return f"the {place} has a parameter that is not known; /docs lists those that are"
+    return f"{place} parameter {name[0]}: {error['msg'].lower()}"
 
 
 def install(app: FastAPI) -> None:
@@ -151,10 +141,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def on_invalid_parameter(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        status, detail = HTTPStatus.BAD_REQUEST, f"{where}: {first['msg']}"
-        return _answer(_problem(status, "invalid-parameter", detail, _request_id(request)))
+        detail = _invalid(error.errors()[0])
+        problem = _problem(
+            HTTPStatus.BAD_REQUEST, "invalid-parameter", detail, _request_id(request)
+        )
+        return _answer(problem)
 
     @app.exception_handler(ClientDisconnect)
     def on_disconnect(request: Request, error: ClientDisconnect) -> Response:
@@ -167,6 +158,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def on_http_exception(request: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
-        code, detail = _CODE_OF.get(status, "malformed-request"), str(error.detail)
+        code = _CODE_OF.get(status, "malformed-request")
+        detail = _DETAIL_OF.get(status, str(error.detail)).replace("{docs}", f"{prefix.get()}/docs")
         problem = _problem(status, code, detail, _request_id(request))
         return _answer(problem, dict(error.headers or {}))

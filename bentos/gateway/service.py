@@ -64,8 +64,16 @@ class Gateway(Front):
     covid_classifier = bentoml.depends(CovidClassifier)
 
     def edge(self, bentoml_app: ASGIApp) -> Edge:
-        networks = get_settings().trusted_proxies
-        return Edge(bentoml_app, _app, drain(), _admission().check, networks)
+        settings = get_settings()
+        return Edge(
+            bentoml_app,
+            _app,
+            drain(),
+            _admission().check,
+            settings.trusted_proxies,
+            root_path=settings.root_path,
+            cors_origins=settings.cors_origins,
+        )
 
     async def warm_up(self) -> None:
         await remote_runners().warm_up()

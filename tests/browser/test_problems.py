@@ -79,8 +79,21 @@ def test_every_verdict_of_the_filter_is_explained(visit: Visit, language: str, l
         page.unroute(ANALYSES)
 
 
+def test_film_just_under_the_threshold_is_not_called_something_else(visit: Visit) -> None:
+    page = visit(expecting="status of 422")
+    scores = {"frontal_chest": 0.9868, "rotated_90": 0.0132}
+    found = {"verdict": "rotated_90", "valid": False, "score": 0.9868, "threshold": 0.9876}
+    answer_with(page, NotAnXRay.code, status=422, filter=found | {"scores": scores})
+
+    hands.pick(page, CLEAR)
+
+    hands.expect_problem(page, ENGLISH["verdict.frontal_chest.title"])
+    expect(page.get_by_role("button", name=ENGLISH["problem.upright"])).to_have_count(0)
+
+
 REFUSED = {
-    "text": (file_of("notes.txt", "text/plain", b"no image at all"), 415, "unsupported-media-type"),
+    "text": (file_of("notes.txt", "text/plain", b"no image at all"), 415, "unsupported-format"),
+    "JSON": (file_of("notes.json", "application/json", b"{}"), 415, "unsupported-media-type"),
     "text called an image": (
         file_of("notes.jpg", "image/jpeg", b"no image at all"),
         415,

@@ -80,7 +80,15 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
         decode_threads=settings.decode_threads,
     )
     app = create_app(pipeline, admission, settings)
-    return Edge(app, app, Drain(delay=0, timeout=1), admission.check, settings.trusted_proxies)
+    return Edge(
+        app,
+        app,
+        Drain(delay=0, timeout=1),
+        admission.check,
+        settings.trusted_proxies,
+        root_path=settings.root_path,
+        cors_origins=settings.cors_origins,
+    )
 
 
 def client_of(app: Edge) -> httpx.AsyncClient:

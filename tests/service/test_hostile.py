@@ -83,7 +83,7 @@ def damaged(data: bytes, place: int) -> bytes:
 
 
 def punycode() -> dict[str, Any]:
-    """A text field in a codec that takes minutes to decode."""
+    """A field whose form names a codec that takes minutes to decode."""
     text = "\U0001f600".encode("punycode") + b"a" * 900_000
     head = b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\n'
     headers = {"content-type": "multipart/form-data; boundary=x; charset=punycode"}
@@ -119,7 +119,7 @@ def attacks() -> list[Attack]:
         Attack("unsupported-format", upload(b"%PDF-1.7\n" + PNG, "application/pdf")),
         Attack("unsupported-format", upload(b"<svg xmlns='http://www.w3.org/2000/svg'/>")),
         Attack("unsupported-format", upload(gif_bomb(), "image/gif")),
-        Attack("unsupported-format", {"content": url.encode()}),
+        Attack("not-a-file", {"content": url.encode()}),
         Attack("polyglot-file", upload(PNG + archive())),
         Attack("polyglot-file", upload(JPEG + archive())),
         Attack("polyglot-file", upload(PNG + b"%PDF-1.7")),
@@ -141,7 +141,7 @@ def attacks() -> list[Attack]:
         Attack("missing-image", raw_form("--x--", "")),
         Attack("malformed-form", raw_form("no boundary at all", "")),
         Attack("unsupported-media-type", {"json": {"image": url}}),
-        Attack("malformed-form", punycode()),
+        Attack("unsupported-format", punycode()),
         *(Attack("unreadable-image", upload(BOMBS[name])) for name in COSTLY),
         Attack("image-too-large", upload(BOMBS["canvas of a larger WebP"])),
         Attack("multi-frame-image", upload(BOMBS["frames of a TIFF"])),

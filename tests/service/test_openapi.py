@@ -1,11 +1,16 @@
 """The OpenAPI document, and that the service is as it says; `make fuzz` asks for longer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from bentos.gateway import examples
+from bentos.gateway.codes import CODES
+from bentos.gateway.problems import MEDIA_TYPE
+from chestxray.results import Analysis, BatchAnalysis, Examples, Limits, Problem
 from tests.fuzz import api
 from tests.service.server import Server
 
@@ -17,23 +22,106 @@ def test_every_answer_is_one_that_the_document_allows(
     assert api.run(open_server.url, tmp_path, examples=10, accept=accept) == 0
 
 
-def test_document_says_what_fastapi_does_not(run: Callable[..., None]) -> None:
-    async def test(client: httpx.AsyncClient) -> None:
-        document = (await client.get("/openapi.json")).json()
-        one, many = (document["paths"][f"/v1/analyses{end}"]["post"] for end in ("", "/batch"))
+@pytest.fixture
+def document(run: Callable[..., None]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
 
-        parameters = {each["name"]: each["schema"] for each in one["parameters"]}
-        assert parameters["X-Request-Timeout-Ms"]["type"] == "integer"
-        assert "anyOf" not in parameters["X-Request-Timeout-Ms"]
-        forms = [
-            each["requestBody"]["content"]["multipart/form-data"]["schema"] for each in (one, many)
-        ]
-        assert all(form["additionalProperties"] is False for form in forms)
-        images = forms[1]["properties"]["image"]
-        assert (images["minItems"], images["maxItems"]) == (1, 3)
-        assert "HTTPValidationError" not in document["components"]["schemas"]
+    async def read(client: httpx.AsyncClient) -> None:
+        found.update((await client.get("/openapi.json")).json())
 
-    run(test, max_images_per_batch=3)
+    run(read, max_images_per_batch=3)
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in document["paths"].values():
+        yield from path.values()
+
+
+def analyses(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [document["paths"][f"/v1/analyses{end}"]["post"] for end in ("", "/batch")]
+
+
+def test_document_says_what_fastapi_does_not(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    parameters = {each["name"]: each["schema"] for each in analyses(document)[0]["parameters"]}
+
+    assert parameters["X-Request-Timeout-Ms"]["type"] == "integer"
+    assert "anyOf" not in parameters["X-Request-Timeout-Ms"]
+    forms = [schemas["ImageForm"], schemas["ImagesForm"]]
+    assert all(form["additionalProperties"] is False for form in forms)
+    images = forms[1]["properties"]["image"]
+    assert (images["minItems"], images["maxItems"]) == (1, 3)
+    assert "HTTPValidationError" not in schemas
+
+
+def test_names_are_those_that_a_client_should_have(document: dict[str, Any]) -> None:
+    assert [each["operationId"] for each in operations(document)] == [
+        "analyse_image",
+        "analyse_batch",
+        "list_examples",
+        "get_limits",
+        "list_models",
+        "get_projection",
+    ]
+    assert not [name for name in document["components"]["schemas"] if "_" in name]
+    assert all("title" not in schema for schema in document["components"]["schemas"].values())
+
+
+def test_every_operation_is_described(document: dict[str, Any]) -> None:
+    tags = {tag["name"] for tag in document["tags"]}
+
+    for operation in operations(document):
+        assert operation["summary"] and operation["description"]
+        assert set(operation["tags"]) <= tags
+        for response in operation["responses"].values():
+            assert "X-Request-ID" in response["headers"]
+    assert document["info"]["license"]["identifier"] == "Apache-2.0"
+    assert document["servers"] == [{"url": "/"}]
+
+
+def test_both_answers_and_both_bodies_are_told(document: dict[str, Any]) -> None:
+    one, many = analyses(document)
+
+    assert set(one["responses"]["200"]["content"]) == {"application/json", "image/png"}
+    assert set(many["responses"]["200"]["content"]) == {"application/json"}
+    assert "Accept" in one["description"]
+    for each in (one, many):
+        bodies = set(each["requestBody"]["content"])
+        assert bodies == {"multipart/form-data", "application/octet-stream"}
+        assert "Retry-After" in each["responses"]["503"]["headers"]
+
+
+def test_codes_are_an_enum_of_all_that_callers_get(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+
+    assert schemas["Problem"]["properties"]["code"] == {"$ref": "#/components/schemas/ProblemCode"}
+    assert set(schemas["ProblemCode"]["enum"]) == {n for n, code in CODES.items() if code.public}
+
+
+def test_every_code_of_a_route_has_an_example_that_is_one(document: dict[str, Any]) -> None:
+    for operation in operations(document):
+        for status, response in operation["responses"].items():
+            shown = response["content"].get(MEDIA_TYPE, {}).get("examples", {})
+            for code, example in shown.items():
+                problem = Problem.model_validate(example["value"])
+                assert (problem.code, problem.status) == (code, int(status))
+
+
+@pytest.mark.parametrize(
+    ("operation", "model"),
+    [
+        ("analyse_image", Analysis),
+        ("analyse_batch", BatchAnalysis),
+        ("list_examples", Examples),
+        ("get_limits", Limits),
+    ],
+)
+def test_examples_of_answers_are_whole(operation: str, model: Any) -> None:
+    example = examples.ANSWERS[operation]
+
+    shown = model.model_validate(example).model_dump(mode="json", exclude_unset=True)
+    assert shown == example
 
 
 def test_batch_without_a_body_is_a_bad_request(run: Callable[..., None]) -> None:

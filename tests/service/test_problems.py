@@ -272,12 +272,18 @@ def test_upload_that_does_not_come_takes_no_room_from_others(run: Callable[..., 
     run(test, max_images_in_flight=1, max_images_per_batch=1)
 
 
-def test_charset_of_a_form_is_not_the_senders_choice(run: Callable[..., None]) -> None:
-    async def test(client: httpx.AsyncClient) -> None:
-        headers = {"content-type": "multipart/form-data; boundary=x; charset=punycode"}
-        answer = await client.post("/v1/analyses", content=b"--x--", headers=headers)
+@pytest.mark.parametrize("charset", ["punycode", "iso-8859-1", "utf-8"])
+def test_charset_of_a_form_is_not_the_senders_choice(
+    run: Callable[..., None], charset: str
+) -> None:
+    """Some codecs take minutes for a kilobyte; older clients name one where there is no need."""
 
-        check_problem(answer, 400, "malformed-form")
+    async def test(client: httpx.AsyncClient) -> None:
+        headers = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
+        body = b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\n' + DARK + b"\r\n--x--"
+        answer = await client.post("/v1/analyses", content=body, headers=headers)
+
+        assert answer.status_code == 200
 
     run(test)
 

@@ -1,0 +1,89 @@
+"""Answers as the OpenAPI document shows them; a test holds them against the wire types."""
+
+from typing import Any
+
+from bentos.gateway.codes import CODES, PAGE
+from chestxray.errors import NotAnXRay
+from chestxray.labels import Verdict
+from chestxray.results import DISCLAIMER, FilterResult
+
+_ID = "0f9d1c3a5b7e4d6f8a2b4c6d8e0f1a2b"
+_DIGEST = "sha256:" + 32 * "5e"
+
+
+def _filter(verdict: Verdict, score: float) -> dict[str, Any]:
+    others = [each for each in Verdict if each is not verdict]
+    left = round((1 - score) / len(others), 4)
+    scores = {each.value: score if each is verdict else left for each in Verdict}
+    frontal = scores[Verdict.FRONTAL_CHEST]
+    return {
+        "verdict": verdict.value,
+        "valid": frontal >= 0.95,
+        "score": frontal,
+        "threshold": 0.95,
+        "scores": scores,
+    }
+
+
+_ANALYSIS: dict[str, Any] = {
+    "id": _ID,
+    "created_at": "2026-01-31T12:00:00Z",
+    "kept": False,
+    "filter": _filter(Verdict.FRONTAL_CHEST, 0.9994),
+    "prediction": {
+        "label": "no_finding",
+        "probabilities": {"no_finding": 0.9012, "lung_opacity": 0.0643, "covid19": 0.0345},
+    },
+    "heatmap": None,
+    "heatmaps": None,
+    "projection": [0.4711, -1.2502, 0.0312],
+    "models": {"xray_filter": _DIGEST, "covid_classifier": _DIGEST},
+    "timing_ms": {"decode": 11.2, "filter": 9.8, "classify": 48.3, "total": 70.4},
+    "disclaimer": DISCLAIMER,
+}
+
+
+_TURNED = _filter(Verdict.ROTATED_90, 0.9958)
+_DETAILS = {NotAnXRay.code: str(NotAnXRay(FilterResult.model_validate(_TURNED)))}
+_MORE: dict[str, dict[str, Any]] = {NotAnXRay.code: {"filter": _TURNED}}
+
+
+def problem(code: str) -> dict[str, Any]:
+    """A problem of this code."""
+    return {
+        "type": f"{PAGE}#{code}",
+        "title": code.replace("-", " ").capitalize(),
+        "status": CODES[code].status.value,
+        "detail": _DETAILS.get(code, CODES[code].meaning),
+        "code": code,
+        "request_id": _ID,
+        "disclaimer": DISCLAIMER,
+    } | _MORE.get(code, {})
+
+
+_LIMITS: dict[str, Any] = {
+    "max_image_bytes": 33_554_432,
+    "max_image_pixels": 26_214_400,
+    "max_webp_pixels": 6_553_600,
+    "max_images_per_batch": 16,
+    "media_types": ["image/jpeg", "image/png", "image/tiff", "image/webp", "image/bmp"],
+    "disclaimer": DISCLAIMER,
+}
+_EXAMPLES: dict[str, Any] = {
+    "examples": [
+        {
+            "name": "clear",
+            "url": "examples/clear.jpg",
+            "thumbnail": "thumbnails/clear.jpg",
+            "synthetic": True,
+        }
+    ],
+    "disclaimer": DISCLAIMER,
+}
+ANSWERS: dict[str, dict[str, Any]] = {
+    "analyse_image": _ANALYSIS,
+    "analyse_batch": {"results": [_ANALYSIS, problem(NotAnXRay.code)], "disclaimer": DISCLAIMER},
+    "list_examples": _EXAMPLES,
+    "get_limits": _LIMITS,
+}
+"""By operation, with `heatmap=none`."""

@@ -1,0 +1,145 @@
+"""Behind a path prefix that a reverse proxy takes off, every address still leads somewhere."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+
+from bentos.gateway.codes import CODES
+from bentos.settings import SHIPPED_EXAMPLES, WEB, Settings
+from chestxray.results import DISCLAIMER
+from tests.service.fakes import check_problem
+from tests.service.nginx import prefixed
+from tests.service.server import Server, serve
+
+TRUSTED = '["127.0.0.0/8"]'
+
+
+@pytest.fixture(scope="module")
+def trusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that believes the proxy in front of it."""
+    with serve(tmp_path_factory.mktemp("trusting"), CHESTXRAY_TRUSTED_PROXIES=TRUSTED) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def proxied(trusting: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of the service through a really started nginx."""
+    folder = tmp_path_factory.mktemp("nginx")
+    with prefixed(trusting.url, folder) as url, httpx.Client(base_url=url, timeout=60) as client:
+        yield client
+
+
+def links(page: httpx.Response) -> list[str]:
+    """What the page loads, as a browser would find it."""
+    found = re.findall(r'(?:src|href)="([^"#?][^"]*)"', page.text)
+    return [urljoin(str(page.url), link) for link in found if not link.startswith("http")]
+
+
+def imports(script: Path) -> list[str]:
+    return re.findall(r'from "(\./[^"]+)"', script.read_text())
+
+
+@pytest.mark.parametrize("path", ["/xray/", "/xray/docs", "/xray/redoc", "/xray/docs/problems"])
+def test_pages_and_all_that_they_load_are_there(proxied: httpx.Client, path: str) -> None:
+    page = proxied.get(path)
+
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert len(links(page)) >= 2
+    for link in links(page):
+        assert httpx.URL(link).path.startswith("/xray/"), link
+        assert proxied.get(link).status_code == 200, link
+
+
+def test_modules_of_the_page_are_there(proxied: httpx.Client) -> None:
+    for script in WEB.glob("*.js"):
+        for link in imports(script):
+            assert proxied.get(urljoin(f"/xray/web/{script.name}", link)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/xray/docs", "/xray/redoc"])
+def test_readers_find_the_document_and_where_the_service_is(
+    proxied: httpx.Client, path: str
+) -> None:
+    page = proxied.get(path)
+    (named,) = re.findall(r"""(?:url: '|spec-url=")([^'"]+)""", page.text)
+    document = proxied.get(urljoin(str(page.url), named)).json()
+
+    assert document["servers"] == [{"url": "/xray"}]
+    image = (SHIPPED_EXAMPLES / "clear.jpg").read_bytes()
+    answer = proxied.post(f"{document['servers'][0]['url']}/v1/analyses", content=image)
+    assert answer.status_code == 200
+
+
+def test_type_of_a_problem_leads_to_its_explanation(proxied: httpx.Client) -> None:
+    answer = proxied.post("/xray/v1/analyses", content=b"no image at all")
+    problem = check_problem(answer, 415, "unsupported-format")
+
+    page = proxied.get(problem.type)
+    assert page.status_code == 200
+    assert f'id="{problem.type.partition("#")[2]}"' in page.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "headers", "prefix"),
+    [
+        ({}, {}, ""),
+        ({"root_path": "/xray"}, {}, "/xray"),
+        ({}, {"x-forwarded-prefix": "/evil"}, ""),
+        ({"trusted_proxies": ("127.0.0.0/8",)}, {"x-forwarded-prefix": "/a/b/"}, "/a/b"),
+        ({"trusted_proxies": ("127.0.0.0/8",)}, {"x-forwarded-prefix": "//evil.example"}, ""),
+        ({"trusted_proxies": ("127.0.0.0/8",)}, {"x-forwarded-prefix": '/"><script>'}, ""),
+        (
+            {"trusted_proxies": ("127.0.0.0/8",), "root_path": "/xray"},
+            {"x-forwarded-prefix": "/other"},
+            "/other",
+        ),
+    ],
+)
+def test_prefix_is_believed_of_settings_and_trusted_proxies_alone(
+    run: Callable[..., None], settings: dict[str, object], headers: dict[str, str], prefix: str
+) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        answer = await client.get("/nothing", headers=headers)
+        document = (await client.get("/openapi.json", headers=headers)).json()
+
+        assert answer.json()["type"] == f"{prefix}/docs/problems#not-found"
+        assert document["servers"] == [{"url": prefix or "/"}]
+
+    run(test, **settings)
+
+
+@pytest.mark.parametrize("root_path", ["xray", "/xray/", "https://x.example", "/a b"])
+def test_prefix_that_is_none_stops_the_start(root_path: str) -> None:
+    with pytest.raises(ValueError, match="root_path"):
+        Settings(root_path=root_path)
+
+
+def test_page_of_problems_explains_every_code(run: Callable[..., None]) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        page = await client.get("/docs/problems")
+
+        for name, code in CODES.items():
+            assert f'<section id="{name}">' in page.text
+            assert str(code.status.value) in page.text
+        assert DISCLAIMER in page.text
+        assert "script-src 'self';" in page.headers["content-security-policy"]
+
+    run(test)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_readers_of_the_document_are_under_a_policy(run: Callable[..., None], path: str) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        page = await client.get(path)
+
+        scripts = re.search(r"script-src ([^;]+)", page.headers["content-security-policy"])
+        assert scripts and "unsafe" not in scripts[1]
+        assert scripts[1].count("sha256-") == len(re.findall("<script>", page.text))
+        assert "http" not in page.text.replace("http-equiv", "")
+
+    run(test)

@@ -1,0 +1,80 @@
+"""Every code that anything raises is in the one table, with the status that it is raised with."""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import pytest
+
+from bentos.gateway.codes import CODES
+from chestxray import errors
+from tests.conftest import ROOT
+
+SOURCES = [ast.parse(path.read_text()) for path in (ROOT / "bentos").rglob("*.py")]
+CORE = {
+    each.code
+    for _, each in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(each, errors.AnalysisError)
+}
+
+
+def makers() -> dict[str, int]:
+    """Whatever takes a `code`, by name, and the place of that among its arguments."""
+    found = {}
+    for node in (node for source in SOURCES for node in ast.walk(source)):
+        match node:
+            case ast.ClassDef(name=name):
+                functions = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+                inits = [each for each in functions if each.name == "__init__"]
+                places = [place(each) - 1 for each in inits if place(each) >= 0]
+            case ast.FunctionDef(name=name):
+                places = [place(node)] if place(node) >= 0 else []
+            case _:
+                continue
+        found.update(dict.fromkeys([name], places[0]) if places else {})
+    return found
+
+
+def place(function: ast.FunctionDef) -> int:
+    names = [argument.arg for argument in function.args.args]
+    return names.index("code") if "code" in names else -1
+
+
+def raised() -> Iterator[tuple[str, list[str]]]:
+    """Each code that is written out, with the statuses that are named beside it."""
+    by_name = makers()
+    for node in (node for source in SOURCES for node in ast.walk(source)):
+        name = getattr(getattr(node, "func", None), "id", "")
+        if isinstance(node, ast.Call) and len(node.args) > by_name.get(name, len(node.args)):
+            argument = node.args[by_name[name]]
+            if isinstance(argument, ast.Constant):
+                statuses = [
+                    each.attr
+                    for each in node.args
+                    if isinstance(each, ast.Attribute) and ast.unparse(each.value) == "HTTPStatus"
+                ]
+                yield argument.value, statuses
+
+
+def test_makers_of_problems_are_found() -> None:
+    assert {"RequestProblem": 1, "_problem": 1, "_bad": 0}.items() <= makers().items()
+    known = {"overloaded", "body-too-large", "internal-error", "not-a-file", "unauthorised"}
+    assert known <= {code for code, _ in raised()}
+
+
+def test_every_code_that_is_raised_is_listed_with_its_status() -> None:
+    for code, statuses in raised():
+        assert code in CODES
+        assert all(HTTPStatus[status] == CODES[code].status for status in statuses), code
+
+
+@pytest.mark.parametrize("code", sorted(CORE))
+def test_every_error_of_the_core_is_listed(code: str) -> None:
+    assert code in CODES
+
+
+def test_every_code_says_what_it_means_and_what_to_do() -> None:
+    for code in CODES.values():
+        assert code.status >= HTTPStatus.BAD_REQUEST
+        assert code.meaning.endswith(".") and code.advice.endswith(".")
