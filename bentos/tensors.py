@@ -41,6 +41,11 @@ def pack_images(images: Images) -> bytes:
     return save({_IMAGES: np.ascontiguousarray(images)})
 
 
+def max_images_bytes(count: int) -> int:
+    """The most that so many packed images take."""
+    return OVERHEAD_BYTES + count * IMAGE_BYTES
+
+
 def images_within(length: int) -> int:
     """How many images are in a body of so many bytes, if it is one; known before it is read."""
     return length // IMAGE_BYTES  # the header takes less room than an image
