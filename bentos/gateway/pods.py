@@ -192,7 +192,7 @@ class Pods:
             raise
         except TimeoutError as error:
             raise PodFailed("timeout", f"it took longer than {self._seconds:g} s") from error
-        except OSError as error:  # aiohttp's errors of connections among them
+        except (aiohttp.ClientConnectionError, OSError) as error:
             raise PodFailed("unreachable", type(error).__name__) from error
         except Exception as error:  # whatever it makes a library raise, it is to blame for
             raise PodFailed("malformed", type(error).__name__) from error
