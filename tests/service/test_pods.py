@@ -96,13 +96,14 @@ class World:
 
     names: Names
     own: Own = field(default_factory=Own)
+    pod_seconds: float = 0.5
 
     def __post_init__(self) -> None:
         self.hops = Coalescer(self.own, model="covid_classifier", stage="classify", largest=4)
         settings = Settings(
             classifier_pods="classifier:3001",
             pod_token="a token that is long enough",
-            pod_timeout_seconds=0.5,
+            pod_timeout_seconds=self.pod_seconds,
         )
         self.pods = Pods(self.hops, self.own, digest=DIGEST, settings=settings, resolve=self.names)
 
