@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from typing import NoReturn
 
 from pydantic import ValidationError
 
@@ -37,7 +38,7 @@ def main() -> None:
         command.add_argument("--host", default="127.0.0.1")
     draining = commands.add_parser("drain", help="let what is in flight end, for preStop")
     for command, port in ((serving, 3000), (pod, 3001), (draining, 3000)):
-        command.add_argument("--port", type=int, default=port)
+        command.add_argument("--port", type=_port, default=port)
     flags = parser.parse_args()
     if flags.command == "drain":
         drain(flags.port)
@@ -53,14 +54,23 @@ def serve(layout: Layout, host: str, port: int) -> None:
         supervisor = Supervisor(layout, host=host, port=port, settings=get_settings())
         asyncio.run(supervisor.run())
     except ValidationError as error:
-        _give_up(explain(error))
+        _give_up(*explain(error))
     except StartError as error:
         _give_up(str(error))
 
 
-def _give_up(why: str) -> None:
-    print(f"chestxray cannot start: {why}", file=sys.stderr)
+def _give_up(*reasons: str) -> NoReturn:
+    for why in reasons:
+        print(f"chestxray cannot start: {why}", file=sys.stderr)
     sys.exit(_CANNOT_START)
+
+
+def _port(text: str) -> int:
+    """A port to listen at. Raises ValueError, which argparse explains."""
+    port = int(text)
+    if not 0 < port < 2**16:
+        raise argparse.ArgumentTypeError(f"{port} is no port: it must be between 1 and 65535")
+    return port
 
 
 def drain(port: int) -> None:
