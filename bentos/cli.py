@@ -12,16 +12,12 @@ import os
 import signal
 import sys
 import time
-from typing import NoReturn
-
-from pydantic import ValidationError
 
 from bentos.listeners import CLASSIFIER_POD, DRAINED, GATEWAY, SUPERVISOR, Layout, run_folder
-from bentos.settings import explain, get_settings
+from bentos.settings import give_up, settings_or_exit
 from bentos.supervisor import StartError, Supervisor
 
 _POLL_SECONDS = 0.05
-_CANNOT_START = 2
 
 
 def main() -> None:
@@ -50,19 +46,11 @@ def serve(layout: Layout, host: str, port: int) -> None:
     """Serves until SIGTERM or Ctrl-C; a second one cuts the drain short."""
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # it phones home otherwise
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    supervisor = Supervisor(layout, host=host, port=port, settings=settings_or_exit())
     try:
-        supervisor = Supervisor(layout, host=host, port=port, settings=get_settings())
         asyncio.run(supervisor.run())
-    except ValidationError as error:
-        _give_up(*explain(error))
     except StartError as error:
-        _give_up(str(error))
-
-
-def _give_up(*reasons: str) -> NoReturn:
-    for why in reasons:
-        print(f"chestxray cannot start: {why}", file=sys.stderr)
-    sys.exit(_CANNOT_START)
+        give_up(str(error))
 
 
 def _port(text: str) -> int:
@@ -75,8 +63,8 @@ def _port(text: str) -> int:
 
 def drain(port: int) -> None:
     """Asks the service on this machine to drain, and waits until it has."""
-    folder = run_folder(port)
     try:
+        folder = run_folder(port)
         os.kill(int((folder / SUPERVISOR).read_text()), signal.SIGUSR1)
     except (OSError, ValueError):
         sys.exit(f"no service of this user runs on port {port}")

@@ -1,10 +1,11 @@
 """All that an operator can set, read once from the environment, prefix CHESTXRAY_."""
 
 import re
+import sys
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 from pydantic import (
     DirectoryPath,
@@ -27,6 +28,8 @@ LONGEST_REQUEST_SECONDS = 60
 """No deadline may be later; what waits or limits outside of ours does so beyond it."""
 
 PREFIX = settings_checks.PREFIX
+_CANNOT_START = 2
+"""The exit status; what a process dies of later is another."""
 _SHORTEST_TOKEN = 16
 _HEARTBEATS = 2
 """As many may be late before a process is taken for hung."""
@@ -204,6 +207,20 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """Reads the environment once per process. Raises ValidationError, which names the key."""
     return Settings()
+
+
+def settings_or_exit() -> Settings:
+    """Reads the environment, or ends this process with a line for every fault."""
+    try:
+        return get_settings()
+    except ValidationError as error:
+        give_up(*explain(error))
+
+
+def give_up(*reasons: str) -> NoReturn:
+    """Ends this process, which cannot start; each reason is a line."""
+    sys.stderr.writelines(f"chestxray cannot start: {why}\n" for why in reasons)
+    sys.exit(_CANNOT_START)
 
 
 def explain(error: ValidationError) -> list[str]:
