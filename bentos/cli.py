@@ -46,8 +46,9 @@ def serve(layout: Layout, host: str, port: int) -> None:
     """Serves until SIGTERM or Ctrl-C; a second one cuts the drain short."""
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # it phones home otherwise
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    supervisor = Supervisor(layout, host=host, port=port, settings=settings_or_exit())
+    settings = settings_or_exit()
     try:
+        supervisor = Supervisor(layout, host=host, port=port, settings=settings)
         asyncio.run(supervisor.run())
     except StartError as error:
         give_up(str(error))

@@ -50,7 +50,12 @@ class Supervisor:
     """The parent of the service in front and its runners."""
 
     def __init__(self, layout: Layout, *, host: str, port: int, settings: Settings) -> None:
+        """Raises StartError."""
         self._layout, self._settings, self._host, self._port = layout, settings, host, port
+        try:
+            self._folder = run_folder(port)
+        except FileNotFoundError as error:  # no folder is left for temporary files
+            raise StartError(str(error)) from error
         self._processes: list[Process] = []
         self._keepers: list[asyncio.Task[None]] = []
         self._environment: dict[str, str] = {}
@@ -83,7 +88,6 @@ class Supervisor:
         try:
             machine.allow_connections(self._settings.max_connections)
             digests = [checkpoints.verified_digest(*each) for each in self._settings.checkpoints]
-            self._folder = run_folder(self._port)
             listeners = open_listeners(self._layout, self._folder, self._host, self._port)
             machine.check_room(self._folder)
             (self._folder / SUPERVISOR).write_text(str(os.getpid()))
@@ -107,7 +111,7 @@ class Supervisor:
         was_up = False
         while not self._stop_asked.is_set():
             await asyncio.sleep(_PAUSES[min(process.failures, len(_PAUSES) - 1)])
-            await self._wait_for_room(process)
+            await self.wait_for_room(process)
             await process.start(self._environment)
             reason = await self._watch(process)
             was_up = was_up or process.alive
@@ -118,7 +122,7 @@ class Supervisor:
                 logger.warning("%s %s and is started again", process.name, reason)
                 get_metrics().process_restarts.labels(process.name, reason).inc()
 
-    async def _wait_for_room(self, process: Process) -> None:
+    async def wait_for_room(self, process: Process) -> None:
         """Returns once a process could write its files; it would die of a full disk again."""
         said = False
         while True:
