@@ -38,6 +38,8 @@ _LANES = 2
 """Hops to one pod at once: the next is on its way while one is computed."""
 _LONGEST_PAUSE_SECONDS = 60.0
 """Before a pod is tried again; the first pause is a look, each further one twice the last."""
+_HONEST = ("busy", "unreachable")
+"""Why a pod fails that is full or restarts: it costs a batch next to nothing, and is back soon."""
 _CHECKED_SHARE = 1 / 64
 """Of batches, beside a pod's first one: an image of each is asked of the own runner too."""
 _HEADER_BYTES, _HEADERS, _BUFFER_BYTES = 4096, 32, 2**16
@@ -218,7 +220,7 @@ class Pods:
             return
         logger.warning("classifier pod %s is given up: %s", pod.url, failure)
         get_metrics().pod_failures.labels(failure.reason).inc()
-        if failure.reason != "busy":  # which is honest
+        if failure.reason not in _HONEST:
             pod.punish()
         self._close(pod)
 
