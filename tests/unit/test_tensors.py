@@ -183,6 +183,39 @@ def refuses_or_reads(body: bytes) -> None:
         assert tensors.unpack_rows(body, ROW, 2).dtype == ROW
 
 
+BITS = {
+    "BOOL": 8,
+    "F4": 4,
+    "F6_E2M3": 6,
+    "I8": 8,
+    "U8": 8,
+    "F8_E5M2": 8,
+    "F8_E4M3": 8,
+    "F8_E8M0": 8,
+}
+BITS |= {"I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32, "C64": 64}
+BITS |= {"F64": 64, "I64": 64, "U64": 64}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(sorted(BITS)), st.lists(st.integers(0, 9), max_size=4)),
+        max_size=4,
+    ),
+    st.sampled_from((("images",), ROW.names or ())),
+)
+def test_any_true_document_of_other_tensors_is_read_or_refused(
+    drawn: list[tuple[str, list[int]]], names: tuple[str, ...]
+) -> None:
+    header, end = {}, 0
+    for name, (dtype, shape) in zip(names, drawn, strict=False):
+        size = int(np.prod(shape, initial=1)) * BITS[dtype] // 8
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [end, end + size]}
+        end += size
+    refuses_or_reads(document(json.dumps(header).encode(), bytes(end)))
+
+
 @settings(max_examples=100, deadline=None)
 @given(HEADERS, st.integers(0, 3), st.none() | st.integers(0, 2**64 - 1))
 def test_any_header_is_read_or_refused(header: Any, images: int, length: int | None) -> None:
