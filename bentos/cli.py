@@ -13,14 +13,11 @@ import signal
 import sys
 import time
 
-from pydantic import ValidationError
-
 from bentos.listeners import CLASSIFIER_POD, DRAINED, GATEWAY, SUPERVISOR, Layout, run_folder
-from bentos.settings import explain, get_settings
+from bentos.settings import give_up, settings_or_exit
 from bentos.supervisor import StartError, Supervisor
 
 _POLL_SECONDS = 0.05
-_CANNOT_START = 2
 
 
 def main() -> None:
@@ -37,7 +34,7 @@ def main() -> None:
         command.add_argument("--host", default="127.0.0.1")
     draining = commands.add_parser("drain", help="let what is in flight end, for preStop")
     for command, port in ((serving, 3000), (pod, 3001), (draining, 3000)):
-        command.add_argument("--port", type=int, default=port)
+        command.add_argument("--port", type=_port, default=port)
     flags = parser.parse_args()
     if flags.command == "drain":
         drain(flags.port)
@@ -49,24 +46,26 @@ def serve(layout: Layout, host: str, port: int) -> None:
     """Serves until SIGTERM or Ctrl-C; a second one cuts the drain short."""
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # it phones home otherwise
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    settings = settings_or_exit()
     try:
-        supervisor = Supervisor(layout, host=host, port=port, settings=get_settings())
+        supervisor = Supervisor(layout, host=host, port=port, settings=settings)
         asyncio.run(supervisor.run())
-    except ValidationError as error:
-        _give_up(explain(error))
     except StartError as error:
-        _give_up(str(error))
+        give_up(str(error))
 
 
-def _give_up(why: str) -> None:
-    print(f"chestxray cannot start: {why}", file=sys.stderr)
-    sys.exit(_CANNOT_START)
+def _port(text: str) -> int:
+    """A port to listen at. Raises ValueError, which argparse explains."""
+    port = int(text)
+    if not 0 < port < 2**16:
+        raise argparse.ArgumentTypeError(f"{port} is no port: it must be between 1 and 65535")
+    return port
 
 
 def drain(port: int) -> None:
     """Asks the service on this machine to drain, and waits until it has."""
-    folder = run_folder(port)
     try:
+        folder = run_folder(port)
         os.kill(int((folder / SUPERVISOR).read_text()), signal.SIGUSR1)
     except (OSError, ValueError):
         sys.exit(f"no service of this user runs on port {port}")

@@ -103,6 +103,11 @@ def _of_processes() -> dict[str, Any]:
             "Classifier pods that images are sent to now",
             multiprocess_mode="livemax",
         ),
+        pod_failures=Counter(
+            "chestxray_pod_failures_total",
+            "Classifier pods that were given up or not taken into use, by why",
+            ["reason"],
+        ),
         process_restarts=Counter(
             "chestxray_process_restarts_total",
             "Processes that were started again, by why",

@@ -1,10 +1,11 @@
 """All that an operator can set, read once from the environment, prefix CHESTXRAY_."""
 
 import re
+import sys
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 from pydantic import (
     DirectoryPath,
@@ -13,23 +14,29 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bentos import heartbeat, settings_checks
+from bentos.settings_checks import variable_of
 from chestxray.images import DEFAULT_LIMITS, Limits
 
 LONGEST_REQUEST_SECONDS = 60
 """No deadline may be later; what waits or limits outside of ours does so beyond it."""
 
-PREFIX = "CHESTXRAY_"
 PATH_PREFIX = r"^(/[A-Za-z0-9_.~-]+)*$"
 """What a path prefix is: segments, each behind a slash."""
-_SHORTEST_TOKEN = 16
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:\d+)?|[a-z]+://\[[0-9a-f:]+\](:\d+)?")
 """As browsers spell it: in lower case, without a path."""
+PREFIX = settings_checks.PREFIX
+_CANNOT_START = 2
+"""The exit status; what a process dies of later is another."""
+_SHORTEST_TOKEN = 16
+_HEARTBEATS = 2
+"""As many may be late before a process is taken for hung."""
 _HERE = Path(__file__).parent
 WEB = _HERE.parent / "web"
 """The page's files."""
@@ -41,7 +48,9 @@ class Settings(BaseSettings):
     """Every key, with its default and its meaning."""
 
     # What an error shows of the input may be the token; explain() shows the rest.
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """Where the networks run: auto takes the first CUDA device, or the CPU where there is none."""
@@ -114,11 +123,23 @@ class Settings(BaseSettings):
     frame_ancestors: str = Field(default="'self'", pattern=r"^[^;,\r\n]+$")
     """Sites that may embed the page, as in a Content-Security-Policy: https://portal.example."""
 
-    @model_validator(mode="after")
-    def _batches_fit(self) -> Self:
-        if self.max_images_per_batch > self.max_images_in_flight:
-            raise ValueError("max_images_per_batch is above max_images_in_flight")
-        return self
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing but the environment, all of it."""
+        return init_settings, settings_checks.Environment(settings_cls)
+
+    @field_validator("*")
+    @classmethod
+    def _is_bounded(cls, value: object, info: ValidationInfo) -> object:
+        settings_checks.check_bounds(str(info.field_name), value)
+        return value
 
     @field_validator("cors_origins")
     @classmethod
@@ -130,14 +151,59 @@ class Settings(BaseSettings):
     @field_validator("pod_token")
     @classmethod
     def _token_is_long(cls, token: SecretStr) -> SecretStr:
-        if 0 < len(token.get_secret_value()) < _SHORTEST_TOKEN:
+        text = token.get_secret_value()
+        if 0 < len(text) < _SHORTEST_TOKEN:
             raise ValueError(f"must have {_SHORTEST_TOKEN} characters or more")
-        return token
+        return SecretStr(_printable(text))  # it goes into a header
+
+    @field_validator("frame_ancestors")
+    @classmethod
+    def _fits_into_a_header(cls, value: str) -> str:
+        return _printable(value)
+
+    @field_validator("classifier_pods")
+    @classmethod
+    def _port_exists(cls, value: str) -> str:
+        if value and not 0 < int(value.rpartition(":")[2]) < 2**16:
+            raise ValueError("a port is between 1 and 65535")
+        return value
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
+            raise ValueError("must be an address that begins with http:// or https://")
+        return value
 
     @model_validator(mode="after")
-    def _pods_are_known(self) -> Self:
+    def _go_together(self) -> Self:
+        pairs = (
+            ("max_images_per_batch", "max_images_in_flight"),
+            ("max_image_bytes", "max_batch_bytes"),
+            ("max_batch_bytes", "max_bytes_in_flight"),
+            ("request_timeout_seconds", "drain_timeout_seconds"),
+        )
+        faults = [
+            f"{variable_of(low)}={getattr(self, low)} is above "
+            f"{variable_of(high)}={getattr(self, high)}"
+            for low, high in pairs
+            if getattr(self, low) > getattr(self, high)
+        ]
         if self.classifier_pods and not self.pod_token.get_secret_value():
-            raise ValueError("classifier_pods needs pod_token")
+            faults.append(f"{variable_of('classifier_pods')} needs {variable_of('pod_token')}")
+        if self.classifier_pods and self.pod_timeout_seconds >= self.request_timeout_seconds:
+            longer, limit = (
+                variable_of("pod_timeout_seconds"),
+                variable_of("request_timeout_seconds"),
+            )
+            faults.append(
+                f"{longer} must be below {limit}: a pod that hangs would cost its requests"
+            )
+        if self.hang_seconds < _HEARTBEATS * heartbeat.SECONDS:
+            least = f"{_HEARTBEATS * heartbeat.SECONDS:g}"
+            faults.append(f"{variable_of('hang_seconds')} must be at least {least}")
+        if faults:
+            raise ValueError("\n".join(faults))
         return self
 
     @property
@@ -160,15 +226,26 @@ def get_settings() -> Settings:
     return Settings()
 
 
-def explain(error: ValidationError) -> str:
-    """Names every variable that is wrong, with its value unless that is a secret."""
-    return "; ".join(_explained(each) for each in error.errors())
+def settings_or_exit() -> Settings:
+    """Reads the environment, or ends this process with a line for every fault."""
+    try:
+        return get_settings()
+    except ValidationError as error:
+        give_up(*explain(error))
 
 
-def _explained(error: ErrorDetails) -> str:
-    if not error["loc"]:  # two settings that do not go together; the message names them
-        return error["msg"]
-    key = str(error["loc"][0])
-    secret = Settings.model_fields[key].annotation is SecretStr
-    shown = "" if secret else f"={error['input']!r}"
-    return f"{PREFIX}{key.upper()}{shown}: {error['msg']}"
+def give_up(*reasons: str) -> NoReturn:
+    """Ends this process, which cannot start; each reason is a line."""
+    sys.stderr.writelines(f"chestxray cannot start: {why}\n" for why in reasons)
+    sys.exit(_CANNOT_START)
+
+
+def explain(error: ValidationError) -> list[str]:
+    """A line for every fault, which names the variable, with its value unless that is a secret."""
+    return settings_checks.explain(error, Settings)
+
+
+def _printable(text: str) -> str:
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("must be printable ASCII characters")
+    return text

@@ -12,7 +12,7 @@ import shutil
 import signal
 import time
 
-from bentos import heartbeat
+from bentos import heartbeat, machine
 from bentos.listeners import (
     CLASSIFIER_POD,
     DRAINED,
@@ -36,6 +36,8 @@ _PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds before a process is started again that has died so often without a heartbeat."""
 _MOST_FAILED_STARTS = 3
 """A service that was never up ends then, with an error; one that was is tried for ever."""
+_ROOM_SECONDS = 1.0
+"""Between two looks whether the disk has room again."""
 _STOP_SECONDS = 5.0
 """For a process to end that has nothing left to do."""
 
@@ -48,8 +50,12 @@ class Supervisor:
     """The parent of the service in front and its runners."""
 
     def __init__(self, layout: Layout, *, host: str, port: int, settings: Settings) -> None:
+        """Raises StartError."""
         self._layout, self._settings, self._host, self._port = layout, settings, host, port
-        self._folder = run_folder(port)
+        try:
+            self._folder = run_folder(port)
+        except FileNotFoundError as error:  # no folder is left for temporary files
+            raise StartError(str(error)) from error
         self._processes: list[Process] = []
         self._keepers: list[asyncio.Task[None]] = []
         self._environment: dict[str, str] = {}
@@ -80,12 +86,14 @@ class Supervisor:
         if self._layout is CLASSIFIER_POD and not self._settings.pod_token.get_secret_value():
             raise StartError("anyone could ask this pod; set CHESTXRAY_POD_TOKEN")
         try:
+            machine.allow_connections(self._settings.max_connections)
             digests = [checkpoints.verified_digest(*each) for each in self._settings.checkpoints]
             listeners = open_listeners(self._layout, self._folder, self._host, self._port)
+            machine.check_room(self._folder)
+            (self._folder / SUPERVISOR).write_text(str(os.getpid()))
+            (self._folder / "metrics").mkdir(FOLDER_MODE)
         except (CheckpointError, OSError) as error:
             raise StartError(str(error)) from error
-        (self._folder / SUPERVISOR).write_text(str(os.getpid()))
-        (self._folder / "metrics").mkdir(FOLDER_MODE)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._folder / "metrics")
         # A file that is replaced while the service runs must not be what a restarted runner reads.
         os.environ["CHESTXRAY_FILTER_DIGEST"], os.environ["CHESTXRAY_CLASSIFIER_DIGEST"] = digests
@@ -103,6 +111,7 @@ class Supervisor:
         was_up = False
         while not self._stop_asked.is_set():
             await asyncio.sleep(_PAUSES[min(process.failures, len(_PAUSES) - 1)])
+            await self.wait_for_room(process)
             await process.start(self._environment)
             reason = await self._watch(process)
             was_up = was_up or process.alive
@@ -112,6 +121,19 @@ class Supervisor:
             if not self._stop_asked.is_set():
                 logger.warning("%s %s and is started again", process.name, reason)
                 get_metrics().process_restarts.labels(process.name, reason).inc()
+
+    async def wait_for_room(self, process: Process) -> None:
+        """Returns once a process could write its files; it would die of a full disk again."""
+        said = False
+        while True:
+            try:
+                machine.check_room(self._folder)
+                return
+            except OSError as error:
+                if not said:
+                    logger.error("%s; %s is started once there is room", error, process.name)
+                said = True
+            await asyncio.sleep(_ROOM_SECONDS)
 
     async def _watch(self, process: Process) -> str:
         """Returns why it is no more: `exited`, or `hung` and was killed."""

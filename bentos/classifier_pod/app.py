@@ -1,6 +1,12 @@
-"""The one route of a classifier pod: authenticated, tensors in and tensors out."""
+"""The one route of a classifier pod: authenticated, tensors in and tensors out.
 
+A sender is known, and a body bounded and given room, before any of it is read: what is held for
+senders is never more than the images that may wait here.
+"""
+
+import asyncio
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -11,7 +17,6 @@ from bentos import tensors
 from bentos.gateway import problems
 from bentos.gateway.edge import METRICS
 from bentos.gateway.problems import RequestProblem
-from bentos.gateway.uploads import bounded
 from bentos.metrics import exposition, get_metrics
 from bentos.runner import Rows
 from bentos.settings import Settings
@@ -20,6 +25,7 @@ from chestxray.engines import Images
 Classify = Callable[[Images], Awaitable[Rows]]
 
 _STAGE = "classify"
+_LENGTH = re.compile(r"[0-9]{1,18}")  # what fits into 64 bits
 
 
 def create_app(classify: Classify, digest: str, settings: Settings) -> FastAPI:
@@ -27,21 +33,15 @@ def create_app(classify: Classify, digest: str, settings: Settings) -> FastAPI:
     app = FastAPI(openapi_url=None)
     problems.install(app)
     house = _House(settings.max_images_in_flight)
-    token = settings.pod_token.get_secret_value()
-    longest = tensors.OVERHEAD_BYTES + settings.max_images_in_flight * tensors.IMAGE_BYTES
+    token, seconds = settings.pod_token.get_secret_value(), settings.pod_timeout_seconds
 
     @app.post(tensors.PATH)
     async def classifications(request: Request) -> Response:
         _authenticate(request, token)
         _agree(request, digest)
-        body = bounded(
-            request,
-            max_bytes=longest,
-            pause=settings.body_timeout_seconds,
-            count=lambda _: None,  # by images, below
-        )
-        images = _images(b"".join([chunk async for chunk in body]))
-        with house.room(len(images)):
+        length = _length(request, settings.max_images_in_flight)
+        with house.room(tensors.images_within(length)):
+            images = _images(await _read(request, length, seconds))
             rows = await classify(images)
         return Response(tensors.pack_rows(rows), media_type=tensors.MEDIA_TYPE)
 
@@ -54,7 +54,9 @@ def create_app(classify: Classify, digest: str, settings: Settings) -> FastAPI:
 
 
 class _House:
-    """Bounds the images that wait here. Gateways admit fairly; this keeps a pod's memory safe."""
+    """Bounds the images that come and wait here. Gateways admit fairly; this keeps a pod's memory
+    safe.
+    """
 
     def __init__(self, most: int) -> None:
         self._most, self._images = most, 0
@@ -94,11 +96,43 @@ def _agree(request: Request, digest: str) -> None:
         raise RequestProblem(HTTPStatus.CONFLICT, "another-model", detail)
 
 
+def _length(request: Request, max_images: int) -> int:
+    """The body's length, which must be said: it decides what room is taken."""
+    given, longest = request.headers.get("content-length", ""), tensors.max_images_bytes(max_images)
+    if not _LENGTH.fullmatch(given):
+        detail = "the request does not say its Content-Length"
+        raise RequestProblem(HTTPStatus.LENGTH_REQUIRED, "length-required", detail)
+    if int(given) > longest:
+        detail = f"the body is larger than the limit of {longest} bytes"
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        raise RequestProblem(status, "body-too-large", detail, limit=longest)
+    return int(given)
+
+
+async def _read(request: Request, length: int, seconds: float) -> bytes:
+    chunks, left = [], length
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                left -= len(chunk)
+                if left < 0:  # no server lets this happen; the bound does not rest on that
+                    raise _malformed("the body is longer than its Content-Length")
+                chunks.append(chunk)
+    except TimeoutError as error:
+        detail = f"the body did not come within {seconds:g} s"
+        raise RequestProblem(HTTPStatus.REQUEST_TIMEOUT, "body-timeout", detail) from error
+    return b"".join(chunks)
+
+
 def _images(body: bytes) -> Images:
     try:
         images = tensors.unpack_images(body)
     except ValueError as error:
-        raise RequestProblem(HTTPStatus.BAD_REQUEST, "malformed-tensor", str(error)) from error
+        raise _malformed(str(error)) from error
     if not len(images):
-        raise RequestProblem(HTTPStatus.BAD_REQUEST, "malformed-tensor", "there is no image")
+        raise _malformed("there is no image")
     return images
+
+
+def _malformed(detail: str) -> RequestProblem:
+    return RequestProblem(HTTPStatus.BAD_REQUEST, "malformed-tensor", detail)

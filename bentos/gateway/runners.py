@@ -48,6 +48,7 @@ class RemoteRunner:
         """Each of its `methods` takes one hop at a time."""
         self._service, self._model, self._warm = service, model, False
         self._ways = [partial(_ask, getattr(service.to_async, name), model) for name in methods]
+        self.ask = self._ways[0]  # beside all that waits
         self.hops = Coalescer(*self._ways, model=model, stage=stage, largest=largest)
 
     async def __call__(self, images: Images) -> Rows:

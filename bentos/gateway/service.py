@@ -80,7 +80,8 @@ class Gateway(Front):
         settings = get_settings()
         if settings.classifier_pods:
             digest = _pipeline().covid_classifier.digest
-            pods = Pods(remote_runners().classify.hops, digest=digest, settings=settings)
+            own = remote_runners().classify
+            pods = Pods(own.hops, own.ask, digest=digest, settings=settings)
             self._pods = asyncio.create_task(pods.watch())
 
     async def ready(self) -> bool:

@@ -73,6 +73,12 @@ _TIER = [
         "As seen by the gateway that sees the most.",
     ),
     Panel(
+        "Classifier pods given up",
+        "short",
+        {"{{reason}}": increase("chestxray_pod_failures_total", "1h", by="reason")},
+        "By gateways. Malformed, implausible or wrong: what runs there is not our classifier.",
+    ),
+    Panel(
         "Processes that were started again",
         "short",
         {

@@ -13,14 +13,21 @@ from aiohttp import web
 from bentos import tensors
 from bentos.covid_classifier.service import ROW
 from bentos.gateway import pods
-from bentos.gateway.coalescing import Coalescer
+from bentos.gateway.coalescing import Coalescer, ConnectionLost
 from bentos.gateway.pods import Pods
 from bentos.runner import Rows
 from bentos.settings import Settings
 from chestxray.engines import Images
 
 DIGEST = "sha256:the one"
-IMAGES = np.zeros((1, 1, 224, 224), np.uint8)
+IMAGES = np.full((1, 1, 224, 224), 7, np.uint8)
+
+
+def rows_of(count: int) -> Rows:
+    """What the fake classifier answers to any image."""
+    rows = np.zeros(count, ROW)
+    rows["ok"], rows["probabilities"] = True, (0.25, 0.25, 0.5)
+    return rows
 
 
 @dataclass
@@ -37,9 +44,7 @@ class Pod:
         images = tensors.unpack_images(await request.read())
         self.headers = dict(request.headers)
         self.asked.append(len(images))
-        rows = np.zeros(len(images), ROW)
-        rows["ok"] = True
-        body = tensors.pack_rows(rows) if self.body is None else self.body
+        body = tensors.pack_rows(rows_of(len(images))) if self.body is None else self.body
         return web.Response(status=self.status, body=body)
 
     @contextlib.asynccontextmanager
@@ -62,11 +67,13 @@ class Own:
     """The gateway's own runner."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.asked, self.away = 0, False
 
     async def __call__(self, images: Images) -> Rows:
         self.asked += 1
-        return np.zeros(len(images), ROW)
+        if self.away:
+            raise ConnectionLost
+        return rows_of(len(images))
 
 
 class Names:
@@ -89,19 +96,20 @@ class World:
 
     names: Names
     own: Own = field(default_factory=Own)
+    pod_seconds: float = 0.5
 
     def __post_init__(self) -> None:
         self.hops = Coalescer(self.own, model="covid_classifier", stage="classify", largest=4)
         settings = Settings(
             classifier_pods="classifier:3001",
             pod_token="a token that is long enough",
-            pod_timeout_seconds=0.5,
+            pod_timeout_seconds=self.pod_seconds,
         )
-        self.pods = Pods(self.hops, digest=DIGEST, settings=settings, resolve=self.names)
+        self.pods = Pods(self.hops, self.own, digest=DIGEST, settings=settings, resolve=self.names)
 
     async def ask(self, times: int = 1) -> None:
         for _ in range(times):
-            assert len(await self.hops(IMAGES)) == 1
+            assert np.array_equal(await self.hops(IMAGES), rows_of(1))
 
 
 def watch(test: Callable[..., Coroutine[None, None, None]], *given: Pod) -> None:
@@ -126,12 +134,13 @@ def watch(test: Callable[..., Coroutine[None, None, None]], *given: Pod) -> None
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pods, "_LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(pods, "_CHECKED_SHARE", 0.0)
 
 
-def test_all_pods_of_a_name_are_asked_and_the_own_runner_is_not() -> None:
+def test_all_pods_of_a_name_are_asked_and_the_own_runner_only_checks_each_once() -> None:
     async def test(world: World, *given: Pod) -> None:
         await world.ask(40)
-        assert world.own.asked == 0
+        assert world.own.asked == len(given)
         assert all(len(pod.asked) > 5 for pod in given)
 
     watch(test, Pod(), Pod())
@@ -177,7 +186,7 @@ def test_name_service_that_is_away_takes_no_pod_away(error: int, kept: bool) -> 
         world.names.error = error
         await asyncio.sleep(0.1)
         await world.ask(3)
-        assert (world.own.asked == 0) is kept
+        assert world.own.asked == (1 if kept else 3)
 
     watch(test, Pod())
 
@@ -189,7 +198,7 @@ def test_name_service_that_breaks_does_not_end_the_search() -> None:
         world.names.found = found
         await asyncio.sleep(0.1)
         await world.ask()
-        assert world.own.asked == 0
+        assert pod.asked == [1, 1]  # a blank one, to try it, and ours
 
     watch(test, Pod())
 
@@ -197,13 +206,37 @@ def test_name_service_that_breaks_does_not_end_the_search() -> None:
 def test_pod_that_fails_is_given_up_until_it_answers_again() -> None:
     async def test(world: World, pod: Pod) -> None:
         await world.ask()
-        assert world.own.asked == 0
+        checks = world.own.asked
         pod.status = 500
         await world.ask(2)
-        assert world.own.asked == 2
+        assert world.own.asked == checks + 2
         pod.status = 200
         await asyncio.sleep(0.1)
-        await world.ask()
-        assert world.own.asked == 2
+        await world.ask(2)
+        assert world.own.asked == checks + 3  # its first answer is checked again
+
+    watch(test, Pod())
+
+
+def test_sample_of_what_pods_answer_is_asked_of_the_own_runner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pods, "_CHECKED_SHARE", 0.5)
+
+    async def test(world: World, pod: Pod) -> None:
+        await world.ask(60)
+        assert 10 < world.own.asked < 50
+
+    watch(test, Pod())
+
+
+def test_own_runner_that_is_away_fails_no_check() -> None:
+    async def test(world: World, pod: Pod) -> None:
+        world.own.away = True
+        await world.ask(3)
+        assert world.own.asked == 3  # it is asked until it answers
+        world.own.away = False
+        await world.ask(3)
+        assert (world.own.asked, len(pod.asked)) == (4, 7)
 
     watch(test, Pod())

@@ -192,7 +192,7 @@ def test_bytes_in_memory_are_bounded_and_given_back(run: Callable[..., None]) ->
             check_problem(await client.post("/v1/analyses", content=large), 503, "overloaded")
         assert (await client.post("/v1/analyses", content=DARK)).status_code == 200
 
-    run(test, max_bytes_in_flight=1999)
+    run(test, max_bytes_in_flight=1999, max_batch_bytes=1999, max_image_bytes=1999)
 
 
 def test_deadline_of_the_caller_is_kept(run: Callable[..., None], runners: FakeRunners) -> None:

@@ -4,7 +4,6 @@ import pytest
 import yaml
 from pathspec import GitIgnoreSpec
 
-from bentos import requirements
 from tests.conftest import ROOT
 
 BENTOFILE = yaml.safe_load((ROOT / "bentofile.yaml").read_text())
@@ -53,5 +52,5 @@ def test_nothing_else_is_packed(name: str) -> None:
     assert not packed(name)
 
 
-def test_requirements_follow_pyproject() -> None:
-    assert (ROOT / "bentos" / "requirements.txt").read_text() == requirements.render()
+def test_bento_installs_what_is_locked() -> None:
+    assert BENTOFILE["python"]["requirements_txt"] == "./supply/lock/serving.txt"

@@ -1,9 +1,18 @@
 """Settings are read once, typed, and named when they are wrong."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from bentos import heartbeat
+from bentos.gateway.drain import MARKER_VARIABLE
 from bentos.settings import Settings, explain
+from bentos.settings_checks import INTERNAL
+from tests.conftest import ROOT
 
 
 def test_defaults_point_at_the_shipped_weights() -> None:
@@ -32,32 +41,188 @@ def test_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, key: str, value: 
 
 
 def test_batch_that_could_never_be_admitted_is_refused() -> None:
-    with pytest.raises(ValidationError, match="above max_images_in_flight"):
+    with pytest.raises(ValidationError, match="above CHESTXRAY_MAX_IMAGES_IN_FLIGHT=8"):
         Settings(max_images_in_flight=8, max_images_per_batch=16)
 
 
-SECRET = "not-to-be-seen"
+SECRET = "not-to-be-seen"  # too short for a token
 
 
-def test_wrong_value_is_shown_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHESTXRAY_DEVICE", "tpu")
-    monkeypatch.setenv("CHESTXRAY_POD_TOKEN", SECRET)
-
-    with pytest.raises(ValidationError) as found:
+def faults(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
+    """What the settings say of these variables; the names have no prefix."""
+    for name, value in variables.items():
+        monkeypatch.setenv(f"CHESTXRAY_{name}", value)
+    try:
         Settings()
+    except ValidationError as error:
+        assert SECRET not in str(error)
+        return explain(error)
+    return []
 
-    assert "CHESTXRAY_DEVICE='tpu'" in explain(found.value)
-    assert "CHESTXRAY_POD_TOKEN: " in explain(found.value)
-    assert SECRET not in explain(found.value) + str(found.value)
+
+def test_every_fault_is_a_line_that_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = faults(
+        monkeypatch,
+        DEVICE="tpu",
+        POD_TOKEN=SECRET,
+        QUEUE_SECONDS="inf",
+        TRUSTED_PROXIES="[not json",
+        MAX_CONECTIONS="3",
+    )
+
+    assert len(found) == 5
+    assert "CHESTXRAY_DEVICE='tpu': " in found[0]
+    assert sorted(line.split(":")[0].split("=")[0] for line in found) == [
+        "CHESTXRAY_DEVICE",
+        "CHESTXRAY_MAX_CONECTIONS",
+        "CHESTXRAY_POD_TOKEN",
+        "CHESTXRAY_QUEUE_SECONDS",
+        "CHESTXRAY_TRUSTED_PROXIES",
+    ]
+    assert all("\n" not in line and SECRET not in line for line in found)
 
 
-def test_pods_without_a_token_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHESTXRAY_CLASSIFIER_PODS", "classifier:3001")
+NUMBERS = [
+    name for name, field in Settings.model_fields.items() if field.annotation in (int, float)
+]
 
-    with pytest.raises(ValidationError) as found:
-        Settings()
 
-    assert explain(found.value) == "Value error, classifier_pods needs pod_token"
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize(
+    "value", ["inf", "-inf", "nan", "1e300", "-1", "1e-300", "x", "", "9" * 30]
+)
+def test_number_that_is_none_of_use_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    (found,) = faults(monkeypatch, **{name.upper(): value})
+
+    assert found.startswith(f"CHESTXRAY_{name.upper()}='{value}': ")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[not json",
+        "10.0.0.0/8",
+        "{}",
+        "7",
+        '["10.0.0.1/8"]',
+        '["x"]',
+        "[[]]",
+        '"10.0.0.0/8"',
+    ],
+)
+def test_malformed_list_is_one_line(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    (found,) = faults(monkeypatch, TRUSTED_PROXIES=value)
+
+    assert found.startswith("CHESTXRAY_TRUSTED_PROXIES=")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("MAX_CONECTIONS", "; did you mean CHESTXRAY_MAX_CONNECTIONS?"),
+        ("QUEUE_SECOND", "; did you mean CHESTXRAY_QUEUE_SECONDS?"),
+        ("POD_TOKN", "; did you mean CHESTXRAY_POD_TOKEN?"),
+        ("ZZZZZZZZZZ", ""),
+        ("PORT", ""),
+    ],
+)
+def test_name_that_is_no_setting_is_refused_and_a_near_one_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, hint: str
+) -> None:
+    found = faults(monkeypatch, **{name: SECRET})
+
+    assert len(found) == 1
+    assert found[0].startswith(f"CHESTXRAY_{name}: there is no such setting")
+    assert found[0].endswith(hint) or not hint
+    assert SECRET not in found[0]
+
+
+def test_names_that_others_set_are_no_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {heartbeat.VARIABLE, MARKER_VARIABLE} == INTERNAL
+    for name in INTERNAL:
+        monkeypatch.setenv(name, "x")
+
+    # What Kubernetes tells pods of a Service that is called chestxray, or chestxray-api.
+    address = "tcp://10.0.0.7:80"
+    links = {
+        "SERVICE_HOST": "10.0.0.7",
+        "SERVICE_PORT": "80",
+        "SERVICE_PORT_HTTP": "80",
+        "PORT": address,
+        "PORT_80_TCP": address,
+        "PORT_80_TCP_ADDR": "10.0.0.7",
+        "API_SERVICE_HOST": "10.0.0.7",
+        "API_PORT": address,
+    }
+    assert faults(monkeypatch, **links) == []
+
+
+def test_long_value_is_cut_and_kept_on_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = faults(monkeypatch, DEVICE="tpu\n" * 1000)
+
+    assert len(found) < 300
+    assert "\n" not in found
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"CLASSIFIER_PODS": "classifier:3001"}, "CHESTXRAY_CLASSIFIER_PODS needs"),
+        ({"MAX_BATCH_BYTES": "1000"}, "CHESTXRAY_MAX_IMAGE_BYTES=33554432 is above"),
+        ({"MAX_BYTES_IN_FLIGHT": "1000"}, "CHESTXRAY_MAX_BATCH_BYTES=67108864 is above"),
+        ({"DRAIN_TIMEOUT_SECONDS": "1"}, "CHESTXRAY_REQUEST_TIMEOUT_SECONDS=30.0 is above"),
+        ({"HANG_SECONDS": "1"}, "CHESTXRAY_HANG_SECONDS must be at least 2"),
+        (
+            {"CLASSIFIER_PODS": "c:1", "POD_TOKEN": "x" * 16, "POD_TIMEOUT_SECONDS": "30"},
+            "CHESTXRAY_POD_TIMEOUT_SECONDS must be below",
+        ),
+        ({"CLASSIFIER_PODS": "c:99999", "POD_TOKEN": "x" * 16}, "CHESTXRAY_CLASSIFIER_PODS='c:9"),
+        ({"OTLP_ENDPOINT": "collector:4318"}, "CHESTXRAY_OTLP_ENDPOINT='collector:4318': "),
+        ({"FRAME_ANCESTORS": "https://портал.example"}, "CHESTXRAY_FRAME_ANCESTORS="),
+        ({"POD_TOKEN": "кот" * 10}, "CHESTXRAY_POD_TOKEN: must be printable"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+) -> None:
+    (found,) = faults(monkeypatch, **variables)
+
+    assert found.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("-m", "bentos.cli", "serve", "--port", "3469"),
+        ("-m", "bentos.cli", "serve-classifier", "--port", "3469"),
+        ("-m", "bentoml", "serve", "service:Gateway", "--port", "3469"),
+    ],
+    ids=["serve", "serve-classifier", "bentoml"],
+)
+def test_wrong_settings_end_the_command_with_a_line_each(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    wrong = {"CHESTXRAY_TRUSTED_PROXIES": "[", "CHESTXRAY_QUEUE_SECONDS": "inf"}
+    wrong |= {"BENTOML_HOME": str(tmp_path), "BENTOML_DO_NOT_TRACK": "True"}
+
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=os.environ | wrong,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    lines = [line for line in done.stderr.splitlines() if line.startswith("chestxray cannot start")]
+    assert done.returncode == 2
+    assert [line.split(": ")[1].split("=")[0] for line in lines] == [
+        "CHESTXRAY_QUEUE_SECONDS",
+        "CHESTXRAY_TRUSTED_PROXIES",
+    ]
+    assert "Traceback" not in done.stderr
 
 
 def test_token_is_not_shown() -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import Distribution, distribution
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from bentos import requirements
 from supply import audit, closure, licences, sbom
 from tests.conftest import ROOT
 
@@ -61,14 +62,90 @@ def test_pin_has_no_local_version() -> None:
     assert re.search(r"^torch==[0-9.]+$", closure.pins(), re.M)
 
 
-def test_bill_names_every_requirement_in_a_version_that_is_allowed(
+def test_bill_names_every_package_of_the_image_in_the_version_that_is_locked(
     document: dict[str, Any],
 ) -> None:
     libraries = versions(document, "library")
-    lines = (ROOT / "bentos" / "requirements.txt").read_text().splitlines()
+    locked = requirements.read("serving-cpu").versions
 
-    for requirement in [Requirement(line) for line in lines if not line.startswith("#")]:
-        assert requirement.specifier.contains(libraries[canonicalize_name(requirement.name)])
+    assert {name: libraries[name] for name in locked} == {n: str(v) for n, v in locked.items()}
+
+
+def test_locks_follow_pyproject_and_what_is_tested_here() -> None:
+    assert list(requirements.complaints()) == []
+
+
+@pytest.mark.parametrize("extra", requirements.EXTRAS)
+def test_lock_has_hashes_and_no_address(extra: str) -> None:
+    text = (requirements.LOCKS / f"{extra}.txt").read_text()
+
+    assert len(requirements.read(extra).versions) > 20
+    assert not re.search(r"://|^-|^ +-(?!-hash=sha256:)", text, re.M)
+
+
+@pytest.fixture
+def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy that may be changed."""
+    shutil.copytree(requirements.LOCKS, tmp_path / "lock")
+    monkeypatch.setattr(requirements, "LOCKS", tmp_path / "lock")
+    return tmp_path / "lock"
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert re.search(old, text, re.M)
+    path.write_text(re.sub(old, new, text, count=1, flags=re.M))
+
+
+@pytest.mark.parametrize(
+    ("extra", "old", "new", "said"),
+    [
+        ("serving-cpu", r"^pillow==\S+", "pillow==1.0", "has pillow 1.0, not pillow=="),
+        ("serving-cpu", r"^h11==\S+", "h11==0.1", "has h11 0.1, not h11>="),
+        ("serving-cpu", r"^starlette==\S+", "starlette==1.9.99", "is installed"),
+        ("serving", r"^torch==", "tarch==", "has torch None, not torch=="),
+        ("materials", r"^packaging==\S+", "packaging==20.0", "has packaging 20.0"),
+    ],
+    ids=["direct", "transitive", "untested", "missing", "tools"],
+)
+def test_lock_that_does_not_follow_is_seen(
+    locks: Path, extra: str, old: str, new: str, said: str
+) -> None:
+    change(locks / f"{extra}.txt", old, new)
+
+    assert any(said in each and extra in each for each in requirements.complaints())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (r" \\\n    --hash=sha256:.*(\n    --hash=sha256:.*)*", ""),
+        (r"^pillow==", "--index-url https://example.org\npillow=="),
+        (r"--hash=sha256:", "--hash=md5:"),
+    ],
+    ids=["no hash", "index", "weak hash"],
+)
+def test_line_that_is_no_pin_with_hashes_is_refused(locks: Path, old: str, new: str) -> None:
+    change(locks / "serving-cpu.txt", old, new)
+
+    with pytest.raises(ValueError, match="more than pins with hashes"):
+        requirements.read("serving-cpu")
+
+
+def test_image_takes_its_base_and_its_packages_by_digest() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    stages = re.findall(r"^FROM .* AS (\S+)$", dockerfile, re.M)
+    bases = [base for base in re.findall(r"^FROM (\S+)", dockerfile, re.M) if base not in stages]
+    serving = (
+        dockerfile[: dockerfile.index("AS training")]
+        + dockerfile[dockerfile.index("AS serving\n") :]
+    )
+
+    assert len(bases) == 1
+    assert re.fullmatch(r"python:3\.11\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", bases[0])
+    installs = re.findall(r"pip install (.*?)(?: \\)?$", serving, re.M)
+    assert len(installs) == 3
+    assert all("--require-hashes" in each or "--no-deps" in each for each in installs)
 
 
 @pytest.mark.parametrize("name", ["pytest", "locust", "playwright", "cyclonedx-bom", "scipy"])
