@@ -35,7 +35,6 @@ def _admission() -> Admission:
         max_images=settings.max_images_in_flight,
         max_bytes=settings.max_bytes_in_flight,
         queue_seconds=settings.queue_seconds,
-        smallest=settings.max_images_per_batch,
     )
 
 

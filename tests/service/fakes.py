@@ -69,7 +69,6 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
         max_images=settings.max_images_in_flight,
         max_bytes=settings.max_bytes_in_flight,
         queue_seconds=settings.queue_seconds,
-        smallest=settings.max_images_per_batch,
     )
     pipeline = Pipeline(
         lambda: runners,

@@ -13,7 +13,7 @@ from bentos.gateway.edge import Edge
 
 def answer_of(method: str, path: str) -> str:
     """Who answers."""
-    admission = Admission(max_images=1, max_bytes=1, queue_seconds=1.0, smallest=1)
+    admission = Admission(max_images=1, max_bytes=1, queue_seconds=1.0)
     edge = Edge(
         PlainTextResponse("BentoML's"),
         PlainTextResponse("ours"),
