@@ -18,9 +18,10 @@ from bentos.gateway.problems import RequestProblem
 from bentos.metrics import get_metrics
 
 _MAX_RETRY_SECONDS = 60
-_SHARE = 8
+_SHARE = 2
 """A caller may hold this many times what is still free (Choudhury and Hahne 1998, dynamic queue
-length thresholds): 8/9 of the bound alone, 8/17 each of two, and something is left for the next."""
+length thresholds): 2/3 of the bound alone, 2/5 each of two, and the largest batch is left for the
+next."""
 
 
 class Admission:

@@ -95,9 +95,6 @@ class Ledger:
         self._accounts: OrderedDict[str, Account] = OrderedDict()  # the last seen is last
         self._batches: dict[str, deque[tuple[float, float]]] = {}
 
-    def __len__(self) -> int:
-        return len(self._accounts)
-
     def account(self, caller: str) -> Account:
         """The account of a caller that asks now."""
         account = self.look_up(caller)

@@ -1,6 +1,7 @@
 """From a request body to the images in it, counted while they stream, kept in memory only."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,6 +21,8 @@ _RAW_TYPES = ("application/octet-stream", "")
 _CHARSETS = (b"utf-8", b"utf8", b"us-ascii")
 _MAX_TEXT_FIELDS = 8
 _MAX_TEXT_BYTES = 4096
+_MIN_BYTES_PER_SECOND = 8 * 1024
+"""Of a body; a film of usual size would not come before the deadline at this rate."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +111,20 @@ def _files(form: FormData, max_images: int) -> list[UploadFile]:
 async def bounded(
     request: Request, *, max_bytes: int, pause: float, count: Callable[[int], None]
 ) -> AsyncGenerator[bytes, None]:
-    """A request's body in chunks, each counted before it is kept. Raises RequestProblem."""
+    """A request's body in chunks, each counted before it is kept.
+
+    In every `pause` seconds so much must come as _MIN_BYTES_PER_SECOND makes of them, or a byte now
+    and then would hold what came before. Raises RequestProblem.
+    """
     if int(request.headers.get("content-length", "0")) > max_bytes:
         raise _too_large(max_bytes)
-    total = 0
-    stream = request.stream()
-    while (chunk := await _next(stream, pause)) is not None:
+    total = enough = 0
+    stream, window = request.stream(), 0.0
+    while True:
+        if total >= enough:
+            enough, window = total + math.ceil(pause * _MIN_BYTES_PER_SECOND), _now() + pause
+        if (chunk := await _next(stream, window)) is None:
+            break
         total += len(chunk)
         if total > max_bytes:
             raise _too_large(max_bytes)
@@ -121,14 +132,17 @@ async def bounded(
         yield chunk
 
 
-async def _next(stream: AsyncGenerator[bytes, None], pause: float) -> bytes | None:
-    timeout = asyncio.timeout(pause)
+async def _next(stream: AsyncGenerator[bytes, None], window: float) -> bytes | None:
     try:
-        async with timeout:
+        async with asyncio.timeout_at(window):
             return await anext(stream, None)
     except TimeoutError as error:
-        detail = f"nothing more of the body came for {pause:g} s"
+        detail = f"less of the body came than {_MIN_BYTES_PER_SECOND} bytes a second"
         raise RequestProblem(HTTPStatus.REQUEST_TIMEOUT, "body-timeout", detail) from error
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _too_large(max_bytes: int) -> RequestProblem:
