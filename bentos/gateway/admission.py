@@ -28,11 +28,11 @@ class Admission:
     """Counts what is in flight, and predicts how long what comes would wait."""
 
     def __init__(
-        self, *, max_images: int, max_bytes: int, queue_seconds: float, ledger: Ledger | None = None
+        self, *, max_images: int, max_bytes: int, queue_seconds: float, ledger: Ledger
     ) -> None:
         self._max_images, self._max_bytes = max_images, max_bytes
         self._queue_seconds = queue_seconds
-        self._ledger = ledger or Ledger()
+        self._ledger = ledger
         self._images = self._bytes = 0
         self._waiting: set[Account] = set()  # callers with images in flight
 
@@ -50,6 +50,7 @@ class Admission:
     def admit(self, caller: str) -> Iterator["Ticket"]:
         """Gives a request what it takes of the bounds, and that back at its end."""
         account = self._ledger.account(caller)
+        self._ledger.activate(account)
         ticket = Ticket(self, account)
         try:
             with serving(account):

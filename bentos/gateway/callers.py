@@ -27,17 +27,30 @@ def caller_of(scope: Scope, trusted: Networks) -> str:
     sent, and must not make callers.
     """
     client = scope.get("client")
-    address = _parsed(client[0]) if client else None
-    if address is None:
-        return _UNKNOWN
-    for hop in _hops(scope):
-        if not _is_trusted(address, trusted):
+    address = client[0] if client else _UNKNOWN
+    for hop in _hops(scope) if is_trusted(address, trusted) else ():
+        if not _parsed(hop):
             break
-        found = _parsed(hop)
-        if found is None:
+        address = hop
+        if not is_trusted(hop, trusted):
             break
-        address = found
-    return _subscriber(address)
+    return subscriber(address)
+
+
+def is_trusted(address: str, trusted: Networks) -> bool:
+    """Whether an address is of a proxy that the operator named."""
+    found = _parsed(address)
+    return any(
+        found in network for network in trusted if found and network.version == found.version
+    )
+
+
+def subscriber(address: str) -> str:
+    """What counts as one caller: an IPv4 address, or the network of an IPv6 one."""
+    found = _parsed(address)
+    if isinstance(found, IPv6Address):
+        return str(IPv6Network((found, _IPV6_PREFIX), strict=False))
+    return str(found or _UNKNOWN)  # what is no address is one caller, however it is spelt
 
 
 def _hops(scope: Scope) -> Iterator[str]:
@@ -55,13 +68,3 @@ def _parsed(text: str) -> Address | None:
     except ValueError:
         return None
     return getattr(found, "ipv4_mapped", None) or found
-
-
-def _is_trusted(address: Address, trusted: Networks) -> bool:
-    return any(address in network for network in trusted if network.version == address.version)
-
-
-def _subscriber(address: Address) -> str:
-    if isinstance(address, IPv6Address):
-        return str(IPv6Network((address, _IPV6_PREFIX), strict=False))
-    return str(address)

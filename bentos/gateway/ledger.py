@@ -18,7 +18,7 @@ from statistics import median_low
 from bentos import capacity
 
 ACTIVE_SECONDS = 10.0
-"""So long after its last request a caller still counts as one to share the service with."""
+"""So long after its last image came or began, a caller counts as one to share the service with."""
 _USAGE_SECONDS = 10.0
 """Time in which usage decays to 1/e."""
 _COST_SECONDS = 3.0
@@ -41,14 +41,15 @@ class Account:
         self.ledger = ledger
         self.images = self.bytes = 0  # admitted, and not answered yet
         self.running = 0  # images that are being decoded or are with the models
-        self.seen = -math.inf
+        self.paced = 0  # requests that wait for their time
+        self.next_time = -math.inf  # of a request, by its pace
         self._usage = self._decode_seconds = 0.0
         self._used_at = self._decoded_at = -math.inf
 
     @property
     def idle(self) -> bool:
         """Whether the service does nothing for this caller."""
-        return not (self.images or self.bytes or self.running)
+        return not (self.images or self.bytes or self.running or self.paced)
 
     @property
     def alone(self) -> bool:
@@ -93,17 +94,26 @@ class Ledger:
         self.clock = clock
         self.model_seconds = _FIRST_GUESS_SECONDS
         self._accounts: OrderedDict[str, Account] = OrderedDict()  # the last seen is last
+        self._active: OrderedDict[Account, float] = OrderedDict()  # when; the latest is last
         self._batches: dict[str, deque[tuple[float, float]]] = {}
 
     def account(self, caller: str) -> Account:
         """The account of a caller that asks now."""
         account = self.look_up(caller)
-        account.seen = self.clock()
         self._accounts[caller] = account
         self._accounts.move_to_end(caller)
         if len(self._accounts) > _MAX_ACCOUNTS:
             self._forget()
         return account
+
+    def activate(self, account: Account) -> None:
+        """Says that it is one to share the service with: it has something analysed."""
+        now = self._active[account] = self.clock()
+        self._active.move_to_end(account)
+        while now - next(iter(self._active.values())) > ACTIVE_SECONDS:
+            self._active.popitem(last=False)
+        if len(self._active) > _MAX_ACCOUNTS:
+            self._active.popitem(last=False)
 
     def look_up(self, caller: str) -> Account:
         """The account of a caller, not kept where it is new."""
@@ -111,10 +121,9 @@ class Ledger:
 
     def is_alone(self, account: Account) -> bool:
         """Whether no other caller than an account's was active lately."""
-        latest = islice(reversed(self._accounts.values()), 2)
-        now = self.clock()
-        others = (each for each in latest if each is not account)
-        return not any(not each.idle or now - each.seen < ACTIVE_SECONDS for each in others)
+        latest = islice(reversed(self._active), 2)
+        since = [self._active[each] for each in latest if each is not account]
+        return not since or self.clock() - since[0] > ACTIVE_SECONDS
 
     def decay(self, since: float, seconds: float) -> float:
         """What is left of 1 after a time, where 1/e is after `seconds`."""

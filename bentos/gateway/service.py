@@ -11,6 +11,8 @@ from bentos.gateway.admission import Admission
 from bentos.gateway.app import create_app
 from bentos.gateway.edge import Edge
 from bentos.gateway.front import FRONT_OPTIONS, Front, drain
+from bentos.gateway.ledger import Ledger
+from bentos.gateway.pacing import Pacing
 from bentos.gateway.pipeline import Pipeline, Served
 from bentos.gateway.pods import Pods
 from bentos.gateway.runners import RemoteRunners
@@ -29,12 +31,18 @@ def remote_runners() -> RemoteRunners:
 
 
 @cache
+def _ledger() -> Ledger:
+    return Ledger()
+
+
+@cache
 def _admission() -> Admission:
     settings = get_settings()
     return Admission(
         max_images=settings.max_images_in_flight,
         max_bytes=settings.max_bytes_in_flight,
         queue_seconds=settings.queue_seconds,
+        ledger=_ledger(),
     )
 
 
@@ -64,7 +72,8 @@ class Gateway(Front):
 
     def edge(self, bentoml_app: ASGIApp) -> Edge:
         networks = get_settings().trusted_proxies
-        return Edge(bentoml_app, _app, drain(), _admission().check, networks)
+        pacing = Pacing(_ledger(), networks)
+        return Edge(bentoml_app, _app, drain(), _admission().check, networks, pacing=pacing)
 
     async def warm_up(self) -> None:
         await remote_runners().warm_up()

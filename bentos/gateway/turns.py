@@ -98,6 +98,7 @@ class Turn:
         if self._granted.done():
             return False
         self._granted.set_result(None)
+        self.account.ledger.activate(self.account)
         self._started = self.account.ledger.clock()
         self._has_decoder = self._has_place = True
         return True

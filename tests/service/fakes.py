@@ -13,6 +13,8 @@ from bentos.gateway.admission import Admission
 from bentos.gateway.app import create_app
 from bentos.gateway.drain import Drain
 from bentos.gateway.edge import Edge
+from bentos.gateway.ledger import Ledger
+from bentos.gateway.pacing import Pacing
 from bentos.gateway.pipeline import Pipeline, Served
 from bentos.runner import Rows
 from bentos.settings import Settings
@@ -65,10 +67,12 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
     served = [Served(checkpoints.read_card(p), checkpoints.digest(p)) for p in weights]
     thresholds = {Verdict.FRONTAL_CHEST.value: 0.5}
     first = Served(served[0].card.model_copy(update={"thresholds": thresholds}), served[0].digest)
+    ledger = Ledger()
     admission = Admission(
         max_images=settings.max_images_in_flight,
         max_bytes=settings.max_bytes_in_flight,
         queue_seconds=settings.queue_seconds,
+        ledger=ledger,
     )
     pipeline = Pipeline(
         lambda: runners,
@@ -77,7 +81,9 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
         decode_threads=settings.decode_threads,
     )
     app = create_app(pipeline, admission, settings)
-    return Edge(app, app, Drain(delay=0, timeout=1), admission.check, settings.trusted_proxies)
+    networks = settings.trusted_proxies
+    pacing = Pacing(ledger, networks)
+    return Edge(app, app, Drain(delay=0, timeout=1), admission.check, networks, pacing=pacing)
 
 
 def client_of(app: Edge) -> httpx.AsyncClient:

@@ -32,35 +32,26 @@ def test_caller_is_alone_until_another_comes_and_soon_after() -> None:
     clock = Clock()
     kept = Ledger(clock)
     account = kept.account("x")
+    kept.activate(account)
     assert account.alone
 
-    kept.account("other")
-    kept.account("x")
+    kept.activate(kept.account("other"))
+    kept.activate(account)
     assert not account.alone
 
     clock.now += ACTIVE_SECONDS + 1
     assert account.alone
 
 
-def test_caller_in_flight_is_another_however_long_it_takes() -> None:
-    clock = Clock()
-    kept = Ledger(clock)
-    account, other = kept.account("x"), kept.account("other")
-    other.images += 1
-
-    clock.now += 100
-
-    assert not account.alone
-
-
-def test_looking_up_makes_nobody_active() -> None:
+def test_who_has_nothing_analysed_is_nobody_to_share_with() -> None:
     kept = Ledger(Clock())
     account = kept.account("x")
 
     kept.look_up("other")
+    kept.account("another")
 
     assert account.alone
-    assert len(kept._accounts) == 1
+    assert len(kept._accounts) == 2
 
 
 def test_made_up_addresses_take_no_more_memory_than_is_bounded() -> None:
@@ -68,7 +59,8 @@ def test_made_up_addresses_take_no_more_memory_than_is_bounded() -> None:
     good = kept.account("good")
     good.images = 1
     for i in range(3 * ledger._MAX_ACCOUNTS):
-        kept.account(f"spoofed {i}")
+        kept.activate(kept.account(f"spoofed {i}"))
 
     assert len(kept._accounts) <= ledger._MAX_ACCOUNTS
+    assert len(kept._active) <= ledger._MAX_ACCOUNTS
     assert kept.account("good") is good

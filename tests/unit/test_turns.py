@@ -28,6 +28,7 @@ class Service:
 
     async def _one(self, caller: str) -> None:
         account: Account = self.ledger.account(caller)
+        self.ledger.activate(account)
         with serving(account), self.turns.turn() as turn:
             await turn.wait()
             self.begun.append((caller, turn))
