@@ -81,6 +81,11 @@ class Coalescer:
         self._wake()
         return await answer
 
+    @property
+    def lanes(self) -> int:
+        """Ways to the model beside its own."""
+        return len(self._others)
+
     def open_lane(self, ask: Ask) -> Lane:
         """Adds a way to the model; the own ones rest from now on."""
         self._others.append(lane := Lane(ask))

@@ -84,7 +84,7 @@ class Pipeline:
         if THRESHOLD not in self.xray_filter.card.thresholds:
             raise CheckpointError("the filter's checkpoint has no threshold; evaluate it first")
         self._threads = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
-        self._turns = Turns(decode_threads)
+        self._turns = Turns(decode_threads, lambda: runners().lanes())
 
     async def analyse(
         self,

@@ -9,6 +9,7 @@ goes first that used least lately.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Self
 
 from bentos.gateway import ledger
@@ -18,8 +19,10 @@ from bentos.gateway.ledger import Account
 class Turns:
     """Gives decoders to the images that wait, and each of them a place until its analysis ends."""
 
-    def __init__(self, decoders: int) -> None:
+    def __init__(self, decoders: int, more_places: Callable[[], int]) -> None:
+        """Places are as many as decoders, and `more_places` where other machines work as well."""
         self.decoders = self._free = decoders
+        self._more_places = more_places
         self._running = 0
         self._waiting: dict[Account, deque[Turn]] = {}
 
@@ -61,7 +64,7 @@ class Turns:
                 turn.account.running += 1
 
     def _may_run(self, account: Account) -> bool:
-        spare = self.decoders - self._running
+        spare = self.decoders + self._more_places() - self._running
         return account.running < max(1, spare) or account.alone
 
 

@@ -55,6 +55,9 @@ class FakeRunners:
         rows["ok"] = True
         return rows
 
+    def lanes(self) -> int:
+        return 0
+
     async def _enter(self, name: str, images: Images) -> None:
         self.calls.append((name, len(images)))
         if self.gate:

@@ -13,10 +13,10 @@ DECODERS = 2
 class Service:
     """Turns whose images are decoded, and answered, when a test says so."""
 
-    def __init__(self, decoders: int = DECODERS) -> None:
+    def __init__(self, decoders: int = DECODERS, *, more_places: int = 0) -> None:
         self.clock = Clock()
         self.ledger = Ledger(self.clock)
-        self.turns = Turns(decoders)
+        self.turns = Turns(decoders, lambda: more_places)
         self.begun: list[tuple[str, Turn]] = []
         self.tasks: list[asyncio.Task[None]] = []
         self._ends: dict[Turn, asyncio.Event] = {}
@@ -56,9 +56,9 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def run(test: Callable[[Service], Awaitable[None]], decoders: int = DECODERS) -> None:
+def run(test: Callable[[Service], Awaitable[None]], decoders: int = DECODERS, **more: int) -> None:
     async def main() -> None:
-        service = Service(decoders)
+        service = Service(decoders, **more)
         await test(service)
         for task in service.tasks:
             task.cancel()
@@ -121,6 +121,21 @@ def test_more_decoders_are_shared() -> None:
         assert service.callers.count("another") == 2
 
     run(test, decoders=8)
+
+
+def test_other_machines_have_places_too() -> None:
+    async def test(service: Service) -> None:
+        await service.send("good")
+        await service.decode(0)
+        await service.answer(0)
+        await service.send("hostile", images=16)
+        for number in range(1, 16):
+            if number < len(service.begun):
+                await service.decode(number)
+
+        assert service.callers.count("hostile") == 5
+
+    run(test, more_places=8)
 
 
 def test_caller_that_used_least_goes_first() -> None:
