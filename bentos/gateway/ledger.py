@@ -23,9 +23,9 @@ _USAGE_SECONDS = 10.0
 """Time in which usage decays to 1/e."""
 _COST_SECONDS = 3.0
 """Time in which the highest cost of decoding decays to 1/e, and in which a batch is forgotten."""
-_MAX_BATCHES = 64
-"""Batches of one model that the median of its time is taken over; one that met a restart is far
-from the median and changes nothing."""
+_MAX_BATCHES, _OUTLIER = 64, 4
+"""Batches of one model that its speed is the mean of, and how many times their median one may count
+for at most: one that met a restart says little of the speed."""
 _MAX_ACCOUNTS = 4096
 """Callers that are remembered; beyond it those go first that came least recently."""
 _FIRST_GUESS_SECONDS = 1 / capacity.read().images_per_second
@@ -87,6 +87,23 @@ class Account:
         self.charge(seconds)
 
 
+class _Speed:
+    """Of one model, as its latest batches say."""
+
+    def __init__(self) -> None:
+        self._batches: deque[tuple[float, float, int]] = deque(maxlen=_MAX_BATCHES)
+
+    def add(self, now: float, seconds: float, images: int) -> None:
+        self._batches.append((now, seconds / images, images))
+
+    def seconds_per_image(self, now: float) -> float:
+        while len(self._batches) > 1 and self._batches[0][0] < now - _COST_SECONDS:
+            self._batches.popleft()
+        most = _OUTLIER * median_low(each for _, each, _ in self._batches)
+        seconds = sum(min(each, most) * images for _, each, images in self._batches)
+        return seconds / sum(images for _, _, images in self._batches)
+
+
 class Ledger:
     """The accounts of all callers, bounded in number, and what the models take."""
 
@@ -95,7 +112,7 @@ class Ledger:
         self.model_seconds = _FIRST_GUESS_SECONDS
         self._accounts: OrderedDict[str, Account] = OrderedDict()  # the last seen is last
         self._active: OrderedDict[Account, float] = OrderedDict()  # when; the latest is last
-        self._batches: dict[str, deque[tuple[float, float]]] = {}
+        self._speeds: dict[str, _Speed] = {}
 
     def account(self, caller: str) -> Account:
         """The account of a caller that asks now."""
@@ -129,15 +146,11 @@ class Ledger:
         """What is left of 1 after a time, where 1/e is after `seconds`."""
         return math.exp((since - self.clock()) / seconds)
 
-    def observe(self, model: str, seconds: float) -> None:
-        """Learns what each image of a batch took of a model's time; the slower model counts."""
+    def observe(self, model: str, seconds: float, images: int = 1) -> None:
+        """Learns what a batch took of a model's time; the slower model counts."""
         now = self.clock()
-        batches = self._batches.setdefault(model, deque(maxlen=_MAX_BATCHES))
-        batches.append((now, seconds))
-        for each in self._batches.values():
-            while len(each) > 1 and each[0][0] < now - _COST_SECONDS:
-                each.popleft()
-        self.model_seconds = max(median_low(s for _, s in each) for each in self._batches.values())
+        self._speeds.setdefault(model, _Speed()).add(now, seconds, images)
+        self.model_seconds = max(each.seconds_per_image(now) for each in self._speeds.values())
 
     def _forget(self) -> None:
         oldest = next((name for name, each in self._accounts.items() if each.idle), None)
@@ -147,10 +160,9 @@ class Ledger:
 
 def charge_batch(model: str, accounts: Sequence[Account], seconds: float) -> None:
     """Shares the time of a batch among the accounts of its images."""
-    each = seconds / len(accounts)
-    accounts[0].ledger.observe(model, each)
+    accounts[0].ledger.observe(model, seconds, len(accounts))
     for account in accounts:
-        account.charge(each)
+        account.charge(seconds / len(accounts))
 
 
 _current: ContextVar[Account] = ContextVar("account")

@@ -142,12 +142,21 @@ def test_limit_recovers_within_seconds_of_a_slow_phase() -> None:
     assert service.admission.limit == pytest.approx(2.0 / MODEL, abs=1)
 
 
-def test_one_batch_that_met_a_restart_changes_nothing() -> None:
+def test_one_batch_that_met_a_restart_changes_little() -> None:
     service = Service()
-    for seconds in (MODEL, MODEL, 6.0):
+    for seconds in (*[MODEL] * 10, 6.0):
         service.ledger.observe("classifier", seconds)
 
-    assert service.admission.limit == pytest.approx(2.0 / MODEL, abs=1)
+    assert service.admission.limit == pytest.approx(2.0 / MODEL, rel=0.3)
+
+
+def test_large_batches_say_more_of_the_speed_than_single_images() -> None:
+    service = Service()
+    for _ in range(4):
+        service.ledger.observe("classifier", 0.05)
+        service.ledger.observe("classifier", 16 * MODEL, images=16)
+
+    assert service.admission.limit == pytest.approx(2.0 / MODEL, rel=0.1)
 
 
 def test_slower_model_sets_the_limit() -> None:
