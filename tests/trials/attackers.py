@@ -17,10 +17,9 @@ from functools import cache
 import numpy as np
 
 from tests.phantoms import encode, phantom
+from tests.trials.raw import BATCH_SIZE, SINGLE, Connection, batch, get, post
 
 ADDRESS = "127.0.0.2"
-SINGLE, BATCH = "/v1/analyses", "/v1/analyses/batch"
-BATCH_SIZE = 16
 _PAUSE_SECONDS = 0.02
 """After each answer, or broken connection."""
 _COSTLY_SIDE = 4000
@@ -28,46 +27,15 @@ _COSTLY_SIDE = 4000
 Attack = Callable[[str, int], Awaitable[None]]
 
 
-class Connection:
-    """One connection, whose answers are only waited for."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    @classmethod
-    async def open(cls, host: str, port: int) -> "Connection":
-        return cls(*await asyncio.open_connection(host, port, local_addr=(ADDRESS, 0)))
-
-    async def send(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
-
-    async def answer(self) -> None:
-        """Reads one answer. Raises IncompleteReadError where there is none."""
-        head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
-        length = head.partition(b"content-length:")[2].partition(b"\r\n")[0]
-        await self._reader.readexactly(int(length or b"0"))
-
-    def close(self) -> None:
-        self._writer.transport.abort()
-
-
-def post(path: str, body: bytes, media_type: str = "application/octet-stream") -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-def batch(*files: bytes) -> bytes:
-    part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="f"\r\n\r\n'
-    body = b"".join(part + data + b"\r\n" for data in files) + b"--x--\r\n"
-    return post(BATCH, body, "multipart/form-data; boundary=x")
+def connect(host: str, port: int) -> Awaitable[Connection]:
+    return Connection.open(host, port, address=ADDRESS)
 
 
 async def over(host: str, port: int, requests: Sequence[bytes]) -> None:
     """Sends requests over and over on one connection, and a new one where it breaks."""
     for sequence in itertools.repeat(requests):
         try:
-            connection = await Connection.open(host, port)
+            connection = await connect(host, port)
         except OSError:
             await asyncio.sleep(_PAUSE_SECONDS)
             continue
@@ -130,8 +98,7 @@ def costly_batches() -> Sequence[bytes]:
 
 def cheap() -> Sequence[bytes]:
     paths = ["/v1/limits", "/nowhere", "/metrics", "/openapi.json", "/", "/v1/projection"]
-    heads = [f"{m} {path} HTTP/1.1\r\nHost: x\r\n\r\n" for path in paths for m in ("GET", "PUT")]
-    return [head.encode() for head in heads]
+    return [get(path, method=method) for path in paths for method in ("GET", "PUT")]
 
 
 async def dribble(host: str, port: int) -> None:
@@ -141,7 +108,7 @@ async def dribble(host: str, port: int) -> None:
     async def one() -> None:
         while True:
             try:
-                connection = await Connection.open(host, port)
+                connection = await connect(host, port)
                 await connection.send(post(SINGLE, bytes(8_000_000))[:4_000_000])
                 while True:
                     await connection.send(b"\0")
@@ -159,7 +126,7 @@ async def hold(host: str, port: int) -> None:
     async def one(number: int) -> None:
         while True:
             try:
-                connection = await Connection.open(host, port)
+                connection = await connect(host, port)
                 await connection.send(b"GET / HTTP/1.1\r\nHost: x\r\n" if number % 2 else b"")
                 await connection.answer()
             except (OSError, asyncio.IncompleteReadError):
@@ -179,7 +146,7 @@ async def leave(host: str, port: int) -> None:
     async def one(number: int) -> None:
         for data in itertools.cycle(cuts[number % 4 :] + cuts[: number % 4]):
             try:
-                connection = await Connection.open(host, port)
+                connection = await connect(host, port)
                 await connection.send(data)
                 await asyncio.sleep(_PAUSE_SECONDS)
                 connection.close()
@@ -208,7 +175,7 @@ async def confuse(host: str, port: int) -> None:
     async def one(number: int) -> None:
         for data in itertools.cycle(shapes[number:] + shapes[:number]):
             try:
-                connection = await Connection.open(host, port)
+                connection = await connect(host, port)
                 await connection.send(data)
                 await connection.answer()
                 await asyncio.sleep(_PAUSE_SECONDS)

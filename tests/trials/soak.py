@@ -29,15 +29,16 @@ _CLOSING_SECONDS = 1.0  # until the service has seen its clients go
 
 def memory(server: Server) -> dict[str, float]:
     """Resident bytes of every process of the service, by its name."""
-    return {_name(each): each.memory_info().rss for each in server.processes()}
+    return {process_name(each): each.memory_info().rss for each in server.processes()}
 
 
 def files(server: Server) -> dict[str, int]:
     """Files that every process of the service has open, by its name."""
-    return {_name(each): each.num_fds() for each in server.processes()}
+    return {process_name(each): each.num_fds() for each in server.processes()}
 
 
-def _name(process: psutil.Process) -> str:
+def process_name(process: psutil.Process) -> str:
+    """The service that a process is a worker of."""
     words = process.cmdline()
     return words[words.index("--service-name") + 1] if "--service-name" in words else "supervisor"
 
