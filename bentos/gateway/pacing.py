@@ -17,7 +17,7 @@ from bentos.gateway.ledger import Account, Ledger
 from bentos.gateway.problems import RequestProblem
 from bentos.metrics import get_metrics
 
-_SHARE = 0.1
+_SHARE = 0.05
 """Of the thread's time, for each caller that is not alone."""
 _BURST_SECONDS = 0.1
 """Of the thread's time, taken at once without waiting: a page with all its files, some times."""
