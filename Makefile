@@ -61,13 +61,15 @@ test: $(VENV)/.dev ## set up and run the tests
 test-soak: $(VENV)/.dev ## the tests that take minutes of load
 	$(BIN)/pytest -m soak
 
-trials: $(VENV)/.dev $(BENTOML_HOME) ## overload, kills and rolling restarts, minutes each; tables in results/trials
+trials: $(VENV)/.dev $(BENTOML_HOME) ## overload, kills, rolling restarts and a hostile address, minutes each; tables in results/trials
 	$(BIN)/python -m tests.trials.overload --seconds 300
 	$(BIN)/python -m tests.trials.chaos --seconds 300
 	$(BIN)/python -m tests.trials.rolling --times 20
+	$(BIN)/python -m tests.trials.hostile --seconds 600
 
-soak: $(VENV)/.dev $(BENTOML_HOME) ## an hour at 70% of the capacity: nothing may grow
+soak: $(VENV)/.dev $(BENTOML_HOME) ## an hour at 70% of the capacity, and one of mixed requests: nothing may grow
 	$(BIN)/python -m tests.trials.soak --seconds 3600
+	$(BIN)/python -m tests.trials.mixed --requests 200000 --seconds 3600
 
 k8s-test: $(VENV)/.dev ## the image and the manifests on a real cluster: KUBECONFIG's, or the lab's
 	$(BIN)/pytest -m cluster -s

@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     header_timeout_seconds: PositiveFloat = 10.0
     """Longest time from a connection's first byte to the end of a request's headers."""
     body_timeout_seconds: PositiveFloat = 10.0
-    """Longest pause within a request's body."""
+    """In each such time at least 8 KiB per second of a request's body must come."""
     max_connections: PositiveInt = 2048
     """Connections at once; more are closed at once."""
 

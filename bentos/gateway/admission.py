@@ -1,133 +1,112 @@
 """How much is let in at once: images and bytes, both bounded; what is over is told when to return.
 
-BentoML's own batch queue has no bound (trap 5), so nothing may reach it that holds no room here.
-The bound on images follows the measured speed, so that none waits much longer than wished, and no
-caller can take all of the room.
+BentoML's own batch queue has no bound (trap 5), so nothing may reach it that is not counted here.
+Within the bounds a request is let in where it would not wait longer than wished. Callers get equal
+parts of the service (`turns.py`), so what a caller waits for is its own work and as much of every
+other caller's, in seconds: one that has much in flight, or costly images, makes itself wait and
+nobody else.
 """
 
 import math
 import random
-import time
-from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 
-from bentos import capacity
+from bentos.gateway.ledger import Account, Ledger, serving
 from bentos.gateway.problems import RequestProblem
 from bentos.metrics import get_metrics
 
-_WINDOW, _SLOWEST = 128, 0.05
-"""Requests that the speed is measured over, and which share of them is left out as too slow: an
-image that the filter rejects is done early and says little of how long the others wait."""
-_FIRST_GUESS_SECONDS = 1 / capacity.read().images_per_second
-"""An image's, until some are done."""
-_FEW = 4
-"""A request that finds fewer images takes the time of a batch, of which it says nothing how many
-would have shared it: between all of that time and this part of it an image's may be."""
 _MAX_RETRY_SECONDS = 60
-_SHARE = 8
+_SHARE = 2
 """A caller may hold this many times what is still free (Choudhury and Hahne 1998, dynamic queue
-length thresholds): 8/9 of the room alone, 8/17 each of two, and something is left for the next."""
-
-
-@dataclass
-class _Held:
-    images: int = 0
-    count: int = 0  # of bytes
+length thresholds): 2/3 of the bound alone, 2/5 each of two, and the largest batch is left for the
+next."""
 
 
 class Admission:
-    """Counts what is in the house, by caller, and how long an image takes."""
+    """Counts what is in flight, and predicts how long what comes would wait."""
 
     def __init__(
-        self, *, max_images: int, max_bytes: int, queue_seconds: float, smallest: int
+        self, *, max_images: int, max_bytes: int, queue_seconds: float, ledger: Ledger
     ) -> None:
         self._max_images, self._max_bytes = max_images, max_bytes
-        self._queue_seconds, self._smallest = queue_seconds, smallest
-        self._held = _Held()
-        self._by_caller: defaultdict[str, _Held] = defaultdict(_Held)
-        self._costs = deque([_FIRST_GUESS_SECONDS], _WINDOW)
-        self._seconds_per_image = _FIRST_GUESS_SECONDS
+        self._queue_seconds = queue_seconds
+        self._ledger = ledger
+        self._images = self._bytes = 0
+        self._waiting: set[Account] = set()  # callers with images in flight
 
     @property
     def limit(self) -> int:
-        """Images that are done in the time that they should wait at most; never below `smallest`,
-        the largest batch that one request may be.
-        """
-        wished = int(self._queue_seconds / self._seconds_per_image)
-        return min(self._max_images, max(self._smallest, wished))
+        """Images of the usual cost that are done in the time that they should wait at most."""
+        wished = int(self._queue_seconds / self._ledger.model_seconds)
+        return min(self._max_images, max(1, wished))
 
     def check(self, caller: str) -> None:
         """Raises RequestProblem 503 where not one image more of a caller's gets in."""
-        self._check_images(caller, 1)
+        self._check_images(self._ledger.look_up(caller), 1)
 
     @contextmanager
     def admit(self, caller: str) -> Iterator["Ticket"]:
-        """Gives a request what it takes room by, and that room back at its end."""
-        ticket = Ticket(self, caller)
+        """Gives a request what it takes of the bounds, and that back at its end."""
+        account = self._ledger.account(caller)
+        self._ledger.activate(account)
+        ticket = Ticket(self, account)
         try:
-            yield ticket
+            with serving(account):
+                yield ticket
         finally:
             ticket.close()
 
-    def add(self, caller: str, *, images: int = 0, count: int = 0) -> int:
-        """Takes room for images and bytes; returns how many images are in the house then.
-
-        Raises RequestProblem 503.
-        """
+    def add(self, account: Account, *, images: int = 0, count: int = 0) -> None:
+        """Counts images and bytes in. Raises RequestProblem 503."""
         if images:
-            self._check_images(caller, images)
+            self._check_images(account, images)
         if count:
-            self._check_bytes(caller, count)
-        self._move(caller, images, count)
-        return self._held.images
+            self._check_bytes(account, count)
+        self._move(account, images, count)
 
-    def _check_images(self, caller: str, images: int) -> None:
-        free = self.limit - self._held.images
-        if free <= 0 or self._held.images + images > self._max_images:
-            raise self._refusal("images")
-        if self._of(caller).images + images > _SHARE * free:
-            raise self._refusal("share")
+    def remove(self, account: Account, *, images: int, count: int) -> None:
+        """Counts them out."""
+        self._move(account, -images, -count)
 
-    def _check_bytes(self, caller: str, count: int) -> None:
-        free = self._max_bytes - self._held.count
+    def _check_images(self, account: Account, images: int) -> None:
+        free = self._max_images - self._images
+        wait = self._wait(account, images)
+        if images > free or wait > self._queue_seconds:
+            raise self._refusal("images", wait)
+        if account.images + images > _SHARE * free:
+            raise self._refusal("share", wait)
+
+    def _check_bytes(self, account: Account, count: int) -> None:
+        free = self._max_bytes - self._bytes
         if count > free:
-            raise self._refusal("bytes")
-        if self._of(caller).count + count > _SHARE * free:
-            raise self._refusal("share")
+            raise self._refusal("bytes", self._wait(account, 1))
+        if account.bytes + count > _SHARE * free:
+            raise self._refusal("share", self._wait(account, 1))
 
-    def _of(self, caller: str) -> _Held:
-        return self._by_caller.get(caller, _Held())
-
-    def remove(self, caller: str, *, images: int, count: int) -> None:
-        """Gives room back."""
-        self._move(caller, -images, -count)
-
-    def observe(self, seconds: float, images: int) -> None:
-        """Learns from a request that a model answered: how long it was in the house, and how many
-        images were there when it came, its own among them.
+    def _wait(self, account: Account, images: int) -> float:
+        """Seconds until the images of a request begin, were they let in: all that its caller has
+        in flight goes before them, and while all are done, as much of every other caller's.
         """
-        least, most = seconds / max(images, _FEW), seconds / images
-        self._costs.append(min(most, max(least, self._seconds_per_image)))
-        slowest_first = sorted(self._costs, reverse=True)
-        self._seconds_per_image = slowest_first[int(_SLOWEST * len(slowest_first))]
-        get_metrics().admission_limit.set(self.limit)
+        own = account.work
+        all_of_own = own + images * account.seconds_per_image
+        return own + sum(min(o.work, all_of_own) for o in self._waiting if o is not account)
 
-    def _move(self, caller: str, images: int, count: int) -> None:
-        own = self._by_caller[caller]
-        for held in (self._held, own):
-            held.images += images
-            held.count += count
-        if not own.images and not own.count:
-            del self._by_caller[caller]
-        get_metrics().in_flight.labels("admitted").set(self._held.images)
+    def _move(self, account: Account, images: int, count: int) -> None:
+        account.images += images
+        account.bytes += count
+        self._images += images
+        self._bytes += count
+        (self._waiting.add if account.images else self._waiting.discard)(account)
+        metrics = get_metrics()
+        metrics.in_flight.labels("admitted").set(self._images)
+        metrics.admission_limit.set(self.limit)
 
-    def _refusal(self, reason: str) -> RequestProblem:
+    def _refusal(self, reason: str, wait: float) -> RequestProblem:
         get_metrics().shed.labels(reason).inc()
-        wait = self._held.images * self._seconds_per_image * random.uniform(1.0, 1.5)  # apart
-        seconds = min(_MAX_RETRY_SECONDS, max(1, math.ceil(wait)))
+        apart = wait * random.uniform(1.0, 1.5)  # or all that were refused would return together
+        seconds = min(_MAX_RETRY_SECONDS, max(1, math.ceil(apart)))
         return RequestProblem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "overloaded",
@@ -137,28 +116,22 @@ class Admission:
 
 
 class Ticket:
-    """The room of one request."""
+    """What one request takes of the bounds."""
 
-    def __init__(self, admission: Admission, caller: str) -> None:
-        self._admission, self._caller = admission, caller
+    def __init__(self, admission: Admission, account: Account) -> None:
+        self._admission, self._account = admission, account
         self._images = self._bytes = 0
-        self._came, self._found = time.monotonic(), 1
 
     def add_bytes(self, count: int) -> None:
-        """Takes room for bytes of the body. Raises RequestProblem 503."""
-        self._admission.add(self._caller, count=count)
+        """Counts bytes of the body. Raises RequestProblem 503."""
+        self._admission.add(self._account, count=count)
         self._bytes += count
 
     def add_images(self, count: int) -> None:
-        """Takes room for the images of the request. Raises RequestProblem 503."""
-        self._found = self._admission.add(self._caller, images=count)
-        self._came = time.monotonic()
+        """Counts the images of the request. Raises RequestProblem 503."""
+        self._admission.add(self._account, images=count)
         self._images += count
 
-    def served(self) -> None:
-        """Says that the images reached a model, so that their time tells its speed."""
-        self._admission.observe(time.monotonic() - self._came, self._found)
-
     def close(self) -> None:
-        """Gives the room back."""
-        self._admission.remove(self._caller, images=self._images, count=self._bytes)
+        """Counts out what was counted in."""
+        self._admission.remove(self._account, images=self._images, count=self._bytes)

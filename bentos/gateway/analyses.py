@@ -1,6 +1,5 @@
 """The routes that analyse images."""
 
-from collections.abc import Awaitable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Annotated, Any
@@ -77,8 +76,7 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
             async with Deadline(timeout_ms, settings):
                 uploads = await read(request, ticket, max_images=1, max_bytes=limit)
                 async with while_connected(request):
-                    work = pipeline.analyse(uploads, heatmap=heatmap, picture=drawn)
-                    (job,) = await _in_room(ticket, work)
+                    (job,) = await pipeline.analyse(uploads, heatmap=heatmap, picture=drawn)
                     request.scope["state"]["timing"] = job.milliseconds
                     if drawn:
                         return Response(await pipeline.draw(job), headers=VARY, media_type=PNG)
@@ -95,18 +93,10 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
             async with Deadline(timeout_ms, settings):
                 uploads = await read(request, ticket, max_images=most, max_bytes=limit)
                 async with while_connected(request):
-                    work = pipeline.analyse(uploads, heatmap=options.heatmap)
-                    jobs = await _in_room(ticket, work)
+                    jobs = await pipeline.analyse(uploads, heatmap=options.heatmap)
         return BatchAnalysis(results=[_result(request, job) for job in jobs])
 
     return router
-
-
-async def _in_room(ticket: Ticket, work: Awaitable[list[Job]]) -> list[Job]:
-    jobs = await work
-    if any(job.filter for job in jobs):
-        ticket.served()
-    return jobs
 
 
 def _result(request: Request, job: Job) -> Analysis | Problem:

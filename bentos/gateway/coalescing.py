@@ -14,14 +14,15 @@ is free, so the fastest takes most, and what one loses another takes.
 import asyncio
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from opentelemetry.trace import SpanContext
 
-from bentos.gateway import tracing
+from bentos.gateway import ledger, tracing
+from bentos.gateway.ledger import Account
 from bentos.metrics import get_metrics
 from bentos.runner import Rows
 from chestxray.engines import Images
@@ -44,6 +45,7 @@ class _Waiting:
     images: Images
     answer: "asyncio.Future[Rows]"
     request: SpanContext = field(default_factory=tracing.current)
+    account: Account = field(default_factory=ledger.current)
     since: float = field(default_factory=time.monotonic)
     tries: int = 0
 
@@ -70,6 +72,7 @@ class Coalescer:
         self._own, self._others = [Lane(ask) for ask in ways], list[Lane]()
         self._model, self._stage, self._largest = model, stage, largest
         self._waiting: deque[_Waiting] = deque()
+        self._answered = 0.0  # when the last hop ended
 
     async def __call__(self, images: Images) -> Rows:
         """Returns one row per image, in order. Raises ModelUnavailable."""
@@ -77,6 +80,11 @@ class Coalescer:
         self._waiting.append(_Waiting(images, answer))
         self._wake()
         return await answer
+
+    @property
+    def lanes(self) -> int:
+        """Ways to the model beside its own."""
+        return len(self._others)
 
     def open_lane(self, ask: Ask) -> Lane:
         """Adds a way to the model; the own ones rest from now on."""
@@ -109,7 +117,7 @@ class Coalescer:
     async def _work(self, lane: Lane) -> None:
         while lane in self._open() and self._may_go(lane) and (hop := self._next_hop()):
             try:
-                lane.suspect = hop[0].tries > 0
+                lane.suspect, begun = hop[0].tries > 0, time.monotonic()
                 images = np.concatenate([each.images for each in hop])
                 requests = [each.request for each in hop]
                 with tracing.batch_span(self._model, requests, len(images)):
@@ -122,14 +130,34 @@ class Coalescer:
                 for each in hop:
                     _settle(each, error)
             else:
+                self._charge(hop, begun)
                 ends = np.cumsum([len(each.images) for each in hop])
                 for each, own in zip(hop, np.split(rows, ends[:-1]), strict=True):
                     _settle(each, own)
         self._wake()  # what waits is for others, where this lane was closed
 
+    def _charge(self, hop: list[_Waiting], begun: float) -> None:
+        """Hops overlap; the time between their ends is what one takes of the model."""
+        before, self._answered = max(begun, self._answered), time.monotonic()
+        accounts = [each.account for each in hop for _ in each.images]
+        ledger.charge_batch(self._model, accounts, self._answered - before)
+
+    def _take_turns(self) -> None:
+        """Puts first what was tried before, then one image of each caller, then the next of each:
+        a caller with many images delays the others by one.
+        """
+        places: Counter[Account] = Counter()
+        ranks = {}
+        for each in self._waiting:
+            ranks[id(each)] = (not each.tries, places[each.account])
+            places[each.account] += len(each.images)
+        if len(places) > 1:
+            self._waiting = deque(sorted(self._waiting, key=lambda each: ranks[id(each)]))
+
     def _next_hop(self) -> list[_Waiting]:
         hop: list[_Waiting] = []
         size = 0
+        self._take_turns()
         while self._waiting:
             first = self._waiting[0]
             if first.answer.done():  # its caller has left, or its time is over

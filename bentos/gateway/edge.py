@@ -16,6 +16,7 @@ from bentos.gateway import analyses
 from bentos.gateway.callers import Networks, caller_of
 from bentos.gateway.cors import Cors
 from bentos.gateway.drain import Drain
+from bentos.gateway.pacing import Pace, Pacing
 from bentos.gateway.prefix import prefix, prefix_of
 from bentos.gateway.problems import (
     RequestProblem,
@@ -56,13 +57,15 @@ class Edge:
         check: Callable[[str], None],
         trusted_proxies: Networks,
         *,
+        pacing: Pacing,
         root_path: str = "",
         cors_origins: Sequence[str] = (),
         paths: Collection[str] = analyses.PATHS,
     ) -> None:
         """`app` is ours, which `bentoml_app` has within it. `paths` are what takes room; `check`
-        raises RequestProblem where a caller gets none.
+        raises RequestProblem where a caller gets none; `pacing` slows down who asks too much.
         """
+        self._pacing = pacing
         self._bentoml_app, self._app, self.drain = bentoml_app, app, drain
         self._check, self._trusted_proxies, self._paths = check, trusted_proxies, paths
         self._root_path, self._cors = root_path, Cors(app, cors_origins)
@@ -74,15 +77,17 @@ class Edge:
         prefix.set(prefix_of(scope, trusted=self._trusted_proxies, default=self._root_path))
         send = self._cors.sending(scope, send)
         with request_span(scope["method"], Headers(scope=scope)) as span, self.drain.request():
+            pace = self._pacing.of(scope)
+            receive = pace.receive(receive)
             exchange = _Exchange(scope, receive, send, drain=self.drain, span=span)
             try:
-                await self._answer(scope, exchange)
+                await self._answer(scope, exchange, pace)
             finally:
                 exchange.measure()
 
-    async def _answer(self, scope: Scope, exchange: "_Exchange") -> None:
+    async def _answer(self, scope: Scope, exchange: "_Exchange", pace: Pace) -> None:
         try:
-            app = self._refusal(scope, exchange) or self._app_for(scope)
+            app = await self._refusal(scope, exchange, pace) or self._app_for(scope)
             await app(scope, exchange.receive, exchange.send)
         except Exception:
             logger.exception("request %s failed", exchange.request_id)
@@ -96,20 +101,21 @@ class Edge:
         """
         return self._app if scope["path"] in self._paths else self._bentoml_app
 
-    def _refusal(self, scope: Scope, exchange: "_Exchange") -> ASGIApp | None:
+    async def _refusal(self, scope: Scope, exchange: "_Exchange", pace: Pace) -> ASGIApp | None:
         if _has_two_lengths(scope):
             return ambiguous_length(exchange.request_id)
         if self.drain.closed and scope["path"] != METRICS:
             return drained(exchange.request_id)
         if answer := self._cors.preflight(scope, exchange.request_id):
             return answer
-        if scope["path"] in self._paths and scope["method"] == "POST":
-            exchange.route = scope["path"]
-            caller = scope["state"]["caller"] = caller_of(scope, self._trusted_proxies)
-            try:
+        try:
+            await pace.request()
+            if scope["path"] in self._paths and scope["method"] == "POST":
+                exchange.route = scope["path"]
+                caller = scope["state"]["caller"] = caller_of(scope, self._trusted_proxies)
                 self._check(caller)
-            except RequestProblem as problem:
-                return refused(problem, exchange.request_id)
+        except RequestProblem as problem:
+            return refused(problem, exchange.request_id)
         return None
 
 

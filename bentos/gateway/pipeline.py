@@ -15,9 +15,9 @@ from PIL import Image
 
 from bentos.gateway.runners import Runners
 from bentos.gateway.tracing import stage_span
+from bentos.gateway.turns import Turn, Turns
 from bentos.gateway.uploads import Upload
 from bentos.metrics import get_metrics
-from bentos.runner import Rows
 from chestxray import cam
 from chestxray.checkpoints import Card
 from chestxray.engines import Images
@@ -49,7 +49,6 @@ class Job:
     error: AnalysisError | None = None
     input: Input | None = None
     picture: Image.Image | None = None  # for drawing, mode L
-    pixels: Images | None = None  # (1, SIZE, SIZE)
     filter: FilterResult | None = None
     analysis: Analysis | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
@@ -86,7 +85,7 @@ class Pipeline:
         if THRESHOLD not in self.xray_filter.card.thresholds:
             raise CheckpointError("the filter's checkpoint has no threshold; evaluate it first")
         self._threads = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
-        self._free_threads = asyncio.Semaphore(decode_threads)
+        self._turns = Turns(decode_threads, lambda: runners().lanes())
 
     async def analyse(
         self,
@@ -99,19 +98,28 @@ class Pipeline:
 
         Where this is cancelled, what has not begun of the images' decoding and hops never does.
         """
-        started = time.monotonic()
         jobs = [Job(upload) for upload in uploads]
-        with _stage("decode", jobs):
-            await asyncio.gather(*(self._decode(job, picture=picture) for job in jobs))
-        if decoded := _alive(jobs):
-            with _stage("filter", decoded):
-                self._judge(decoded, await self._runners().judge(_stack(decoded)))
-        if passed := _alive(jobs):
-            with _stage("classify", passed):
-                rows = await self._runners().classify(_stack(passed))
-            for job, row in zip(passed, rows, strict=True):
-                self._finish(job, row, started, heatmap=heatmap)
+        async with asyncio.TaskGroup() as tasks:
+            for job in jobs:
+                tasks.create_task(self._take(job, heatmap=heatmap, picture=picture))
+        if all(isinstance(job.error, ModelUnavailable) for job in jobs):
+            raise ModelUnavailable(str(jobs[0].error))
         return jobs
+
+    async def _take(self, job: Job, *, heatmap: Heatmaps, picture: bool) -> None:
+        started = time.monotonic()
+        try:
+            with self._turns.turn() as turn:
+                with _stage("decode", job):
+                    pixels = await self._decode(job, turn, picture=picture)
+                with _stage("filter", job):
+                    (row,) = await self._runners().judge(pixels)
+                self._judge(job, row)
+                with _stage("classify", job):
+                    (row,) = await self._runners().classify(pixels)
+            self._finish(job, row, started, heatmap=heatmap)
+        except AnalysisError as error:
+            job.error = error
 
     async def draw(self, job: Job) -> bytes:
         """Draws the heatmap of an analysis over its picture, as PNG; raises the job's error."""
@@ -119,53 +127,50 @@ class Pipeline:
         if job.picture is None or heatmap is None:
             raise ValueError("the analysis was made without picture or heatmap")
         grid = np.array(heatmap.grid, np.float32)
-        with _stage("render", [job]):
-            return await self._in_thread(cam.overlay, job.picture, grid)
+        with _stage("render", job), self._turns.turn() as turn:
+            return await self._in_thread(turn, cam.overlay, job.picture, grid)
 
-    async def _decode(self, job: Job, *, picture: bool) -> None:
+    async def _decode(self, job: Job, turn: Turn, *, picture: bool) -> Images:
         try:
-            await self._in_thread(self._decode_now, job, picture)
-        except AnalysisError as error:
-            job.error = error
+            return await self._in_thread(turn, self._decode_now, job, picture)
         except asyncio.CancelledError:
             if not job.begun:
                 get_metrics().dropped.labels("decode").inc()
             raise
 
-    async def _in_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        # The pool's own queue would keep what was cancelled, bytes and all, until its turn.
+    async def _in_thread(
+        self, turn: Turn, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
         queued, loop = time.monotonic(), asyncio.get_running_loop()
-        await self._free_threads.acquire()
+        await turn.wait()
         get_metrics().stage_seconds.labels("queue").observe(time.monotonic() - queued)
         work = self._threads.submit(function, *args, **kwargs)
-        work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free_threads.release))
+        work.add_done_callback(lambda _: loop.call_soon_threadsafe(turn.decoded))
         return await asyncio.wrap_future(work)
 
-    def _decode_now(self, job: Job, picture: bool) -> None:
+    def _decode_now(self, job: Job, picture: bool) -> Images:
         job.begun = True
         raw = read(job.upload.data, limits=self._limits, media_type=job.upload.media_type)
         film = develop(raw)
         job.input, image = film.input, film.image
-        job.pixels = prepare(image)
+        pixels = prepare(image)
         if picture:
             image.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
             job.picture = image
+        return pixels[None]  # (1, 1, SIZE, SIZE)
 
-    def _judge(self, jobs: list[Job], rows: Rows) -> None:
+    def _judge(self, job: Job, row: np.void) -> None:
+        if not row["ok"]:
+            raise ModelUnavailable("the filter failed on this image")
         threshold = self.xray_filter.card.thresholds[THRESHOLD]
-        for job, row in zip(jobs, rows, strict=True):
-            if not row["ok"]:
-                job.error = ModelUnavailable("the filter failed on this image")
-                continue
-            job.filter = filter_result(row["probabilities"], threshold)
-            get_metrics().verdicts.labels(job.filter.verdict).inc()
-            if not job.filter.valid:
-                job.error = NotAnXRay(job.filter)
+        job.filter = filter_result(row["probabilities"], threshold)
+        get_metrics().verdicts.labels(job.filter.verdict).inc()
+        if not job.filter.valid:
+            raise NotAnXRay(job.filter)
 
     def _finish(self, job: Job, row: np.void, started: float, *, heatmap: Heatmaps) -> None:
         if not row["ok"] or job.filter is None or job.input is None:
-            job.error = ModelUnavailable("the classifier failed on this image")
-            return
+            raise ModelUnavailable("the classifier failed on this image")
         label = FINDINGS[int(row["probabilities"].argmax())]
         probabilities = dict(zip(FINDINGS, _rounded(row["probabilities"]), strict=True))
         get_metrics().predictions.labels(label).inc()
@@ -212,14 +217,6 @@ def _heatmap(cams: np.ndarray, label: Finding) -> Heatmap:
     return Heatmap(label=label, grid=rows, range=(min(map(min, rows)), max(map(max, rows))))
 
 
-def _alive(jobs: Sequence[Job]) -> list[Job]:
-    return [job for job in jobs if job.error is None]
-
-
-def _stack(jobs: Sequence[Job]) -> Images:
-    return np.stack([job.pixels for job in jobs if job.pixels is not None])  # (B, 1, SIZE, SIZE)
-
-
 def _rounded(values: np.ndarray) -> list[float]:
     return [round(float(value), DIGITS) for value in values]
 
@@ -229,16 +226,15 @@ def _milliseconds(seconds: float) -> float:
 
 
 @contextmanager
-def _stage(name: str, jobs: Sequence[Job]) -> Iterator[None]:
+def _stage(name: str, job: Job) -> Iterator[None]:
     started = time.monotonic()
     gauge = get_metrics().in_flight.labels(name)
-    gauge.inc(len(jobs))
+    gauge.inc()
     try:
-        with stage_span(name, len(jobs)):
+        with stage_span(name):
             yield
     finally:
-        gauge.dec(len(jobs))
+        gauge.dec()
         seconds = time.monotonic() - started
         get_metrics().stage_seconds.labels(name).observe(seconds)
-        for job in jobs:
-            job.milliseconds[name] = _milliseconds(seconds)
+        job.milliseconds[name] = _milliseconds(seconds)

@@ -40,6 +40,9 @@ class Runners(Protocol):
     async def classify(self, images: Images) -> Rows:
         """Asks the classifier. Raises ModelUnavailable."""
 
+    def lanes(self) -> int:
+        """Batches that other machines take at once."""
+
 
 class RemoteRunner:
     """One BentoML service that this one depends on, asked in hops."""
@@ -95,6 +98,10 @@ class RemoteRunners:
             xray_filter, "judge", model="xray_filter", stage="filter", largest=largest
         )
         self.classify = classifier(covid_classifier, largest=largest)
+
+    def lanes(self) -> int:
+        """Batches that the classifier pods take at once."""
+        return self.classify.hops.lanes
 
     async def ready(self) -> bool:
         """Whether both models are warm and answer."""

@@ -11,6 +11,8 @@ from bentos.gateway.admission import Admission
 from bentos.gateway.app import create_app
 from bentos.gateway.edge import Edge
 from bentos.gateway.front import FRONT_OPTIONS, Front, drain
+from bentos.gateway.ledger import Ledger
+from bentos.gateway.pacing import Pacing
 from bentos.gateway.pipeline import Pipeline, Served
 from bentos.gateway.pods import Pods
 from bentos.gateway.runners import RemoteRunners
@@ -29,13 +31,18 @@ def remote_runners() -> RemoteRunners:
 
 
 @cache
+def _ledger() -> Ledger:
+    return Ledger()
+
+
+@cache
 def _admission() -> Admission:
     settings = get_settings()
     return Admission(
         max_images=settings.max_images_in_flight,
         max_bytes=settings.max_bytes_in_flight,
         queue_seconds=settings.queue_seconds,
-        smallest=settings.max_images_per_batch,
+        ledger=_ledger(),
     )
 
 
@@ -71,6 +78,7 @@ class Gateway(Front):
             drain(),
             _admission().check,
             settings.trusted_proxies,
+            pacing=Pacing(_ledger(), settings.trusted_proxies),
             root_path=settings.root_path,
             cors_origins=settings.cors_origins,
         )

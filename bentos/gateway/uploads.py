@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import math
 import re
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ _MAX_TEXT_BYTES = 4096
 """A longer field without a file's name is no text that someone wrote."""
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _ENCODINGS = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress", "aws-chunked")
+_MIN_BYTES_PER_SECOND = 8 * 1024
+"""Of a body; a film of usual size would not come before the deadline at this rate."""
 
 
 @dataclass(frozen=True)
@@ -162,12 +165,20 @@ def _unsupported_encoding(detail: str) -> RequestProblem:
 async def bounded(
     request: Request, *, max_bytes: int, pause: float, count: Callable[[int], None]
 ) -> AsyncGenerator[bytes, None]:
-    """A request's body in chunks, each counted before it is kept. Raises RequestProblem."""
+    """A request's body in chunks, each counted before it is kept.
+
+    In every `pause` seconds so much must come as _MIN_BYTES_PER_SECOND makes of them, or a byte now
+    and then would hold what came before. Raises RequestProblem.
+    """
     if int(request.headers.get("content-length", "0")) > max_bytes:
         raise _too_large(max_bytes)
-    total = 0
-    stream = request.stream()
-    while (chunk := await _next(stream, pause)) is not None:
+    total = enough = 0
+    stream, window = request.stream(), 0.0
+    while True:
+        if total >= enough:
+            enough, window = total + math.ceil(pause * _MIN_BYTES_PER_SECOND), _now() + pause
+        if (chunk := await _next(stream, window)) is None:
+            break
         total += len(chunk)
         if total > max_bytes:
             raise _too_large(max_bytes)
@@ -175,14 +186,17 @@ async def bounded(
         yield chunk
 
 
-async def _next(stream: AsyncGenerator[bytes, None], pause: float) -> bytes | None:
-    timeout = asyncio.timeout(pause)
+async def _next(stream: AsyncGenerator[bytes, None], window: float) -> bytes | None:
     try:
-        async with timeout:
+        async with asyncio.timeout_at(window):
             return await anext(stream, None)
     except TimeoutError as error:
-        detail = f"nothing more of the body came for {pause:g} s"
+        detail = f"less of the body came than {_MIN_BYTES_PER_SECOND} bytes a second"
         raise RequestProblem(HTTPStatus.REQUEST_TIMEOUT, "body-timeout", detail) from error
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _too_large(max_bytes: int) -> RequestProblem:

@@ -13,6 +13,8 @@ from bentos.gateway.admission import Admission
 from bentos.gateway.app import create_app
 from bentos.gateway.drain import Drain
 from bentos.gateway.edge import Edge
+from bentos.gateway.ledger import Ledger
+from bentos.gateway.pacing import Pacing
 from bentos.gateway.pipeline import Pipeline, Served
 from bentos.runner import Rows
 from bentos.settings import Settings
@@ -55,6 +57,9 @@ class FakeRunners:
         rows["ok"] = True
         return rows
 
+    def lanes(self) -> int:
+        return 0
+
     async def _enter(self, name: str, images: Images) -> None:
         self.calls.append((name, len(images)))
         if self.gate:
@@ -67,11 +72,12 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
     served = [Served(checkpoints.read_card(p), checkpoints.digest(p)) for p in weights]
     thresholds = {Verdict.FRONTAL_CHEST.value: 0.5}
     first = Served(served[0].card.model_copy(update={"thresholds": thresholds}), served[0].digest)
+    ledger = Ledger()
     admission = Admission(
         max_images=settings.max_images_in_flight,
         max_bytes=settings.max_bytes_in_flight,
         queue_seconds=settings.queue_seconds,
-        smallest=settings.max_images_per_batch,
+        ledger=ledger,
     )
     pipeline = Pipeline(
         lambda: runners,
@@ -80,12 +86,14 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
         decode_threads=settings.decode_threads,
     )
     app = create_app(pipeline, admission, settings)
+    networks = settings.trusted_proxies
     return Edge(
         app,
         app,
         Drain(delay=0, timeout=1),
         admission.check,
-        settings.trusted_proxies,
+        networks,
+        pacing=Pacing(ledger, networks),
         root_path=settings.root_path,
         cors_origins=settings.cors_origins,
     )

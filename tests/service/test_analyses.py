@@ -1,6 +1,7 @@
 """The public surface over fake runners: what it answers when all is well."""
 
 import io
+from collections import Counter
 from collections.abc import Callable
 
 import httpx
@@ -119,7 +120,7 @@ def test_batch_answers_each_image_apart_and_in_order(
             "ok",
             "empty-image",
         ]
-        assert runners.calls == [("judge", 3), ("classify", 2)]
+        assert Counter(runners.calls) == {("judge", 1): 3, ("classify", 1): 2}
 
     run(test)
 

@@ -3,8 +3,9 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -25,15 +26,19 @@ def main(description: str | None, trial: Trial, *, seconds: float) -> None:
 
 
 def run(
-    description: str | None, trial: Callable[[float], Awaitable[Table]], *, seconds: float
+    description: str | None, trial: Callable[[float], Coroutine[Any, Any, Table]], *, seconds: float
 ) -> None:
     """Runs a trial for as long as the command line says; ends with 1 where a figure is missed."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=seconds)
-    flags = parser.parse_args()
-    table = uvloop.run(trial(flags.seconds))
+    finish(trial(parser.parse_args().seconds))
+
+
+def finish(trial: Coroutine[Any, Any, Table]) -> None:
+    """Runs a trial, keeps its table, and ends with 1 where a figure is missed."""
+    table = uvloop.run(trial)
     table.write()
     print(table.render())
     sys.exit(not table.met)

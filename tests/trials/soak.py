@@ -8,7 +8,10 @@ before and after, while no client is connected: under load every queued request 
 """
 
 import asyncio
+import contextlib
 import time
+from collections import defaultdict
+from collections.abc import Callable
 from statistics import median
 
 import psutil
@@ -28,18 +31,29 @@ _CLOSING_SECONDS = 1.0  # until the service has seen its clients go
 
 
 def memory(server: Server) -> dict[str, float]:
-    """Resident bytes of every process of the service, by its name."""
-    return {_name(each): each.memory_info().rss for each in server.processes()}
+    """Resident bytes of the processes of the service, by their name."""
+    return _summed(server, lambda process: process.memory_info().rss)
 
 
-def files(server: Server) -> dict[str, int]:
-    """Files that every process of the service has open, by its name."""
-    return {_name(each): each.num_fds() for each in server.processes()}
+def files(server: Server) -> dict[str, float]:
+    """Files that the processes of the service have open, by their name."""
+    return _summed(server, lambda process: process.num_fds())
 
 
-def _name(process: psutil.Process) -> str:
+def _summed(server: Server, figure: Callable[[psutil.Process], float]) -> dict[str, float]:
+    found: defaultdict[str, float] = defaultdict(float)
+    for process in server.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found[process_name(process)] += figure(process)
+    return found
+
+
+def process_name(process: psutil.Process) -> str:
+    """The service that a process is a worker of; what multiprocessing starts is one name."""
     words = process.cmdline()
-    return words[words.index("--service-name") + 1] if "--service-name" in words else "supervisor"
+    if "--service-name" in words:
+        return words[words.index("--service-name") + 1]
+    return "multiprocessing" if "multiprocessing" in " ".join(words) else "supervisor"
 
 
 async def memory_over(server: Server, seconds: float) -> dict[str, float]:
@@ -91,7 +105,7 @@ async def trial(server: Server, seconds: float) -> Table:
             met=growth < MOST_GROWTH,
             timed=True,
         )
-        more = files_after[name] - files_before[name]
+        more = round(files_after[name] - files_before[name])
         table.add(f"more files open in {name}", more, f"<= {MORE_FILES}", met=more <= MORE_FILES)
     drift = late.seconds(50) / early.seconds(50) - 1
     table.add("median latency, s", f"{early.seconds(50):.3f} -> {late.seconds(50):.3f}")

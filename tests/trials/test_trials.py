@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from tests.service.server import serve
-from tests.trials import chaos, overload, rolling, soak
+from tests.trials import chaos, hostile, mixed, overload, rolling, soak
 
 SECONDS = 60.0
 
@@ -24,6 +24,20 @@ def test_kills_give_no_wrong_answer(tmp_path: Path) -> None:
 
 def test_new_versions_lose_nothing() -> None:
     table = asyncio.run(rolling.trial(2))
+
+    assert not table.missed_whatever_the_machine, table.render()
+
+
+def test_good_address_is_served_beside_a_hostile_one(tmp_path: Path) -> None:
+    with serve(tmp_path) as server:
+        table = asyncio.run(hostile.trial(server, 2 * SECONDS))
+
+    assert not table.missed_whatever_the_machine, table.render()
+
+
+def test_mixed_requests_are_all_answered_within_the_pod_s_memory(tmp_path: Path) -> None:
+    with serve(tmp_path) as server:
+        table = asyncio.run(mixed.trial(server, 1500, SECONDS))
 
     assert not table.missed_whatever_the_machine, table.render()
 

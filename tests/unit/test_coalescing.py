@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bentos.gateway.coalescing import ConnectionLost
+from bentos.gateway.ledger import Ledger, serving
 from bentos.metrics import get_metrics
 from bentos.runner import Rows
 from chestxray.engines import Images
@@ -39,6 +40,44 @@ def test_callers_with_several_images_get_them_all_in_order() -> None:
         return [rows.tolist() for rows in answers]
 
     assert asyncio.run(main()) == [[1], [2, 3, 4], [5, 6]]
+
+
+def test_single_image_waits_for_the_hop_under_way_alone() -> None:
+    async def main() -> list[list[int]]:
+        kept, model = Ledger(), Mortal(deaths=0)
+        coalescer = coalescer_over(model, largest=4)
+        asked = []
+        for caller, values in (("batches", range(12)), ("single", [50]), ("another", [60])):
+            with serving(kept.account(caller)):
+                asked += [asyncio.create_task(coalescer(images(value))) for value in values]
+        await asyncio.gather(*asked)
+        return model.hops
+
+    hops = asyncio.run(main())
+
+    assert hops == [[0, 50, 60, 1], [2, 3, 4, 5], [6, 7, 8, 9], [10, 11]]
+
+
+def test_time_of_hops_is_charged_to_whose_images_they_had() -> None:
+    async def main() -> tuple[float, float]:
+        kept = Ledger()
+
+        async def ask(given: Images) -> Rows:
+            await asyncio.sleep(0.02)
+            return given[:, 0]
+
+        coalescer = coalescer_over(ask, largest=4)
+        asked = []
+        for caller, count in (("many", 3), ("one", 1)):
+            with serving(kept.account(caller)):
+                asked += [asyncio.create_task(coalescer(images(0))) for _ in range(count)]
+        await asyncio.gather(*asked)
+        return kept.account("many").usage, kept.account("one").usage
+
+    many, one = asyncio.run(main())
+
+    assert many == pytest.approx(3 * one, rel=0.1)
+    assert many + one == pytest.approx(0.02, rel=0.5)
 
 
 def test_request_larger_than_a_hop_goes_whole() -> None:

@@ -9,17 +9,21 @@ from starlette.responses import PlainTextResponse
 from bentos.gateway.admission import Admission
 from bentos.gateway.drain import Drain
 from bentos.gateway.edge import Edge
+from bentos.gateway.ledger import Ledger
+from bentos.gateway.pacing import Pacing
 
 
 def answer_of(method: str, path: str) -> str:
     """Who answers."""
-    admission = Admission(max_images=1, max_bytes=1, queue_seconds=1.0, smallest=1)
+    ledger = Ledger()
+    admission = Admission(max_images=1, max_bytes=1, queue_seconds=1.0, ledger=ledger)
     edge = Edge(
         PlainTextResponse("BentoML's"),
         PlainTextResponse("ours"),
         Drain(delay=0, timeout=1),
         admission.check,
         (),
+        pacing=Pacing(ledger, ()),
     )
 
     async def ask() -> str:

@@ -14,6 +14,7 @@ from PIL import Image
 from bentos import capacity as shipped
 from bentos.capacity import Capacity
 from bentos.gateway.admission import Admission
+from bentos.gateway.ledger import Ledger
 from loadtests import benchmark, capacity, endurance
 from loadtests.contestants import CONTESTANTS, OURS
 from loadtests.endurance import Stretch
@@ -96,7 +97,7 @@ def test_capacity_of_a_service_that_fails_is_not_told() -> None:
 
 
 def test_admission_begins_with_the_measured_capacity() -> None:
-    admission = Admission(max_images=10**6, max_bytes=1, queue_seconds=4.0, smallest=1)
+    admission = Admission(max_images=10**6, max_bytes=1, queue_seconds=4.0, ledger=Ledger())
 
     assert admission.limit == pytest.approx(4.0 * shipped.read().images_per_second, abs=1)
 

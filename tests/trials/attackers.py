@@ -1,0 +1,213 @@
+"""A hostile client at 127.0.0.2, in a process of its own: ten ways to be in everyone's way.
+
+    python -m tests.trials.attackers WAY HOST PORT
+
+It says `ready` once its files are made, and attacks until it is killed, at the lowest priority:
+client and service share a machine here, and what the client costs itself must not count.
+"""
+
+import asyncio
+import itertools
+import os
+import random
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
+
+import numpy as np
+
+from tests.phantoms import encode, phantom
+from tests.trials.raw import BATCH_SIZE, SINGLE, Connection, batch, get, post
+
+ADDRESS = "127.0.0.2"
+_PAUSE_SECONDS = 0.02
+"""After each answer, or broken connection."""
+_COSTLY_SIDE = 4000
+
+Attack = Callable[[str, int], Awaitable[None]]
+
+
+def connect(host: str, port: int) -> Awaitable[Connection]:
+    return Connection.open(host, port, address=ADDRESS)
+
+
+async def over(host: str, port: int, requests: Sequence[bytes]) -> None:
+    """Sends requests over and over on one connection, and a new one where it breaks."""
+    for sequence in itertools.repeat(requests):
+        try:
+            connection = await connect(host, port)
+        except OSError:
+            await asyncio.sleep(_PAUSE_SECONDS)
+            continue
+        try:
+            for request in sequence * 100:
+                await connection.send(request)
+                await connection.answer()
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            await asyncio.sleep(_PAUSE_SECONDS)
+        finally:
+            connection.close()
+
+
+def repeated(connections: int, make: Callable[[], Sequence[bytes]]) -> Attack:
+    """So many connections that send the same."""
+
+    async def attack(host: str, port: int) -> None:
+        requests = make()
+        print("ready", flush=True)
+        await asyncio.gather(*(over(host, port, requests) for _ in range(connections)))
+
+    return attack
+
+
+@cache
+def ordinary() -> list[bytes]:
+    return [encode(phantom(side, side), "JPEG") for side in (500, 800, 1100)]
+
+
+@cache
+def progressive() -> bytes:
+    """A CMYK JPEG of several scans: tens of kilobytes that decode for long."""
+    pixels = np.zeros((_COSTLY_SIDE, _COSTLY_SIDE, 3), np.uint8)
+    return encode(pixels, "JPEG", mode="CMYK", progressive=True)
+
+
+@cache
+def deep() -> bytes:
+    """A 16-bit PNG of nearly as many pixels as are allowed."""
+    ramp = np.arange(_COSTLY_SIDE, dtype=np.uint16)
+    return encode(np.add.outer(ramp, 16 * ramp), "PNG", compress_level=1)
+
+
+def refused() -> list[bytes]:
+    """Sound images that are no frontal chest."""
+    noise = np.random.default_rng(0).integers(0, 255, (700, 700), np.uint8)
+    return [encode(noise, "PNG"), encode(np.full((900, 900), 240, np.uint8), "JPEG")]
+
+
+def failing() -> list[bytes]:
+    """What is found damaged late, after most of the work, or soon."""
+    late = bytearray(deep())
+    late[-100] ^= 0xFF
+    return [progressive()[:-20_000], bytes(late), ordinary()[0][:-2000], b"\x89PNG\r\n\x1a\n" * 9]
+
+
+def costly_batches() -> Sequence[bytes]:
+    return [batch(*[progressive()] * BATCH_SIZE), batch(deep(), progressive())]
+
+
+def cheap() -> Sequence[bytes]:
+    paths = ["/v1/limits", "/nowhere", "/metrics", "/openapi.json", "/", "/v1/projection"]
+    return [get(path, method=method) for path in paths for method in ("GET", "PUT")]
+
+
+async def dribble(host: str, port: int) -> None:
+    """Bodies that come byte by byte, behind a first part that is held in memory meanwhile."""
+    print("ready", flush=True)
+
+    async def one() -> None:
+        while True:
+            try:
+                connection = await connect(host, port)
+                await connection.send(post(SINGLE, bytes(8_000_000))[:4_000_000])
+                while True:
+                    await connection.send(b"\0")
+                    await asyncio.sleep(0.5)
+            except OSError:
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    await asyncio.gather(*(one() for _ in range(100)))
+
+
+async def hold(host: str, port: int) -> None:
+    """Connections that say nothing, or half of a request's headers, as many as are let in."""
+    print("ready", flush=True)
+
+    async def one(number: int) -> None:
+        while True:
+            try:
+                connection = await connect(host, port)
+                await connection.send(b"GET / HTTP/1.1\r\nHost: x\r\n" if number % 2 else b"")
+                await connection.answer()
+            except (OSError, asyncio.IncompleteReadError):
+                await asyncio.sleep(random.uniform(0.5, 1.5))
+
+    await asyncio.gather(*(one(number) for number in range(2200)))
+
+
+async def leave(host: str, port: int) -> None:
+    """Large bodies: refused late, given up half way, promised by Expect, or left behind."""
+    large = batch(*[bytes(3_000_000)] * 20)
+    expecting = large.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n", 1)
+    whole = post(SINGLE, progressive())
+    cuts = [large[:30_000_000], expecting[: expecting.index(b"\r\n\r\n") + 4], whole, whole[:-1]]
+    print("ready", flush=True)
+
+    async def one(number: int) -> None:
+        for data in itertools.cycle(cuts[number % 4 :] + cuts[: number % 4]):
+            try:
+                connection = await connect(host, port)
+                await connection.send(data)
+                await asyncio.sleep(_PAUSE_SECONDS)
+                connection.close()
+            except OSError:
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    await asyncio.gather(over(host, port, [large]), *(one(number) for number in range(8)))
+
+
+async def confuse(host: str, port: int) -> None:
+    """Upgrades, pipelines, and what is no HTTP at all."""
+    small = ordinary()[0]
+    upgrade = post(SINGLE, small).replace(b"Host: x\r\n", b"Host: x\r\nUpgrade: h2c\r\n", 1)
+    shapes = [
+        upgrade,
+        cheap()[0] * 50,
+        post(SINGLE, small) * 8,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\n\r\n",
+        b"POST /v1/analyses HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        bytes(range(256)) * 100,
+    ]
+    print("ready", flush=True)
+
+    async def one(number: int) -> None:
+        for data in itertools.cycle(shapes[number:] + shapes[:number]):
+            try:
+                connection = await connect(host, port)
+                await connection.send(data)
+                await connection.answer()
+                await asyncio.sleep(_PAUSE_SECONDS)
+                connection.close()
+            except (OSError, ValueError, asyncio.IncompleteReadError):
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    await asyncio.gather(*(one(number) for number in range(len(shapes))))
+
+
+WAYS: dict[str, Attack] = {
+    "batches of ordinary films": repeated(4, lambda: [batch(*(ordinary() * 6)[:BATCH_SIZE])]),
+    "batches of costly files": repeated(2, costly_batches),
+    "costly files on many connections": repeated(
+        16, lambda: [post(SINGLE, progressive()), post(SINGLE, deep())]
+    ),
+    "slow bodies": dribble,
+    "held connections": hold,
+    "cheap requests": repeated(32, cheap),
+    "files that fail to decode": repeated(16, lambda: [post(SINGLE, f) for f in failing()]),
+    "files that the filter refuses": repeated(16, lambda: [post(SINGLE, f) for f in refused()]),
+    "large bodies and clients that leave": leave,
+    "upgrades, pipelines and malformed requests": confuse,
+}
+
+
+def main() -> None:
+    """Attacks in one way."""
+    os.nice(19)
+    way, host, port = sys.argv[1:]
+    asyncio.run(asyncio.wait_for(WAYS[way](host, int(port)), None))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()
