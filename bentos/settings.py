@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chestxray.confinement import Wall
 from chestxray.images import DEFAULT_LIMITS, Limits
 
 LONGEST_REQUEST_SECONDS = 60
@@ -70,8 +71,12 @@ class Settings(BaseSettings):
     """Bytes of request bodies in the house at once; a form needs twice as much while it is read."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks whose X-Forwarded-For names the caller, as JSON: ["10.0.0.0/8"]."""
-    decode_threads: PositiveInt = 2
-    """Images decoded at the same time; each may need 11 bytes of memory per pixel."""
+    decode_processes: PositiveInt = 2
+    """Images decoded at the same time, each in a process of its own."""
+    decode_seconds: PositiveFloat = 2.0
+    """Processor time that one image may take; the process is killed then, and another started."""
+    decode_memory_bytes: PositiveInt = 384 * 2**20
+    """Memory that decoding one image may take, the bytes of its file included."""
     request_timeout_seconds: float = Field(default=30.0, gt=0, le=LONGEST_REQUEST_SECONDS)
     """Longest time for one request; X-Request-Timeout-Ms may ask for less."""
     header_timeout_seconds: PositiveFloat = 10.0
@@ -134,6 +139,11 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """What the decoder accepts."""
         return Limits(max_bytes=self.max_image_bytes, max_pixels=self.max_image_pixels)
+
+    @property
+    def wall(self) -> Wall:
+        """What one image may take of a decoder."""
+        return Wall(self.decode_seconds, self.decode_memory_bytes)
 
 
 @cache

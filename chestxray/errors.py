@@ -4,6 +4,7 @@ AnalysisError
 ├── RejectedImage
 │   ├── EmptyImage
 │   ├── ImageTooLarge
+│   ├── ImageTooCostly
 │   ├── UnsupportedFormat
 │   │   ├── MislabelledImage
 │   │   └── PolyglotFile
@@ -48,6 +49,12 @@ class ImageTooLarge(RejectedImage):
     def __init__(self, message: str, *, limit: int) -> None:
         super().__init__(message)
         self.limit = limit
+
+
+class ImageTooCostly(RejectedImage):
+    """Decoding would take, or took, more time or memory than a film does."""
+
+    code = "image-too-costly"
 
 
 class UnsupportedFormat(RejectedImage):

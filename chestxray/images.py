@@ -17,6 +17,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from chestxray import containers
 from chestxray.errors import (
     EmptyImage,
+    ImageTooCostly,
     ImageTooLarge,
     MislabelledImage,
     MultiFrameImage,
@@ -33,6 +34,8 @@ logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 # Our own limit is checked between header and pixels, with a message that names it.
 Image.MAX_IMAGE_PIXELS = None
+
+TOO_MUCH_MEMORY = "decoding it takes more memory than any film; open it in a viewer and save it anew"
 
 # Its decoder takes 16 bytes per pixel, four times what the others need.
 _WEBP_COST = 4
@@ -118,7 +121,9 @@ def decode(
             return _upright(_greyscale(image, rawmode), image)
     except (ImageTooLarge, MultiFrameImage, UnsupportedDepth):
         raise
-    # Pillow's plugins raise nearly any exception on crafted input, MemoryError included.
+    except MemoryError as error:
+        raise ImageTooCostly(TOO_MUCH_MEMORY) from error
+    # Pillow's plugins raise nearly any exception on crafted input.
     except Exception as error:
         if "truncated" in str(error):
             raise TruncatedImage(f"the {format_} image data ends early; send it whole") from error

@@ -13,6 +13,8 @@ from typing import Literal, ParamSpec, TypeVar
 import numpy as np
 from PIL import Image
 
+from bentos.gateway.decoder import Request
+from bentos.gateway.decoding import Decoders
 from bentos.gateway.runners import Runners
 from bentos.gateway.tracing import stage_span
 from bentos.gateway.uploads import Upload
@@ -22,9 +24,7 @@ from chestxray import cam
 from chestxray.checkpoints import Card
 from chestxray.engines import Images
 from chestxray.errors import AnalysisError, CheckpointError, ModelUnavailable, NotAnXRay
-from chestxray.images import Limits, decode
 from chestxray.labels import FINDINGS, VERDICTS, Finding, Verdict
-from chestxray.preprocessing import prepare
 from chestxray.results import DIGITS, Analysis, FilterResult, Heatmap, Prediction, Timing
 
 P = ParamSpec("P")
@@ -35,9 +35,6 @@ Heatmaps = Literal["cam", "all", "none"]
 
 THRESHOLD = Verdict.FRONTAL_CHEST.value
 """The filter's threshold in its card's `thresholds`."""
-
-_PICTURE_SIDE = 1024
-"""Longest side of the picture that a heatmap is drawn over, in pixels."""
 
 
 @dataclass
@@ -77,15 +74,18 @@ class Pipeline:
         runners: Callable[[], Runners],
         served: Sequence[Served],
         *,
-        limits: Limits,
-        decode_threads: int,
+        decoders: Decoders,
     ) -> None:
-        self._runners, self._limits = runners, limits
+        self._runners, self._decoders = runners, decoders
         self.xray_filter, self.covid_classifier = served
         if THRESHOLD not in self.xray_filter.card.thresholds:
             raise CheckpointError("the filter's checkpoint has no threshold; evaluate it first")
-        self._threads = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
-        self._free_threads = asyncio.Semaphore(decode_threads)
+        self._threads = ThreadPoolExecutor(decoders.processes, thread_name_prefix="decode")
+        self._free_threads = asyncio.Semaphore(decoders.processes)
+
+    async def warm_up(self) -> None:
+        """Returns once images can be decoded."""
+        await asyncio.to_thread(self._decoders.start)
 
     async def analyse(
         self,
@@ -142,11 +142,8 @@ class Pipeline:
 
     def _decode_now(self, job: Job, picture: bool) -> None:
         job.begun = True
-        image = decode(job.upload.data, limits=self._limits, media_type=job.upload.media_type)
-        job.pixels = prepare(image)
-        if picture:
-            image.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
-            job.picture = image
+        decoded = self._decoders.decode(job.upload.data, Request(job.upload.media_type, picture))
+        job.pixels, job.picture = decoded.pixels, decoded.picture
 
     def _judge(self, jobs: list[Job], rows: Rows) -> None:
         threshold = self.xray_filter.card.thresholds[THRESHOLD]

@@ -20,6 +20,7 @@ CLIENT_CLOSED_REQUEST = 499
 _STATUS_OF: dict[type[errors.AnalysisError], HTTPStatus] = {
     errors.EmptyImage: HTTPStatus.BAD_REQUEST,
     errors.ImageTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.ImageTooCostly: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UnsupportedFormat: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.UnreadableImage: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotAnXRay: HTTPStatus.UNPROCESSABLE_ENTITY,

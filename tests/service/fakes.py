@@ -11,6 +11,7 @@ import numpy as np
 from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
 from bentos.gateway.admission import Admission
 from bentos.gateway.app import create_app
+from bentos.gateway.decoding import Decoders
 from bentos.gateway.drain import Drain
 from bentos.gateway.edge import Edge
 from bentos.gateway.pipeline import Pipeline, Served
@@ -74,8 +75,7 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
     pipeline = Pipeline(
         lambda: runners,
         [first, served[1]],
-        limits=settings.limits,
-        decode_threads=settings.decode_threads,
+        decoders=Decoders(settings.limits, settings.wall, processes=settings.decode_processes),
     )
     app = create_app(pipeline, admission, settings)
     return Edge(app, app, Drain(delay=0, timeout=1), admission.check, settings.trusted_proxies)
