@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps
 from PIL.TiffImagePlugin import TiffImageFile
 
-from chestxray import containers
+from chestxray import containers, costs
 from chestxray.errors import (
     EmptyImage,
     ImageTooCostly,
@@ -39,6 +39,9 @@ TOO_MUCH_MEMORY = "decoding it takes more memory than any film; open it in a vie
 
 # Its decoder takes 16 bytes per pixel, four times what the others need.
 _WEBP_COST = 4
+
+# Decoders hold some rows besides the picture; no film has longer ones.
+_MAX_SIDE = 2**15
 
 # Half of the reduction stays with the antialiased resize: decoding to exactly SIZE would alias.
 _DRAFT_SIZE = (2 * SIZE, 2 * SIZE)
@@ -109,9 +112,9 @@ def decode(
             f"image is {len(data)} bytes; the limit is {limits.max_bytes}", limit=limits.max_bytes
         )
     format_ = _format_of(data, media_type)
-    containers.check(data, format_)
-    if format_ == "WEBP":
-        _check_size(containers.webp_size(data), limits.max_webp_pixels)
+    found = containers.check(data, format_)
+    _check_size(found.size, limits.max_webp_pixels if format_ == "WEBP" else limits.max_pixels)
+    costs.check(found.seconds, len(data))
     try:
         with Image.open(io.BytesIO(data), formats=[format_]) as image:
             _check_header(image, limits)
@@ -156,6 +159,11 @@ def _check_header(image: Image.Image, limits: Limits) -> None:
 
 def _check_size(size: tuple[int, int], limit: int) -> None:
     width, height = size
+    if max(width, height) > _MAX_SIDE:
+        raise ImageTooLarge(
+            f"image is {width}x{height} pixels; the limit is {_MAX_SIDE} along a side",
+            limit=_MAX_SIDE,
+        )
     if width * height > limit:
         raise ImageTooLarge(
             f"image is {width}x{height} = {width * height} pixels; the limit is {limit}",
