@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from chestxray.confinement import Wall
+from chestxray.confinement import DEFAULT_WALL, Wall
 from chestxray.images import DEFAULT_LIMITS, Limits
 
 LONGEST_REQUEST_SECONDS = 60
@@ -73,9 +73,9 @@ class Settings(BaseSettings):
     """Networks whose X-Forwarded-For names the caller, as JSON: ["10.0.0.0/8"]."""
     decode_processes: PositiveInt = 2
     """Images decoded at the same time, each in a process of its own."""
-    decode_seconds: PositiveFloat = 2.0
+    decode_seconds: PositiveFloat = DEFAULT_WALL.seconds
     """Processor time that one image may take; the process is killed then, and another started."""
-    decode_memory_bytes: PositiveInt = 384 * 2**20
+    decode_memory_bytes: PositiveInt = DEFAULT_WALL.memory
     """Memory that decoding one image may take, the bytes of its file included."""
     request_timeout_seconds: float = Field(default=30.0, gt=0, le=LONGEST_REQUEST_SECONDS)
     """Longest time for one request; X-Request-Timeout-Ms may ask for less."""

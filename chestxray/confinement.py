@@ -22,6 +22,9 @@ class Wall(NamedTuple):
     memory: int  # bytes that it may add
 
 
+DEFAULT_WALL = Wall(seconds=2.0, memory=384 * 2**20)
+
+
 def confine(*, memory: int) -> None:
     """Takes from this process for good what decoding does not need.
 

@@ -34,7 +34,8 @@ PNG_CHUNK = 4000 * _NANO
 PNG_INFLATED_BYTE = 4 * _NANO
 """Of text or a profile."""
 
-WEBP_PIXEL = 40 * _NANO
+WEBP_PIXEL, WEBP_LOSSLESS_PIXEL = 12 * _NANO, 30 * _NANO
+"""With what makes it grey; transparency is a lossless picture besides."""
 WEBP_BYTE, WEBP_LOSSLESS_BYTE = 60 * _NANO, 10 * _NANO
 
 BMP_ROW = 15_000 * _NANO
@@ -42,7 +43,7 @@ BMP_PIXEL = 40 * _NANO
 
 TIFF_FIELD = 3000 * _NANO
 TIFF_VALUE = 200 * _NANO
-TIFF_SEGMENT, TIFF_PLAIN_SEGMENT = 3000 * _NANO, 30_000 * _NANO
+TIFF_SEGMENT, TIFF_PLAIN_SEGMENT = 3000 * _NANO, 15_000 * _NANO
 """A strip or tile; Pillow itself reads the plain ones."""
 TIFF_CODED_BYTE = 3 * _NANO
 TIFF_DECODED_BYTE = 5 * _NANO

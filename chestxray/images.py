@@ -35,7 +35,9 @@ logging.getLogger("PIL").setLevel(logging.CRITICAL)
 # Our own limit is checked between header and pixels, with a message that names it.
 Image.MAX_IMAGE_PIXELS = None
 
-TOO_MUCH_MEMORY = "decoding it takes more memory than any film; open it in a viewer and save it anew"
+TOO_MUCH_MEMORY = (
+    "decoding it takes more memory than any film; open it in a viewer and save it anew"
+)
 
 # Its decoder takes 16 bytes per pixel, four times what the others need.
 _WEBP_COST = 4

@@ -34,6 +34,11 @@ _DEFLATE_RATIO = 1032  # of a megabyte of zeros
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 _MAX_WEBP_CHUNKS = 1000
+_WEBP_COSTS = {  # of a pixel and of a byte
+    b"VP8 ": (costs.WEBP_PIXEL, costs.WEBP_BYTE),
+    b"VP8L": (costs.WEBP_LOSSLESS_PIXEL, costs.WEBP_LOSSLESS_BYTE),
+    b"ALPH": (costs.WEBP_LOSSLESS_PIXEL, costs.WEBP_LOSSLESS_BYTE),
+}
 
 
 @dataclass(frozen=True)
@@ -147,17 +152,16 @@ def webp(data: bytes) -> Structure:
     """Walks through the chunks. Raises MultiFrameImage, TruncatedImage or UnreadableImage."""
     end = 8 + int.from_bytes(data[4:8], "little")
     width, height = _webp_size(data)
-    seconds = width * height * costs.WEBP_PIXEL
-    position = 12
+    position, seconds = 12, 0.0
     for _ in range(_MAX_WEBP_CHUNKS):
         if position + 8 > min(end, len(data)):
             return Structure(end, (width, height), seconds)
         kind, length = struct.unpack_from("<4sI", data, position)
         if kind == b"ANMF":
-            raise MultiFrameImage("the file is an animation; send one picture")
-        if kind in (b"VP8 ", b"VP8L", b"ALPH"):
-            byte = costs.WEBP_BYTE if kind == b"VP8 " else costs.WEBP_LOSSLESS_BYTE
-            seconds += length * byte
+            raise MultiFrameImage("the file holds several pictures; send one")
+        if kind in _WEBP_COSTS:
+            pixel, byte = _WEBP_COSTS[kind]
+            seconds += width * height * pixel + length * byte
         position += 8 + length + length % 2
     raise UnreadableImage("the WEBP file has too many chunks")
 

@@ -7,12 +7,15 @@ numbers and text, never a pickle.
 import io
 import os
 import warnings
+from contextlib import suppress
+from itertools import product
 from multiprocessing.connection import Connection
 from typing import Annotated, NamedTuple
 
 from PIL import (
     BmpImagePlugin,
     Image,
+    ImageCms,
     JpegImagePlugin,
     MpoImagePlugin,
     PngImagePlugin,
@@ -30,6 +33,7 @@ from chestxray.preprocessing import prepare
 # Pillow imports them when it first meets their format, which a confined process cannot.
 PLUGINS = (
     BmpImagePlugin,
+    ImageCms,
     JpegImagePlugin,
     MpoImagePlugin,
     PngImagePlugin,
@@ -39,9 +43,9 @@ PLUGINS = (
 
 PICTURE_SIDE = 1024
 """Longest side of the picture that a heatmap is drawn over, in pixels."""
-BEGUN = b"begun"
-"""Said once a file has come whole."""
-_WARM_UP_SIDE = 64
+READY, BEGUN = b"ready", b"begun"
+"""Said once the process is confined, and once a file has come whole."""
+_WARM_UP_MODES = ("L", "RGBA", "CMYK", "P", "I;16", "F")
 
 
 _Side = Annotated[int, Field(ge=1, le=PICTURE_SIDE)]
@@ -72,6 +76,7 @@ def work(connection: Connection, limits: Limits, wall: Wall) -> None:
     _silence()
     _warm_up()
     confine(memory=wall.memory)
+    connection.send_bytes(READY)
     spent = False
     while not spent:
         try:
@@ -115,9 +120,10 @@ def _silence() -> None:
 
 
 def _warm_up() -> None:
-    """Reads a picture of every format, so that nothing is left to be imported."""
-    image = Image.new("L", (_WARM_UP_SIDE, _WARM_UP_SIDE))
-    for format_ in MEDIA_TYPES:
+    """Reads pictures of all kinds, so that nothing is left to be imported."""
+    grey = Image.linear_gradient("L")
+    for format_, mode in product(MEDIA_TYPES, _WARM_UP_MODES):
         file = io.BytesIO()
-        image.save(file, format_)
-        prepare(decode(file.getvalue()))
+        with suppress(OSError, RejectedImage):  # not every format has every mode
+            grey.convert(mode).save(file, format_)
+            prepare(decode(file.getvalue()))

@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from bentos.gateway import decoder
-from bentos.gateway.decoder import BEGUN, Answer, Request
+from bentos.gateway.decoder import BEGUN, READY, Answer, Request
 from bentos.metrics import get_metrics
 from chestxray import errors
 from chestxray.confinement import Wall
@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 _TRIES = 3
 """A decoder that dies or stops before it has a file is not the file's fault; another is asked."""
+_START_SECONDS = 20.0
+"""For a process to be there; the fork server itself takes a second where it has to be started."""
 _STALL_SECONDS = 2.0
 """Longest time that a decoder neither takes nor gives a byte while there is one."""
 _WALL_CLOCK = 10
@@ -109,7 +111,7 @@ class _Decoder:
             arguments = (theirs, self._limits, self._wall)
             process = _context().Process(target=self._work, args=arguments, daemon=True)
             process.start()
-        self._process = process
+        self._process, self._ready = process, False
 
     def end(self) -> int | None:
         """Ends the process; returns how it had ended before, None where it had not."""
@@ -135,11 +137,17 @@ class _Decoder:
     def _hand_over(self, data: bytes, request: Request) -> None:
         if self._process is None:
             self.start()
-        elif self._connection.poll():  # it has nothing to say: it is dead
+        if not self._ready:
+            self._expect(READY, within=_START_SECONDS)
+            self._ready = True
+        if self._connection.poll():  # it has nothing to say: it is dead
             raise EOFError
         self._connection.send(request)
         self._connection.send_bytes(data)
-        if self._connection.recv_bytes(len(BEGUN)) != BEGUN:
+        self._expect(BEGUN, within=_STALL_SECONDS)
+
+    def _expect(self, word: bytes, *, within: float) -> None:
+        if not self._connection.poll(within) or self._connection.recv_bytes(len(word)) != word:
             raise EOFError
 
     def _result(self, request: Request) -> Decoded:

@@ -4,9 +4,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -15,10 +16,11 @@ from bentos.gateway.decoder import Answer, Request
 from bentos.gateway.decoding import Decoders, Work
 from bentos.metrics import get_metrics
 from chestxray.confinement import Wall
-from chestxray.errors import ImageTooCostly, ImageTooLarge, UnsupportedFormat
+from chestxray.errors import ImageTooCostly, ImageTooLarge, RejectedImage, UnsupportedFormat
 from chestxray.images import DEFAULT_LIMITS, decode
 from chestxray.preprocessing import prepare
 from tests import misdeeds
+from tests.fuzz import corpus
 from tests.phantoms import encode, phantom
 
 PLAIN = Request(None, False)
@@ -76,6 +78,27 @@ def test_decoder_sees_what_decoding_here_would_give() -> None:
     assert decoded.picture is not None
     assert decoded.picture.mode == "L"
     assert max(decoded.picture.size) <= 1024
+
+
+def test_confined_decoder_reads_whatever_is_read_here() -> None:
+    """A module that is imported late, which it cannot do, looks like a damaged file."""
+    whole = corpus.make()
+    for decoders in started(work=decoder.work):
+        there = {
+            name: outcome(lambda d: decoders.decode(d, PLAIN).pixels, data)
+            for name, data in whole.items()
+        }
+
+    assert there == {
+        name: outcome(lambda d: prepare(decode(d)), data) for name, data in whole.items()
+    }
+
+
+def outcome(read: Callable[[bytes], np.ndarray], data: bytes) -> bytes | str:
+    try:
+        return read(data).tobytes()
+    except RejectedImage as error:
+        return f"{error.code}: {error}"
 
 
 def test_rejection_of_a_real_file_is_the_same_as_here() -> None:
@@ -196,6 +219,7 @@ def test_large_file_does_not_wait_for_a_decoder_that_takes_no_byte(decoders: Dec
 
 
 def test_fork_server_that_is_killed_is_started_again(decoders: Decoders) -> None:
+    assert is_served(decoders)
     (pid,) = workers()
     server = psutil.Process(pid).parent()
     assert server is not None
