@@ -4,48 +4,22 @@ The gateway does not trust what comes back (a file may have taken the process ov
 numbers and text, never a pickle.
 """
 
-import io
 import os
 import warnings
-from contextlib import suppress
-from itertools import product
 from multiprocessing.connection import Connection
 from typing import Annotated, NamedTuple
 
-from PIL import (
-    BmpImagePlugin,
-    Image,
-    ImageCms,
-    JpegImagePlugin,
-    MpoImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
 from pydantic import BaseModel, ConfigDict, Field
 
 from chestxray.confinement import Wall, confine, processor_time
-from chestxray.containers import MEDIA_TYPES
 from chestxray.errors import ImageTooCostly, RejectedImage
 from chestxray.images import TOO_MUCH_MEMORY, Limits, decode
 from chestxray.preprocessing import prepare
-
-# Pillow imports them when it first meets their format, which a confined process cannot.
-PLUGINS = (
-    BmpImagePlugin,
-    ImageCms,
-    JpegImagePlugin,
-    MpoImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
 
 PICTURE_SIDE = 1024
 """Longest side of the picture that a heatmap is drawn over, in pixels."""
 READY, BEGUN = b"ready", b"begun"
 """Said once the process is confined, and once a file has come whole."""
-_WARM_UP_MODES = ("L", "RGBA", "CMYK", "P", "I;16", "F")
 
 
 _Side = Annotated[int, Field(ge=1, le=PICTURE_SIDE)]
@@ -65,7 +39,7 @@ class Answer(BaseModel):
 
     code: str = ""
     detail: str = ""
-    facts: dict[str, int | str] = {}
+    facts: dict[str, int | str | None] = {}
     picture: tuple[_Side, _Side] | None = None  # width and height of what follows the pixels
     fault: str = Field(default="", pattern=r"^\w*$")  # an exception that should not have been
     spent: bool = False  # whether the decoder ends, as memory was short
@@ -74,7 +48,6 @@ class Answer(BaseModel):
 def work(connection: Connection, limits: Limits, wall: Wall) -> None:
     """Answers until the gateway closes the connection."""
     _silence()
-    _warm_up()
     confine(memory=wall.memory)
     connection.send_bytes(READY)
     spent = False
@@ -117,13 +90,3 @@ def _silence() -> None:
         os.dup2(nowhere, descriptor)
     os.close(nowhere)
     warnings.simplefilter("ignore")
-
-
-def _warm_up() -> None:
-    """Reads pictures of all kinds, so that nothing is left to be imported."""
-    grey = Image.linear_gradient("L")
-    for format_, mode in product(MEDIA_TYPES, _WARM_UP_MODES):
-        file = io.BytesIO()
-        with suppress(OSError, RejectedImage):  # not every format has every mode
-            grey.convert(mode).save(file, format_)
-            prepare(decode(file.getvalue()))

@@ -13,7 +13,8 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing.connection import Connection
@@ -21,6 +22,7 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from threading import Lock
+from types import ModuleType
 
 import numpy as np
 from PIL import Image
@@ -75,9 +77,13 @@ class Decoders:
             self._idle.put(_Decoder(limits, wall, work))
 
     def start(self) -> None:
-        """Starts the processes, which the first files would wait for otherwise."""
-        for each in [self._idle.get() for _ in range(self.processes)]:
+        """Returns once the processes wait for files, or one of them has failed to start."""
+        decoders = [self._idle.get() for _ in range(self.processes)]
+        for each in decoders:
             each.start()
+        for each in decoders:
+            with suppress(OSError, EOFError):  # it is tried again with the first file
+                each.wait_until_ready()
             self._idle.put(each)
 
     def decode(self, data: bytes, request: Request) -> Decoded:
@@ -107,11 +113,16 @@ class _Decoder:
     def start(self) -> None:
         self._connection, theirs = multiprocessing.Pipe()
         _limit_stalls(self._connection)
-        with theirs, _lock:
+        with theirs, _lock, _main_hidden():
             arguments = (theirs, self._limits, self._wall)
             process = _context().Process(target=self._work, args=arguments, daemon=True)
             process.start()
         self._process, self._ready = process, False
+
+    def wait_until_ready(self) -> None:
+        if not self._ready:
+            self._expect(READY, within=_START_SECONDS)
+            self._ready = True
 
     def end(self) -> int | None:
         """Ends the process; returns how it had ended before, None where it had not."""
@@ -137,9 +148,7 @@ class _Decoder:
     def _hand_over(self, data: bytes, request: Request) -> None:
         if self._process is None:
             self.start()
-        if not self._ready:
-            self._expect(READY, within=_START_SECONDS)
-            self._ready = True
+        self.wait_until_ready()
         if self._connection.poll():  # it has nothing to say: it is dead
             raise EOFError
         self._connection.send(request)
@@ -206,10 +215,21 @@ class _Decoder:
 @cache
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    main = getattr(sys.modules["__main__"], "__spec__", None)
-    # Every process of multiprocessing's imports this one's main module, BentoML's worker.
-    context.set_forkserver_preload([decoder.__name__, *([main.name] if main else [])])
+    context.set_forkserver_preload(["bentos.gateway.decoder_template"])
     return context
+
+
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Keeps multiprocessing from importing this process's main module, BentoML's worker, in its
+    processes, which have no need of it.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _limit_stalls(connection: Connection) -> None:

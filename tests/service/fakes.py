@@ -62,7 +62,12 @@ class FakeRunners:
             raise self.failure
 
 
-def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) -> Edge:
+def app_over(
+    runners: FakeRunners,
+    weights: Sequence[Path],
+    settings: Settings,
+    decoders: Decoders | None = None,
+) -> Edge:
     served = [Served(checkpoints.read_card(p), checkpoints.digest(p)) for p in weights]
     thresholds = {Verdict.FRONTAL_CHEST.value: 0.5}
     first = Served(served[0].card.model_copy(update={"thresholds": thresholds}), served[0].digest)
@@ -72,11 +77,10 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
         queue_seconds=settings.queue_seconds,
         smallest=settings.max_images_per_batch,
     )
-    pipeline = Pipeline(
-        lambda: runners,
-        [first, served[1]],
-        decoders=Decoders(settings.limits, settings.wall, processes=settings.decode_processes),
+    decoders = decoders or Decoders(
+        settings.limits, settings.wall, processes=settings.decode_processes
     )
+    pipeline = Pipeline(lambda: runners, [first, served[1]], decoders=decoders)
     app = create_app(pipeline, admission, settings)
     return Edge(app, app, Drain(delay=0, timeout=1), admission.check, settings.trusted_proxies)
 

@@ -5,15 +5,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 
 from bentos.gateway import decoder
 from bentos.gateway.decoder import Answer, Request
-from bentos.gateway.decoding import Decoders, Work
+from bentos.gateway.decoding import Decoded, Decoders, Work
 from bentos.metrics import get_metrics
 from chestxray.confinement import Wall
 from chestxray.errors import ImageTooCostly, ImageTooLarge, RejectedImage, UnsupportedFormat
@@ -84,21 +84,19 @@ def test_confined_decoder_reads_whatever_is_read_here() -> None:
     """A module that is imported late, which it cannot do, looks like a damaged file."""
     whole = corpus.make()
     for decoders in started(work=decoder.work):
-        there = {
-            name: outcome(lambda d: decoders.decode(d, PLAIN).pixels, data)
-            for name, data in whole.items()
-        }
+        there = outcomes(partial(decoders.decode, request=PLAIN), whole)
 
-    assert there == {
-        name: outcome(lambda d: prepare(decode(d)), data) for name, data in whole.items()
-    }
+    assert there == outcomes(lambda data: Decoded(prepare(decode(data)), None), whole)
 
 
-def outcome(read: Callable[[bytes], np.ndarray], data: bytes) -> bytes | str:
-    try:
-        return read(data).tobytes()
-    except RejectedImage as error:
-        return f"{error.code}: {error}"
+def outcomes(read: Callable[[bytes], Decoded], files: dict[str, bytes]) -> dict[str, bytes | str]:
+    found: dict[str, bytes | str] = {}
+    for name, data in files.items():
+        try:
+            found[name] = read(data).pixels.tobytes()
+        except RejectedImage as error:
+            found[name] = f"{error.code}: {error}"
+    return found
 
 
 def test_rejection_of_a_real_file_is_the_same_as_here() -> None:
@@ -146,7 +144,7 @@ def test_processor_time_is_what_is_limited_and_soon_after(decoders: Decoders) ->
 
 @pytest.mark.parametrize("deed", [b"open", b"spawn", b"fault"])
 def test_decoder_can_open_and_start_nothing(decoders: Decoders, deed: bytes) -> None:
-    with pytest.raises(RuntimeError, match="OSError|BlockingIOError|KeyError") as caught:
+    with pytest.raises(RuntimeError, match=r"OSError|BlockingIOError|KeyError") as caught:
         decoders.decode(deed, PLAIN)
 
     assert "name" not in str(caught.value)
