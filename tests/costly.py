@@ -9,6 +9,8 @@ import struct
 import zlib
 from collections.abc import Callable
 from functools import partial
+from itertools import product
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -24,8 +26,12 @@ def _blank(side: int, *shape: int) -> np.ndarray:
     return np.zeros((side, side, *shape), np.uint8)
 
 
-def _noise(side: int, *shape: int, most: int = 256) -> np.ndarray:
-    return np.random.default_rng(5).integers(0, most, (side, side, *shape), np.uint8)
+def _noise(side: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(5).integers(0, 256, (side, side, *shape), np.uint8)
+
+
+def _dots(side: int, *shape: int) -> np.ndarray:
+    return _noise(side, *shape) // 128 * 255
 
 
 def _jpeg_scans(data: bytes) -> tuple[bytes, list[bytes], bytes]:
@@ -169,95 +175,109 @@ def lzw(side: int) -> bytes:
     return written[start : start + count]
 
 
-BLANK_TILE = bytes(_TILE * _TILE)
-KINDS: dict[str, Callable[[int], bytes]] = {
-    **{
-        f"jpeg {name} {mode}, {options}": lambda n, make=make, mode=mode, options=options: encode(
-            make(n, 3), "JPEG", mode=mode, **options
+Maker = Callable[[int], bytes]
+
+
+def _jpegs() -> dict[str, Maker]:
+    kinds: dict[str, Maker] = {}
+    quick = {"quality": 100, "restart_marker_blocks": 1}
+    for mode, options in product(("L", "RGB", "CMYK"), ({}, {"progressive": True}, quick)):
+        for name, fill in (("blank", _blank), ("noise", _noise)):
+            kinds[f"jpeg of {name}, {mode} {options}"] = partial(
+                _encoded, fill, 3, "JPEG", mode=mode, **options
+            )
+    for mode in ("L", "CMYK"):
+        kinds[f"jpeg of many passes, {mode}"] = partial(jpeg_of_passes, mode=mode)
+        kinds[f"jpeg of one scan, {mode}"] = partial(jpeg_of_first_scan, mode=mode)
+    return kinds
+
+
+def _pngs() -> dict[str, Maker]:
+    kinds: dict[str, Maker] = {
+        "png, wide": lambda side: png(side * side // 8, 8, kind=6, depth=16),
+        "png, tall": lambda side: png(8, side * side // 8),
+        "png, tall and interlaced": lambda side: png(8, side * side // 8, interlaced=True),
+        "png of noise": partial(_encoded, _noise, 3, "PNG", compress_level=1),
+        "png of texts": lambda side: png_of_texts(side * side // 2**16),
+        "png of chunks": png_of_chunks,
+    }
+    depths = ((0, 1), (0, 8), (0, 16), (2, 16), (3, 1), (3, 8), (4, 16), (6, 8), (6, 16))
+    for (kind, depth), options in product(depths, ({}, {"filtered": 4}, {"interlaced": True})):
+        kinds[f"png of type {kind}, {depth} bit {options}"] = partial(
+            _square_png, kind=kind, depth=depth, **options
         )
-        for name, make in (("blank", _blank), ("noise", _noise))
-        for mode in ("L", "RGB", "CMYK")
-        for options in ({}, {"progressive": True}, {"quality": 100, "restart_marker_blocks": 1})
-    },
-    **{f"jpeg of many passes {mode}": partial(jpeg_of_passes, mode=mode) for mode in ("L", "CMYK")},
-    **{
-        f"jpeg of one scan {mode}": partial(jpeg_of_first_scan, mode=mode) for mode in ("L", "CMYK")
-    },
-    **{
-        f"png {kind}, {depth} bit, filter {filtered}, interlaced {interlaced}": lambda n, k=(kind, depth, filtered, interlaced): (
-            png(n, n, kind=k[0], depth=k[1], filtered=k[2], interlaced=k[3])
+    return kinds
+
+
+def _square_png(side: int, **options: Any) -> bytes:
+    return png(side, side, **options)
+
+
+def _tiffs() -> dict[str, Maker]:
+    kinds: dict[str, Maker] = {
+        "tiff of noise, lzw": partial(_encoded, _noise, 1, "TIFF", compression="tiff_lzw"),
+        "tiff of noise, jpeg": partial(_encoded, _noise, 3, "TIFF", compression="jpeg"),
+        "tiff of tiles that say nothing": partial(
+            _tiles, compression=32773, tile=b"\x80" * 2**16 + b"\x81\0" * 2048
+        ),
+        "tiff of jpeg tiles": lambda side: _tiles(side, compression=7, tile=jpeg_tile(6)),
+        "tiff of a jpeg tile of passes": lambda side: tiff_of_tiles(
+            1, compression=7, tile=jpeg_tile(40)
+        ),
+        "tiff of strips": lambda side: tiff_of_strips(
+            side, compression=1, strip=bytes(side), width=side
+        ),
+        "tiff of deflated strips": lambda side: tiff_of_strips(
+            side, compression=8, strip=zlib.compress(bytes(side), 9), width=side
+        ),
+        "tiff of tiny strips": lambda side: tiff_of_strips(
+            side, compression=1, strip=b"\0", width=1
+        ),
+        "tiff of fields": lambda side: tiff_of_fields(min(side, 60_000)),
+    }
+    for compression, tile in TILES.items():
+        kinds[f"tiff of tiles, {compression}"] = partial(_tiles, compression=compression, tile=tile)
+    modes = ("L", "RGB", "LAB", "CMYK", "YCbCr", "I", "F")
+    for mode, name in product(modes, ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits")):
+        kinds[f"tiff, {mode} {name}"] = partial(
+            _encoded, _blank, 3, "TIFF", mode=mode, compression=name
         )
-        for kind, depth in (
-            (0, 1),
-            (0, 8),
-            (0, 16),
-            (2, 16),
-            (3, 1),
-            (3, 8),
-            (4, 16),
-            (6, 8),
-            (6, 16),
-        )
-        for filtered, interlaced in ((0, False), (4, False), (4, True))
-    },
-    "png wide": lambda n: png(n * n // 8, 8, kind=6, depth=16),
-    "png tall": lambda n: png(8, n * n // 8),
-    "png tall, interlaced": lambda n: png(8, n * n // 8, interlaced=True),
-    "png of noise": lambda n: encode(_noise(n, 3), "PNG", compress_level=1),
-    "png of texts": lambda n: png_of_texts(n * n // 2**16),
-    "png of chunks": lambda n: png_of_chunks(n),
-    **{
-        f"tiff {mode} {compression}": lambda n, mode=mode, compression=compression: encode(
-            _blank(n, 3), "TIFF", mode=mode, compression=compression
-        )
-        for mode in ("L", "RGB", "LAB", "CMYK", "YCbCr", "I", "F")
-        for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits")
-    },
-    "tiff of noise lzw": lambda n: encode(_noise(n), "TIFF", compression="tiff_lzw"),
-    "tiff of noise jpeg": lambda n: encode(_noise(n, 3), "TIFF", compression="jpeg"),
-    **{
-        f"tiff of tiles {compression}": lambda n, c=compression, tile=tile: tiff_of_tiles(
-            n * n // _TILE**2, compression=c, tile=tile
-        )
-        for compression, tile in (
-            (1, BLANK_TILE),
-            (8, zlib.compress(BLANK_TILE, 9)),
-            (32773, b"\x81\0" * (len(BLANK_TILE) // 128)),
-            (5, lzw(_TILE)),
-        )
-    },
-    "tiff of tiles that say nothing": lambda n: tiff_of_tiles(
-        n * n // _TILE**2, compression=32773, tile=b"\x80" * 2**16 + b"\x81\0" * 2048
-    ),
-    "tiff of jpeg tiles": lambda n: tiff_of_tiles(
-        n * n // _TILE**2, compression=7, tile=jpeg_tile(6)
-    ),
-    "tiff of a jpeg tile of passes": lambda n: tiff_of_tiles(1, compression=7, tile=jpeg_tile(40)),
-    **{
-        f"tiff of strips {compression}": lambda n, c=compression, s=strip: tiff_of_strips(
-            n, compression=c, strip=s, width=n
-        )
-        for compression, strip in ((1, bytes(2**14)), (8, zlib.compress(bytes(2**14), 9)))
-    },
-    "tiff of tiny strips": lambda n: tiff_of_strips(n, compression=1, strip=b"\0", width=1),
-    "tiff of fields": lambda n: tiff_of_fields(min(n, 60_000)),
-    **{
-        f"webp {name}, {options}": lambda n, m=make, c=channels, o=options: encode(
-            m(n, c), "WEBP", **o
-        )
-        for name, make in (
-            ("blank", _blank),
-            ("noise", _noise),
-            ("black and white", partial(_noise, most=2)),
-        )
-        for channels, options in (
-            (3, {"quality": 80, "method": 0}),
-            (4, {"quality": 80, "method": 0}),
-            (3, {"lossless": True, "quality": 0, "method": 0}),
-        )
-    },
-    **{
-        f"bmp {mode}": lambda n, mode=mode: encode(_blank(n, 3), "BMP", mode=mode)
-        for mode in ("1", "L", "P", "RGB", "RGBA")
-    },
+    return kinds
+
+
+def _tiles(side: int, *, compression: int, tile: bytes) -> bytes:
+    """As many as cover a square."""
+    return tiff_of_tiles(max(1, side * side // _TILE**2), compression=compression, tile=tile)
+
+
+def _webps() -> dict[str, Maker]:
+    kinds: dict[str, Maker] = {}
+    lossy, lossless = {"quality": 80, "method": 0}, {"lossless": True, "quality": 0, "method": 0}
+    for channels, options in ((3, lossy), (4, lossy), (3, lossless)):
+        for name, fill in (("blank", _blank), ("noise", _noise), ("dots", _dots)):
+            kinds[f"webp of {name}, {channels} {options}"] = partial(
+                _encoded, fill, channels, "WEBP", **options
+            )
+    return kinds
+
+
+def _bmps() -> dict[str, Maker]:
+    modes = ("1", "L", "P", "RGB", "RGBA")
+    return {f"bmp, {mode}": partial(_encoded, _blank, 3, "BMP", mode=mode) for mode in modes}
+
+
+def _encoded(
+    fill: Callable[..., np.ndarray], channels: int, format_: str, side: int, **options: Any
+) -> bytes:
+    pixels = fill(side, channels) if channels > 1 else fill(side)
+    return encode(pixels, format_, **options)
+
+
+TILES = {
+    1: bytes(_TILE * _TILE),
+    5: lzw(_TILE),
+    8: zlib.compress(bytes(_TILE * _TILE), 9),
+    32773: b"\x81\0" * (_TILE * _TILE // 128),
 }
+"""Blank ones, by their compression."""
+KINDS: dict[str, Maker] = _jpegs() | _pngs() | _tiffs() | _webps() | _bmps()
