@@ -54,7 +54,10 @@ def check(data: bytes, format_: str) -> Structure:
 
     Raises TruncatedImage, PolyglotFile, MultiFrameImage or UnreadableImage.
     """
-    found = _structure(data, format_)
+    try:
+        found = _structure(data, format_)
+    except struct.error as error:
+        raise TruncatedImage(f"the {format_} file ends within a header; send it whole") from error
     end = found.end
     if end is None or end > len(data):
         raise TruncatedImage(
@@ -88,10 +91,7 @@ def _bmp(data: bytes) -> Structure:
     if int.from_bytes(data[30:34], "little") in _BMP_RUN_LENGTHS:
         raise UnreadableImage("the BMP file is run-length encoded; send it uncompressed")
     layout = "<HH" if data[14:15] == _BMP_OLD_HEADER else "<ii"
-    try:
-        width, height = map(abs, struct.unpack_from(layout, data, 18))
-    except struct.error as error:
-        raise TruncatedImage("the BMP file ends within its header") from error
+    width, height = map(abs, struct.unpack_from(layout, data, 18))
     declared = int.from_bytes(data[2:6], "little")  # some writers leave it at zero
     seconds = height * costs.BMP_ROW + width * height * costs.BMP_PIXEL
     return Structure(declared or len(data), (width, height), seconds)

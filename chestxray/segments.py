@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass, field
 
 from chestxray import costs
-from chestxray.errors import MultiFrameImage, TruncatedImage, UnreadableImage
+from chestxray.errors import MultiFrameImage, UnreadableImage
 
 # A marker is FF and a byte that is no stuffing (00), TEM (01), restart (D0-D7) or fill (FF).
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
@@ -51,7 +51,7 @@ class Structure:
 
 
 def png(data: bytes) -> Structure:
-    """Walks through the chunks. Raises UnreadableImage."""
+    """Walks through the chunks. Raises UnreadableImage, or struct.error where a header is cut."""
     position, metadata, texts, single = 8, 0, 0, set[bytes]()
     for number in range(_MAX_PNG_CHUNKS):
         if position + 12 > len(data):
@@ -122,7 +122,7 @@ class _JpegCost:
 
 
 def jpeg(data: bytes) -> Structure:
-    """Walks through the segments. Raises UnreadableImage."""
+    """Walks through the segments. Raises UnreadableImage, or struct.error for a cut header."""
     position, segments, scans, frames, exifs = 2, 0, 0, 0, 0
     cost = _JpegCost()
     while (marker := _JPEG_MARKER.search(data, position)) is not None:
@@ -149,7 +149,7 @@ def jpeg(data: bytes) -> Structure:
 
 
 def webp(data: bytes) -> Structure:
-    """Walks through the chunks. Raises MultiFrameImage, TruncatedImage or UnreadableImage."""
+    """Walks through the chunks. Raises MultiFrameImage, UnreadableImage or struct.error."""
     end = 8 + int.from_bytes(data[4:8], "little")
     width, height = _webp_size(data)
     position, seconds = 12, 0.0
@@ -168,16 +168,13 @@ def webp(data: bytes) -> Structure:
 
 def _webp_size(data: bytes) -> tuple[int, int]:
     """Reads width and height; the decoder takes memory for them as soon as it sees the header."""
-    try:
-        match data[12:16]:
-            case b"VP8X":
-                width, height = data[24:27], data[27:30]
-                return 1 + int.from_bytes(width, "little"), 1 + int.from_bytes(height, "little")
-            case b"VP8L":
-                (bits,) = struct.unpack_from("<I", data, 21)
-                return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-            case _:
-                width, height = struct.unpack_from("<HH", data, 26)
-                return width & 0x3FFF, height & 0x3FFF
-    except struct.error as error:
-        raise TruncatedImage("the WEBP file ends within its header") from error
+    match data[12:16]:
+        case b"VP8X":
+            width, height = data[24:27], data[27:30]
+            return 1 + int.from_bytes(width, "little"), 1 + int.from_bytes(height, "little")
+        case b"VP8L":
+            (bits,) = struct.unpack_from("<I", data, 21)
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        case _:
+            width, height = struct.unpack_from("<HH", data, 26)
+            return width & 0x3FFF, height & 0x3FFF
