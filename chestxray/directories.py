@@ -52,8 +52,8 @@ class _Directory:
 
     def one(self, tag: int, default: int) -> int:
         """The only number of a field, or the first."""
-        values = self.fields.get(tag, ())
-        return int(values[0]) if len(values) else default
+        values = self.fields.get(tag)
+        return default if values is None or not len(values) else int(values[0])
 
 
 def tiff(data: bytes) -> Structure:
@@ -99,8 +99,7 @@ def _directory(data: bytes, order: str, start: int, depth: int) -> _Directory:
         # Decoders read further kinds, and do not agree on which of two counts.
         if tag in fields or kind not in _NUMBERS or (tag in _ONE and count != 1):
             raise UnreadableImage(f"the TIFF file has field {tag} twice, or as no plain number")
-        dtype = np.dtype(_NUMBERS[kind]).newbyteorder(order)
-        fields[tag] = np.frombuffer(data, dtype, count, at if size > 4 else place + 8)
+        fields[tag] = np.frombuffer(data, f"{order}{_NUMBERS[kind]}", count, at if size > 4 else place + 8)
     for tag in _DIRECTORIES:
         if tag in fields and depth:
             _directory(data, order, int(fields[tag][0]), depth - 1)
