@@ -99,7 +99,9 @@ def _directory(data: bytes, order: str, start: int, depth: int) -> _Directory:
         # Decoders read further kinds, and do not agree on which of two counts.
         if tag in fields or kind not in _NUMBERS or (tag in _ONE and count != 1):
             raise UnreadableImage(f"the TIFF file has field {tag} twice, or as no plain number")
-        fields[tag] = np.frombuffer(data, f"{order}{_NUMBERS[kind]}", count, at if size > 4 else place + 8)
+        fields[tag] = np.frombuffer(
+            data, f"{order}{_NUMBERS[kind]}", count, at if size > 4 else place + 8
+        )
     for tag in _DIRECTORIES:
         if tag in fields and depth:
             _directory(data, order, int(fields[tag][0]), depth - 1)

@@ -8,7 +8,6 @@ file has taken over would take the gateway over as well.
 
 import logging
 import multiprocessing
-import os
 import signal
 import socket
 import struct
@@ -28,7 +27,7 @@ import numpy as np
 from PIL import Image
 
 from bentos.gateway import decoder
-from bentos.gateway.decoder import BEGUN, READY, Answer, Request
+from bentos.gateway.decoder import BEGUN, READY, Answer, Request, raw
 from bentos.metrics import get_metrics
 from chestxray import errors
 from chestxray.confinement import Wall
@@ -151,8 +150,9 @@ class _Decoder:
         self.wait_until_ready()
         if self._connection.poll():  # it has nothing to say: it is dead
             raise EOFError
-        self._connection.send(request)
-        self._connection.send_bytes(data)
+        self._connection.send((request, len(data)))
+        with raw(self._connection) as stream:
+            stream.sendall(data)
         self._expect(BEGUN, within=_STALL_SECONDS)
 
     def _expect(self, word: bytes, *, within: float) -> None:
@@ -235,9 +235,9 @@ def _main_hidden() -> Iterator[None]:
 def _limit_stalls(connection: Connection) -> None:
     """Makes reads and writes fail that wait for too long: they raise BlockingIOError."""
     limit = struct.pack("ll", int(_STALL_SECONDS), int(_STALL_SECONDS % 1 * 10**6))
-    with socket.socket(fileno=os.dup(connection.fileno())) as shared:
-        shared.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-        shared.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    with raw(connection) as stream:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
 
 
 def _kinds(root: type[RejectedImage]) -> dict[str, type[RejectedImage]]:
