@@ -45,6 +45,11 @@ def _of_requests() -> dict[str, Any]:
             "Images whose caller left or whose deadline passed, by the stage they were spared",
             ["stage"],
         ),
+        decoder_restarts=Counter(
+            "chestxray_decoder_restarts_total",
+            "Decoders' processes that were replaced, by why",
+            ["reason"],
+        ),
         admission_limit=Gauge(
             "chestxray_admission_limit", "Images let in at once", multiprocess_mode="livemax"
         ),

@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bentos import heartbeat, settings_checks
 from bentos.settings_checks import variable_of
+from chestxray.confinement import DEFAULT_WALL, Wall
 from chestxray.images import DEFAULT_LIMITS, Limits
 
 LONGEST_REQUEST_SECONDS = 60
@@ -84,8 +85,12 @@ class Settings(BaseSettings):
     """Bytes of request bodies in the house at once."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks whose X-Forwarded-For names the caller, as JSON: ["10.0.0.0/8"]."""
-    decode_threads: PositiveInt = 2
-    """Images decoded at the same time; each may need 16 bytes of memory per pixel."""
+    decode_processes: PositiveInt = 2
+    """Images decoded at the same time, each in a process of its own."""
+    decode_seconds: PositiveFloat = DEFAULT_WALL.seconds
+    """Processor time that one image may take; the process is killed then, and another started."""
+    decode_memory_bytes: PositiveInt = DEFAULT_WALL.memory
+    """Memory that decoding one image may take, the bytes of its file included."""
     request_timeout_seconds: float = Field(default=30.0, gt=0, le=LONGEST_REQUEST_SECONDS)
     """Longest time for one request; X-Request-Timeout-Ms may ask for less."""
     header_timeout_seconds: PositiveFloat = 10.0
@@ -218,6 +223,11 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """What the decoder accepts."""
         return Limits(max_bytes=self.max_image_bytes, max_pixels=self.max_image_pixels)
+
+    @property
+    def wall(self) -> Wall:
+        """What one image may take of a decoder."""
+        return Wall(self.decode_seconds, self.decode_memory_bytes)
 
 
 @cache

@@ -8,10 +8,12 @@ import io
 import re
 import struct
 import zipfile
+from dataclasses import replace
 
-from chestxray import bmp
+from chestxray import bmp, costs
+from chestxray.directories import tiff
 from chestxray.errors import PolyglotFile, TruncatedImage
-from chestxray.segments import check_tiff_directories, jpeg_end, png_end
+from chestxray.segments import Structure, jpeg, png, webp
 
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -26,6 +28,7 @@ _SIGNATURES = re.compile(
     rb"|(?P<WEBP>RIFF....WEBP)|(?P<BMP>BM.{12}(?P<header>.)\0\0\0)",
     re.DOTALL,
 )
+_BMP_OLD_HEADER = b"\x0c"  # OS/2's
 
 # Readers look for %PDF- in the first 1024 bytes, browsers for markup in the first 1445 (WHATWG).
 _HEAD_BYTES = 2048
@@ -47,9 +50,16 @@ def sniff(data: bytes) -> str | None:
     return match.lastgroup
 
 
-def check(data: bytes, format_: str) -> None:
-    """Raises TruncatedImage, PolyglotFile or UnreadableImage by the structure of the container."""
-    end = _end(data, format_)
+def check(data: bytes, format_: str) -> Structure:
+    """Reads the structure of the container.
+
+    Raises TruncatedImage, PolyglotFile, MultiFrameImage or UnreadableImage.
+    """
+    try:
+        found = _structure(data, format_)
+    except struct.error as error:
+        raise TruncatedImage(f"the {format_} file ends within a header; send it whole") from error
+    end = found.end
     if end is None or end > len(data):
         raise TruncatedImage(
             f"the {format_} file of {len(data)} bytes ends before its image does; send it whole"
@@ -60,40 +70,27 @@ def check(data: bytes, format_: str) -> None:
         raise PolyglotFile(
             f"the {format_} file is a file of another kind as well; send the image alone"
         )
+    return found
 
 
-def _end(data: bytes, format_: str) -> int | None:
+def _structure(data: bytes, format_: str) -> Structure:
     match format_:
         case "JPEG":
-            return jpeg_end(data)
+            return jpeg(data)
         case "PNG":
-            return png_end(data)
+            return png(data)
         case "WEBP":
-            return 8 + int.from_bytes(data[4:8], "little")
+            return webp(data)
         case "BMP":
-            return _bmp_end(data)
+            return _bmp(data)
         case _:
-            check_tiff_directories(data)
-            return max(0, len(data) - _TIFF_TAIL_BYTES)  # its parts may lie in any order
+            # Its parts may lie in any order.
+            return replace(tiff(data), end=max(0, len(data) - _TIFF_TAIL_BYTES))
 
 
-def _bmp_end(data: bytes) -> int:
-    declared = int.from_bytes(data[2:6], "little")
-    return declared or len(data)  # some writers leave it at zero
-
-
-def webp_size(data: bytes) -> tuple[int, int]:
-    """Reads width and height; the decoder takes memory for them as soon as it sees the header."""
-    try:
-        match data[12:16]:
-            case b"VP8X":
-                width, height = data[24:27], data[27:30]
-                return 1 + int.from_bytes(width, "little"), 1 + int.from_bytes(height, "little")
-            case b"VP8L":
-                (bits,) = struct.unpack_from("<I", data, 21)
-                return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-            case _:
-                width, height = struct.unpack_from("<HH", data, 26)
-                return width & 0x3FFF, height & 0x3FFF
-    except struct.error as error:
-        raise TruncatedImage("the WEBP file ends within its header") from error
+def _bmp(data: bytes) -> Structure:
+    layout = "<HH" if data[14:15] == _BMP_OLD_HEADER else "<ii"
+    width, height = map(abs, struct.unpack_from(layout, data, 18))
+    declared = int.from_bytes(data[2:6], "little")  # some writers leave it at zero
+    seconds = height * costs.BMP_ROW + width * height * costs.BMP_PIXEL
+    return Structure(declared or len(data), (width, height), seconds)

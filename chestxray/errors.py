@@ -5,6 +5,7 @@ AnalysisError
 │   ├── EmptyImage
 │   ├── ImageTooLarge
 │   ├── ImageTooSmall
+│   ├── ImageTooCostly
 │   ├── UnsupportedFormat
 │   │   ├── UnsupportedVariant
 │   │   └── PolyglotFile
@@ -56,6 +57,12 @@ class ImageTooSmall(RejectedImage):
     """The film has so few pixels that the models would answer by chance."""
 
     code = "image-too-small"
+
+
+class ImageTooCostly(RejectedImage):
+    """Decoding would take, or took, more time or memory than a film does."""
+
+    code = "image-too-costly"
 
 
 class UnsupportedFormat(RejectedImage):

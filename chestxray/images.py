@@ -14,6 +14,7 @@ from chestxray import containers, film, foreign, readers
 from chestxray.errors import (
     BlankImage,
     EmptyImage,
+    ImageTooCostly,
     ImageTooLarge,
     ImageTooSmall,
     RejectedImage,
@@ -33,6 +34,13 @@ probability moves by .03 on average; .06 at 128, .10 at 100 (120 validation film
 
 # Of the pixels that others may have: its decoder takes 16 bytes for each.
 _WEBP_SHARE = 0.75
+
+# Of the pixels that others may have: its decoder takes 16 bytes for each.
+_WEBP_SHARE = 0.75
+
+TOO_MUCH_MEMORY = (
+    "decoding it takes more memory than any film; open it in a viewer and save it anew"
+)
 
 _TURNS: dict[int, Callable[[Values], Values]] = {  # EXIF 2.32, tag 0x0112
     2: np.fliplr,
@@ -144,7 +152,9 @@ def read(data: bytes, *, limits: Limits = DEFAULT_LIMITS, media_type: str | None
         found = readers.READERS[format_](data, most)
     except RejectedImage:
         raise
-    # Decoders raise nearly any exception on crafted input, MemoryError included.
+    except MemoryError as error:
+        raise ImageTooCostly(TOO_MUCH_MEMORY) from error
+    # Decoders raise nearly any exception on crafted input.
     except Exception as error:
         if "truncated" in str(error):
             raise TruncatedImage(f"the {format_} image data ends early; send it whole") from error

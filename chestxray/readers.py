@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image
 
-from chestxray import bmp, containers, jpeg, pages, png, samples
+from chestxray import bmp, containers, costs, jpeg, pages, png, samples
 from chestxray.errors import ImageTooLarge, MultiFrameImage
 from chestxray.greys import Values, pixels
 from chestxray.preprocessing import SIZE
@@ -26,6 +26,9 @@ Image.MAX_IMAGE_PIXELS = None
 
 UPRIGHT = 1
 """Of EXIF 2.32, tag 0x0112."""
+
+_MAX_SIDE = 2**15
+"""Decoders hold some rows besides the picture; no film has longer ones."""
 
 _LEAST_SIDE = 2 * SIZE
 """Half of the reduction stays with the antialiased resize: decoding to exactly SIZE would alias."""
@@ -48,6 +51,11 @@ class Found:
 
 def _check_size(size: tuple[int, int], limit: int) -> None:
     width, height = size
+    if max(width, height) > _MAX_SIDE:
+        raise ImageTooLarge(
+            f"image is {width}x{height} pixels; the limit is {_MAX_SIDE} along a side",
+            limit=_MAX_SIDE,
+        )
     if width * height > limit:
         raise ImageTooLarge(
             f"image is {width}x{height} = {width * height} pixels; the limit is {limit}",
@@ -57,9 +65,9 @@ def _check_size(size: tuple[int, int], limit: int) -> None:
 
 def _check(data: bytes, format_: str, max_pixels: int) -> None:
     """Raises RejectedImage by the structure of the container, before a pixel is decoded."""
-    containers.check(data, format_)
-    if format_ == "WEBP":
-        _check_size(containers.webp_size(data), max_pixels)
+    found = containers.check(data, format_)
+    _check_size(found.size, max_pixels)
+    costs.check(found.seconds, len(data))
 
 
 def _jpeg(data: bytes, max_pixels: int) -> Found:

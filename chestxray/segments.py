@@ -1,4 +1,4 @@
-"""What the parts of a JPEG, PNG or TIFF file are, and that decoding them has a bounded cost.
+"""What the parts of a JPEG, PNG or WebP file are, and what decoding them costs.
 
 Decoders are generous: each part that they meet costs them more memory and time than its bytes, and
 some parts cost a pass over all pixels. The bounds are far above what any real writer needs.
@@ -6,107 +6,173 @@ some parts cost a pass over all pixels. The bounds are far above what any real w
 
 import re
 import struct
+from dataclasses import dataclass, field
 
-from chestxray.errors import TruncatedImage, UnreadableImage
+from chestxray import costs
+from chestxray.errors import MultiFrameImage, UnreadableImage
 
 # A marker is FF and a byte that is no stuffing (00), TEM (01), restart (D0-D7) or fill (FF).
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 _JPEG_END, _JPEG_SCAN, _JPEG_APP1 = 0xD9, 0xDA, 0xE1
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_JPEG_PROGRESSIVE, _JPEG_ARITHMETIC = (0xC2, 0xC6, 0xCA, 0xCE), range(0xC9, 0xD0)
 # Reserved (ITU T.81, table B.1), or a second start: decoders do not agree on what follows them.
 _JPEG_REFUSED = {*range(0x02, 0xC0), 0xC8, 0xD8, *range(0xF0, 0xFE)}
 _MAX_JPEG_SEGMENTS = 1000
-# Real progressive files have 6 to 18; each scan costs a pass over all pixels (ITU T.81, G.1), and
-# a hundred took 3 s of the largest CMYK picture.
+_MAX_EXIFS = 4  # programs that edit add one; each is read
+# Real progressive files have 6 to 18.
 _MAX_JPEG_SCANS = 40
+_BLOCK = 8  # samples along the side
 
 _MAX_PNG_CHUNKS = 20_000  # of pixels; encoders write 8 KB and more in each
-_MAX_PNG_METADATA = 100  # each may be inflated to a megabyte
 # A second profile costs once more, a second header makes a picture of two modes (PNG 3, 5.6).
 _PNG_SINGLE = (b"IHDR", b"PLTE", b"iCCP")
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
-_TIFF_TYPES_OF_BYTES = (1, 2, 6, 7)
-_TIFF_NUMBERS = {3: "H", 4: "I", 13: "I"}  # short, long, offset of a directory
-_TIFF_COMPRESSION, _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 259, 322, 323
-_TIFF_DIRECTORIES = (34665, 34853, 40965)  # EXIF, GPS, interoperability
-_TIFF_CHECKED = (_TIFF_COMPRESSION, _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH, *_TIFF_DIRECTORIES)
-# None, LZW, JPEG, deflate by both of its numbers, PackBits. The fax codes go on behind each damaged
-# row, with a line on standard error for it; the rest are rare, and some choose their own memory.
-_TIFF_COMPRESSIONS = (1, 5, 7, 8, 32946, 32773)
-_TIFF_DEPTH = 3
-# One strip per row is the most that is sensible: an offset and a length for each.
-_MAX_TIFF_VALUES = 2**17
-_MAX_TIFF_TILE_PIXELS = 4096 * 4096
+_MAX_WEBP_CHUNKS = 1000
+_WEBP_COSTS = {  # of a pixel and of a byte
+    b"VP8 ": (costs.WEBP_PIXEL, costs.WEBP_BYTE),
+    b"VP8L": (costs.WEBP_LOSSLESS_PIXEL, costs.WEBP_LOSSLESS_BYTE),
+    b"ALPH": (costs.WEBP_LOSSLESS_PIXEL, costs.WEBP_LOSSLESS_BYTE),
+}
 
 
-def png_end(data: bytes) -> int | None:
-    """Returns where the image ends, None where it does not. Raises UnreadableImage."""
-    position, metadata, single = 8, 0, set[bytes]()
-    for _ in range(_MAX_PNG_CHUNKS):
+@dataclass(frozen=True)
+class Structure:
+    """What a file says of itself."""
+
+    end: int | None  # where its image ends, None where it does not
+    size: tuple[int, int]  # width and height; nothing where it says nothing
+    seconds: float  # that decoding will take
+
+
+def png(data: bytes) -> Structure:
+    """Walks through the chunks. Raises UnreadableImage, or struct.error where a header is cut."""
+    position, single = 8, set[bytes]()
+    for number in range(_MAX_PNG_CHUNKS):
         if position + 12 > len(data):
-            return None
-        length, kind = data[position : position + 4], data[position + 4 : position + 8]
-        position += 12 + int.from_bytes(length, "big")
-        metadata += kind != b"IDAT"
-        if metadata > _MAX_PNG_METADATA or kind in single:
+            return Structure(None, (0, 0), 0)
+        length, kind = struct.unpack_from(">I4s", data, position)
+        position += 12 + length
+        if kind in single:
             break
         if kind in _PNG_SINGLE:
             single.add(kind)
         if kind == b"IEND":
-            return position
+            size, pixels = _png_pixels(data)
+            return Structure(position, size, number * costs.PNG_CHUNK + pixels)
     raise UnreadableImage("the PNG file has too many chunks, or one twice")
 
 
-def jpeg_end(data: bytes) -> int | None:
-    """Returns where the image ends, None where it does not. Raises UnreadableImage."""
+def _png_pixels(data: bytes) -> tuple[tuple[int, int], float]:
+    """The size, and the time for the pixels alone."""
+    width, height, depth, colour, *_, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
+    channels = _PNG_CHANNELS.get(colour, 4)
+    times = 2 if depth > 8 and channels > 1 else 1  # each byte of a sample on its own
+    # The seven passes have less than twice the rows, each with up to a byte that is not full.
+    rows = 2 * height + 8 if interlaced else height
+    count = 2 * rows + width * height * channels * depth // 8
+    seconds = rows * costs.PNG_ROW + count * costs.PNG_BYTE
+    return (width, height), times * seconds + width * height * costs.PIXEL
+
+
+@dataclass
+class _JpegCost:
+    """Counts what a decoder does for a JPEG (ITU T.81, A.1.1 and A.2)."""
+
+    size: tuple[int, int] = (0, 0)
+    blocks: dict[int, int] = field(default_factory=dict)  # by component
+    passes: int = 0
+    frame: int = 0
+
+    def start(self, kind: int, header: bytes) -> None:
+        """Takes a frame header. Raises struct.error where it is cut."""
+        height, width, count = struct.unpack_from(">HHB", header, 3)
+        parts = list(struct.iter_unpack("BBB", header[8 : 8 + 3 * count]))
+        across = max((sampling >> 4 for _, sampling, _ in parts), default=1) or 1
+        down = max((sampling & 15 for _, sampling, _ in parts), default=1) or 1
+        units = -(-width // (_BLOCK * across)) * -(-height // (_BLOCK * down))
+        for component, sampling, _ in parts:
+            count = units * max(1, sampling >> 4) * max(1, sampling & 15)
+            self.blocks[component] = self.blocks.get(component, 0) + count
+        self.size, self.frame = (width, height), kind
+
+    def scan(self, header: bytes) -> None:
+        """Takes a scan header."""
+        count = header[2] if len(header) > 2 else 0
+        for component in header[3 : 3 + 2 * count : 2]:
+            self.passes += self.blocks.get(component, sum(self.blocks.values()))
+
+    def seconds(self, count: int) -> float:
+        """The time for a file of so many bytes."""
+        progressive = self.frame in _JPEG_PROGRESSIVE
+        block = costs.JPEG_SMOOTHED_BLOCK if progressive else costs.JPEG_BLOCK
+        byte = costs.JPEG_PROGRESSIVE_BYTE if progressive else costs.JPEG_BYTE
+        if self.frame in _JPEG_ARITHMETIC:
+            byte = costs.JPEG_ARITHMETIC_BYTE
+        blocks = sum(self.blocks.values())
+        return blocks * block + self.passes * costs.JPEG_PASS + count * byte
+
+
+def jpeg(data: bytes) -> Structure:
+    """Walks through the segments. Raises UnreadableImage, or struct.error for a cut header."""
     position, segments, scans, frames, exifs = 2, 0, 0, 0, 0
+    cost = _JpegCost()
     while (marker := _JPEG_MARKER.search(data, position)) is not None:
         position, kind = marker.end(), data[marker.end() - 1]
         if kind == _JPEG_END:
-            return position
+            return Structure(position, cost.size, cost.seconds(position))
         segments += 1
         scans += kind == _JPEG_SCAN
         frames += kind in _JPEG_FRAMES
         exifs += kind == _JPEG_APP1 and data.startswith(b"Exif", position + 2)
-        if segments > _MAX_JPEG_SEGMENTS or scans > _MAX_JPEG_SCANS or max(frames, exifs) > 1:
+        if (
+            segments > _MAX_JPEG_SEGMENTS
+            or scans > _MAX_JPEG_SCANS
+            or frames > 1
+            or exifs > _MAX_EXIFS
+        ):
             raise UnreadableImage("the JPEG file has too many segments or scans")
         if kind in _JPEG_REFUSED:
             raise UnreadableImage(f"the JPEG file has a segment of the reserved kind {kind:02X}")
-        if position + 2 > len(data):
-            return None
-        position += int.from_bytes(data[position : position + 2], "big")
-    return None
+        length = int.from_bytes(data[position : position + 2], "big")
+        if position + max(2, length) > len(data):
+            break
+        if kind in _JPEG_FRAMES and length >= _BLOCK:
+            cost.start(kind, data[position : position + length])
+        elif kind == _JPEG_SCAN:
+            cost.scan(data[position : position + length])
+        position += length
+    return Structure(None, cost.size, cost.seconds(len(data)))
 
 
-def check_tiff_directories(data: bytes) -> None:
-    """Raises UnreadableImage where the first page costs too much, TruncatedImage where it ends."""
-    order = "<" if data.startswith(b"II") else ">"
-    try:
-        (start,) = struct.unpack_from(f"{order}I", data, 4)
-        _check_tiff_directory(data, order, start, _TIFF_DEPTH)
-    except struct.error as error:
-        raise TruncatedImage("the TIFF file ends before its directory does") from error
+def webp(data: bytes) -> Structure:
+    """Walks through the chunks. Raises MultiFrameImage, UnreadableImage or struct.error."""
+    end = 8 + int.from_bytes(data[4:8], "little")
+    width, height = _webp_size(data)
+    position, seconds = 12, 0.0
+    for _ in range(_MAX_WEBP_CHUNKS):
+        if position + 8 > min(end, len(data)):
+            return Structure(end, (width, height), seconds)
+        kind, length = struct.unpack_from("<4sI", data, position)
+        if kind == b"ANMF":
+            raise MultiFrameImage("the file holds several pictures; send one")
+        if kind in _WEBP_COSTS:
+            pixel, byte = _WEBP_COSTS[kind]
+            seconds += width * height * pixel + length * byte
+        position += 8 + length + length % 2
+    raise UnreadableImage("the WEBP file has too many chunks")
 
 
-def _check_tiff_directory(data: bytes, order: str, start: int, depth: int) -> None:
-    (entries,) = struct.unpack_from(f"{order}H", data, start)
-    fields: dict[int, int] = {}
-    values = 0
-    for entry in range(entries):
-        place = start + 2 + 12 * entry
-        tag, kind, count = struct.unpack_from(f"{order}HHI", data, place)
-        values += 0 if kind in _TIFF_TYPES_OF_BYTES else count
-        if tag not in _TIFF_CHECKED:
-            continue
-        # Decoders read further kinds, and do not agree on which of two counts.
-        if tag in fields or kind not in _TIFF_NUMBERS or count != 1:
-            raise UnreadableImage(f"the TIFF file has field {tag} twice, or as no plain number")
-        (fields[tag],) = struct.unpack_from(f"{order}{_TIFF_NUMBERS[kind]}", data, place + 8)
-    tile = fields.get(_TIFF_TILE_WIDTH, 0) * fields.get(_TIFF_TILE_LENGTH, 0)
-    if values > _MAX_TIFF_VALUES or tile > _MAX_TIFF_TILE_PIXELS:
-        raise UnreadableImage("the TIFF file has too many values or too large tiles")
-    if fields.get(_TIFF_COMPRESSION, 1) not in _TIFF_COMPRESSIONS:
-        raise UnreadableImage("the TIFF file is compressed unusually; send it with LZW or without")
-    for tag in _TIFF_DIRECTORIES:
-        if tag in fields and depth:
-            _check_tiff_directory(data, order, fields[tag], depth - 1)
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Reads width and height; the decoder takes memory for them as soon as it sees the header."""
+    match data[12:16]:
+        case b"VP8X":
+            width, height = data[24:27], data[27:30]
+            return 1 + int.from_bytes(width, "little"), 1 + int.from_bytes(height, "little")
+        case b"VP8L":
+            (bits,) = struct.unpack_from("<I", data, 21)
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        case _:
+            width, height = struct.unpack_from("<HH", data, 26)
+            return width & 0x3FFF, height & 0x3FFF

@@ -38,9 +38,7 @@ class TrainConfig:
     same_source_share: float = (
         0.0  # of the draws from the source with all classes; 0: as source_power
     )
-    frozen_blocks: int = (
-        0  # of the network's blocks, with all before them; they stay as they are
-    )
+    frozen_blocks: int = 0  # of the network's blocks, with all before them; they stay as they are
     ema_decay: float = 0.0  # 0 ships the last weights themselves
     precision: Literal["float32", "bfloat16"] = "float32"  # float32 where bfloat16 is emulated
     view: str = "as_is"  # what is done to every picture first, by name (training/views.py)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from chestxray.images import LEAST_FILM_SIDE
+
 PAGE = "/docs/problems"
 """Path of the page that explains every code; each has an anchor there, which a problem's `type`
 names."""
@@ -93,6 +95,22 @@ CODES = {
         "The body has more bytes than its route takes; limit is how many that is.",
         "Compress the image, or send fewer of them; /v1/limits has the limits.",
     ),
+    "image-too-small": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The film has so few pixels that the models would answer by chance.",
+        "Send the film as it was exported, not a thumbnail; its shorter side needs "
+        f"{LEAST_FILM_SIDE} pixels.",
+    ),
+    "image-too-costly": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "Decoding the image would take, or took, more time or memory than any film does.",
+        _SAVE_AGAIN,
+    ),
+    "blank-image": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "Every pixel has the same value, or none has one.",
+        "Check the export, and send the picture itself.",
+    ),
     "image-too-large": Code(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "The image has more bytes or pixels than are read; limit is how many that is.",
@@ -114,10 +132,10 @@ CODES = {
         "The bytes are in no format that is read here.",
         "Send one of the formats that /v1/limits lists.",
     ),
-    "mislabelled-image": Code(
+    "unsupported-variant": Code(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "The declared media type is not what the bytes are.",
-        "Declare the right media type, or none.",
+        "The format is read, but not this kind of it; found names it. Nothing is damaged.",
+        "Save the image as PNG, or as TIFF of 8 or 16 bits, or as JPEG.",
     ),
     "polyglot-file": Code(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

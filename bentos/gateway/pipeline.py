@@ -13,6 +13,8 @@ from typing import Literal, ParamSpec, TypeVar
 import numpy as np
 from PIL import Image
 
+from bentos.gateway.decoder import Request
+from bentos.gateway.decoding import Decoders
 from bentos.gateway.runners import Runners
 from bentos.gateway.tracing import stage_span
 from bentos.gateway.turns import Turn, Turns
@@ -22,9 +24,7 @@ from chestxray import cam
 from chestxray.checkpoints import Card
 from chestxray.engines import Images
 from chestxray.errors import AnalysisError, CheckpointError, ModelUnavailable, NotAnXRay
-from chestxray.images import Limits, develop, read
 from chestxray.labels import FINDINGS, VERDICTS, Finding, Verdict
-from chestxray.preprocessing import prepare
 from chestxray.results import DIGITS, Analysis, FilterResult, Heatmap, Input, Prediction, Timing
 
 P = ParamSpec("P")
@@ -35,9 +35,6 @@ Heatmaps = Literal["cam", "all", "none"]
 
 THRESHOLD = Verdict.FRONTAL_CHEST.value
 """The filter's threshold in its card's `thresholds`."""
-
-_PICTURE_SIDE = 1024
-"""Longest side of the picture that a heatmap is drawn over, in pixels."""
 
 
 @dataclass
@@ -77,15 +74,18 @@ class Pipeline:
         runners: Callable[[], Runners],
         served: Sequence[Served],
         *,
-        limits: Limits,
-        decode_threads: int,
+        decoders: Decoders,
     ) -> None:
-        self._runners, self._limits = runners, limits
+        self._runners, self._decoders = runners, decoders
         self.xray_filter, self.covid_classifier = served
         if THRESHOLD not in self.xray_filter.card.thresholds:
             raise CheckpointError("the filter's checkpoint has no threshold; evaluate it first")
-        self._threads = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
-        self._turns = Turns(decode_threads, lambda: runners().lanes())
+        self._threads = ThreadPoolExecutor(decoders.processes, thread_name_prefix="decode")
+        self._turns = Turns(decoders.processes, lambda: runners().lanes())
+
+    async def warm_up(self) -> None:
+        """Returns once images can be decoded."""
+        await asyncio.to_thread(self._decoders.start)
 
     async def analyse(
         self,
@@ -150,14 +150,9 @@ class Pipeline:
 
     def _decode_now(self, job: Job, picture: bool) -> Images:
         job.begun = True
-        raw = read(job.upload.data, limits=self._limits, media_type=job.upload.media_type)
-        film = develop(raw)
-        job.input, image = film.input, film.image
-        pixels = prepare(image)
-        if picture:
-            image.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
-            job.picture = image
-        return pixels[None]  # (1, 1, SIZE, SIZE)
+        decoded = self._decoders.decode(job.upload.data, Request(job.upload.media_type, picture))
+        job.picture, job.input = decoded.picture, decoded.input
+        return decoded.pixels[None]  # (1, 1, SIZE, SIZE)
 
     def _judge(self, job: Job, row: np.void) -> None:
         if not row["ok"]:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from bentos.covid_classifier.service import CovidClassifier
 from bentos.gateway.admission import Admission
 from bentos.gateway.app import create_app
+from bentos.gateway.decoding import Decoders
 from bentos.gateway.edge import Edge
 from bentos.gateway.front import FRONT_OPTIONS, Front, drain
 from bentos.gateway.ledger import Ledger
@@ -53,9 +54,8 @@ def _pipeline() -> Pipeline:
         Served(checkpoints.read_card(path), checkpoints.verified_digest(path, digest))
         for path, digest in settings.checkpoints
     ]
-    return Pipeline(
-        remote_runners, served, limits=settings.limits, decode_threads=settings.decode_threads
-    )
+    decoders = Decoders(settings.limits, settings.wall, processes=settings.decode_processes)
+    return Pipeline(remote_runners, served, decoders=decoders)
 
 
 # A Starlette app itself would be asked only for paths that it has, and BentoML answer the rest.
@@ -84,6 +84,7 @@ class Gateway(Front):
         )
 
     async def warm_up(self) -> None:
+        await _pipeline().warm_up()
         await remote_runners().warm_up()
         settings = get_settings()
         if settings.classifier_pods:

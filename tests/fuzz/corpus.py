@@ -10,12 +10,15 @@ import numpy as np
 from PIL import Image
 
 from tests import tiffs
+from tests.costly import KINDS
 from tests.crafted import PROFILE, STRIP, chunk, tiff
 from tests.phantoms import encode, phantom
 
 CHEST = phantom(40, 48)
 COLOUR = np.dstack([CHEST, CHEST // 2, 255 - CHEST])
 DEEP = CHEST.astype(np.uint16) * 257
+_SMALL_SIDE, _LARGE_SIDE = 40, 700
+_LARGE_BYTES = 2**17
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TIFF_COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "group4", "jpeg", "lzma")
 
@@ -23,24 +26,14 @@ _TIFF_COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "grou
 def make() -> dict[str, bytes]:
     """Returns every seed by its name, the same ones every time."""
     whole = _jpegs() | _pngs() | _tiffs() | _webps() | _bmps()
-    return whole | _joined(whole) | _costly()
+    costly = {f"costly {name}": kind(_SMALL_SIDE) for name, kind in KINDS.items()}
+    return whole | _joined(whole) | _costly() | costly
 
 
 def make_large() -> dict[str, bytes]:
-    """Returns blank pictures of nearly the largest size that is read, in few bytes."""
-    side = 4000
-    grey, half = np.zeros((side, side), np.uint8), np.zeros((side // 2, side // 2, 4), np.uint8)
-    deflate = {"compression": "tiff_adobe_deflate"}
-    return {
-        "png": encode(grey, "PNG"),
-        "png deep": encode(grey.astype(np.uint16), "PNG"),
-        "png palette": encode(grey, "PNG", mode="P", transparency=3),
-        "jpeg progressive": encode(grey, "JPEG", progressive=True),
-        "tiff float": encode(grey.astype(np.float32), "TIFF", **deflate),
-        "tiff LAB": encode(np.dstack([grey] * 3), "TIFF", mode="LAB", **deflate),
-        "webp": encode(half, "WEBP", quality=1),
-        "webp lossless": encode(half, "WEBP", lossless=True),
-    }
+    """Returns files that cost about as much as their few bytes allow."""
+    files = {name: kind(_LARGE_SIDE) for name, kind in KINDS.items()}
+    return {name: data for name, data in files.items() if len(data) <= _LARGE_BYTES}
 
 
 def _jpegs() -> dict[str, bytes]:

@@ -7,7 +7,13 @@ from typing import Any
 
 import PIL
 
-from tests.fuzz.worker import LIMIT_BYTES, LIMIT_SECONDS, Outcomes
+from tests.fuzz.worker import (
+    LIMIT_BYTES,
+    LIMIT_FREE_SECONDS,
+    LIMIT_SECONDS,
+    LIMIT_SECONDS_PER_MEGABYTE,
+    Outcomes,
+)
 
 _MEGABYTE = 2**20
 
@@ -49,6 +55,7 @@ class Ledger:
             "outcomes": dict(found.codes.most_common()),
             "findings": found.findings,
             "slowest": {"seconds": found.slowest[0], "seed": found.slowest[1]},
+            "dearest": {"seconds_per_megabyte": found.dearest[0], "seed": found.dearest[1]},
             "peak_bytes": found.peak_bytes,
         }
         self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +71,10 @@ class Ledger:
             "decodes tried": f"{self.tried:,}",
             **{f"... {code}": f"{number:,}" for code, number in found.codes.most_common()},
             "slowest decode": f"{seconds:.3f} s of CPU time (limit {LIMIT_SECONDS:g} s)",
+            f"dearest decode, beyond {LIMIT_FREE_SECONDS:g} s": (
+                f"{found.dearest[0]:.3f} s of CPU time a megabyte "
+                f"(limit {LIMIT_SECONDS_PER_MEGABYTE:g} s)"
+            ),
             "most memory added": f"{peak:.0f} MiB (limit {limit:.0f} MiB)",
             "crashes, hangs, broken limits": str(len(found.findings)),
         }
@@ -78,5 +89,6 @@ class Ledger:
             Counter(facts["outcomes"]),
             {int(seed): what for seed, what in facts["findings"].items()},
             (facts["slowest"]["seconds"], facts["slowest"]["seed"]),
+            (facts["dearest"]["seconds_per_megabyte"], facts["dearest"]["seed"]),
             facts["peak_bytes"],
         )

@@ -16,7 +16,7 @@ LARGEST = 2**17
 """Bytes of an input: enough for every part that a format has, and quick to decode."""
 
 _MOST_STEPS = 4
-_SHARE_OF_LARGE = 1 / 2000  # each takes as long as a thousand small ones
+_SHARE_OF_LARGE = 1 / 300  # each takes as long as twenty small ones
 _TELLING = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 2**24, 2**31 - 1, 2**31)
 _SIZES = (1, 2, 4)
 _PNG_KINDS = (
@@ -28,6 +28,8 @@ _TIFF_TAGS = (
     *(256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324),
     *(325, 330, 338, 339, 347, 512, 513, 514, 529, 530, 532, 700, 34377, 34665, 34675),
 )
+_TIFF_GEOMETRY = (256, 257, 258, 277, 278, 284, 322, 323)  # of picture, samples, strips, tiles
+_TIFF_LISTS = (273, 279, 324, 325)  # where strips and tiles lie, and how long they are
 _TIFF_COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34676, 34925, 50000, 50001)
 
 Mutation = Callable[[Random, bytes], bytes]
@@ -218,6 +220,8 @@ def _damage_tiff(random: Random, data: bytes) -> bytes:
     except struct.error:
         return _blindly(random, data)
     place = start + 2 + 12 * random.randrange(max(1, min(entries, 50)))
+    if random.random() < 0.2:
+        return _ask_for_more(random, data, order, range(start + 2, start + 2 + 12 * entries, 12))
     match random.randrange(8):
         case 0:
             return _write(data, place, random.choice(_TIFF_TAGS), 2, order)
@@ -235,6 +239,17 @@ def _damage_tiff(random: Random, data: bytes) -> bytes:
         case _:
             value = random.choice((_number(random), random.randrange(40)))
             return _write(data, place + 8, value, random.choice((2, 4)), order)
+
+
+def _ask_for_more(random: Random, data: bytes, order: str, entries: range) -> bytes:
+    """Makes picture, strips and tiles larger, and their lists longer, all at once."""
+    for place in entries[:50]:
+        tag = int.from_bytes(data[place : place + 2], "little" if order == "<" else "big")
+        if tag in _TIFF_GEOMETRY and random.random() < 0.4:
+            data = _write(data, place + 8, 2 ** random.randrange(16), 2, order)
+        elif tag in _TIFF_LISTS and random.random() < 0.4:
+            data = _write(data, place + 4, 2 ** random.randrange(18), 4, order)
+    return data
 
 
 def _damage_webp(random: Random, data: bytes) -> bytes:

@@ -88,7 +88,7 @@ def test_a_gateway_has_the_memory_that_it_may_need(rendered: Rendered) -> None:
     ]
     settings = Settings()
     bodies = 2 * settings.max_bytes_in_flight
-    decoders = settings.decode_threads * 16 * settings.max_image_pixels
+    decoders = settings.decode_processes * settings.decode_memory_bytes
     measured = ONE_GATEWAY.megabytes * 10**6
 
     assert container["resources"]["requests"]["memory"] == "1Gi"

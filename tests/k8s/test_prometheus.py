@@ -40,7 +40,7 @@ def scraped(passing_filter: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         "CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter),
         "CHESTXRAY_QUEUE_SECONDS": "60",
         "CHESTXRAY_MAX_IMAGES_IN_FLIGHT": str(BATCH),
-        "CHESTXRAY_DECODE_THREADS": "1",
+        "CHESTXRAY_DECODE_PROCESSES": "1",
     }
     with serve(tmp_path_factory.mktemp("scraped"), **environment) as running:
         yield running

@@ -11,6 +11,7 @@ import numpy as np
 from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
 from bentos.gateway.admission import Admission
 from bentos.gateway.app import create_app
+from bentos.gateway.decoding import Decoders
 from bentos.gateway.drain import Drain
 from bentos.gateway.edge import Edge
 from bentos.gateway.ledger import Ledger
@@ -68,7 +69,12 @@ class FakeRunners:
             raise self.failure
 
 
-def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) -> Edge:
+def app_over(
+    runners: FakeRunners,
+    weights: Sequence[Path],
+    settings: Settings,
+    decoders: Decoders | None = None,
+) -> Edge:
     served = [Served(checkpoints.read_card(p), checkpoints.digest(p)) for p in weights]
     thresholds = {Verdict.FRONTAL_CHEST.value: 0.5}
     first = Served(served[0].card.model_copy(update={"thresholds": thresholds}), served[0].digest)
@@ -79,12 +85,10 @@ def app_over(runners: FakeRunners, weights: Sequence[Path], settings: Settings) 
         queue_seconds=settings.queue_seconds,
         ledger=ledger,
     )
-    pipeline = Pipeline(
-        lambda: runners,
-        [first, served[1]],
-        limits=settings.limits,
-        decode_threads=settings.decode_threads,
+    decoders = decoders or Decoders(
+        settings.limits, settings.wall, processes=settings.decode_processes
     )
+    pipeline = Pipeline(lambda: runners, [first, served[1]], decoders=decoders)
     app = create_app(pipeline, admission, settings)
     networks = settings.trusted_proxies
     return Edge(

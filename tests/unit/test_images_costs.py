@@ -40,7 +40,7 @@ def test_metadata_cost_neither_time_nor_memory(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.float32, np.int32])
-@pytest.mark.parametrize("size", [(2**22, 1), (1, 2**22), (16, 2**18)])
+@pytest.mark.parametrize("size", [(2**15, 128), (128, 2**15)])
 def test_narrow_deep_picture_costs_little_more_than_its_own_size(
     kind: type, size: tuple[int, int]
 ) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bentos.gateway.pipeline import Job, Pipeline
-from bentos.gateway.uploads import Upload
+from bentos.gateway.decoder import Request
+from bentos.gateway.decoding import Decoders
+from chestxray.confinement import DEFAULT_WALL
 from chestxray.images import DEFAULT_LIMITS
 from chestxray.networks import Scale
 from chestxray.preprocessing import IMAGENET, SIZE, UNIT_RANGE
@@ -26,21 +27,14 @@ def test_serving_and_evaluation_prepare_bit_for_bit_the_same(
         (tmp_path / name).write_bytes(content)
 
     cached = open_cache(records, tmp_path / "cache")
+    decoders = Decoders(DEFAULT_LIMITS, DEFAULT_WALL, processes=1)
+    served = [decoders.decode(data, Request(None, False)).pixels for data in files.values()]
+    decoders.close()
 
-    for row, content in zip(cached, files.values(), strict=True):
-        job = Job(Upload(content, None))
-        served = _served_pixels(job)
-        assert served.dtype == np.uint8
-        assert served.shape == (1, SIZE, SIZE)
-        assert np.array_equal(served[0], row)
-
-
-def _served_pixels(job: Job) -> np.ndarray:
-    pipeline = Pipeline.__new__(Pipeline)
-    pipeline._limits = DEFAULT_LIMITS
-    pipeline._decode_now(job, picture=False)
-    assert job.pixels is not None
-    return job.pixels
+    for row, pixels in zip(cached, served, strict=True):
+        assert pixels.dtype == np.uint8
+        assert pixels.shape == (1, SIZE, SIZE)
+        assert np.array_equal(pixels[0], row)
 
 
 def test_cache_is_built_once(tmp_path: Path, chest: np.ndarray) -> None:

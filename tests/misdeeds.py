@@ -1,0 +1,86 @@
+"""A decoder's process in which reading a file does what the file says."""
+
+import os
+import pickle
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
+
+from PIL import Image
+
+from bentos.gateway import decoder
+from chestxray import containers, costs, images
+from chestxray.confinement import Wall
+from chestxray.errors import ImageTooLarge
+from chestxray.images import Limits
+from chestxray.segments import Structure
+
+
+def work(connection: Connection, limits: Limits, wall: Wall) -> None:
+    """Works as the real one, but for the library that reads files."""
+
+    def decode(data: bytes, **_: Any) -> Image.Image:
+        name, _, argument = data.partition(b" ")
+        if name == b"say":
+            connection.send_bytes(argument)
+            time.sleep(60)
+        DEEDS.get(name, int)()
+        return Image.new("L", (300, 200), 7)
+
+    decoder.decode = decode  # type: ignore[assignment]
+    decoder.work(connection, limits, wall)
+
+
+def work_without_bounds(connection: Connection, limits: Limits, wall: Wall) -> None:
+    """Works as the real one, as if nothing of a file's cost had been foreseen."""
+    costs.check = images._check_size = lambda *_: None
+    containers.check = lambda data, _: Structure(len(data), (1, 1), 0)
+    decoder.work(connection, limits, wall)
+
+
+class Code:
+    """What runs where it is unpickled."""
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        return os.system, (self._command,)
+
+
+def taking_over(command: str) -> bytes:
+    """A file whose decoder answers with code."""
+    return b"say " + pickle.dumps(Code(command))
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+def _hoard() -> None:
+    kept = []
+    while True:
+        kept.append(bytearray(2**20))
+
+
+def _fail(error: Exception) -> None:
+    raise error
+
+
+DEEDS: dict[bytes, Callable[[], Any]] = {
+    b"spin": _spin,
+    b"hoard": _hoard,
+    b"crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    b"leave": lambda: os._exit(0),
+    b"stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    b"open": lambda: os.open(os.devnull, os.O_RDONLY),
+    b"spawn": lambda: subprocess.run(["true"], check=True),
+    b"shout": lambda: os.write(2, b"a patient's name\n"),
+    b"large": partial(_fail, ImageTooLarge("it is too large", limit=5)),
+    b"fault": partial(_fail, KeyError("a patient's name")),
+}

@@ -1,0 +1,130 @@
+"""Files that break decoders, and decoders that are killed, over HTTP: nobody else notices."""
+
+import asyncio
+import os
+import signal
+import time
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bentos.gateway.decoding import Decoders
+from bentos.settings import Settings
+from chestxray.confinement import Wall
+from tests import costly, misdeeds
+from tests.phantoms import encode, phantom
+from tests.service.fakes import DARK, FakeRunners, app_over, client_of
+from tests.service.server import Server
+
+GOOD = encode(phantom(900, 1000), "JPEG")
+TOO_COSTLY = "image-too-costly"
+URL = "/v1/analyses"
+BOMBS = {
+    "tiff of tiles": costly.tiff_of_tiles(
+        12_000, compression=8, tile=zlib.compress(bytes(512 * 4096), 9), length=4096
+    ),
+    "tiff of jpeg tiles": costly.tiff_of_tiles(12_000, compression=7, tile=costly.jpeg_tile(90)),
+    "png": costly.png(16_000, 16_000, kind=6, depth=16),
+}
+SHORT_WALL = Wall(seconds=0.5, memory=256 * 2**20)
+
+
+@pytest.fixture
+def unbounded(random_filter: Path, random_classifier: Path) -> Iterator[httpx.AsyncClient]:
+    """The app over decoders that foresee nothing."""
+    settings = Settings(max_image_pixels=2**30)
+    decoders = Decoders(settings.limits, SHORT_WALL, processes=2, work=misdeeds.work_without_bounds)
+    decoders.start()
+    app = app_over(FakeRunners(), [random_filter, random_classifier], settings, decoders)
+    yield client_of(app)
+    decoders.close()
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_wall_holds_alone_where_no_bound_does(unbounded: httpx.AsyncClient, name: str) -> None:
+    async def main() -> tuple[list[httpx.Response], list[httpx.Response]]:
+        async with unbounded as client:
+            bombs = asyncio.gather(*(client.post(URL, content=BOMBS[name]) for _ in range(4)))
+            good = [await client.post(URL, content=DARK) for _ in range(10)]
+            return await bombs, good
+
+    started = time.monotonic()
+    bombs, good = asyncio.run(main())
+
+    assert [answer.json()["code"] for answer in bombs] == [TOO_COSTLY] * 4
+    assert {answer.status_code for answer in good} == {200}
+    assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bomb_is_refused_before_it_is_decoded(client: httpx.Client, name: str) -> None:
+    client.post(URL, content=GOOD)
+    started = time.monotonic()
+
+    answers = [client.post(URL, content=BOMBS[name]) for _ in range(5)]
+
+    assert time.monotonic() - started < 2
+    assert {answer.status_code for answer in answers} <= {413, 422}
+
+
+def test_batch_with_a_file_that_breaks_its_decoder_has_all_other_results(
+    random_filter: Path, random_classifier: Path
+) -> None:
+    settings = Settings()
+    decoders = Decoders(settings.limits, SHORT_WALL, processes=2, work=misdeeds.work)
+    app = app_over(FakeRunners(), [random_filter, random_classifier], settings, decoders)
+    deeds = [b"good", b"crash", b"good", b"spin", b"hoard", b"good"]
+    files = [("image", ("x", deed, "application/octet-stream")) for deed in deeds]
+
+    async def main() -> httpx.Response:
+        async with client_of(app) as client:
+            return await client.post(f"{URL}/batch", files=files)
+
+    results = asyncio.run(main()).json()["results"]
+    decoders.close()
+
+    expected = [None if deed == b"good" else TOO_COSTLY for deed in deeds]
+    assert [result.get("code") for result in results] == expected
+
+
+def decoders_of(server: Server) -> list[int]:
+    """The pids of what the gateway's fork server has forked."""
+    processes = server.processes()
+    forkers = {p.pid for p in processes if "multiprocessing.forkserver" in " ".join(p.cmdline())}
+    return [p.pid for p in processes if p.pid in forkers and p.ppid() in forkers]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP])
+def test_decoders_killed_under_load_cost_no_more_than_the_images_in_them(
+    open_server: Server, number: signal.Signals
+) -> None:
+    stop = time.monotonic() + 4
+    kills = 0
+
+    def post(_: int) -> list[str]:
+        outcomes = []
+        with httpx.Client(base_url=open_server.url, timeout=60) as client:
+            while time.monotonic() < stop:
+                answer = client.post(URL, content=GOOD)
+                outcomes.append(answer.json().get("code", str(answer.status_code)))
+        return outcomes
+
+    with ThreadPoolExecutor(4) as pool:
+        posting = pool.map(post, range(4))
+        while time.monotonic() < stop - 0.5:
+            time.sleep(0.3)
+            for pid in decoders_of(open_server)[:1]:
+                os.kill(pid, number)
+                kills += 1
+        outcomes = Counter(code for codes in posting for code in codes)
+
+    assert outcomes["200"] > 10
+    assert set(outcomes) <= {"200", TOO_COSTLY}
+    assert outcomes[TOO_COSTLY] <= kills
+    assert len(decoders_of(open_server)) == 2
+    assert open_server.total("chestxray_decoder_restarts_total") > 0
