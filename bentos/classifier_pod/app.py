@@ -24,7 +24,7 @@ _STAGE = "classify"
 
 def create_app(classify: Classify, digest: str, settings: Settings) -> FastAPI:
     """Builds the app over a classifier, of the checkpoint with this digest."""
-    app = FastAPI(openapi_url=None)
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
     problems.install(app)
     house = _House(settings.max_images_in_flight)
     token = settings.pod_token.get_secret_value()

@@ -44,8 +44,8 @@ class ClassifierPod(Front):
 
     covid_classifier = bentoml.depends(CovidClassifier)
 
-    def edge(self, bentoml_app: ASGIApp) -> Edge:
-        return Edge(bentoml_app, _app, drain(), lambda _: None, (), paths=(tensors.PATH,))
+    def edge(self) -> Edge:
+        return Edge(_app, drain(), self.__is_ready__, paths=(tensors.PATH,))
 
     async def warm_up(self) -> None:
         await _classifier().warm_up()

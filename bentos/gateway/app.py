@@ -6,6 +6,7 @@ from fastapi_offline import FastAPIOffline
 from bentos.gateway import analyses, document, page, problems
 from bentos.gateway.admission import Admission
 from bentos.gateway.edge import METRICS
+from bentos.gateway.html_policy import HtmlPolicy
 from bentos.gateway.pipeline import Pipeline
 from bentos.metrics import exposition
 from bentos.settings import Settings
@@ -19,6 +20,7 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
         title="chestxray",
         version=pipeline.covid_classifier.card.version,
         description=f"Reads frontal chest X-rays. **{DISCLAIMER}**",
+        redirect_slashes=False,  # a redirect names a scheme and a host, which a proxy has changed
     )
     problems.install(app)
     app.include_router(analyses.create_router(pipeline, admission, settings))
@@ -46,5 +48,6 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
         text, media_type = exposition()
         return Response(text, media_type=media_type)
 
+    app.add_middleware(HtmlPolicy, frame_ancestors=settings.frame_ancestors)
     document.complete(app, settings)
     return app

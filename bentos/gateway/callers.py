@@ -20,16 +20,17 @@ def caller_of(scope: Scope, trusted: Networks) -> str:
     """
     client = scope.get("client")
     address = client[0] if client else _UNKNOWN
-    if _is_trusted(address, trusted):
+    if is_trusted(address, trusted):
         forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for"))
         for hop in reversed([hop.strip() for hop in forwarded.split(",") if hop.strip()]):
             address = hop
-            if not _is_trusted(hop, trusted):
+            if not is_trusted(hop, trusted):
                 break
-    return _subscriber(address)
+    return subscriber(address)
 
 
-def _is_trusted(address: str, trusted: Networks) -> bool:
+def is_trusted(address: str, trusted: Networks) -> bool:
+    """Whether an address is of a proxy that the operator named."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -37,7 +38,8 @@ def _is_trusted(address: str, trusted: Networks) -> bool:
     return any(found in network for network in trusted if network.version == found.version)
 
 
-def _subscriber(address: str) -> str:
+def subscriber(address: str) -> str:
+    """What counts as one caller: an IPv4 address, or the network of an IPv6 one."""
     try:
         found = ip_address(address)
     except ValueError:

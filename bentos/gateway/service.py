@@ -63,9 +63,9 @@ class Gateway(Front):
     xray_filter = bentoml.depends(XRayFilter)
     covid_classifier = bentoml.depends(CovidClassifier)
 
-    def edge(self, bentoml_app: ASGIApp) -> Edge:
+    def edge(self) -> Edge:
         networks = get_settings().trusted_proxies
-        return Edge(bentoml_app, _app, drain(), _admission().check, networks)
+        return Edge(_app, drain(), self.__is_ready__, _admission().check, networks)
 
     async def warm_up(self) -> None:
         await remote_runners().warm_up()
