@@ -86,8 +86,10 @@ class ConnectionLimits:
         of_one = self._is_full_for(key)
         if of_one and not self._warned:
             self._warned = True
-            logger.warning("one address has all the connections that it may have; name proxies "
-                           "in CHESTXRAY_TRUSTED_PROXIES")
+            logger.warning(
+                "one address has all the connections that it may have; name proxies "
+                "in CHESTXRAY_TRUSTED_PROXIES"
+            )
         latest = time.monotonic() - _IDLE_SECONDS
         for connection, place in self._places.items():
             if place.idle_since is None or (of_one and place.address != key):

@@ -8,6 +8,7 @@ before the first connection comes.
 """
 
 import asyncio
+import logging
 import signal
 from functools import partial
 from http import HTTPStatus
@@ -25,12 +26,14 @@ from bentos.gateway.transport import EndingTransport
 from bentos.settings import Settings
 
 REFUSAL, CROWDED = "refusal", "crowded"
-"""Keys of a request's state: why it could not be parsed; whether its connection is in the reserve."""
+"""Keys of a request's state: why it could not be parsed; that its connection is in the reserve."""
 
 _CROWDED_SECONDS = 1.0
 """A connection in the reserve has as long for its request."""
-_PROBE_SECONDS = (0.2, 0.1)
-"""When a client that sends nothing more is looked for: of one that is gone the second look says."""
+_LOOKS = (0.2, 0.3)
+"""Seconds after the end of what a client sends at which it is looked for, if it has no answer."""
+_logger = logging.getLogger("uvicorn.error.connection")
+_logger.setLevel(logging.ERROR)  # it warns of what cannot be parsed, which the edge logs
 _ENDED = (h11.MUST_CLOSE, h11.CLOSED)
 
 
@@ -61,6 +64,7 @@ class Connection(H11Protocol):
     def __init__(self, *given: Any, settings: Settings, limits: ConnectionLimits, **named: Any):
         super().__init__(*given, **named)
         self.conn = Parser()
+        self.logger = _logger
         self._settings, self._limits = settings, limits
         self._timer: asyncio.TimerHandle | None = None  # while headers are waited for
         self._refused = self._crowded = self._half_closed = False
@@ -113,17 +117,14 @@ class Connection(H11Protocol):
             return False
         if not self._half_closed:
             self._half_closed = True
-            self.loop.call_later(_PROBE_SECONDS[0], self._look_for_client, self.cycle)
-            self.loop.call_later(sum(_PROBE_SECONDS), self._look_for_client, self.cycle)
+            for seconds in _LOOKS:
+                self.loop.call_later(seconds, self._look_for_client, self.cycle)
         return True
 
     def _look_for_client(self, cycle: RequestResponseCycle) -> None:
-        """Writes an interim answer (RFC 9110, 15.2): a client that has left answers by a reset."""
-        waits = self.conn.our_state is h11.SEND_RESPONSE and not cycle.disconnected
-        if cycle is not self.cycle or not waits or cycle.scope["http_version"] == "1.0":
-            return
-        continues = h11.InformationalResponse(status_code=100, headers=[], reason="Continue")
-        self.transport.write(self.conn.send(continues))
+        answered = cycle is not self.cycle or cycle.response_started
+        if not answered and not self.transport.is_closing():
+            self.transport.look_for_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()

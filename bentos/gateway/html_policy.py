@@ -1,7 +1,7 @@
 """A Content-Security-Policy for the pages that FastAPI makes: /docs and /redoc.
 
-Their one inline script is allowed by its hash. Their styles are inline, and Redoc's search runs in a
-worker that it makes itself.
+Their one inline script is allowed by its hash. Their styles are inline, and Redoc's search runs in
+a worker that it makes itself.
 """
 
 import base64

@@ -8,7 +8,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentos.gateway.request_rules import METHODS, SERVER_WIDE
 
-
 _REFUSED = HTTPStatus.METHOD_NOT_ALLOWED
 
 
@@ -44,7 +43,7 @@ class Methods:
 
 
 def _allowing(methods: str) -> Response:
-    return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Allow": methods})
+    return Response(headers={"Allow": methods})
 
 
 def _allowed(message: Message) -> str:

@@ -24,6 +24,8 @@ _CRLF, _EMPTY_LINE = b"\r\n", b"\r\n\r\n"
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 """All but the tab; inside a line also CR and LF, which some parsers take for its end."""
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+_CHUNK_LINE = re.compile(rb"[0-9A-Fa-f]{1,15}[ \t]*[;\r]")
+_MUST_HAVE_HOST = re.compile(rb" HTTP/1\.[1-9]$")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _CHUNKED = b"chunked"
 
@@ -116,7 +118,9 @@ class _Lines(ReceiveBuffer):
         lines = self._extract(end + len(_EMPTY_LINE))[:end].split(_CRLF)
         _check_lines(lines)
         if self.before_request:
-            _check_length(lines)
+            fields = _fields(lines[1:])
+            _check_host(fields, lines[0])
+            _check_length(fields, lines[0])
         return lines
 
     def maybe_extract_next_line(self) -> bytearray | None:
@@ -124,8 +128,8 @@ class _Lines(ReceiveBuffer):
         line = super().maybe_extract_next_line()
         if line is None:
             self._refuse_bare_line_feeds(0)
-        elif _CONTROL.search(line, 0, len(line) - len(_CRLF)):
-            raise _malformed("a control character is in the line before a chunk")
+        elif not _CHUNK_LINE.match(line) or _CONTROL.search(line, 0, len(line) - len(_CRLF)):
+            raise _malformed("the line before a chunk is malformed")
         return line
 
     def _refuse_bare_line_feeds(self, start: int) -> None:
@@ -139,15 +143,36 @@ def _check_lines(lines: Sequence[bytearray]) -> None:
         raise _too_large(f"there are more than {MAX_HEADERS} headers")
     if any(_CONTROL.search(line) for line in lines):
         raise _malformed("a control character is in the headers")
-    if any(line[:1] in (b" ", b"\t") for line in lines):
+    if any(line.startswith((b" ", b"\t")) for line in lines):
         raise _malformed("a header is folded, or begins with a space")
 
 
-def _check_length(lines: Sequence[bytearray]) -> None:
+Fields = dict[bytes, list[bytes]]
+
+
+def _fields(lines: Sequence[bytearray]) -> Fields:
+    """The values of the headers that say where a request goes and ends."""
+    found: Fields = {b"host": [], b"content-length": [], b"transfer-encoding": []}
+    for line in lines:
+        name, _, value = line.partition(b":")
+        if (values := found.get(bytes(name).lower())) is not None:
+            values.append(bytes(value).strip(b" \t"))
+    return found
+
+
+def _check_host(fields: Fields, request_line: bytearray) -> None:
+    hosts = len(fields[b"host"])
+    if hosts > 1 or (not hosts and _MUST_HAVE_HOST.search(request_line)):
+        raise _malformed(f"there are {hosts} Host headers; send one")
+
+
+def _is_old(request_line: bytearray) -> bool:
+    return request_line.endswith(b" HTTP/1.0")
+
+
+def _check_length(fields: Fields, request_line: bytearray) -> None:
     """Lets a request through whose body ends where every parser sees it end (RFC 9112, 6)."""
-    fields = [line.partition(b":") for line in lines[1:]]
-    lengths = [value.strip() for name, _, value in fields if name.lower() == b"content-length"]
-    codings = [value.strip() for name, _, value in fields if name.lower() == b"transfer-encoding"]
+    lengths, codings = fields[b"content-length"], fields[b"transfer-encoding"]
     if codings:
         named = [coding.strip().lower() for coding in b",".join(codings).split(b",")]
         if set(named) != {_CHUNKED}:
@@ -156,7 +181,7 @@ def _check_length(lines: Sequence[bytearray]) -> None:
             raise _malformed("the body is chunked more than once")
         if lengths:
             raise _malformed("the request has both Content-Length and Transfer-Encoding")
-        if lines[0].endswith(b"HTTP/1.0"):
+        if _is_old(request_line):
             raise _malformed("HTTP/1.0 has no Transfer-Encoding")
     if len(lengths) > 1:
         raise _malformed("there is more than one Content-Length")

@@ -62,9 +62,7 @@ def _set_path(scope: Scope, target: bytes) -> None:
 
 def _check_host(scope: Scope) -> None:
     hosts = [value for name, value in scope["headers"] if name == b"host"]
-    if len(hosts) > 1 or not (hosts or scope["http_version"] == "1.0"):
-        raise _malformed(f"there are {len(hosts)} Host headers; send one")
-    if hosts and not _HOST.fullmatch(hosts[0]):
+    if not all(_HOST.fullmatch(host) for host in hosts):
         raise _malformed("the Host header is no valid host")
 
 

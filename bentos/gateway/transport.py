@@ -1,9 +1,11 @@
-"""A transport that ends: its close lets the client read the answer, and waits for nobody for good."""
+"""A transport whose close lets the client read its answer, and waits for no client for good."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
+_BEGINNING = b"HTTP/1.1 "
+"""What every answer begins with."""
 _LINGER_SECONDS = 2.0
 """How long what a client still sends is dropped after an early answer, so that it can read that."""
 
@@ -30,9 +32,19 @@ class EndingTransport(asyncio.Transport):
         self._timer: asyncio.TimerHandle | None = None
         self._closing = self._paused = self._held = False
         self._reading = True
+        self._ahead = 0  # bytes of the answer that are sent before there is one
 
     def write(self, data: Any) -> None:
+        if self._ahead and data:
+            data, self._ahead = data[self._ahead :], 0
         self._transport.write(data)
+
+    def look_for_client(self) -> None:
+        """Sends one byte of what the answer will begin with. A client that only ended its own side
+        reads on; one that has left answers by a reset, which the next write comes to know.
+        """
+        self._transport.write(_BEGINNING[self._ahead : self._ahead + 1])
+        self._ahead += 1
 
     def is_closing(self) -> bool:
         return self._closing or self._transport.is_closing()
