@@ -76,7 +76,7 @@ class Parser(h11.Connection):
             return super().next_event()
         except h11.RemoteProtocolError as error:
             # h11's own words quote what was sent, which is not echoed.
-            self.problem = getattr(error, "problem", None) or _problem(
+            self.problem = getattr(error, "problem", None) or _as_problem(
                 HTTPStatus(error.error_status_hint), "the request does not follow RFC 9112"
             )
             raise
@@ -87,7 +87,7 @@ class _Refused(h11.LocalProtocolError):
 
     def __init__(self, status: HTTPStatus, detail: str) -> None:
         super().__init__(detail, status)
-        self.problem = _problem(status, detail)
+        self.problem = _as_problem(status, detail)
 
 
 class _Lines(ReceiveBuffer):
@@ -197,7 +197,7 @@ def _too_large(detail: str) -> _Refused:
     return _Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
 
 
-def _problem(status: HTTPStatus, detail: str) -> RequestProblem:
+def _as_problem(status: HTTPStatus, detail: str) -> RequestProblem:
     match status:
         case HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
             return RequestProblem(status, "headers-too-large", detail)
