@@ -123,6 +123,14 @@ class _Lines(ReceiveBuffer):
             _check_length(fields, lines[0])
         return lines
 
+    def maybe_extract_at_most(self, count: int) -> bytearray | None:
+        """Part of a body; given away without a copy where all that has come belongs to it."""
+        if not 0 < len(self._data) <= count:
+            return super().maybe_extract_at_most(count)
+        data, self._data = self._data, bytearray()
+        self._next_line_search = self._multiple_lines_search = 0
+        return data
+
     def maybe_extract_next_line(self) -> bytearray | None:
         """The line before a chunk."""
         line = super().maybe_extract_next_line()

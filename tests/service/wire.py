@@ -1,6 +1,7 @@
 """Requests and answers as bytes, for what no HTTP library would send."""
 
 import contextlib
+import json
 import socket
 import time
 from dataclasses import dataclass
@@ -83,3 +84,24 @@ def parse(received: bytes) -> list[Answer]:
         found.append(Answer(start.status_code, headers, body))
         received = parser.trailing_data[0]
     return found
+
+
+def everything(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    received, closed = receive(connection, seconds=20)
+    assert closed
+    return received
+
+
+def get(server: Server, path: str, *, host: str = "127.0.0.1") -> Answer:
+    """Asks over a connection of its own, from an address of this machine."""
+    with connect(server, host) as connection:
+        send(connection, b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path.encode())
+        (answer,) = parse(everything(connection))
+    return answer
+
+
+def code_of(answer: Answer) -> str:
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-request-id"]
+    return str(json.loads(answer.body)["code"])
