@@ -1,5 +1,7 @@
 """The public surface: one app from its routes and its one way of answering errors."""
 
+from functools import cache, partial
+
 from fastapi import FastAPI, Response
 from fastapi_offline import FastAPIOffline
 
@@ -26,21 +28,19 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
     app.include_router(analyses.create_router(pipeline, admission, settings))
     app.include_router(page.create_router(settings))
 
-    @app.get("/v1/models", responses=problems.responses(500))
-    def models() -> Models:
-        """Says what is served and how well it did when it was measured."""
-        served = (pipeline.xray_filter, pipeline.covid_classifier)
-        shown = set(Model.model_fields) - {"digest"}
-        return Models(
-            models=[Model(digest=s.digest, **s.card.model_dump(include=shown)) for s in served]
-        )
+    # Neither changes while the service runs, and to write one takes as long as ten requests.
+    models_json = cache(partial(_models, pipeline))
+    projection_json = cache(partial(_projection, pipeline))
 
-    @app.get("/v1/projection", responses=problems.responses(500))
-    def projection() -> Projection:
+    @app.get("/v1/models", response_model=Models, responses=problems.responses(500))
+    async def models() -> Response:
+        """Says what is served and how well it did when it was measured."""
+        return Response(models_json(), media_type="application/json")
+
+    @app.get("/v1/projection", response_model=Projection, responses=problems.responses(500))
+    async def projection() -> Response:
         """Gives the reference embeddings in 3-D, with their classes, for a projector."""
-        served = pipeline.covid_classifier
-        reference = served.card.reference or Reference(variance=(), labels=(), points=())
-        return Projection(model=served.digest, **reference.model_dump())
+        return Response(projection_json(), media_type="application/json")
 
     @app.get(METRICS, include_in_schema=False)
     def metrics() -> Response:
@@ -51,3 +51,16 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
     app.add_middleware(HtmlPolicy, frame_ancestors=settings.frame_ancestors)
     document.complete(app, settings)
     return app
+
+
+def _models(pipeline: Pipeline) -> str:
+    served = (pipeline.xray_filter, pipeline.covid_classifier)
+    shown = set(Model.model_fields) - {"digest"}
+    models = [Model(digest=s.digest, **s.card.model_dump(include=shown)) for s in served]
+    return Models(models=models).model_dump_json()
+
+
+def _projection(pipeline: Pipeline) -> str:
+    served = pipeline.covid_classifier
+    reference = served.card.reference or Reference(variance=(), labels=(), points=())
+    return Projection(model=served.digest, **reference.model_dump()).model_dump_json()

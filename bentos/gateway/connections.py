@@ -1,11 +1,10 @@
 """What a connection may do: come, send requests, and read answers, each within bounds.
 
-uvicorn's own protocol over h11, whatever other parser is installed (SECURITY.md says why, and what it
-costs). uvicorn waits for headers
-without end, so a few hundred bytes an hour would hold a connection for good (slowloris); it answers
-what it cannot parse in plain text; and it takes half a connection for none. BentoML starts the
-server and hands it to nobody; it is found by its handler of SIGTERM, and its protocol is replaced
-before the first connection comes.
+uvicorn's own protocol over h11, whatever other parser is installed; SECURITY.md says why, and what
+it costs. uvicorn waits for headers without end, so a few hundred bytes an hour would hold a
+connection for good (slowloris); it answers what it cannot parse in plain text; and it takes half a
+connection for none. BentoML starts the server and hands it to nobody; it is found by its handler of
+SIGTERM, and its protocol is replaced before the first connection comes.
 """
 
 import asyncio
