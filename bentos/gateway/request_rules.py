@@ -9,7 +9,9 @@ from starlette.types import Scope
 from bentos.gateway.problems import RequestProblem
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-"""Those that some path may have; no proxy is made of this server, and nothing is echoed (TRACE)."""
+"""Those that some path may have."""
+_KNOWN = (*METHODS, "TRACE")
+"""Those that a path refuses by itself: 405, and not 501."""
 SERVER_WIDE = "*"
 """The target of an OPTIONS that asks about no path."""
 
@@ -29,7 +31,7 @@ def check(scope: Scope) -> None:
         raise RequestProblem(status, "unsupported-http-version", detail)
     _check_host(scope)
     _check_expectations(scope)
-    if scope["method"] not in METHODS:
+    if scope["method"] not in _KNOWN:
         detail = f"the method is none of {', '.join(METHODS)}"
         raise RequestProblem(HTTPStatus.NOT_IMPLEMENTED, "method-not-implemented", detail)
 

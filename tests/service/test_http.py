@@ -118,3 +118,11 @@ def test_pages_have_a_policy_that_names_their_own_scripts_alone(server: Server, 
     scripts = policy.partition("script-src ")[2].partition(";")[0]
     assert "unsafe" not in scripts
     assert "frame-ancestors 'self'" in policy
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/limits", "/v1/analyses", "/metrics", "/livez"])
+def test_nothing_is_traced(server: Server, path: str) -> None:
+    answer = httpx.request("TRACE", server.url + path, headers={"X-Secret": "kept"})
+
+    assert answer.status_code == 405
+    assert "kept" not in answer.text
