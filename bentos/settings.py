@@ -84,7 +84,8 @@ class Settings(BaseSettings):
     max_bytes_in_flight: PositiveInt = 256 * 2**20
     """Bytes of request bodies in the house at once."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
-    """Networks whose X-Forwarded-For names the caller, as JSON: ["10.0.0.0/8"]."""
+    """Networks whose X-Forwarded-For names the caller, and that may have any number of connections,
+    as JSON: ["10.0.0.0/8"]."""
     decode_processes: PositiveInt = 2
     """Images decoded at the same time, each in a process of its own."""
     decode_seconds: PositiveFloat = DEFAULT_WALL.seconds
@@ -97,8 +98,14 @@ class Settings(BaseSettings):
     """Longest time from a connection's first byte to the end of a request's headers."""
     body_timeout_seconds: PositiveFloat = 10.0
     """In each such time at least 8 KiB per second of a request's body must come."""
+    keep_alive_seconds: PositiveFloat = 120.0
+    """A connection may be idle so long between requests. Longer than a proxy in front keeps one, or
+    requests are lost: nginx and AWS 60 s, nginx towards clients 75 s; Google's balancer 600 s."""
     max_connections: PositiveInt = 2048
-    """Connections at once; more are closed at once."""
+    """Connections at once. At the bound the one that is idle longest makes way; where none is idle,
+    only probes are answered to new ones."""
+    max_connections_per_address: PositiveInt = 256
+    """Connections at once of one address (IPv6: one /64 network) that is no trusted proxy."""
 
     hang_seconds: PositiveFloat = 10.0
     """A process that answers no probe for so long is killed and started again."""

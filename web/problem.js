@@ -15,9 +15,12 @@ const PASSING = [
   "network",
   "overloaded",
   "draining",
+  "too-many-connections",
+  "not-ready",
   "model-unavailable",
   "deadline-exceeded",
   "body-timeout",
+  "header-timeout",
   "internal-error",
 ];
 

@@ -30,7 +30,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}")  # what fits into 64 bits
 
 def create_app(classify: Classify, digest: str, settings: Settings) -> FastAPI:
     """Builds the app over a classifier, of the checkpoint with this digest."""
-    app = FastAPI(openapi_url=None)
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
     problems.install(app)
     house = _House(settings.max_images_in_flight)
     token, seconds = settings.pod_token.get_secret_value(), settings.pod_timeout_seconds

@@ -10,8 +10,6 @@ from bentos.classifier_pod.app import create_app
 from bentos.covid_classifier.service import CovidClassifier
 from bentos.gateway.edge import Edge
 from bentos.gateway.front import FRONT_OPTIONS, Front, drain
-from bentos.gateway.ledger import Ledger
-from bentos.gateway.pacing import Pacing
 from bentos.gateway.runners import RemoteRunner, classifier
 from bentos.runner import Rows
 from bentos.settings import get_settings
@@ -46,11 +44,8 @@ class ClassifierPod(Front):
 
     covid_classifier = bentoml.depends(CovidClassifier)
 
-    def edge(self, bentoml_app: ASGIApp) -> Edge:
-        pacing = Pacing(Ledger(), ())  # none is slowed down where none is admitted by caller
-        return Edge(
-            bentoml_app, _app, drain(), lambda _: None, (), pacing=pacing, paths=(tensors.PATH,)
-        )
+    def edge(self) -> Edge:
+        return Edge(_app, drain(), self.__is_ready__, paths=(tensors.PATH,))
 
     async def warm_up(self) -> None:
         await _classifier().warm_up()

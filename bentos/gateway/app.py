@@ -1,5 +1,6 @@
 """The public surface: one app from its routes and its one way of answering errors."""
 
+from functools import cache, partial
 from typing import Any
 
 from fastapi import FastAPI, Response
@@ -31,26 +32,30 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
         openapi_tags=document.TAGS,
         generate_unique_id_function=lambda route: route.name,
         openapi_url=None,  # documentation.py has its own routes
+        redirect_slashes=False,  # a redirect names a scheme and a host, which a proxy has changed
     )
     problems.install(app)
     app.include_router(analyses.create_router(pipeline, admission, settings))
     app.include_router(page.create_router(settings))
 
-    @app.get("/v1/models", summary="List the models", **_SERVICE)
-    def list_models() -> Models:
-        """Says what is served and how well it did when it was measured."""
-        served = (pipeline.xray_filter, pipeline.covid_classifier)
-        shown = set(Model.model_fields) - {"digest"}
-        return Models(
-            models=[Model(digest=s.digest, **s.card.model_dump(include=shown)) for s in served]
-        )
+    # Neither changes while the service runs, and to write one takes as long as ten requests.
+    models_json = cache(partial(_models, pipeline))
+    projection_json = cache(partial(_projection, pipeline))
 
-    @app.get("/v1/projection", summary="Get the reference embeddings", **_SERVICE)
-    def get_projection() -> Projection:
+    @app.get("/v1/models", summary="List the models", response_model=Models, **_SERVICE)
+    async def list_models() -> Response:
+        """Says what is served and how well it did when it was measured."""
+        return Response(models_json(), media_type="application/json")
+
+    @app.get(
+        "/v1/projection",
+        summary="Get the reference embeddings",
+        response_model=Projection,
+        **_SERVICE,
+    )
+    async def get_projection() -> Response:
         """Gives the reference embeddings in 3-D, with their classes, for a projector."""
-        served = pipeline.covid_classifier
-        reference = served.card.reference or Reference(variance=(), labels=(), points=())
-        return Projection(model=served.digest, **reference.model_dump())
+        return Response(projection_json(), media_type="application/json")
 
     @app.get(METRICS, include_in_schema=False)
     def metrics() -> Response:
@@ -60,3 +65,16 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
 
     documentation.install(app, document.complete(app, settings), settings)
     return app
+
+
+def _models(pipeline: Pipeline) -> str:
+    served = (pipeline.xray_filter, pipeline.covid_classifier)
+    shown = set(Model.model_fields) - {"digest"}
+    models = [Model(digest=s.digest, **s.card.model_dump(include=shown)) for s in served]
+    return Models(models=models).model_dump_json()
+
+
+def _projection(pipeline: Pipeline) -> str:
+    served = pipeline.covid_classifier
+    reference = served.card.reference or Reference(variance=(), labels=(), points=())
+    return Projection(model=served.digest, **reference.model_dump()).model_dump_json()

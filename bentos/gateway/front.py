@@ -8,7 +8,6 @@ from typing import Any
 
 import bentoml
 from bentoml.exceptions import BentoMLException
-from starlette.types import ASGIApp
 
 from bentos import heartbeat
 from bentos.gateway.connections import guard, running_server
@@ -41,8 +40,8 @@ def drain() -> Drain:
 class Front:
     """A service over runners of its own."""
 
-    def edge(self, bentoml_app: ASGIApp) -> Edge:
-        """Wraps BentoML's app."""
+    def edge(self) -> Edge:
+        """What answers every request."""
         raise NotImplementedError
 
     async def warm_up(self) -> None:
@@ -62,7 +61,8 @@ class Front:
             if not config.loaded:
                 config.load()
             guard(config, get_settings())
-            config.loaded_app = self.edge(config.loaded_app)
+            # BentoML's app has been started with, and keeps that alone: no path leads past ours.
+            config.loaded_app = self.edge()
             Signals(drain(), server).install()
 
     @bentoml.on_startup

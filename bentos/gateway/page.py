@@ -60,8 +60,9 @@ def _files(settings: Settings) -> APIRouter:
 
     @router.get("/thumbnails/{name}")
     def thumbnail(name: str) -> Response:
-        path = settings.examples / Path(name).name
-        if not _is_example(path):
+        # A name that is sent is looked for and not opened: it may be longer than any file's.
+        path = next((each for each in settings.examples.iterdir() if each.name == name), None)
+        if path is None or not _is_example(path):
             raise HTTPException(404)
         return Response(_thumbnail(path), media_type="image/jpeg", headers=headers)
 

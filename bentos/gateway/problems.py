@@ -97,13 +97,6 @@ def internal_error(request_id: str) -> JSONResponse:
     return _answer(_problem(status, "internal-error", detail, request_id))
 
 
-def ambiguous_length(request_id: str) -> JSONResponse:
-    """The answer to a body with two lengths; whatever comes after it is not read."""
-    detail = "the request has both Content-Length and Transfer-Encoding"
-    problem = _problem(HTTPStatus.BAD_REQUEST, "malformed-request", detail, request_id)
-    return _answer(problem, {"Connection": "close"})
-
-
 def refused(error: RequestProblem, request_id: str) -> JSONResponse:
     """The answer to a request that is to blame, or that there is no room for."""
     problem = _problem(error.status, error.code, error.detail, request_id, **error.more)

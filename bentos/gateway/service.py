@@ -70,12 +70,12 @@ class Gateway(Front):
     xray_filter = bentoml.depends(XRayFilter)
     covid_classifier = bentoml.depends(CovidClassifier)
 
-    def edge(self, bentoml_app: ASGIApp) -> Edge:
+    def edge(self) -> Edge:
         settings = get_settings()
         return Edge(
-            bentoml_app,
             _app,
             drain(),
+            self.__is_ready__,
             _admission().check,
             settings.trusted_proxies,
             pacing=Pacing(_ledger(), settings.trusted_proxies),

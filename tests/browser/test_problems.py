@@ -18,9 +18,12 @@ REFUSING = [verdict for verdict in Verdict if verdict is not Verdict.FRONTAL_CHE
 PASSING = [
     "overloaded",
     "draining",
+    "too-many-connections",
+    "not-ready",
     "model-unavailable",
     "deadline-exceeded",
     "body-timeout",
+    "header-timeout",
     "internal-error",
 ]
 LIMIT = 5 * 2**20

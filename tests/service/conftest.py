@@ -13,6 +13,7 @@ from bentos.settings import Settings
 from chestxray import checkpoints
 from chestxray.networks import XRayFilterNet
 from tests.conftest import ROOT
+from tests.phantoms import encode, phantom
 from tests.service.fakes import FakeRunners, app_over, client_of
 from tests.service.server import Server, serve
 
@@ -72,3 +73,9 @@ def run(runners: FakeRunners, random_filter: Path, random_classifier: Path) -> C
         asyncio.run(main())
 
     return start
+
+
+@pytest.fixture(scope="session")
+def png() -> bytes:
+    """A small film in one file."""
+    return encode(phantom(300, 300), "PNG")

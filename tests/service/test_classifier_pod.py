@@ -18,15 +18,13 @@ from bentos.classifier_pod.app import create_app
 from bentos.covid_classifier.service import ROW
 from bentos.gateway.drain import Drain
 from bentos.gateway.edge import Edge
-from bentos.gateway.ledger import Ledger
-from bentos.gateway.pacing import Pacing
 from bentos.runner import Rows
 from bentos.settings import Settings
 from chestxray.engines import Images
 from loadtests.measuring import free_port
 from tests.phantoms import encode, phantom
 from tests.service.conftest import PATIENT
-from tests.service.fakes import check_problem
+from tests.service.fakes import check_problem, ready
 from tests.service.server import Server, serve, start
 
 TOKEN, DIGEST = "a token that is long enough", "sha256:the one"
@@ -47,8 +45,7 @@ async def classify(images: Images) -> Rows:
 def ask_all(*bodies: bytes, most: int = 128, **headers: str) -> list[httpx.Response]:
     settings = Settings(pod_token=TOKEN, max_images_in_flight=most, max_images_per_batch=1)
     app = create_app(classify, DIGEST, settings)
-    pacing = Pacing(Ledger(), ())
-    edge = Edge(app, app, Drain(delay=0, timeout=1), lambda _: None, (), pacing=pacing)
+    edge = Edge(app, Drain(delay=0, timeout=1), ready)
 
     async def post() -> list[httpx.Response]:
         transport = httpx.ASGITransport(edge)

@@ -127,7 +127,7 @@ def test_unknown_path_and_method_are_problems(run: Callable[..., None]) -> None:
         check_problem(await client.get("/v2/nothing"), 404, "not-found")
         answer = await client.delete("/v1/models")
         check_problem(answer, 405, "method-not-allowed")
-        assert answer.headers["allow"] == "GET"
+        assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
     run(test)
 

@@ -1,44 +1,232 @@
-"""The edge sends an analysis to our app, and all else to BentoML's, which has ours within it."""
+"""The edge: probes, methods, targets and refusals, over an app that says what reached it."""
 
 import asyncio
+from http import HTTPStatus
+from typing import Any
 
 import httpx
 import pytest
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
-from bentos.gateway.admission import Admission
+from bentos.gateway.connections import CROWDED, REFUSAL
 from bentos.gateway.drain import Drain
 from bentos.gateway.edge import Edge
-from bentos.gateway.ledger import Ledger
-from bentos.gateway.pacing import Pacing
+from bentos.gateway.problems import RequestProblem
+
+JSON = "application/problem+json"
+HOST = (b"host", b"x")
 
 
-def answer_of(method: str, path: str) -> str:
-    """Who answers."""
-    ledger = Ledger()
-    admission = Admission(max_images=1, max_bytes=1, queue_seconds=1.0, ledger=ledger)
-    edge = Edge(
-        PlainTextResponse("BentoML's"),
-        PlainTextResponse("ours"),
-        Drain(delay=0, timeout=1),
-        admission.check,
-        (),
-        pacing=Pacing(ledger, ()),
-    )
-
-    async def ask() -> str:
-        transport = httpx.ASGITransport(edge)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return (await client.request(method, path)).text
-
-    return asyncio.run(ask())
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Tells what was asked for."""
+    await JSONResponse({"method": scope["method"], "path": scope["path"]})(scope, receive, send)
 
 
-@pytest.mark.parametrize("path", ["/v1/analyses", "/v1/analyses/batch"])
-def test_analyses_go_the_short_way(path: str) -> None:
-    assert answer_of("POST", path) == "ours"
+class Ask:
+    """Asks an edge for what a server would hand to it."""
+
+    def __init__(self) -> None:
+        self.ready, self.drain = True, Drain(delay=0, timeout=1)
+        self.asked_for_readiness = 0
+        self.edge = Edge(echo, self.drain, self._is_ready)
+
+    async def _is_ready(self) -> bool:
+        self.asked_for_readiness += 1
+        await asyncio.sleep(0.01)
+        return self.ready
+
+    async def send(self, method: str, target: bytes, **changes: Any) -> httpx.Response:
+        raw_path, _, query = target.partition(b"?")
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": method,
+            "path": raw_path.decode(),
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": [HOST],
+            "client": ("203.0.113.7", 1),
+            "state": {},
+        } | changes
+        messages: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def keep(message: Any) -> None:
+            messages.append(message)
+
+        await self.edge(scope, receive, keep)
+        start, *bodies = messages
+        return httpx.Response(
+            start["status"],
+            headers=start["headers"],
+            content=b"".join(b.get("body", b"") for b in bodies),
+        )
+
+    def __call__(self, method: str, target: str, **changes: Any) -> httpx.Response:
+        return asyncio.run(self.send(method, target.encode(), **changes))
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/models", "/readyz", "/metrics", "/v1/analyses/x"])
-def test_all_else_goes_through_bentoml(path: str) -> None:
-    assert answer_of("GET", path) == "BentoML's"
+@pytest.fixture
+def ask() -> Ask:
+    return Ask()
+
+
+def check_refusal(answer: httpx.Response, status: int, code: str) -> None:
+    assert (answer.status_code, answer.headers["content-type"]) == (status, JSON)
+    assert answer.json()["code"] == code
+    assert answer.headers["x-request-id"] == answer.json()["request_id"]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_probes_are_answered(ask: Ask, path: str, method: str) -> None:
+    assert ask(method, path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_probes_answer_nothing_else(ask: Ask, path: str, method: str) -> None:
+    answer = ask(method, path)
+
+    check_refusal(answer, 405, "method-not-allowed")
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+def test_only_readiness_says_that_a_model_is_away(ask: Ask) -> None:
+    ask.ready = False
+
+    check_refusal(ask("GET", "/readyz"), 503, "not-ready")
+    assert ask("GET", "/livez").status_code == 200
+
+
+def test_readiness_is_asked_for_once_by_many_probes(ask: Ask) -> None:
+    async def probe() -> None:
+        await asyncio.gather(*(ask.send("GET", b"/readyz") for _ in range(20)))
+
+    asyncio.run(probe())
+
+    assert ask.asked_for_readiness == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "routed"),
+    [
+        ("GET", "/v1/limits", ("GET", "/v1/limits")),
+        ("GET", "/v1/limits/", ("GET", "/v1/limits")),
+        ("GET", "/v1/limits//", ("GET", "/v1/limits/")),
+        ("GET", "/web/", ("GET", "/web/")),
+        ("GET", "/", ("GET", "/")),
+        ("HEAD", "/v1/limits", ("GET", "/v1/limits")),
+        ("GET", "http://elsewhere.example/v1/limits?a=b", ("GET", "/v1/limits")),
+        ("GET", "HTTPS://[::1]:3000", ("GET", "/")),
+    ],
+)
+def test_what_is_routed(ask: Ask, method: str, target: str, routed: tuple[str, str]) -> None:
+    answer = ask(method, target)
+
+    assert (answer.json()["method"], answer.json()["path"]) == routed
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["v1/limits", "*", "file:///etc/passwd", "http://a b/", "http:///x", "http://u@x/", "/a#b"],
+)
+def test_targets_that_are_none_are_refused(ask: Ask, target: str) -> None:
+    answer = ask("GET", target)
+
+    check_refusal(answer, 400, "malformed-request")
+    assert answer.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("character", ["\n", "\r", "\0", "\x7f"])
+def test_paths_with_control_characters_are_refused(ask: Ask, character: str) -> None:
+    check_refusal(ask("GET", "/x", path=f"/x{character}"), 400, "malformed-request")
+
+
+@pytest.mark.parametrize("method", ["CONNECT", "PROPFIND", "JOHN_DOE", "get"])
+def test_unknown_methods_are_refused(ask: Ask, method: str) -> None:
+    check_refusal(ask(method, "/v1/limits"), 501, "method-not-implemented")
+
+
+@pytest.mark.parametrize("version", ["0.9", "2.0", "3.1"])
+def test_other_versions_are_refused(ask: Ask, version: str) -> None:
+    answer = ask("GET", "/", http_version=version)
+
+    check_refusal(answer, 505, "unsupported-http-version")
+
+
+@pytest.mark.parametrize(
+    "host", [b"", b"a b", b"x/y", b'evil.example/"><script>', b"a,b", b"x:y", b"[::1", b"\xff"]
+)
+def test_hosts_that_are_none_are_refused(ask: Ask, host: bytes) -> None:
+    check_refusal(ask("GET", "/", headers=[(b"host", host)]), 400, "malformed-request")
+
+
+@pytest.mark.parametrize("host", [b"x", b"localhost:3000", b"[::1]:80", b"a_b.example", b"x:"])
+def test_hosts_are_accepted(ask: Ask, host: bytes) -> None:
+    assert ask("GET", "/", headers=[(b"host", host)]).status_code == 200
+
+
+@pytest.mark.parametrize("expected", [b"200-ok", b"100-continue, x", b""])
+def test_what_cannot_be_expected_is_refused(ask: Ask, expected: bytes) -> None:
+    headers = [HOST, (b"expect", expected)]
+
+    check_refusal(ask("POST", "/", headers=headers), 417, "expectation-failed")
+
+
+def test_options_of_the_server_names_methods(ask: Ask) -> None:
+    answer = ask("OPTIONS", "*")
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert "POST" in answer.headers["allow"]
+
+
+def test_a_connection_in_the_reserve_has_probes_answered_alone(ask: Ask) -> None:
+    state = {CROWDED: True}
+
+    probe = ask("GET", "/readyz", state=dict(state))
+    other = ask("GET", "/v1/limits", state=dict(state))
+
+    check_refusal(other, 503, "too-many-connections")
+    assert other.headers["retry-after"] == "1"
+    assert probe.status_code == 200
+    assert probe.headers["connection"] == other.headers["connection"] == "close"
+
+
+def test_what_could_not_be_parsed_is_answered_as_any_problem(ask: Ask) -> None:
+    problem = RequestProblem(HTTPStatus.BAD_REQUEST, "malformed-request", "so it is")
+    answer = ask("", "", headers=[], state={REFUSAL: problem})
+
+    check_refusal(answer, 400, "malformed-request")
+    assert answer.headers["connection"] == "close"
+
+
+def test_probes_are_answered_while_all_else_is_drained(ask: Ask) -> None:
+    ask.drain.closed = True
+
+    check_refusal(ask("GET", "/v1/limits"), 503, "draining")
+    assert ask("GET", "/livez").status_code == 200
+
+
+def test_each_answer_forbids_to_keep_and_to_guess(ask: Ask) -> None:
+    for answer in (ask("GET", "/livez"), ask("GET", "/"), ask("CONNECT", "/")):
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("allowed", ["GET", "POST", "GET, POST"])
+def test_options_of_a_path_names_what_its_refusal_names(ask: Ask, allowed: str) -> None:
+    ask.edge = Edge(Response("no", 405, {"Allow": allowed}), ask.drain, ask._is_ready)
+    head = ["HEAD"] if "GET" in allowed else []
+
+    options, put = ask("OPTIONS", "/x"), ask("PUT", "/x")
+
+    assert (options.status_code, options.content) == (200, b"")
+    assert put.status_code == 405
+    for answer in (options, put):
+        assert answer.headers["allow"].split(", ") == sorted(
+            [*allowed.split(", "), "OPTIONS", *head]
+        )
