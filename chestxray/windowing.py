@@ -1,5 +1,7 @@
 """From grey values of any depth to 8 bits, by one rule, so that the depth changes no answer."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +21,7 @@ _FILL_GAP = 0.1
 _MAX_FILLS = 4
 """Values of labels and padding at each end."""
 
-Greys = npt.NDArray[np.generic]
+Greys = npt.NDArray[Any]
 """Grey values (H, W) of any integer or float type, larger is brighter."""
 
 

@@ -1,6 +1,7 @@
 """All pictures decoded once, by the code that serves, into one memory-mapped uint8 file."""
 
 import hashlib
+import inspect
 import json
 import os
 from collections.abc import Sequence
@@ -11,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from chestxray.images import develop
-from chestxray.images import read as read_image
+from chestxray import film, images, preprocessing, windowing
 from chestxray.preprocessing import SIZE, prepare
 from training.datasets import dicom
 from training.datasets.records import Record
@@ -33,7 +33,7 @@ def read(path: Path) -> Pixels:
     """Decodes and prepares one file as the gateway does, or a DICOM: uint8 (1, SIZE, SIZE)."""
     if path.suffix.lower() == ".dcm":
         return prepare(dicom.decode(path))
-    return prepare(develop(read_image(path.read_bytes()), least_side=0).image)
+    return prepare(images.develop(images.read(path.read_bytes()), least_side=0).image)
 
 
 def data_digest(records: Sequence[Record]) -> str:
@@ -43,7 +43,8 @@ def data_digest(records: Sequence[Record]) -> str:
 
 
 def _key(records: Sequence[Record]) -> str:
-    source = json.dumps([SIZE, [r.sha256 + str(r.path) for r in records]])
+    code = [inspect.getsource(module) for module in (film, images, preprocessing, windowing)]
+    source = json.dumps([code, [r.sha256 + str(r.path) for r in records]])
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
