@@ -10,8 +10,6 @@ from bentos.gateway.problems import RequestProblem
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """Those that some path may have."""
-_KNOWN = (*METHODS, "TRACE")
-"""Those that a path refuses by itself: 405, and not 501."""
 SERVER_WIDE = "*"
 """The target of an OPTIONS that asks about no path."""
 
@@ -31,8 +29,8 @@ def check(scope: Scope) -> None:
         raise RequestProblem(status, "unsupported-http-version", detail)
     _check_host(scope)
     _check_expectations(scope)
-    if scope["method"] not in _KNOWN:
-        detail = f"the method is none of {', '.join(METHODS)}"
+    if scope["method"] == "CONNECT":  # any other is refused by the path, which names its own
+        detail = "this server is no proxy"
         raise RequestProblem(HTTPStatus.NOT_IMPLEMENTED, "method-not-implemented", detail)
 
 

@@ -120,9 +120,18 @@ def test_pages_have_a_policy_that_names_their_own_scripts_alone(server: Server, 
     assert "frame-ancestors 'self'" in policy
 
 
+@pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "QUERY", "JOHN_DOE", "get"])
 @pytest.mark.parametrize("path", ["/", "/v1/limits", "/v1/analyses", "/metrics", "/livez"])
-def test_nothing_is_traced(server: Server, path: str) -> None:
-    answer = httpx.request("TRACE", server.url + path, headers={"X-Secret": "kept"})
+def test_other_methods_are_refused(server: Server, path: str, method: str) -> None:
+    line = f"{method} {path} HTTP/1.1\r\nHost: x\r\nX-Secret: kept\r\n\r\n"
+    (answer,) = answers_to(server, line.encode())
 
-    assert answer.status_code == 405
-    assert "kept" not in answer.text
+    assert (answer.status, code_of(answer)) == (405, "method-not-allowed")
+    assert method not in answer.headers["allow"]
+    assert b"kept" not in answer.body
+
+
+def test_a_method_is_not_logged(server: Server) -> None:
+    answers_to(server, b"MARIA-SILVA-1970 /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert "MARIA" not in server.log.read_text()
