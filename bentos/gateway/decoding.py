@@ -19,7 +19,7 @@ from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
-from queue import SimpleQueue
+from queue import LifoQueue
 from threading import Lock
 from types import ModuleType
 
@@ -73,7 +73,7 @@ class Decoders:
         self, limits: Limits, wall: Wall, *, processes: int, work: Work = decoder.work
     ) -> None:
         self.processes = processes
-        self._idle = SimpleQueue[_Decoder]()
+        self._idle = LifoQueue[_Decoder]()  # the last one has the warmest caches
         for _ in range(processes):
             self._idle.put(_Decoder(limits, wall, work))
 
