@@ -37,29 +37,25 @@ from training.start import freeze_filter, start_filter
 NAME = "xray_filter"
 CONFIG = Path(__file__).parent / "configs" / "filter.toml"
 
-_LABELS = {
-    Verdict.FRONTAL_CHEST: tuple(map(str, FINDINGS)),
-    Verdict.LATERAL_CHEST: ("lateral_cxr",),
-    Verdict.OTHER_XRAY: ("other_xray",),
-    Verdict.NOT_XRAY: (
-        "ct",
-        "natural",
-        derived.TWO_FILMS,
-        derived.PART_OF_PAGE,
-        derived.PHOTO_OF_SCREEN,
-    ),
-    Verdict.INVERTED: (derived.INVERTED,),
-}
+_LABELS = (
+    (Verdict.FRONTAL_CHEST, tuple(map(str, FINDINGS))),
+    (Verdict.LATERAL_CHEST, ("lateral_cxr",)),
+    (Verdict.OTHER_XRAY, ("other_xray",)),
+    (Verdict.NOT_XRAY, ("ct", "natural")),
+    (Verdict.NOT_XRAY, (derived.TWO_FILMS,)),
+    (Verdict.NOT_XRAY, (derived.PART_OF_PAGE, derived.PHOTO_OF_SCREEN)),
+    (Verdict.INVERTED, (derived.INVERTED,)),
+)
 # Their orientation means nothing, so every turn of them is as good an example.
 _TURNED_FREELY = (Verdict.OTHER_XRAY, Verdict.NOT_XRAY, Verdict.INVERTED)
-_KINDS_OF_NEGATIVES = 5  # turned, lateral, other X-ray, no X-ray, inverted
+_KINDS_OF_NEGATIVES = len(_LABELS)  # the first is valid; turned films are one kind more
 _SYNTHETIC_PER_SPLIT = 200
 
 
 def examples(records: Sequence[Record], split: str, *, power: float, turned: bool) -> Examples:
     """Lists the split's examples by verdict; `turned` adds free turns of what has no upright."""
     parts = []
-    for verdict, labels in _LABELS.items():
+    for verdict, labels in _LABELS:
         rows = [i for i, r in enumerate(records) if r.split == split and r.label in labels]
         if not rows:
             continue

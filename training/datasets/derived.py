@@ -24,6 +24,7 @@ INVERTED, TWO_FILMS, PART_OF_PAGE, PHOTO_OF_SCREEN = (
 )
 """Labels of what is made."""
 
+_NO_FILMS = ("lateral_cxr", "other_xray", "ct", "natural")
 _SHARE = 1 / 4
 """How many composites of each kind there are, in parts of the films of a split."""
 _FLOAT = npt.NDArray[np.float32]
@@ -41,9 +42,7 @@ def extend(
         own = [i for i in films if records[i].split == split]
         others = [i for i, r in enumerate(records) if r.split == split and r.label == "lateral_cxr"]
         if split == "train":  # an inverted hand is a hand
-            rest = [
-                i for i, r in enumerate(records) if r.split == split and r.label not in FINDINGS
-            ]
+            rest = [i for i, r in enumerate(records) if r.split == split and r.label in _NO_FILMS]
             made += [255 - pixels[i] for i in rest]
             added += [records[i] for i in rest]
         for label, make in _MAKERS.items():
