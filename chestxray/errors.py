@@ -5,6 +5,7 @@ AnalysisError
 │   ├── EmptyImage
 │   ├── ImageTooLarge
 │   ├── ImageTooSmall
+│   ├── NotOneFilm
 │   ├── ImageTooCostly
 │   ├── UnsupportedFormat
 │   │   ├── UnsupportedVariant
@@ -57,6 +58,12 @@ class ImageTooSmall(RejectedImage):
     """The film has so few pixels that the models would answer by chance."""
 
     code = "image-too-small"
+
+
+class NotOneFilm(RejectedImage):
+    """The picture is wider or higher than any single film of a chest."""
+
+    code = "not-one-film"
 
 
 class ImageTooCostly(RejectedImage):

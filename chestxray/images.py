@@ -17,6 +17,7 @@ from chestxray.errors import (
     ImageTooCostly,
     ImageTooLarge,
     ImageTooSmall,
+    NotOneFilm,
     RejectedImage,
     TruncatedImage,
     UnreadableImage,
@@ -32,8 +33,14 @@ LEAST_FILM_SIDE = 160
 probability moves by .03 on average; .06 at 128, .10 at 100 (120 validation films, classifier 0.3).
 """
 
+_ASPECTS = (0.5, 1.9)
+"""Width over height of a single film; those of the training films are 0.74 to 1.75."""
+
 # Of the pixels that others may have: its decoder takes 16 bytes for each.
 _WEBP_SHARE = 0.75
+
+_ASPECTS = (0.5, 1.9)
+"""Width over height of a single film; those of the training films are 0.74 to 1.75."""
 
 # Of the pixels that others may have: its decoder takes 16 bytes for each.
 _WEBP_SHARE = 0.75
@@ -118,7 +125,7 @@ def decode(
 
 
 def develop(raw: Raw, *, least_side: int = LEAST_FILM_SIDE) -> Picture:
-    """Finds the film in what was read, and windows it. Raises ImageTooSmall."""
+    """Finds the film in what was read, and windows it. Raises ImageTooSmall, NotOneFilm."""
     values = _upright(raw)
     height, width = values.shape
     box = film.find(values)
@@ -128,6 +135,12 @@ def develop(raw: Raw, *, least_side: int = LEAST_FILM_SIDE) -> Picture:
         raise ImageTooSmall(
             f"the film is {side} pixels along its shorter side; {least_side} are needed: "
             "send it as it was exported, not a thumbnail"
+        )
+    aspect = (box.right - box.left) / (box.bottom - box.top)
+    if least_side and not _ASPECTS[0] <= aspect <= _ASPECTS[1]:
+        raise NotOneFilm(
+            f"what is not border is {aspect:.2g} times as wide as it is high; a single film of a "
+            f"chest is {_ASPECTS[0]:g} to {_ASPECTS[1]:g} times: send one film by itself"
         )
     found = raw.input
     if box.area < width * height:

@@ -101,6 +101,11 @@ CODES = {
         "Send the film as it was exported, not a thumbnail; its shorter side needs "
         f"{LEAST_FILM_SIDE} pixels.",
     ),
+    "not-one-film": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The picture is wider or higher than a single film of a chest.",
+        "Send each film by itself.",
+    ),
     "image-too-costly": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "Decoding the image would take, or took, more time or memory than any film does.",
@@ -157,11 +162,6 @@ CODES = {
         "The image ends before its format says that it does.",
         "Send the whole file.",
     ),
-    "unsupported-depth": Code(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "The image has 16-bit colours whose upper bits are empty.",
-        "Save it in greyscale, or in 8 bits.",
-    ),
     "multi-frame-image": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The file has several frames or pages.",
@@ -207,6 +207,52 @@ CODES = {
         HTTPStatus.GATEWAY_TIMEOUT,
         "The time of the request was over before there was an answer.",
         "Try again, or allow more time in X-Request-Timeout-Ms.",
+    ),
+    "method-not-implemented": Code(
+        HTTPStatus.NOT_IMPLEMENTED,
+        "The method is none that any path has.",
+        "Use GET, HEAD, POST or OPTIONS.",
+    ),
+    "unsupported-http-version": Code(
+        HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
+        "The request is in a version of HTTP other than 1.0 and 1.1.",
+        "Send HTTP/1.1.",
+    ),
+    "expectation-failed": Code(
+        HTTPStatus.EXPECTATION_FAILED,
+        "The Expect header asks for something other than 100-continue.",
+        "Leave the header out.",
+    ),
+    "unsupported-transfer-coding": Code(
+        HTTPStatus.NOT_IMPLEMENTED,
+        "The Transfer-Encoding is not exactly chunked.",
+        "Send the body with a Content-Length, or chunked.",
+    ),
+    "header-timeout": Code(
+        HTTPStatus.REQUEST_TIMEOUT,
+        "The headers of the request did not come whole in time.",
+        "Send the request in one go; check the connection.",
+    ),
+    "headers-too-large": Code(
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The headers of the request are too large or too many.",
+        "Send fewer and shorter headers; cookies are not needed.",
+    ),
+    "too-many-connections": Code(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Too many connections are open, or too many of one address.",
+        "Close those that are idle, and try again after the seconds that Retry-After names.",
+    ),
+    "not-ready": Code(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "A model is not ready, or the service is about to stop; only /readyz answers so.",
+        "Send requests once it answers 200.",
+    ),
+    "length-required": Code(
+        HTTPStatus.LENGTH_REQUIRED,
+        "A gateway did not say how long a body is.",
+        "Run the same version of both.",
+        public=False,
     ),
     "unauthorised": Code(
         HTTPStatus.UNAUTHORIZED,
