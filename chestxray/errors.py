@@ -157,8 +157,12 @@ _VIEWS: dict[str, tuple[str, str]] = {
         f"{_SEND}; if it is one, crop the image to the film",
     ),
     Verdict.NOT_XRAY: (
-        "does not look like an X-ray (not_xray)",
+        "does not look like an X-ray, or not like one film (not_xray)",
         f"{_SEND}, the film alone and straight",
+    ),
+    Verdict.INVERTED: (
+        "looks like a negative, with dark bones (inverted)",
+        "exchange black and white, or export it with its polarity applied",
     ),
 }
 """What an image of a view looks like, and what to do."""

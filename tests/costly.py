@@ -88,11 +88,6 @@ def png(
     return head + pixels + chunk(b"IEND")
 
 
-def png_of_texts(count: int) -> bytes:
-    text = zlib.compress(bytes(2**20), 9)
-    return png(16, 16, before=b"".join(chunk(b"zTXt", b"k%d\0\0" % i + text) for i in range(count)))
-
-
 def png_of_chunks(count: int) -> bytes:
     data = png(16, 16)
     return data[:-12] + chunk(b"IDAT") * count + data[-12:]
@@ -198,7 +193,6 @@ def _pngs() -> dict[str, Maker]:
         "png, tall": lambda side: png(8, side * side // 8),
         "png, tall and interlaced": lambda side: png(8, side * side // 8, interlaced=True),
         "png of noise": partial(_encoded, _noise, 3, "PNG", compress_level=1),
-        "png of texts": lambda side: png_of_texts(side * side // 2**16),
         "png of chunks": png_of_chunks,
     }
     depths = ((0, 1), (0, 8), (0, 16), (2, 16), (3, 1), (3, 8), (4, 16), (6, 8), (6, 16))

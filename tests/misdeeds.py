@@ -13,31 +13,43 @@ from typing import Any
 from PIL import Image
 
 from bentos.gateway import decoder
-from chestxray import containers, costs, images
+from chestxray import containers, costs, readers
 from chestxray.confinement import Wall
 from chestxray.errors import ImageTooLarge
-from chestxray.images import Limits
+from chestxray.images import Limits, Picture
+from chestxray.results import Input
 from chestxray.segments import Structure
+
+INPUT = Input(
+    format="PNG",
+    media_type="image/png",
+    width=300,
+    height=200,
+    bits=8,
+    colour=False,
+    film=None,
+    mislabelled=False,
+)
 
 
 def work(connection: Connection, limits: Limits, wall: Wall) -> None:
     """Works as the real one, but for the library that reads files."""
 
-    def decode(data: bytes, **_: Any) -> Image.Image:
+    def read(data: bytes, **_: Any) -> None:
         name, _, argument = data.partition(b" ")
         if name == b"say":
             connection.send_bytes(argument)
             time.sleep(60)
         DEEDS.get(name, int)()
-        return Image.new("L", (300, 200), 7)
 
-    decoder.decode = decode  # type: ignore[assignment]
+    decoder.read = read  # type: ignore[assignment]
+    decoder.develop = lambda _: Picture(Image.new("L", (300, 200), 7), INPUT)  # type: ignore[assignment]
     decoder.work(connection, limits, wall)
 
 
 def work_without_bounds(connection: Connection, limits: Limits, wall: Wall) -> None:
     """Works as the real one, as if nothing of a file's cost had been foreseen."""
-    costs.check = images._check_size = lambda *_: None
+    costs.check = readers._check_size = lambda *_: None
     containers.check = lambda data, _: Structure(len(data), (1, 1), 0)
     decoder.work(connection, limits, wall)
 

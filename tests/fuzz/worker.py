@@ -19,7 +19,7 @@ import numpy as np
 
 from chestxray.confinement import DEFAULT_WALL, address_space, processor_time
 from chestxray.errors import AnalysisError
-from chestxray.images import decode
+from chestxray.images import develop, read
 from chestxray.preprocessing import SIZE, prepare
 from tests.fuzz import corpus
 from tests.fuzz.mutations import mutate
@@ -86,7 +86,7 @@ def _try(seed: int, outcomes: Outcomes) -> None:
     started = time.process_time()
     try:
         with _limited_time(), warnings.catch_warnings(record=True) as warned:
-            pixels = prepare(decode(data))
+            pixels = prepare(develop(read(data), least_side=0).image)
         code, wrong = "decoded", ""
         if pixels.shape != (1, SIZE, SIZE) or pixels.dtype != np.uint8:
             wrong = f"decoded to {pixels.dtype} {pixels.shape}"

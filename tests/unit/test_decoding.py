@@ -17,7 +17,7 @@ from bentos.gateway.decoding import Decoded, Decoders, Work
 from bentos.metrics import get_metrics
 from chestxray.confinement import Wall
 from chestxray.errors import ImageTooCostly, ImageTooLarge, RejectedImage, UnsupportedFormat
-from chestxray.images import DEFAULT_LIMITS, decode
+from chestxray.images import DEFAULT_LIMITS, develop, read
 from chestxray.preprocessing import prepare
 from tests import misdeeds
 from tests.fuzz import corpus
@@ -74,7 +74,9 @@ def test_decoder_sees_what_decoding_here_would_give() -> None:
     for decoders in started(work=decoder.work):
         decoded = decoders.decode(data, Request("image/jpeg", True))
 
-    assert (decoded.pixels == prepare(decode(data))).all()
+    film = develop(read(data))
+    assert (decoded.pixels == prepare(film.image)).all()
+    assert decoded.input == film.input
     assert decoded.picture is not None
     assert decoded.picture.mode == "L"
     assert max(decoded.picture.size) <= 1024
@@ -86,7 +88,12 @@ def test_confined_decoder_reads_whatever_is_read_here() -> None:
     for decoders in started(work=decoder.work):
         there = outcomes(partial(decoders.decode, request=PLAIN), whole)
 
-    assert there == outcomes(lambda data: Decoded(prepare(decode(data)), None), whole)
+    assert there == outcomes(here, whole)
+
+
+def here(data: bytes) -> Decoded:
+    film = develop(read(data))
+    return Decoded(film.input, prepare(film.image), None)
 
 
 def outcomes(read: Callable[[bytes], Decoded], files: dict[str, bytes]) -> dict[str, bytes | str]:
@@ -101,7 +108,7 @@ def outcomes(read: Callable[[bytes], Decoded], files: dict[str, bytes]) -> dict[
 
 def test_rejection_of_a_real_file_is_the_same_as_here() -> None:
     for decoders in started(work=decoder.work):
-        with pytest.raises(UnsupportedFormat, match="no image in a format"):
+        with pytest.raises(UnsupportedFormat, match="is not read"):
             decoders.decode(b"text", PLAIN)
 
 

@@ -170,8 +170,8 @@ def test_long_value_is_cut_and_kept_on_its_line(monkeypatch: pytest.MonkeyPatch)
     ("variables", "said"),
     [
         ({"CLASSIFIER_PODS": "classifier:3001"}, "CHESTXRAY_CLASSIFIER_PODS needs"),
-        ({"MAX_BATCH_BYTES": "1000"}, "CHESTXRAY_MAX_IMAGE_BYTES=33554432 is above"),
-        ({"MAX_BYTES_IN_FLIGHT": "1000"}, "CHESTXRAY_MAX_BATCH_BYTES=67108864 is above"),
+        ({"MAX_BATCH_BYTES": "1000"}, "CHESTXRAY_MAX_IMAGE_BYTES=83886080 is above"),
+        ({"MAX_BYTES_IN_FLIGHT": "1000"}, "CHESTXRAY_MAX_BATCH_BYTES=100663296 is above"),
         ({"DRAIN_TIMEOUT_SECONDS": "1"}, "CHESTXRAY_REQUEST_TIMEOUT_SECONDS=30.0 is above"),
         ({"HANG_SECONDS": "1"}, "CHESTXRAY_HANG_SECONDS must be at least 2"),
         (
