@@ -43,7 +43,7 @@ class XRayFilterNet(nn.Module):
         stem[0] = nn.Conv2d(1, stem[0].out_channels, kernel_size=3, stride=2, padding=1, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Returns logits (B, 7) for uint8 images (B, 1, 224, 224)."""
+        """Returns logits (B, 8) for uint8 images (B, 1, 224, 224)."""
         logits: Tensor = self.backbone(self.scale(images))
         return logits.float()
 

@@ -16,7 +16,7 @@ ROW = np.dtype([("ok", "?"), ("probabilities", "f4", (len(VERDICTS),))])
 
 
 def answer(outputs: Outputs, card: Card) -> Outputs:
-    """Turns logits (B, 7) into the fields of ROW."""
+    """Turns logits (B, 8) into the fields of ROW."""
     return {"probabilities": softmax(outputs["logits"], card.temperature)}
 
 

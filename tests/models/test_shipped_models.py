@@ -16,7 +16,7 @@ from chestxray.networks import CovidClassifierNet, Network, XRayFilterNet
 from tests.conftest import ROOT
 from training import classifier_evaluation, filter_evaluation
 from training.cache import open_cache
-from training.datasets import curated
+from training.datasets import curated, derived
 from training.material import Material
 
 FILTER = ROOT / "bentos" / "xray_filter" / "weights.safetensors"
@@ -49,11 +49,22 @@ def material(path: Path, network: nn.Module, data: Path, cache: Path) -> Materia
         if record.split in ("test", "external") or record.label == "rotated_cxr"
     ]
     card, loaded = checkpoints.read_card(path), checkpoints.load(path, network)
-    return Material(loaded, card, records, open_cache(records, cache), torch.device("cpu"))
+    pixels = open_cache(records, cache)
+    if path == FILTER:
+        pixels, records = derived.extend(pixels, records)
+    return Material(loaded, card, records, pixels, torch.device("cpu"))
 
 
 def test_filter_reaches_its_floor() -> None:
     assert metrics_on_card(FILTER)["test"]["accuracy"]["value"] >= 0.97
+
+
+@pytest.mark.parametrize(
+    ("kind", "floor"),
+    [("inverted", 0.98), ("two_films", 0.9), ("part_of_page", 0.95), ("photo_of_screen", 0.95)],
+)
+def test_filter_refuses_what_is_not_one_positive_film(kind: str, floor: float) -> None:
+    assert metrics_on_card(FILTER)["test"]["rejected_by_kind"][kind]["value"] >= floor
 
 
 @pytest.mark.parametrize(("part", "floor"), [("test_without_siim", 0.80), ("test_siim", 0.55)])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from chestxray import checkpoints
+from chestxray.labels import VERDICTS
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
 from tests.conftest import ROOT
 from tests.phantoms import phantom
@@ -23,7 +24,7 @@ def classifier() -> CovidClassifierNet:
 def test_filter_answers_one_logit_per_verdict() -> None:
     images = torch.zeros(2, 1, 224, 224, dtype=torch.uint8)
 
-    assert XRayFilterNet().eval()(images).shape == (2, 7)
+    assert XRayFilterNet().eval()(images).shape == (2, len(VERDICTS))
 
 
 def test_classifier_answers_maps_embedding_and_projection(classifier: CovidClassifierNet) -> None:

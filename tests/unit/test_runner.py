@@ -14,6 +14,7 @@ from bentos.xray_filter import service as filter_service
 from chestxray import checkpoints
 from chestxray.engines import Images, Outputs
 from chestxray.errors import CheckpointError
+from chestxray.labels import VERDICTS
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
 
 
@@ -26,7 +27,7 @@ class FakeEngine:
 
     def __call__(self, images: Images) -> Outputs:
         self._answer(images)
-        logits = np.zeros((len(images), 7), np.float32)
+        logits = np.zeros((len(images), len(VERDICTS)), np.float32)
         logits[images.mean(axis=(1, 2, 3)) == 1] = np.nan
         return {"logits": logits}
 
@@ -120,7 +121,7 @@ def test_model_that_fails_on_a_blank_image_does_not_start(
 ) -> None:
     class Broken(FakeEngine):
         def __call__(self, images: Images) -> Outputs:
-            return {"logits": np.full((len(images), 7), np.nan, np.float32)}
+            return {"logits": np.full((len(images), len(VERDICTS)), np.nan, np.float32)}
 
     with pytest.raises(CheckpointError, match="no finite answer"):
         runner_over(Broken(lambda images: None))
