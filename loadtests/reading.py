@@ -20,7 +20,7 @@ import numpy as np
 
 from chestxray import checkpoints
 from chestxray.engines import Engine, Images, OnnxEngine, TorchEngine, softmax
-from chestxray.images import decode
+from chestxray.images import develop, read
 from chestxray.labels import FINDINGS, VERDICTS, Verdict
 from chestxray.preprocessing import prepare
 
@@ -46,7 +46,7 @@ class Reader:
 
     def decode(self, data: bytes) -> Images:
         """From a file's bytes to uint8 (1, SIZE, SIZE)."""
-        return prepare(decode(data))
+        return prepare(develop(read(data)).image)
 
     def read(self, images: Images) -> list[dict[str, Any]]:
         """Reads uint8 (B, 1, SIZE, SIZE): the filter's scores, and what the classifier says of

@@ -50,6 +50,8 @@ _WALL_CLOCK = 10
 _EXIT_SECONDS = 1.0
 """For a process whose pipe has closed, or that was killed."""
 _MAX_ANSWER_BYTES = 4096
+_REASONS = ("processor time", "memory", "died", "hung", "wrong answer", "idle")
+"""Why a decoder is replaced."""
 
 Work = Callable[[Connection, Limits, Wall], None]
 
@@ -72,6 +74,8 @@ class Decoders:
     def __init__(
         self, limits: Limits, wall: Wall, *, processes: int, work: Work = decoder.work
     ) -> None:
+        for reason in _REASONS:
+            get_metrics().decoder_restarts.labels(reason)  # each counts from 0
         self.processes = processes
         self._idle = LifoQueue[_Decoder]()  # the last one has the warmest caches
         for _ in range(processes):

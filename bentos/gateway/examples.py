@@ -29,6 +29,16 @@ _ANALYSIS: dict[str, Any] = {
     "id": _ID,
     "created_at": "2026-01-31T12:00:00Z",
     "kept": False,
+    "input": {
+        "format": "PNG",
+        "media_type": "image/png",
+        "width": 2048,
+        "height": 2500,
+        "bits": 16,
+        "colour": False,
+        "mislabelled": False,
+        "film": [0.05, 0.04, 0.95, 0.96],
+    },
     "filter": _filter(Verdict.FRONTAL_CHEST, 0.9994),
     "prediction": {
         "label": "no_finding",

@@ -79,6 +79,12 @@ _TIER = [
         "By gateways. Malformed, implausible or wrong: what runs there is not our classifier.",
     ),
     Panel(
+        "Decoders that were replaced",
+        "short",
+        {"{{reason}}": increase("chestxray_decoder_restarts_total", "1h", by="reason")},
+        "By files that took too much time or memory, or broke their decoder; idle ones died alone.",
+    ),
+    Panel(
         "Processes that were started again",
         "short",
         {

@@ -45,7 +45,8 @@ def unbounded(random_filter: Path, random_classifier: Path) -> Iterator[httpx.As
     decoders.close()
 
 
-@pytest.mark.parametrize("name", BOMBS)
+# The reader of TIFF has a bound of its own on tiles that it decodes itself.
+@pytest.mark.parametrize("name", ["tiff of jpeg tiles", "png"])
 def test_wall_holds_alone_where_no_bound_does(unbounded: httpx.AsyncClient, name: str) -> None:
     async def main() -> tuple[list[httpx.Response], list[httpx.Response]]:
         async with unbounded as client:

@@ -7,7 +7,7 @@ from tests.service.server import Server
 from tests.service.wire import answers_to, code_of, get
 
 GET_PATHS = ["/", "/metrics", "/v1/limits", "/v1/models", "/v1/examples", "/v1/projection"]
-PAGES = ["/docs", "/redoc", "/docs/oauth2-redirect"]
+PAGES = ["/docs", "/redoc", "/docs/problems"]
 ODD = [
     "/%0a",
     "/v1/%0alimits",

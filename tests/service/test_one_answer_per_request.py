@@ -153,7 +153,7 @@ def test_chunked_in_http_1_0_is_refused(server: Server) -> None:
 def test_a_body_that_was_not_asked_for_ends_the_connection(server: Server) -> None:
     """A proxy that does not send it, and goes on, would lose its next visitor's request in it."""
     expects = b"Expect: 100-continue\r\nContent-Length: %d\r\n" % len(INNER)
-    start = head("/v1/analyses", expects).replace(b"image/jpeg", b"text/html")
+    start = head("/v1/analyses", expects).replace(b"image/jpeg", b"application/json")
 
     (answer,) = answers_to(server, start, LATER, INNER)
 
