@@ -16,6 +16,7 @@ import pytest
 from bentos.gateway.pipeline import THRESHOLD
 from chestxray import checkpoints
 from chestxray.networks import XRayFilterNet
+from loadtests.measuring import free_port
 from tests.conftest import ROOT
 from tests.phantoms import encode, phantom
 from tests.service.server import SERVE, START_SECONDS, Server, serve, start, wait_until_ready
@@ -201,9 +202,9 @@ def test_taken_port_stops_the_start(tmp_path: Path, server: Server) -> None:
     assert httpx.get(f"{server.url}/readyz").status_code == 200
 
 
-def refused_start(folder: Path, port: int = 0, **environment: str) -> str:
+def refused_start(folder: Path, port: int | None = None, **environment: str) -> str:
     """What a service says that cannot start."""
-    server = start(folder, port, command=SERVE, **environment)
+    server = start(folder, port or free_port(), command=SERVE, **environment)
     code = server.process.wait(START_SECONDS)
     output = server.log.read_text()
     assert code == 2, output
