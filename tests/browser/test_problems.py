@@ -42,7 +42,7 @@ def file_of(name: str, media_type: str, data: bytes) -> FilePayload:
 
 
 def filled(text: str, megabytes: str) -> str:
-    return text.format(seconds=7, bytes=megabytes)
+    return text.format(seconds=7, bytes=megabytes, found="")
 
 
 @pytest.mark.parametrize(
