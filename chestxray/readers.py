@@ -33,6 +33,10 @@ _MAX_SIDE = 2**15
 _LEAST_SIDE = 2 * SIZE
 """Half of the reduction stays with the antialiased resize: decoding to exactly SIZE would alias."""
 
+_MAX_WHOLE_PIXELS = 2**23
+"""Values of 4 bytes and more are kept whole up to so many pixels, so that they give the answer that
+8 and 16 bits would give; more of them would take too much memory."""
+
 _EXIF_KEYS = ("exif", "Raw profile type exif")
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
 _MAX_EXIF_BYTES = 2**16  # what fits into a JPEG
@@ -109,7 +113,9 @@ def _tiff(data: bytes, max_pixels: int) -> Found:
     _check_size(size, max_pixels)
     if page.for_pillow:
         return _by_pillow(alone, "TIFF", max_pixels, bits=page.bits, colour=page.colour)
-    values = samples.grey(alone, page, steps((page.height, page.width), _LEAST_SIDE))
+    large = page.width * page.height > _MAX_WHOLE_PIXELS
+    blocks = steps((page.height, page.width), _LEAST_SIDE) if large else (1, 1)
+    values = samples.grey(alone, page, blocks)
     return Found(
         values=values,
         size=size,

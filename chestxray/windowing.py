@@ -21,6 +21,9 @@ _FILL_GAP = 0.1
 _MAX_FILLS = 4
 """Values of labels and padding at each end."""
 
+_BAND_PIXELS = 2**20
+"""What is windowed at a time; each pixel takes a few times its memory meanwhile."""
+
 Greys = npt.NDArray[Any]
 """Grey values (H, W) of any integer or float type, larger is brighter."""
 
@@ -44,7 +47,11 @@ def window(values: Greys) -> npt.NDArray[np.uint8]:
     if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
         table = _to_bytes(np.arange(2 ** (8 * values.dtype.itemsize)), low, scale)
         return np.asarray(table[values])
-    return _to_bytes(values, low, scale)
+    made = np.empty(values.shape, np.uint8)
+    rows = max(1, _BAND_PIXELS // values.shape[1])
+    for top in range(0, len(values), rows):
+        made[top : top + rows] = _to_bytes(values[top : top + rows], low, scale)
+    return made
 
 
 def levels(values: Greys) -> tuple[float, float]:

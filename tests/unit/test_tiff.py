@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from chestxray import errors
+from chestxray import errors, readers
 from chestxray.images import read
 from tests.phantoms import encode, phantom
 from tests.tiffs import DEFLATE, FLOAT, LZW, NONE, PACKBITS, file_of, tiff
@@ -220,7 +220,10 @@ def test_numbers_that_are_none_do_not_spoil_the_others(value: float, photometric
     assert np.corrcoef(found[5:].ravel(), sign * values[5:].ravel())[0, 1] > 0.999
 
 
-def test_deep_values_of_a_large_picture_are_means_of_blocks() -> None:
+def test_deep_values_of_a_large_picture_are_means_of_blocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(readers, "_MAX_WHOLE_PIXELS", 2**20)
     values = np.arange(1500 * 1400, dtype=np.float64).reshape(1500, 1400)
 
     found = read(written(values, compression="zlib", rowsperstrip=7)).values
