@@ -216,9 +216,15 @@ def _input(found: Found, format_: str, media_type: str | None) -> Input:
 
 
 def _check_values(values: Values) -> None:
-    known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
-    if not known.size:
-        raise BlankImage("no pixel has a value; all are NaN or infinite")
-    low, high = known.min(), known.max()
+    if values.dtype.kind == "f":
+        known = np.isfinite(values)
+        if not known.any():
+            raise BlankImage("no pixel has a value; all are NaN or infinite")
+        low, high = (
+            values.min(initial=np.inf, where=known),
+            values.max(initial=-np.inf, where=known),
+        )
+    else:
+        low, high = values.min(), values.max()
     if low == high:
         raise BlankImage(f"every pixel has the same value, {low}; send the picture itself")

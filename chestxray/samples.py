@@ -34,7 +34,7 @@ def grey(data: bytes, page: Page, steps: tuple[int, int]) -> Values:
     """
     _check_cost(page)
     greys = _greys(_blocks(data, page), page)
-    if page.bits > 16 or page.sample_format == FLOAT:
+    if steps != (1, 1) and (page.bits > 16 or page.sample_format == FLOAT):
         values = np.concatenate(list(_means(greys, *steps)))
     else:
         values = _stacked(greys, page)

@@ -9,6 +9,7 @@ import pytest
 from chestxray.labels import QUARTER_TURNS, VERDICTS, Verdict
 from training import train_classifier, train_filter
 from training.config import TrainConfig, read_config
+from training.datasets import derived
 from training.datasets.records import Record
 from training.examples import eval_batches, train_batches
 from training.team import SOLO, Team
@@ -25,14 +26,17 @@ def config(**changes: object) -> TrainConfig:
 
 
 def test_half_of_the_filters_weight_is_valid_and_the_kinds_share_the_rest() -> None:
-    examples = train_filter.examples(RECORDS, "train", power=0.5, turned=True)
+    made = (derived.INVERTED, derived.TWO_FILMS, derived.PART_OF_PAGE, derived.PHOTO_OF_SCREEN)
+    records = [*RECORDS, *(replace(RECORD, label=label) for label in made)]
+    examples = train_filter.examples(records, "train", power=0.5, turned=True)
 
     weight = np.bincount(examples.targets, examples.weights)
     share = dict(zip(VERDICTS, weight / weight.sum(), strict=True))
     assert share[Verdict.FRONTAL_CHEST] == pytest.approx(1 / 2)
-    assert sum(share[v] for v in QUARTER_TURNS) == pytest.approx(1 / 8)
-    for verdict in (Verdict.LATERAL_CHEST, Verdict.OTHER_XRAY, Verdict.NOT_XRAY):
-        assert share[verdict] == pytest.approx(1 / 8)
+    assert sum(share[v] for v in QUARTER_TURNS) == pytest.approx(1 / 14)
+    for verdict in (Verdict.LATERAL_CHEST, Verdict.OTHER_XRAY, Verdict.INVERTED):
+        assert share[verdict] == pytest.approx(1 / 14)
+    assert share[Verdict.NOT_XRAY] == pytest.approx(3 / 14)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
