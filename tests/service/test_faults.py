@@ -41,6 +41,8 @@ def mortal(tmp_path_factory: pytest.TempPathFactory, passing: dict[str, str]) ->
     settings = passing | {
         "CHESTXRAY_HANG_SECONDS": str(HANG_SECONDS),
         "CHESTXRAY_REQUEST_TIMEOUT_SECONDS": "60",
+        # A process that has just started is slow on a busy machine, and these tests shed nothing.
+        "CHESTXRAY_QUEUE_SECONDS": "30",
     }
     with serve(tmp_path_factory.mktemp("mortal"), **settings) as running:
         yield running
@@ -69,7 +71,7 @@ def test_killed_runner_is_replaced_and_nobody_is_told(mortal: Server, service: s
             each.result() for each in [*first, *(pool.submit(analyse, mortal) for _ in range(8))]
         ]
 
-    assert {answer.status_code for answer in answers} == {200}
+    assert [answer.text for answer in answers if answer.status_code != 200] == []
     for answer in answers:
         found = answer.json()["prediction"]
         assert found["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-3)
