@@ -56,6 +56,7 @@ class Box(NamedTuple):
         return Box(self.left + left, self.top + top, self.right + left, self.bottom + top)
 
 
+@np.errstate(invalid="ignore", over="ignore")  # crafted floats, which numpy would name in the log
 def find(values: Greys) -> Box:
     """Returns where the film lies in values (H, W); all of it where that is not clear."""
     height, width = values.shape

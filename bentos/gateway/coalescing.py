@@ -130,7 +130,9 @@ class Coalescer:
                 for each in hop:
                     _settle(each, error)
             else:
-                if not lane.suspect:  # or the wait for a new process would count as the model's time
+                if (
+                    not lane.suspect
+                ):  # or the wait for a new process would count as the model's time
                     self._charge(hop, begun)
                 ends = np.cumsum([len(each.images) for each in hop])
                 for each, own in zip(hop, np.split(rows, ends[:-1]), strict=True):

@@ -69,7 +69,7 @@ def test_fuzzer_finds_what_breaks_a_limit_and_goes_on(
             misdeed()
         raise AnalysisError
 
-    monkeypatch.setattr(worker, "decode", misbehave)
+    monkeypatch.setattr(worker, "read", misbehave)
     monkeypatch.setattr(worker, "LIMIT_SECONDS", 0.2)
     ledger = Ledger(Path("/nowhere"))
     for seeds, found in fuzz([range(10)]):
