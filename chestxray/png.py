@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from chestxray.errors import MultiFrameImage, UnsupportedVariant
+from chestxray.errors import MultiFrameImage, UnreadableImage, UnsupportedVariant
 from chestxray.greys import LUMA, Values, bands
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -51,6 +51,8 @@ def header(data: bytes) -> Header:
             "the file is a PNG of an iOS app (CgBI), which is not read; save it as a plain PNG",
             found="CgBI PNG",
         )
+    if data[12:16] != b"IHDR":  # Pillow would take a later one
+        raise UnreadableImage("the PNG file does not begin with its header; it is damaged")
     bits, colour_type = data[24:26].ljust(2, b"\0")
     return Header(bits, colour_type)
 

@@ -159,3 +159,11 @@ def test_no_text_reaches_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PngImagePlugin.PngStream, "chunk_zTXt", explode)
 
     assert decode(CHUNKS["texts of Photoshop"]).size == (121, 90)
+
+
+def test_png_that_does_not_begin_with_its_header_is_refused() -> None:
+    """Found by fuzzing: a later header was taken, and the size read from the first chunk."""
+    whole = png16(np.zeros((4, 5, 3), np.uint16), RGB)
+
+    with pytest.raises(errors.UnreadableImage, match="begin with its header"):
+        read(whole[:12] + b"tRNS" + whole[16:33] + whole[8:])
