@@ -8,7 +8,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing.connection import Connection
@@ -28,8 +28,7 @@ LIMIT_SECONDS = 1.0
 """Of CPU time for one image; the clock on the wall would measure the machine's other work."""
 LIMIT_SECONDS_PER_MEGABYTE = 5.0
 LIMIT_FREE_SECONDS = 0.05
-"""Of an image of no bytes: to find the film in a picture takes 2 to 15 ms however few bytes it has,
-and the first one of a process takes longer."""
+"""Of an image of no bytes: to find the film in it takes 2 to 15 ms however few bytes it has."""
 LIMIT_BYTES = DEFAULT_WALL.memory
 """Address space that one process may add to what it had before its first image."""
 LIMIT_LOG_BYTES = 1000
@@ -69,6 +68,9 @@ def image_of(seed: int) -> bytes:
 def work(seeds: range, place: "Synchronized[int]", answers: Connection) -> None:
     """Decodes the images of all seeds; `place` is the one that is under way."""
     outcomes = Outcomes()
+    for data in _corpora()[0]:  # a decoder of the service is as warm
+        with suppress(AnalysisError):
+            develop(read(data), least_side=0)
     before = _peak_bytes()
     resource.setrlimit(resource.RLIMIT_AS, (address_space() + LIMIT_BYTES,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
