@@ -29,9 +29,7 @@ from chestxray.results import DIGITS, Input
 from chestxray.windowing import window
 
 LEAST_FILM_SIDE = 160
-"""Of the film's shorter side, in pixels of the file. Where films are reduced to 160 pixels, a
-probability moves by .03 on average; .06 at 128, .10 at 100 (120 validation films, classifier 0.3).
-"""
+"""Of the film's shorter side, in pixels of the file; smaller films lose what is read in them."""
 
 _ASPECTS = (0.5, 1.9)
 """Width over height of a single film; those of the training films are 0.74 to 1.75."""

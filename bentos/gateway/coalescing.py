@@ -72,7 +72,7 @@ class Coalescer:
         self._own, self._others = [Lane(ask) for ask in ways], list[Lane]()
         self._model, self._stage, self._largest = model, stage, largest
         self._waiting: deque[_Waiting] = deque()
-        self._answered = 0.0  # when the last hop ended
+        self._answered = 0.0  # when the last batch was answered
 
     async def __call__(self, images: Images) -> Rows:
         """Returns one row per image, in order. Raises ModelUnavailable."""

@@ -30,7 +30,7 @@ class Cors:
         )
 
     def sending(self, scope: Scope, send: Send) -> Send:
-        """A `send` whose answers a page of an allowed site may read, whoever they come from."""
+        """A `send` whose answers a page of an allowed site may read, refusals too."""
         if not self._on:
             return send
         return partial(self._rules.send, send=send, request_headers=Headers(scope=scope))

@@ -1,4 +1,4 @@
-"""Liveness and readiness, for whoever starts, stops and balances gateways."""
+"""Liveness and readiness probes, for orchestrators and load balancers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
