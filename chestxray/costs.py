@@ -27,7 +27,7 @@ JPEG_PASS = 50 * _NANO
 """To look at a block once more, in each scan that it has a part in."""
 JPEG_BYTE, JPEG_PROGRESSIVE_BYTE, JPEG_ARITHMETIC_BYTE = 10 * _NANO, 35 * _NANO, 150 * _NANO
 
-PNG_BYTE = 6 * _NANO
+PNG_BYTE = 7 * _NANO
 """To inflate it and add what it was filtered by."""
 PNG_ROW = 40 * _NANO
 PNG_CHUNK = 4000 * _NANO

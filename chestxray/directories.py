@@ -131,6 +131,11 @@ def _segments(found: _Directory) -> tuple[int, int]:
     samples, bits = found.one(_SAMPLES, 1), int(max(found.fields.get(_BITS, [1])))
     planes = samples if found.one(_PLANAR, 1) == _SEPARATE else 1
     tiled = _TILE_OFFSETS in found.fields
+    # A decoder that goes by the size of a tile would read tiles, one that goes by offsets strips.
+    if any((tag in found.fields) != tiled for tag in (_TILE_WIDTH, _TILE_LENGTH)) or (
+        tiled and _STRIP_OFFSETS in found.fields
+    ):
+        raise UnreadableImage("the TIFF file has strips and tiles, or tiles without a size")
     across, down = width, min(height, found.one(_ROWS_PER_STRIP, height) or height)
     if tiled:
         across, down = found.one(_TILE_WIDTH, 0), found.one(_TILE_LENGTH, 0)

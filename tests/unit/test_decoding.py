@@ -1,5 +1,6 @@
 """Decoders: whatever a file does to the process that reads it stays there."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -50,9 +51,8 @@ def restarts(reason: str) -> float:
 
 
 def workers() -> set[int]:
-    """The decoders of this process: what its fork server has forked."""
-    children = psutil.Process().children(recursive=True)
-    return {each.pid for each in children if each.parent() != psutil.Process()}
+    """The decoders of this process; the servers of other tests have theirs."""
+    return {each.pid for each in multiprocessing.active_children() if each.pid}
 
 
 def ended(pid: int) -> bool:
