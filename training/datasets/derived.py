@@ -45,7 +45,7 @@ def extend(
             rest = [i for i, r in enumerate(records) if r.split == split and r.label in _NO_FILMS]
             made += [255 - pixels[i] for i in rest]
             added += [records[i] for i in rest]
-        for label, make in _MAKERS.items():
+        for label, make in MAKERS.items():
             chosen = generator.choice(own, max(1, round(_SHARE * len(own))), replace=False)
             for i in chosen:
                 beside = generator.choice(others if others and generator.random() < 0.3 else own)
@@ -140,7 +140,7 @@ def _noisy(picture: _FLOAT, sigma: float, generator: np.random.Generator) -> Pix
     return np.asarray(np.clip(picture + noise, 0, 255), np.uint8)
 
 
-_MAKERS: dict[str, Callable[[Pixels, Pixels, np.random.Generator], Pixels]] = {
+MAKERS: dict[str, Callable[[Pixels, Pixels, np.random.Generator], Pixels]] = {
     TWO_FILMS: two_films,
     PART_OF_PAGE: part_of_page,
     PHOTO_OF_SCREEN: photo_of_screen,

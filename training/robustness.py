@@ -1,0 +1,213 @@
+"""Measures how an answer moves when a film is saved, sized, windowed or shown otherwise.
+
+    python -m training.robustness --films 100 --report results
+
+Films of the test split are written as files once for each change (training/changes.py) and read by
+the code that serves. `moved` is the largest change among a film's three probabilities against the
+film as it is; `flipped` is the share whose likeliest class becomes another one. Both are of the
+classifier alone, whatever the filter says; the filter's own answers stand beside them. A film that
+is refused for its size is read all the same, so that the table shows what the limit is for.
+"""
+
+import argparse
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from chestxray import checkpoints
+from chestxray.checkpoints import Card
+from chestxray.errors import RejectedImage
+from chestxray.images import develop, read
+from chestxray.labels import FINDINGS, VERDICTS, Verdict
+from chestxray.networks import CovidClassifierNet, Network, XRayFilterNet
+from chestxray.preprocessing import prepare
+from training.cache import Pixels
+from training.changes import HARMLESS, OTHER
+from training.config import parse_config
+from training.datasets.records import Record
+from training.metrics import Rate, wilson
+from training.model_card import rate, table
+from training.run import add_data_flags, load_records
+
+BENTOS = Path(__file__).parents[1] / "bentos"
+AS_IS = "as it is"
+_CHANGES = HARMLESS | OTHER
+_BATCH = 32
+
+_Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Movement:
+    """What a change does to the answers."""
+
+    change: str
+    harmless: bool
+    mean: float  # of the largest change of a probability
+    most: float
+    flipped: Rate
+    refused: Rate  # by the reader, or by the filter
+    by: dict[str, int]  # what refused: codes and verdicts
+
+
+def files_of(path: Path, seed: int) -> list[tuple[Pixels, str]]:
+    """What the networks see (1, SIZE, SIZE) of a film as it is and of each change, and the code of
+    the error that the service would answer.
+    """
+    original = path.read_bytes()
+    with Image.open(path) as opened:
+        film = opened.convert("L")
+    generator = np.random.default_rng(seed)
+    return [_seen(original), *(_seen(change(film, generator)) for change in _CHANGES.values())]
+
+
+def _seen(data: bytes) -> tuple[Pixels, str]:
+    raw, code = read(data), ""
+    try:
+        develop(raw)
+    except RejectedImage as error:
+        code = error.code
+    return prepare(develop(raw, least_side=0).image), code
+
+
+def drawn(records: Sequence[Record], count: int) -> list[Record]:
+    """So many films of the test split, each class and source as often as can be."""
+    films = [r for r in records if r.split == "test" and r.label in FINDINGS]
+    order = np.random.default_rng(0).permutation(len(films))
+    turn: Counter[tuple[str, str]] = Counter()
+    ranks = {}
+    for i in order:
+        key = films[i].label, films[i].dataset
+        ranks[int(i)] = turn[key]
+        turn[key] += 1
+    return [films[i] for i in sorted(ranks, key=lambda i: ranks[i])[:count]]
+
+
+@torch.inference_mode()
+def _scores(network: Network, card: Card, pixels: Pixels) -> _Floats:
+    """Probabilities as served, (N, C)."""
+    parts = [
+        network(torch.from_numpy(pixels[start : start + _BATCH]).float())
+        for start in range(0, len(pixels), _BATCH)
+    ]
+    logits = torch.cat([p if isinstance(p, torch.Tensor) else p.logits for p in parts]).double()
+    return np.asarray((logits / card.temperature).softmax(dim=1).numpy())
+
+
+def compare(before: _Floats, after: _Floats, change: str, refusals: Sequence[str]) -> Movement:
+    """Compares probabilities (N, 3) of films with those of the changed ones."""
+    moved = np.abs(after - before).max(axis=1)
+    flips = int((after.argmax(axis=1) != before.argmax(axis=1)).sum())
+    by = Counter(reason for reason in refusals if reason)
+    return Movement(
+        change,
+        change in HARMLESS,
+        float(moved.mean()),
+        float(moved.max()),
+        wilson(flips, len(moved)),
+        wilson(by.total(), len(moved)),
+        dict(by),
+    )
+
+
+def measure(
+    paths: Sequence[Path], classifier: tuple[Network, Card], filter_: tuple[Network, Card]
+) -> list[Movement]:
+    """Reads every film in every change; refusals of the film as it is come first."""
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(files_of, paths, range(len(paths)), chunksize=2)
+        films = list(tqdm(found, total=len(paths), desc="change", unit="film"))
+    names, threshold = [AS_IS, *_CHANGES], filter_[1].thresholds[Verdict.FRONTAL_CHEST]
+    movements, before = [], np.empty(0)
+    for place, name in enumerate(tqdm(names, desc="read", unit="change")):
+        pixels = np.stack([film[place][0] for film in films])
+        verdicts = _scores(*filter_, pixels)
+        refusals = [
+            film[place][1] or _refusal(row, threshold)
+            for film, row in zip(films, verdicts, strict=True)
+        ]
+        after = _scores(*classifier, pixels)
+        before = after if name == AS_IS else before
+        movements.append(compare(before, after, name, refusals))
+    return movements
+
+
+def _refusal(scores: _Floats, threshold: float) -> str:
+    """The filter's verdict where it refuses; else nothing."""
+    valid = scores[VERDICTS.index(Verdict.FRONTAL_CHEST)] >= threshold
+    return "" if valid else str(VERDICTS[int(scores.argmax())])
+
+
+def render(movements: Sequence[Movement]) -> list[str]:
+    """The table in Markdown."""
+    head = ("change", "moved, mean", "moved, most", "flipped", "refused", "by")
+    return table(
+        head,
+        [
+            (
+                f"**{m.change}**" if not m.harmless and m.change != AS_IS else m.change,
+                f"{m.mean:.3f}",
+                f"{m.most:.3f}",
+                rate(asdict(m.flipped)),
+                rate(asdict(m.refused)),
+                ", ".join(f"{name} {count}" for name, count in m.by.items()),
+            )
+            for m in movements
+        ],
+    )
+
+
+def _open(path: Path, network: Network) -> tuple[Network, Card]:
+    return checkpoints.load(path, network).eval(), checkpoints.read_card(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    weights = "weights.safetensors"
+    parser.add_argument(
+        "checkpoint", type=Path, nargs="?", default=BENTOS / "covid_classifier" / weights
+    )
+    parser.add_argument("--filter", type=Path, default=BENTOS / "xray_filter" / weights)
+    add_data_flags(parser)
+    parser.add_argument("--films", type=int, default=100)
+    parser.add_argument("--report", type=Path, help="folder of the reports")
+    flags = parser.parse_args()
+    classifier = _open(flags.checkpoint, CovidClassifierNet())
+    config = parse_config(classifier[1].training["config"])
+    films = drawn(load_records(flags.data, config), flags.films)
+    movements = measure(
+        [film.path for film in films], classifier, _open(flags.filter, XRayFilterNet())
+    )
+    print("\n".join(lines := render(movements)))
+    if flags.report:
+        folder = flags.report / config.name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "robustness.md").write_text("\n".join([*_title(len(films)), *lines]) + "\n")
+        found = json.dumps([asdict(m) for m in movements], indent=2)
+        (folder / "robustness.json").write_text(found + "\n")
+
+
+def _title(films: int) -> list[str]:
+    return [
+        "# What changes of the file do to the answer",
+        "",
+        f"Made by `python -m training.robustness --films {films} --report results`; what stands "
+        "there is said in that module. Changes in bold are no harmless ones. Research use only.",
+        "",
+    ]
+
+
+if __name__ == "__main__":
+    main()
