@@ -15,7 +15,7 @@ from tests.collection import tiny
 from tests.conftest import ROOT
 from tests.unit.team_of_two import train
 from training import run, train_filter
-from training.engine import HISTORY, STATE
+from training.engine import STATE
 from training.team import SOLO
 
 ALONE = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
@@ -65,7 +65,7 @@ def test_a_run_killed_by_force_ends_like_an_unbroken_one(phantoms: Path, tmp_pat
         time.sleep(0.01)
     first.send_signal(signal.SIGKILL)
     first.wait()
-    epochs = len((tmp_path / "killed" / "filter" / HISTORY).read_text().splitlines()) - 1
+    epochs = len(torch.load(tmp_path / "killed" / "filter" / STATE)["history"])
     subprocess.run(killed, check=True, timeout=300, **quiet)  # type: ignore[call-overload]
 
     assert epochs < 4
