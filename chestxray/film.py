@@ -138,12 +138,12 @@ class _Cells:
         return np.asarray(off.mean(axis=1) <= _SPECKS)
 
 
-def _reduced(values: Greys, reduce: np.ufunc, side: int) -> npt.NDArray[np.float32]:
+def _reduced(values: Greys, reduce: np.ufunc, side: int) -> npt.NDArray[np.float64]:
     rows, columns = (max(1, length // side) for length in values.shape)
     whole = values[: rows * side, : columns * side]
     down = functools.reduce(reduce, [whole[i::side] for i in range(side)])
     across = functools.reduce(reduce, [down[:, i::side] for i in range(side)])
-    return np.asarray(np.nan_to_num(across.astype(np.float32)))
+    return np.asarray(np.nan_to_num(across.astype(np.float64)))
 
 
 def _slice(box: Box, axis: int, start: int, end: int) -> Box:

@@ -241,11 +241,14 @@ def _mean(rows: Values, down: int, across: int) -> Values:
 
 @np.errstate(all="ignore")
 def _white_is_one(values: Values, page: Page) -> Values:
-    """Turns the values round: integers within their type, floats within their own range."""
-    if page.sample_format == FLOAT:
-        finite = values[np.isfinite(values)]
-        return np.asarray((finite.min() + finite.max()) - values) if finite.size else values
+    """Turns the values round: integers of few bytes within their type, others within their range.
+
+    Within a type of 4 bytes a film of 12 bits would lie where floats do not tell its values apart.
+    """
+    if values.dtype.kind == "f":
+        return np.asarray(-values)
     if page.sample_format == SIGNED and page.bits > 8:
         return np.asarray(-1 - values)
-    white = 2 ** max(8, page.bits) - 1
-    return np.asarray((white if values.dtype.kind == "f" else values.dtype.type(white)) - values)
+    if page.bits > 16:
+        return np.asarray(values.max() - values)
+    return np.asarray(values.dtype.type(2 ** max(8, page.bits) - 1) - values)

@@ -45,12 +45,13 @@ def window(values: Greys) -> npt.NDArray[np.uint8]:
     low, high = levels(values)
     scale = 255.0 / (high - low) if high > low else 0.0
     if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
-        table = _to_bytes(np.arange(2 ** (8 * values.dtype.itemsize)), low, scale)
+        table = _to_bytes(np.arange(2 ** (8 * values.dtype.itemsize)), low, scale, np.float32)
         return np.asarray(table[values])
     made = np.empty(values.shape, np.uint8)
     rows = max(1, _BAND_PIXELS // values.shape[1])
     for top in range(0, len(values), rows):
-        made[top : top + rows] = _to_bytes(values[top : top + rows], low, scale)
+        # A film of more bits may lie far from zero, where single precision has few values.
+        made[top : top + rows] = _to_bytes(values[top : top + rows], low, scale, np.float64)
     return made
 
 
@@ -100,6 +101,8 @@ def _fills(found: Floats, counts: Counts, least: float) -> int:
     return 0
 
 
-def _to_bytes(values: Greys, low: float, scale: float) -> npt.NDArray[np.uint8]:
-    scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(scale)
+def _to_bytes(
+    values: Greys, low: float, scale: float, precision: type[np.floating[Any]]
+) -> npt.NDArray[np.uint8]:
+    scaled = (values.astype(precision) - precision(low)) * precision(scale)
     return np.asarray(np.clip(np.nan_to_num(scaled), 0, 255).round(), np.uint8)

@@ -26,9 +26,21 @@ class Augmentation:
 
 def augment(images: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
     """Turns uint8 (B, 1, H, W) into float32 (B, 1, crop * H, crop * W), still in [0, 255]."""
+    return augment_together(images, images[:, :0], how, generator)[0]
+
+
+def augment_together(
+    images: Tensor, regions: Tensor, how: Augmentation, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Varies images as `augment` does, and moves regions (B, C, h, w) with them.
+
+    Regions come back as float32 of crop times their size; 0 is where the picture had ended.
+    """
     draw = Draw(images.shape[0], generator, images.device)
-    varied = _tone(_move(images.float(), how, draw), how, draw)
-    return _hide(varied, how, draw)
+    matrix = _motion(how, draw)
+    varied = _tone(_move(images.float(), matrix, how.crop), how, draw)
+    moved = _move(regions.float(), matrix, how.crop) if regions.shape[1] else regions
+    return _hide(varied, how, draw), moved
 
 
 class Draw:
@@ -46,7 +58,8 @@ class Draw:
         return self() < probability
 
 
-def _move(images: Tensor, how: Augmentation, draw: Draw) -> Tensor:
+def _motion(how: Augmentation, draw: Draw) -> Tensor:
+    """Draws affine matrices (B, 2, 3) from the places of the result to those of the picture."""
     angle = draw(-how.rotation, how.rotation) * math.pi / 180
     scale = how.crop / draw(*how.zoom)
     mirror = 1 - 2 * (draw.chance(0.5 if how.flip else 0.0)).float()
@@ -54,8 +67,11 @@ def _move(images: Tensor, how: Augmentation, draw: Draw) -> Tensor:
     reach = 2 * how.shift + 1 - how.crop  # the whole side is 2 long
     shift_x, shift_y = draw(-reach, reach), draw(-reach, reach)
     rows = [cos * mirror, -sin, shift_x, sin * mirror, cos, shift_y]
-    matrix = torch.stack(rows, dim=1).view(-1, 2, 3)
-    height, width = (round(side * how.crop) for side in images.shape[-2:])
+    return torch.stack(rows, dim=1).view(-1, 2, 3)
+
+
+def _move(images: Tensor, matrix: Tensor, crop: float) -> Tensor:
+    height, width = (round(side * crop) for side in images.shape[-2:])
     grid = functional.affine_grid(matrix, [len(images), 1, height, width], align_corners=False)
     return functional.grid_sample(images, grid, align_corners=False)
 

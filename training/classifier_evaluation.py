@@ -11,28 +11,32 @@ from torch import Tensor
 
 from chestxray import projection
 from chestxray.checkpoints import Card, Reference
-from chestxray.labels import FINDINGS
+from chestxray.labels import FINDINGS, Finding
 from chestxray.networks import CovidClassifierNet
 from chestxray.projection import PROJECTION_AXES
 from chestxray.results import DIGITS
-from training import calibration
+from training import calibration, map_evaluation
 from training.datasets.curated import SAME_SOURCE
 from training.datasets.records import Record
 from training.examples import Examples, eval_batches
 from training.material import Material
-from training.metrics import Floats, Ints, performance, wilson
+from training.metrics import Floats, Ints, area, performance, wilson
 from training.train_classifier import examples
 
 CAVEATS = (
     "The source of an image predicts its class in the public data. The figures on siim, one "
     "source with all three classes, are the honest internal ones.",
     "44% of the lung_opacity images are of children, nearly all covid19 ones of adults.",
-    "Labels of NIH images come from report texts; many COVID-19 films look normal.",
-    "The patients of siim may overlap with those of radiodb; siim is not external.",
+    "Labels of NIH images come from report texts where no radiologist read the film again; many "
+    "COVID-19 films look normal.",
+    "The patients of siim may overlap with those of radiodb; siim is not external. Its labels are "
+    "of appearance, on which readers agree little.",
+    "Each class of the external set is one hospital.",
 )
 
 INDETERMINATE = "indeterminate"
 """The card's threshold of the largest probability: an answer below it says too little."""
+_NORMAL = FINDINGS.index(Finding.NO_FINDING)
 _REFERENCE_IMAGES = 600
 """Training images that the projection is fitted on and that it shows."""
 
@@ -113,7 +117,16 @@ def measure(material: Material) -> dict[str, Any]:
     metrics["calibration"]["test"] = _calibration(test)
     metrics["certain"] = {name: _certain(p, material.card) for name, p in found.items()}
     metrics["operating_points"] = _operating_points(test, material.card.thresholds)
+    metrics["abnormal"] = {name: _abnormal(part) for name, part in found.items()}
+    metrics["map"] = map_evaluation.evaluate(material)
     return metrics
+
+
+def _abnormal(part: Predicted) -> dict[str, Any]:
+    """How well 1 - p(no finding) tells films with a finding from those without."""
+    scores = 1 - part.probabilities[:, _NORMAL]
+    found = area(scores, part.labels != _NORMAL, generator=np.random.default_rng(0))
+    return {"auc": asdict(found)}
 
 
 def _performance(part: Predicted) -> Any:

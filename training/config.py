@@ -27,13 +27,18 @@ class TrainConfig:
     plateau_patience: int = 2  # epochs before the learning rate is halved
     early_stop: int = 15  # epochs without a better validation loss
     label_smoothing: float = 0.0
-    loss: Literal["cross_entropy", "paper"] = "cross_entropy"  # paper: its equation 2
+    # paper: its equation 2; supervised: with what readers said besides (training/supervision.py)
+    loss: Literal["cross_entropy", "paper", "supervised"] = "cross_entropy"
     weighted_loss: bool = False
     weight_rule: Literal["inverse", "as_printed"] = "inverse"  # of equation 1
     group_robust: float = 0.0  # how far the loss leans to the class and source that does worst
     teachers: tuple[str, ...] = ()  # checkpoints whose mean answer the network learns as well
     distillation: float = 0.0  # share of the loss that is the teachers'
     guide: float = 0.0  # weight of telling a vision transformer's features (training/guide.py)
+    map_weight: float = 0.0  # of the map's loss against what readers drew (losses.map_loss)
+    appearance_weight: float = 0.0  # of the head for the four study classes of siim
+    weak_share: float = 1.0  # how far a label is believed that no radiologist gave or confirmed
+    abnormal_share: float = 0.0  # of the draws: films known to be abnormal and no more
     source_power: float = 1.0  # a source of n images is drawn in proportion to n ** this
     same_source_share: float = (
         0.0  # of the draws from the source with all classes; 0: as source_power

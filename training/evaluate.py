@@ -51,7 +51,7 @@ def evaluate(material: Material) -> Material:
     if not material.card.metrics:
         completed: Material = evaluation.complete(material)
         return completed
-    update = {"metrics": evaluation.measure(material)}
+    update = {"metrics": evaluation.measure(material), "caveats": evaluation.CAVEATS}
     return material.with_card(material.card.model_copy(update=update))
 
 

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.augment import augment
+from training.augment import augment_together
 from training.cache import Pixels
 from training.config import TrainConfig
 from training.datasets.records import Record
+from training.regions import Maps
 from training.team import SOLO, Team
 
 Ints = npt.NDArray[np.int64]
@@ -27,6 +28,7 @@ class Batch(NamedTuple):
     targets: Tensor  # int64 (B,)
     groups: Tensor  # int64 (B,): class and source
     rows: Tensor  # int64 (B,): of the pixel cache
+    regions: Tensor = torch.empty(0)  # (B, 2, h, w) in [0, 1], -1 where not known (regions.py)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def train_batches(
     device: torch.device | None = None,
     team: Team = SOLO,
     variation: int = 0,
+    maps: Maps | None = None,
 ) -> Iterator[Batch]:
     """Draws one epoch of batches by weight, augmented on the device; the same for seed and epoch.
 
@@ -96,8 +99,25 @@ def train_batches(
     for _ in range(config.steps_per_epoch):
         drawn = numbers.choice(len(examples), config.batch_size, p=share)
         batch = _gather(pixels, examples, drawn[team.rank :: team.size], device)
-        varied = augment(batch.images, config.augmentation, generator)
-        yield batch._replace(images=resize(varied, side))
+        drawn_on = _regions(maps, batch)
+        varied, moved = augment_together(batch.images, drawn_on, config.augmentation, generator)
+        yield batch._replace(images=resize(varied, side), regions=_unknown(maps, batch, moved))
+
+
+def _regions(maps: Maps | None, batch: Batch) -> Tensor:
+    """Regions (B, 2, SIDE, SIDE) in [0, 1] of a batch; no channels where none count."""
+    if maps is None:
+        return batch.images[:, :0]
+    found = torch.from_numpy(maps.drawn[batch.rows.cpu().numpy()])
+    return found.to(batch.images.device).float() / 255
+
+
+def _unknown(maps: Maps | None, batch: Batch, moved: Tensor) -> Tensor:
+    """Marks the regions that nobody drew."""
+    if maps is None:
+        return batch.regions
+    known = torch.from_numpy(maps.known[batch.rows.cpu().numpy()]).to(moved.device)
+    return moved.masked_fill(~known[:, :, None, None], -1.0)
 
 
 def eval_batches(

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import confusion_matrix
 
-from chestxray.labels import FINDINGS, QUARTER_TURNS, VERDICTS, Verdict
+from chestxray.labels import QUARTER_TURNS, VERDICTS, Verdict
 from chestxray.results import DIGITS
 from training.datasets.records import Record
 from training.examples import Examples, of_one_target
 from training.material import Material
 from training.metrics import Floats, wilson
-from training.train_filter import examples
+from training.train_filter import FILMS, examples
 
 CAVEATS = (
     "Lateral views are few in the data: take their recall with its interval.",
@@ -128,7 +128,7 @@ def _rejected_by_kind(
     scores: Floats, kinds: npt.NDArray[np.str_], threshold: float
 ) -> dict[str, Any]:
     rejected = decide(scores, threshold) != _FRONTAL
-    others = sorted(set(kinds) - set(map(str, FINDINGS)))
+    others = sorted(set(kinds) - set(FILMS))
     return {kind: _share(rejected, kinds == kind) for kind in others}
 
 

@@ -49,6 +49,40 @@ def paper_cross_entropy(
     return -(scale * soft * log_p + (1 - soft) * log_not_p).sum(dim=1)
 
 
+def set_cross_entropy(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Losses (B,) of logits (B, 3) where a film may be known to be abnormal and no more.
+
+    `wanted` (B, 4) has the probabilities of no finding, opacity, COVID-19, and of the set of the
+    last two: -sum over sets of q log(sum of p in the set) (Cour et al. 2011, JMLR 12, 1501-1536).
+    By the chain rule that is the loss of normal against abnormal, and of which opacity beside it.
+    """
+    log_p = logits.float().log_softmax(dim=1)
+    abnormal = log_p[:, 1:].logsumexp(dim=1, keepdim=True)
+    return -(wanted * torch.cat([log_p, abnormal], dim=1)).sum(dim=1)
+
+
+def map_loss(cam: Tensor, bias: Tensor, regions: Tensor) -> Tensor:
+    """Losses (B,) of maps (B, 3, h, w) against regions (B, 2, H, W) of opacities and lungs.
+
+    A cell speaks for an opacity as logsumexp(opacity, COVID-19) - no finding. Where opacities are
+    known the cells are told so, those inside and those outside weighing the same; where only the
+    lungs are, what lies outside of them is no opacity. Binary cross-entropy.
+    """
+    scores = cam.float() + bias.view(1, -1, 1, 1)
+    evidence = scores[:, 1:].logsumexp(dim=1) - scores[:, 0]  # (B, h, w)
+    pooled = functional.adaptive_avg_pool2d(regions, (evidence.shape[1], evidence.shape[2]))
+    opacities, lungs = pooled[:, 0], pooled[:, 1]
+    yes, no = functional.softplus(-evidence), functional.softplus(evidence)
+    inside = opacities.clamp(min=0)
+    outside = torch.where(opacities < 0, ((lungs >= 0) & (lungs < 0.05)).float(), 1 - inside)
+    return (_mean(yes, inside) + _mean(no, outside)) / 2
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Weighted means (B,) over the cells of (B, h, w); 0 where nothing weighs."""
+    return (values * weights).sum(dim=(1, 2)) / weights.sum(dim=(1, 2)).clamp(min=1)
+
+
 def distilled(losses: Tensor, logits: Tensor, taught: Tensor, *, share: float) -> Tensor:
     """Mixes losses (B,) with the cross-entropy to the teachers' mean probabilities (B, C).
 

@@ -78,6 +78,14 @@ def bootstrap_mean(values: Floats, *, generator: np.random.Generator) -> Rate:
     return _rate(float(values.mean()), values[draws].mean(axis=1), len(values))
 
 
+def area(
+    scores: Floats, positive: npt.NDArray[np.bool_], *, generator: np.random.Generator
+) -> Rate:
+    """The area under the ROC curve of scores (N,) with its bootstrap interval."""
+    draws = generator.integers(0, len(scores), (RESAMPLES, len(scores)))
+    return _auc_rate(scores, positive, draws)
+
+
 def auc(scores: Floats, positive: npt.NDArray[np.bool_]) -> Floats:
     """Areas (...,) under the ROC curves of scores (..., N), by ranks (Mann and Whitney 1947)."""
     positives = positive.sum(axis=-1)

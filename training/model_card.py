@@ -128,9 +128,25 @@ def _more(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield from table(("part", "share of all", "of them right"), rows)
     yield from ("", "### Operating points, chosen on validation, on the test split", "")
     yield from _operating_points(metrics["operating_points"])
+    yield from ("", "### Abnormal or not: 1 - p(no finding)", "")
+    yield from table(
+        ("part", "AUC"),
+        [(part, rate(found["auc"])) for part, found in metrics.get("abnormal", {}).items()],
+    )
+    yield from _map(metrics.get("map", {}))
     for name in ("by_source", "by_age"):
         yield from ("", f"### {name.replace('_', ' ').capitalize()}", "")
         yield from _groups(metrics[name])
+
+
+def _map(found: Mapping[str, Any]) -> Iterator[str]:
+    """Where the map lies, against what radiologists drew on the test films of siim."""
+    if not found:
+        return
+    yield from ("", "### The map against radiologists' boxes, siim test", "")
+    names = ("pointing_game", "iou", "mass_in_lung_box")
+    rows = [(which, *(rate(each[name]) for name in names)) for which, each in found.items()]
+    yield from table(("map of", "pointing game", "IoU", "positive mass in the lung box"), rows)
 
 
 def _operating_points(points: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from chestxray import checkpoints
 from chestxray.labels import FINDINGS, Finding
 from chestxray.networks import CovidClassifierNet
-from training import engine, guide, losses
+from training import engine, guide, losses, regions, supervision
 from training.calibration import fit_temperature
 from training.config import TrainConfig
-from training.datasets.curated import SAME_SOURCE
+from training.datasets.curated import INDETERMINATE, SAME_SOURCE
 from training.datasets.records import Record
 from training.engine import Step, Validation
 from training.examples import (
@@ -37,6 +37,7 @@ from training.examples import (
 )
 from training.run import Run, keeper, open_run, open_trainer
 from training.start import freeze, start_classifier
+from training.supervision import Supervised
 
 NAME = "covid_classifier"
 CONFIG = Path(__file__).parent / "configs" / "classifier_stage2.toml"
@@ -140,7 +141,7 @@ def validate(run: Run, network: nn.Module, val: Examples) -> Validation:
     return Validation(*(float(np.average(x, weights=weights)) for x in (each, hits)))
 
 
-def start_stage(config: TrainConfig) -> CovidClassifierNet | guide.Guided:
+def start_stage(config: TrainConfig) -> CovidClassifierNet | guide.Guided | Supervised:
     """Builds the network; in stage 2 COVID-19 starts as the kind of opacity that stage 1 learnt."""
     network = start_classifier(config.init)
     if config.stage == 2 and not config.continues:
@@ -148,6 +149,8 @@ def start_stage(config: TrainConfig) -> CovidClassifierNet | guide.Guided:
             network.cam.weight[_COVID] = network.cam.weight[_OPACITY]
             network.bias[_COVID] = network.bias[_OPACITY]
     freeze(network, config.frozen_blocks)
+    if config.loss == "supervised":
+        return Supervised(network)
     return guide.Guided(network) if config.guide else network
 
 
@@ -156,7 +159,16 @@ def training_examples(run: Run) -> Examples:
     train = examples(run.records, "train", power=run.config.source_power)
     if run.config.same_source_share:
         train = favour_same_source(run.records, train, run.config.same_source_share)
+    if run.config.abnormal_share:
+        train = join([train, abnormal_examples(run.records, train, run.config.abnormal_share)])
     return train
+
+
+def abnormal_examples(records: Sequence[Record], train: Examples, share: float) -> Examples:
+    """Training films that are known to be abnormal and no more, so much of all draws."""
+    rows = [i for i, r in enumerate(records) if r.split == "train" and r.label == INDETERMINATE]
+    weight = train.weights.sum() * share / (1 - share) / len(rows)
+    return of_one_target(rows, _OPACITY, np.full(len(rows), weight))
 
 
 def main(run: Run) -> None:
@@ -164,20 +176,26 @@ def main(run: Run) -> None:
     config, train = run.config, training_examples(run)
     val = examples(run.records, "val", power=config.source_power)
     keep = keeper(run, NAME)
+    maps = regions.open_regions(run.records, run.folder) if config.map_weight else None
     engine.fit(
         open_trainer(run, start_stage),
         lambda epoch: train_batches(
-            run.pixels, train, config, epoch=epoch, device=run.device, team=run.team
+            run.pixels, train, config, epoch=epoch, device=run.device, team=run.team, maps=maps
         ),
         loss_of(run, train),
         lambda network: validate(run, network, val),
-        lambda network: keep(network.network if isinstance(network, guide.Guided) else network),
+        lambda network: keep(
+            network.network if isinstance(network, guide.Guided | Supervised) else network
+        ),
         run.folder,
     )
 
 
 def loss_of(run: Run, train: Examples) -> engine.Loss:
-    """The run's loss, with its class weights, its teachers and its guide."""
+    """The run's loss, with its class weights, its teachers, its guide or its supervision."""
+    if run.config.loss == "supervised":
+        labels = supervision.labels_of(run.records, run.config)
+        return partial(supervision.loss, config=run.config, labels=labels)
     return partial(
         stage_loss,
         config=run.config,

@@ -20,6 +20,7 @@ from training import engine, losses
 from training.cache import Pixels
 from training.config import TrainConfig
 from training.datasets import derived, synthetic
+from training.datasets.curated import INDETERMINATE, OTHER_FINDING
 from training.datasets.records import Record
 from training.engine import Step, Validation
 from training.examples import (
@@ -37,8 +38,11 @@ from training.start import freeze_filter, start_filter
 NAME = "xray_filter"
 CONFIG = Path(__file__).parent / "configs" / "filter.toml"
 
+FILMS = (*map(str, FINDINGS), INDETERMINATE, OTHER_FINDING)
+"""Labels of frontal chest films, whatever is found on them."""
+
 _LABELS = (
-    (Verdict.FRONTAL_CHEST, tuple(map(str, FINDINGS))),
+    (Verdict.FRONTAL_CHEST, FILMS),
     (Verdict.LATERAL_CHEST, ("lateral_cxr",)),
     (Verdict.OTHER_XRAY, ("other_xray",)),
     (Verdict.NOT_XRAY, ("ct", "natural")),

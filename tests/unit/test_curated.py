@@ -1,5 +1,6 @@
 """The loader of the curated collection."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,54 @@ def test_external_image_of_an_internal_patient_is_left_out(tmp_path: Path) -> No
 def test_missing_collection_says_where_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(MissingDataset, match=r"--data.*training/README\.md"):
         curated.load(tmp_path)
+
+
+def test_corrections_win_and_say_what_is_not_used(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "a.jpg,lung_opacity,nihM,film1,train,s1\nb.jpg,covid19,siim,film2,train,s2\n"
+        "c.jpg,no_finding,siim,film3,test,s3\nd.jpg,lung_opacity,nihM,film4,train,s4\n",
+        "",
+    )
+    (tmp_path / "corrections.csv").write_text(
+        "path,group_id,suggested_split,siim_label,lung_box,opacity_boxes,rsna_class,use\n"
+        "a.jpg,film1,train,,,,Normal,yes\n"
+        "b.jpg,patient,val,typical,0 0 1 1,0 0 .5 .5; .5 .5 1 1,,yes\n"
+        "c.jpg,patient,val,,,,,no: shows a film that is held out\n"
+    )
+
+    first, second, third = curated.load(tmp_path)
+
+    assert (first.label, first.firm) == ("no_finding", True)
+    assert (second.patient, second.split, second.appearance) == ("patient", "val", "typical")
+    assert second.regions.lungs == (0, 0, 1, 1)
+    assert second.regions.opacities == ((0, 0, 0.5, 0.5), (0.5, 0.5, 1, 1))
+    assert (third.label, third.firm) == ("lung_opacity", False)
+
+
+def test_second_delivery_is_read(tmp_path: Path) -> None:
+    write(tmp_path, "a.jpg,covid19,siim,p1,train,s1\n", "")
+    (tmp_path / "manifest_more.csv").write_text(
+        "path,label,dataset,group_id,suggested_split,sha256,note,age,strength,siim_label,"
+        "lung_box,opacity_boxes,lung_mask,infection_mask\n"
+        "b.jpg,lung_opacity,covidqu,p2,train,s2,,7,weak,,,,lung.png,\n"
+    )
+
+    found = curated.load(tmp_path)[1]
+
+    assert (found.firm, found.age_group) == (False, "child")
+    assert found.regions.lung_mask == tmp_path / "lung.png"
+
+
+def test_no_patient_stands_in_two_splits(data: Path) -> None:
+    """By the patients that the collection knows today; film by film they once stood apart."""
+    patients = {}
+    for name in ("manifest.csv", "manifest_more.csv", "manifest_external.csv", "corrections.csv"):
+        with (data / name).open(newline="") as file:
+            patients |= {data / row["path"]: row["group_id"] for row in csv.DictReader(file)}
+    splits: dict[str, set[str]] = {}
+    for record in curated.load(data):
+        splits.setdefault(patients[record.path], set()).add(record.split)
+
+    assert len(splits) > 5000
+    assert [patient for patient, found in splits.items() if len(found) > 1] == []

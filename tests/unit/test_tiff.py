@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from chestxray import errors, readers
-from chestxray.images import read
+from chestxray.images import develop, read
 from tests.phantoms import encode, phantom
 from tests.tiffs import DEFLATE, FLOAT, LZW, NONE, PACKBITS, file_of, tiff
 
@@ -67,9 +67,14 @@ def written(values: np.ndarray, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def check(data: bytes, expected: np.ndarray, *, precision: float = 1e-6) -> None:
+def check(
+    data: bytes, expected: np.ndarray, *, precision: float = 1e-6, shifted: bool = False
+) -> None:
+    """Whether the values are read; where they are shifted, but for a constant."""
     found = read(data).values
     assert found.dtype == expected.dtype
+    if shifted:
+        found, expected = (values - values.min() for values in (found, expected))
     if expected.dtype.kind == "f":
         assert np.allclose(found, expected, rtol=1e-6, atol=precision * np.ptp(expected))
     else:
@@ -94,7 +99,9 @@ def test_tiff_of_every_type_and_layout_is_read_to_the_value(kind: str, layout: s
         options = {"byteorder": order, "compression": compression, "tile": tile}
         # Turning a half float before it is stored rounds it.
         precision = 1e-3 if kind == "f2" else 1e-6
-        check(written(pixels, **options, **LAYOUTS[layout]), shown(values), precision=precision)
+        data = written(pixels, **options, **LAYOUTS[layout])
+        wide = layout == "white is zero" and kind not in ("u1", "i1", "u2", "i2")
+        check(data, shown(values), precision=precision, shifted=wide)
 
 
 @pytest.mark.parametrize("kind", ["u1", "u2", "i2", "u4", "i4"])
@@ -200,6 +207,30 @@ def test_colours_of_8_bits_are_weighted_as_pillow_does(samples: int, planar: str
     alpha = {"extrasamples": ["unassalpha"]} if samples == 4 else {}
 
     check(written(stored, photometric="rgb", planarconfig=planar, **alpha), expected)
+
+
+FAR = {
+    "uint32 far from zero": lambda v: v.astype(np.uint32) + 2**31,
+    "int32 far from zero": lambda v: (v - 2**31).astype(np.int32),
+    "uint64 far from zero": lambda v: v.astype(np.uint64) + 2**50,
+    "double far from zero": lambda v: 1e6 + v / 4096,
+    "uint32": lambda v: v.astype(np.uint32),
+    "uint64": lambda v: v.astype(np.uint64),
+    "float": lambda v: v.astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+@pytest.mark.parametrize("kind", FAR)
+def test_film_of_12_bits_is_windowed_alike_in_any_type(kind: str, photometric: str) -> None:
+    """Single precision has no room for 12 bits far from zero."""
+    film = phantom(300, 350).astype(np.int64) * 16
+    stored = 4095 - film if photometric == "miniswhite" else film
+
+    found = develop(read(written(FAR[kind](stored), photometric=photometric)))
+
+    expected = develop(read(written(film.astype(np.uint16), photometric="minisblack")))
+    assert np.abs(np.asarray(found.image, int) - np.asarray(expected.image, int)).max() <= 1
 
 
 def test_white_is_zero_of_8_bits_with_jpeg_is_turned() -> None:

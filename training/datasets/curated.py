@@ -1,59 +1,121 @@
-"""The project's curated collection: public chest X-rays and other pictures under two manifests.
+"""The project's curated collection: public chest X-rays and other pictures under three manifests.
 
-Sources and licences differ by image (mostly CC BY-NC-SA or none stated) and stand in the manifest,
+Sources and licences differ by image (mostly CC BY-NC-SA or none stated) and stand in the manifests,
 with the URL path of each original. Research use only; no image may be redistributed.
 """
 
 import csv
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
+from chestxray.labels import Finding
 from training.datasets.records import (
     CHILD,
+    Box,
     MissingDataset,
     Record,
+    Regions,
     age_group,
     without_internal_patients,
 )
 
-MANIFESTS = ("manifest.csv", "manifest_external.csv")
+MANIFEST, EXTERNAL, MORE = "manifest.csv", "manifest_external.csv", "manifest_more.csv"
+CORRECTIONS = "corrections.csv"
+"""True patients, splits, boxes and radiologists' classes of films in the first manifest."""
 SAME_SOURCE = "siim"
 """The one data set with all three classes: within it the source says nothing of the class."""
+INDETERMINATE, OTHER_FINDING = "indeterminate", "other_finding"
+"""Labels of films that are not normal and of none of our classes."""
+
+_RSNA = {
+    "Normal": Finding.NO_FINDING.value,
+    "Lung Opacity": Finding.LUNG_OPACITY.value,
+    "No Lung Opacity / Not Normal": OTHER_FINDING,
+}
+_REPORTED = ("nihM", "nihJ")
+"""Sources whose labels come from report texts."""
+
+_Row = Mapping[str, str]
 
 
 def load(root: Path) -> list[Record]:
-    """Reads both manifests; split is train, val, test or external. Raises MissingDataset.
+    """Reads the manifests; split is train, val, test or external. Raises MissingDataset.
 
-    An external image whose patient is internal as well (three CT slices) is left out.
+    The second delivery may be absent. An external image whose patient is internal as well (three
+    CT slices) is left out, and so is what the corrections say not to use.
     """
-    records: list[Record] = []
-    for name in MANIFESTS:
-        manifest = root / name
-        if not manifest.is_file():
-            raise MissingDataset(
-                f"{manifest} is missing: give the folder of the curated collection with --data, "
-                "or build one of the public sets named in training/README.md"
-            )
-        with manifest.open(newline="") as file:
-            records += [_record(root, row) for row in csv.DictReader(file)]
-    return without_internal_patients(records)
+    corrections = {row["path"]: row for row in _rows(root / CORRECTIONS)}
+    first = [_corrected(row, corrections.get(row["path"], {})) for row in _required(root, MANIFEST)]
+    rows = [*first, *_rows(root / MORE), *_required(root, EXTERNAL)]
+    used = [row for row in rows if not row.get("use", "").startswith("no")]
+    return without_internal_patients([_record(root, row) for row in used])
 
 
-def _record(root: Path, row: dict[str, str]) -> Record:
+def _required(root: Path, name: str) -> list[dict[str, str]]:
+    if not (root / name).is_file():
+        raise MissingDataset(
+            f"{root / name} is missing: give the folder of the curated collection with --data, "
+            "or build one of the public sets named in training/README.md"
+        )
+    return _rows(root / name)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _corrected(row: dict[str, str], correction: _Row) -> dict[str, str]:
+    """What the correction says wins, but for what it leaves empty."""
+    return row | {name: value for name, value in correction.items() if value}
+
+
+def _record(root: Path, row: _Row) -> Record:
+    read = row.get("rsna_class") or ""
     return Record(
         path=root / row["path"],
-        label=row["label"],
+        label=_RSNA.get(read, row["label"]),
         patient=row["group_id"],
         dataset=row["dataset"],
         split=row["suggested_split"],
         sha256=row["sha256"],
-        age_group=_age_group(row.get("note") or ""),
+        age_group=_age_group(row),
+        firm=bool(read) or not _is_weak(row),
+        appearance=row.get("siim_label") or "",
+        regions=Regions(
+            lungs=next(iter(_boxes(row.get("lung_box") or "")), None),
+            opacities=_boxes(row.get("opacity_boxes") or ""),
+            lung_mask=_mask(root, row.get("lung_mask") or ""),
+            infection_mask=_mask(root, row.get("infection_mask") or ""),
+        ),
     )
 
 
-def _age_group(note: str) -> str:
-    """Reads notes such as `paediatric 1-5y; virus`, `age 58; Edema` or `finding X; age nan`."""
+def _is_weak(row: _Row) -> bool:
+    reported = row["dataset"] in _REPORTED and row["label"] == Finding.LUNG_OPACITY
+    return row.get("strength") == "weak" or reported
+
+
+def _boxes(text: str) -> tuple[Box, ...]:
+    """Reads `x0 y0 x1 y1; x0 y0 x1 y1`."""
+    found = []
+    for part in filter(None, text.split(";")):
+        left, top, right, bottom = map(float, part.split())
+        found.append((left, top, right, bottom))
+    return tuple(found)
+
+
+def _mask(root: Path, path: str) -> Path | None:
+    return root / path if path else None
+
+
+def _age_group(row: _Row) -> str:
+    """Reads an age, or notes such as `paediatric 1-5y; virus`, `age 58; Edema`, `age nan`."""
+    note = row.get("note") or ""
     if note.startswith("paediatric"):
         return CHILD
     age = re.search(r"\bage (\d+)", note)
-    return age_group(age[1]) if age else ""
+    return age_group(row.get("age") or (age[1] if age else ""))

@@ -12,11 +12,26 @@ CHILD, ADULT = "child", "adult"
 _ADULT_YEARS = 18
 
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom, in parts of the picture's width and height."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regions:
+    """Where readers saw something; what is None or empty was not drawn."""
+
+    lungs: Box | None = None
+    opacities: tuple[Box, ...] = ()
+    lung_mask: Path | None = None
+    infection_mask: Path | None = None
+
+
 @dataclass(frozen=True)
 class Record:
     """One labelled picture; `patient` is what a split must not tear apart.
 
-    `split` is empty where the set suggests none, `age_group` where the age is not known.
+    `split` is empty where the set suggests none, `age_group` where the age is not known. A label
+    that is not firm was not given, or not confirmed, by a radiologist who looked at the film.
     """
 
     path: Path
@@ -26,6 +41,9 @@ class Record:
     split: str
     sha256: str
     age_group: str = ""
+    firm: bool = True
+    appearance: str = ""  # study class of SIIM-FISABIO-RSNA: typical, atypical and so on
+    regions: Regions = Regions()
 
 
 class MissingDataset(FileNotFoundError):

@@ -1,0 +1,101 @@
+"""Whether the map lies where radiologists drew: against their boxes, and inside the lungs.
+
+The map of being abnormal, logsumexp(opacity, COVID-19) - no finding in every cell, is what readers'
+boxes speak of; that of the predicted class is what the page draws.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import logsumexp
+
+from chestxray.labels import FINDINGS, Finding
+from training import regions
+from training.cam_audit import read
+from training.datasets.curated import SAME_SOURCE
+from training.datasets.records import Record
+from training.examples import Examples
+from training.material import Material
+from training.metrics import Floats, bootstrap_mean
+from training.train_classifier import examples
+
+_Covered = npt.NDArray[np.float64]
+_NORMAL = FINDINGS.index(Finding.NO_FINDING)
+
+
+def evaluate(material: Material, split: str = "test") -> dict[str, Any]:
+    """Figures with their intervals on the films of siim whose boxes were drawn; plain values.
+
+    Raises nothing where there are none: the result is empty.
+    """
+    chosen = examples(material.records, split, power=1.0)
+    films = [material.records[row] for row in chosen.rows]
+    boxed = np.array([r.dataset == SAME_SOURCE and bool(r.regions.opacities) for r in films])
+    if not boxed.any():
+        return {}
+    return _measure(
+        material, chosen.where(boxed), [r for r, b in zip(films, boxed, strict=True) if b]
+    )
+
+
+def _measure(material: Material, chosen: Examples, films: Sequence[Record]) -> dict[str, Any]:
+    reading = read(material, chosen)
+    scores = reading.cam.numpy().astype(np.float64)  # (N, 3, h, w)
+    predicted = reading.logits.argmax(dim=1).numpy()
+    abnormal = logsumexp(np.delete(scores, _NORMAL, axis=1), axis=1) - scores[:, _NORMAL]
+    maps = {"abnormal": abnormal, "predicted": scores[np.arange(len(scores)), predicted]}
+    drawn = np.stack([regions.draw(film) for film in films]) / 255
+    opacities, lungs = (
+        _cells(drawn[:, channel], scores.shape[-2:])
+        for channel in (regions.OPACITIES, regions.LUNGS)
+    )
+    generator = np.random.default_rng(0)
+    found: dict[str, Any] = {}
+    for name, each in maps.items():
+        shares = {
+            "pointing_game": pointing(each, opacities),
+            "iou": overlap(each, opacities),
+            "mass_in_lung_box": mass(each, lungs),
+        }
+        found[name] = {
+            what: asdict(bootstrap_mean(values[~np.isnan(values)], generator=generator))
+            for what, values in shares.items()
+        }
+    return found
+
+
+def _cells(drawn: _Covered, shape: Sequence[int]) -> _Covered:
+    """Covered share (N, h, w) of the map's cells."""
+    (height, width), (h, w) = drawn.shape[-2:], shape
+    return np.asarray(drawn.reshape(-1, h, height // h, w, width // w).mean(axis=(2, 4)))
+
+
+def pointing(maps: Floats, covered: _Covered) -> Floats:
+    """1 (N,) where the highest cell touches a box: pointing game (Zhang et al. 2018, IJCV 126)."""
+    highest = maps.reshape(len(maps), -1).argmax(axis=1)
+    hit = covered.reshape(len(maps), -1)[np.arange(len(maps)), highest]
+    return np.asarray(hit > 0, np.float64)
+
+
+def overlap(maps: Floats, covered: _Covered) -> Floats:
+    """Intersection over union (N,) of boxes and as many of the highest cells as they cover."""
+    ious = []
+    for each, cover in zip(maps, covered, strict=True):
+        boxes = cover.ravel() >= 0.5
+        chosen = np.zeros_like(boxes)
+        chosen[np.argsort(-each, axis=None)[: boxes.sum()]] = True
+        union = (boxes | chosen).sum()
+        ious.append((boxes & chosen).sum() / union if union else np.nan)
+    return np.array(ious)
+
+
+def mass(maps: Floats, covered: _Covered) -> Floats:
+    """Share (N,) of the positive mass in the lung box; NaN where nothing is positive or drawn."""
+    positive = maps.clip(min=0)
+    total = positive.sum(axis=(1, 2))
+    drawn = covered.sum(axis=(1, 2)) > 0
+    inside = (positive * covered).sum(axis=(1, 2))
+    return np.where(drawn & (total > 0), inside / np.where(total > 0, total, 1), np.nan)

@@ -1,0 +1,101 @@
+"""Where readers saw lungs and opacities, drawn on the films as the networks see them."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+from tqdm import tqdm
+
+from chestxray.images import develop, read
+from chestxray.labels import Finding
+from training.datasets.records import Box, Record, Regions
+
+SIDE = 56
+"""Four cells of it make one of the network's map, 14x14."""
+OPACITIES, LUNGS = 0, 1
+"""Channels."""
+_FINE = 4 * SIDE
+_WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+
+Drawn = npt.NDArray[np.uint8]
+
+
+class Maps(NamedTuple):
+    """Regions of all records, row by row."""
+
+    drawn: Drawn  # uint8 (N, 2, SIDE, SIDE), share of each cell that is covered, of 255
+    known: npt.NDArray[np.bool_]  # (N, 2): whether the channel was drawn for this film
+
+
+def open_regions(records: Sequence[Record], folder: Path) -> Maps:
+    """Draws the regions of all records; kept in the folder.
+
+    A film without finding has no opacities, which is known without anyone's drawing.
+    """
+    path = folder / f"{_key(records)}.regions.npz"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        drawn = np.zeros((len(records), 2, SIDE, SIDE), np.uint8)
+        chosen = [i for i, r in enumerate(records) if r.regions != Regions()]
+        with ProcessPoolExecutor(os.cpu_count()) as pool:
+            found = pool.map(draw, (records[i] for i in chosen), chunksize=64)
+            for i, one in zip(chosen, tqdm(found, "regions", len(chosen)), strict=True):
+                drawn[i] = one
+        np.savez_compressed(path, drawn=drawn)
+    return Maps(np.load(path)["drawn"], np.array([_known(r) for r in records]))
+
+
+def draw(record: Record) -> Drawn:
+    """Returns uint8 (2, SIDE, SIDE) in the frame of the film that is found in the picture."""
+    film = develop(read(record.path.read_bytes()), least_side=0).input.film or _WHOLE
+    regions = record.regions
+    lungs = (regions.lungs,) if regions.lungs else ()
+    return np.stack(
+        [
+            _channel(regions.opacities, regions.infection_mask, film),
+            _channel(lungs, regions.lung_mask, film),
+        ]
+    )
+
+
+def _known(record: Record) -> tuple[bool, bool]:
+    regions = record.regions
+    opacities = bool(regions.opacities or regions.infection_mask)
+    healthy = record.label == Finding.NO_FINDING and record.firm
+    return opacities or healthy, bool(regions.lungs or regions.lung_mask)
+
+
+def _channel(boxes: Sequence[Box], mask: Path | None, film: Box) -> Drawn:
+    canvas = Image.new("L", (_FINE, _FINE))
+    if mask:
+        with Image.open(mask) as opened:
+            whole = opened.convert("L")
+        left, top, right, bottom = film
+        width, height = whole.size
+        edges = (left * width, top * height, right * width, bottom * height)
+        canvas = whole.resize(canvas.size, Image.Resampling.BOX, box=edges)
+        canvas = canvas.point(lambda level: 255 if level > 127 else 0)
+    pen = ImageDraw.Draw(canvas)
+    for box in boxes:
+        pen.rectangle(_within(box, film), fill=255)
+    return np.asarray(canvas.resize((SIDE, SIDE), Image.Resampling.BOX))
+
+
+def _within(box: Box, film: Box) -> tuple[float, float, float, float]:
+    """Pixels of a box on the canvas, which shows the film alone."""
+    left, top, right, bottom = film
+    x0, x1 = (_FINE * (x - left) / (right - left) for x in (box[0], box[2]))
+    y0, y1 = (_FINE * (y - top) / (bottom - top) for y in (box[1], box[3]))
+    return x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)
+
+
+def _key(records: Sequence[Record]) -> str:
+    lines = json.dumps([[r.sha256, repr(r.regions), r.label, r.firm] for r in records])
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]

@@ -1,0 +1,87 @@
+"""What readers said of a film besides its class: where they saw it, how it looked, how sure it is.
+
+Boxes and masks teach the map itself, the study classes of SIIM-FISABIO-RSNA teach a head that does
+not ship, and labels that no radiologist gave are believed in part.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from chestxray.labels import FINDINGS, Finding
+from chestxray.networks import CovidClassifierNet
+from training import losses
+from training.config import TrainConfig
+from training.datasets.curated import INDETERMINATE
+from training.datasets.records import Record
+from training.engine import Step
+from training.examples import Batch
+
+APPEARANCES = ("negative", "typical", "indeterminate", "atypical")
+"""Study classes of the challenge."""
+_UNKNOWN = -1
+_NORMAL, _ABNORMAL = FINDINGS.index(Finding.NO_FINDING), len(FINDINGS)
+
+
+class Answers(NamedTuple):
+    """What the network answers in training."""
+
+    logits: Tensor  # (B, 3)
+    cam: Tensor  # (B, 3, h, w)
+    bias: Tensor  # (3,)
+    appearance: Tensor  # (B, 4)
+
+
+class Supervised(nn.Module):
+    """The classifier with the head that only training needs."""
+
+    def __init__(self, network: CovidClassifierNet) -> None:
+        super().__init__()
+        self.network = network
+        self.appearance = nn.Linear(network.width, len(APPEARANCES))
+
+    def forward(self, images: Tensor) -> Answers:
+        """Reads images (B, 1, H, W)."""
+        reading = self.network(images)
+        appearance = self.appearance(reading.embedding)
+        return Answers(reading.logits, reading.cam, self.network.bias, appearance)
+
+
+class Labels(NamedTuple):
+    """What is known of every film, by row of the pixel cache."""
+
+    wanted: Tensor  # (N, 4): probabilities of the classes, and of being abnormal and no more
+    appearance: Tensor  # int64 (N,): place in APPEARANCES, or -1
+
+
+def labels_of(records: Sequence[Record], config: TrainConfig) -> Labels:
+    """Softens labels: by `label_smoothing` all, and those that are not firm to `weak_share`."""
+    wanted = torch.zeros(len(records), _ABNORMAL + 1)
+    appearance = torch.full((len(records),), _UNKNOWN)
+    for row, record in enumerate(records):
+        if record.appearance in APPEARANCES:
+            appearance[row] = APPEARANCES.index(record.appearance)
+        if record.label == INDETERMINATE:
+            wanted[row, _ABNORMAL] = 1
+        elif record.label in FINDINGS:
+            believed = 1.0 if record.firm else config.weak_share
+            wanted[row, _NORMAL] = 1 - believed
+            wanted[row, FINDINGS.index(record.label)] += believed
+    smooth = config.label_smoothing
+    even = torch.cat([torch.full((len(FINDINGS),), 1 / len(FINDINGS)), torch.zeros(1)])
+    return Labels(wanted * (1 - smooth) + smooth * even, appearance)
+
+
+def loss(network: nn.Module, batch: Batch, *, config: TrainConfig, labels: Labels) -> Step:
+    """The loss of classes, map and appearance, as the configuration weighs them."""
+    answers = network(batch.images)
+    wanted, appearance = (part.to(answers.logits.device)[batch.rows] for part in labels)
+    each = losses.set_cross_entropy(answers.logits, wanted)
+    each = each + config.map_weight * losses.map_loss(answers.cam, answers.bias, batch.regions)
+    of_appearance = nn.functional.cross_entropy(
+        answers.appearance, appearance, ignore_index=_UNKNOWN, reduction="none"
+    )
+    each = each + config.appearance_weight * of_appearance
+    return Step(each.mean(), answers.logits.argmax(dim=1) == batch.targets)
