@@ -106,7 +106,7 @@ class Edge:
         if answer := self._cors.preflight(scope, exchange.request_id):
             return answer
         if self._pacing:
-            await self._pacing.of(scope).request()
+            await self._pacing.of(scope).request(counts=path != METRICS)
         if path in self._paths and scope["method"] == "POST":
             exchange.route = path
             caller = scope["state"]["caller"] = caller_of(scope, self._trusted_proxies)

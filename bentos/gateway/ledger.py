@@ -104,6 +104,30 @@ class _Speed:
         return seconds / sum(images for _, _, images in self._batches)
 
 
+class _Recent:
+    """When each of some accounts was last noted; the latest is last."""
+
+    def __init__(self) -> None:
+        self._times: OrderedDict[Account, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def note(self, account: Account, now: float) -> None:
+        self._times[account] = now
+        self._times.move_to_end(account)
+        while now - next(iter(self._times.values())) > ACTIVE_SECONDS:
+            self._times.popitem(last=False)
+        if len(self._times) > _MAX_ACCOUNTS:
+            self._times.popitem(last=False)
+
+    def has_other_than(self, account: Account, now: float) -> bool:
+        """Whether another account was noted within ACTIVE_SECONDS."""
+        latest = islice(reversed(self._times), 2)
+        since = [self._times[each] for each in latest if each is not account]
+        return bool(since) and now - since[0] <= ACTIVE_SECONDS
+
+
 class Ledger:
     """The accounts of all callers, bounded in number, and what the models take."""
 
@@ -111,7 +135,7 @@ class Ledger:
         self.clock = clock
         self.model_seconds = _FIRST_GUESS_SECONDS
         self._accounts: OrderedDict[str, Account] = OrderedDict()  # the last seen is last
-        self._active: OrderedDict[Account, float] = OrderedDict()  # when; the latest is last
+        self._active, self._asking = _Recent(), _Recent()
         self._speeds: dict[str, _Speed] = {}
 
     def account(self, caller: str) -> Account:
@@ -125,12 +149,11 @@ class Ledger:
 
     def activate(self, account: Account) -> None:
         """Says that it is one to share the service with: it has something analysed."""
-        now = self._active[account] = self.clock()
-        self._active.move_to_end(account)
-        while now - next(iter(self._active.values())) > ACTIVE_SECONDS:
-            self._active.popitem(last=False)
-        if len(self._active) > _MAX_ACCOUNTS:
-            self._active.popitem(last=False)
+        self._active.note(account, self.clock())
+
+    def ask(self, account: Account) -> None:
+        """Says that it asks for something, of whatever kind."""
+        self._asking.note(account, self.clock())
 
     def look_up(self, caller: str) -> Account:
         """The account of a caller, not kept where it is new."""
@@ -138,9 +161,11 @@ class Ledger:
 
     def is_alone(self, account: Account) -> bool:
         """Whether no other caller than an account's was active lately."""
-        latest = islice(reversed(self._active), 2)
-        since = [self._active[each] for each in latest if each is not account]
-        return not since or self.clock() - since[0] > ACTIVE_SECONDS
+        return not self._active.has_other_than(account, self.clock())
+
+    def is_only_asker(self, account: Account) -> bool:
+        """Whether no other caller than an account's asked for anything lately."""
+        return not self._asking.has_other_than(account, self.clock())
 
     def decay(self, since: float, seconds: float) -> float:
         """What is left of 1 after a time, where 1/e is after `seconds`."""

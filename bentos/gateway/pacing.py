@@ -3,17 +3,19 @@
 Requests are parsed, and bodies read, by one thread for all callers. What costs no analysis is not
 refused, which would cost as much, but waits: a client that waits for its answer, or for its body to
 be read, sends less. The rule is the generic cell rate algorithm (ITU-T I.371), in seconds of the
-thread.
+thread. It holds while another caller has images analysed, and where the thread is busy while
+another one asks for anything at all.
 """
 
 import asyncio
 import math
+import time
 from http import HTTPStatus
 
 from starlette.types import Message, Receive, Scope
 
 from bentos.gateway.callers import Networks, caller_of
-from bentos.gateway.ledger import Account, Ledger
+from bentos.gateway.ledger import ACTIVE_SECONDS, Account, Clock, Ledger
 from bentos.gateway.problems import RequestProblem
 from bentos.metrics import get_metrics
 
@@ -21,32 +23,64 @@ _SHARE = 0.05
 """Of the thread's time, for each caller that is not alone."""
 _BURST_SECONDS = 0.1
 """Of the thread's time, taken at once without waiting: a page with all its files, some times."""
+_BUSY_SHARE = 0.3
+"""Of a core: decoders and models may leave the thread no more of it."""
+_WINDOW_SECONDS = 0.05
 _REQUEST_SECONDS, _BYTE_SECONDS = 1.5e-3, 2e-9
 """What the thread needs for a request of any kind, and for a byte of a form, as measured."""
 _MAX_WAITING = 256
 """Requests of one caller that wait; its clients may be gone, and each takes memory."""
 
 
+class Busyness:
+    """Whether the event loop's thread has much to do, or had lately."""
+
+    def __init__(self, clock: Clock, spent: Clock = time.thread_time) -> None:
+        """`spent` gives the processor time of the calling thread, in seconds."""
+        self._clock, self._spent = clock, spent
+        self._since, self._before = clock(), spent()
+        self._until = -math.inf
+
+    def look(self) -> bool:
+        """Measures once in a while, by whoever asks."""
+        now = self._clock()
+        if (passed := now - self._since) >= _WINDOW_SECONDS:
+            spent = self._spent()
+            if spent - self._before > _BUSY_SHARE * passed:
+                self._until = now + ACTIVE_SECONDS
+            self._since, self._before = now, spent
+        return now < self._until
+
+
 class Pacing:
     """Keeps every caller's pace."""
 
-    def __init__(self, ledger: Ledger, trusted_proxies: Networks) -> None:
+    def __init__(
+        self, ledger: Ledger, trusted_proxies: Networks, busyness: Busyness | None = None
+    ) -> None:
         self._ledger, self._trusted_proxies = ledger, trusted_proxies
+        self._busyness = busyness or Busyness(ledger.clock)
 
     def of(self, scope: Scope) -> "Pace":
         """The pace of a request's caller."""
-        return Pace(self._ledger.account(caller_of(scope, self._trusted_proxies)))
+        account = self._ledger.account(caller_of(scope, self._trusted_proxies))
+        return Pace(account, self._busyness)
 
 
 class Pace:
     """One caller's."""
 
-    def __init__(self, account: Account) -> None:
-        self._account = account
+    def __init__(self, account: Account, busyness: Busyness) -> None:
+        self._account, self._busyness = account, busyness
 
-    async def request(self) -> None:
-        """Returns when it is a request's time. Raises RequestProblem 503 where too many wait."""
+    async def request(self, *, counts: bool = True) -> None:
+        """Returns when it is a request's time. Raises RequestProblem 503 where too many wait.
+
+        One that does not count, as of who watches the service, slows down nobody else.
+        """
         account = self._account
+        if counts:
+            account.ledger.ask(account)
         if account.paced >= _MAX_WAITING:
             raise self._refusal()
         account.paced += 1
@@ -68,7 +102,8 @@ class Pace:
 
     async def _spend(self, seconds: float) -> None:
         account, now = self._account, self._account.ledger.clock()
-        if account.alone:
+        busy = self._busyness.look()
+        if account.alone and not (busy and not account.ledger.is_only_asker(account)):
             account.next_time = now
             return
         earliest = now - _BURST_SECONDS / _SHARE

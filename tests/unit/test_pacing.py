@@ -135,3 +135,41 @@ def test_those_that_wait_are_bounded_in_number() -> None:
         await good.request()
 
     run(test)
+
+
+def look_at_a_thread(spent: float) -> pacing.Busyness:
+    """That has worked for so much of the last second."""
+    clock = iter((0.0, 1.0, 1.0, 1.0, 1.0))
+    return pacing.Busyness(lambda: next(clock), iter((0.0, spent)).__next__)
+
+
+@pytest.mark.parametrize(("spent", "busy"), [(0.9, True), (0.1, False)])
+def test_thread_is_busy_by_its_processor_time(spent: float, busy: bool) -> None:
+    thread = look_at_a_thread(spent)
+
+    assert thread.look() is busy
+    assert thread.look() is busy  # and for a while after
+
+
+@pytest.mark.parametrize(("busy", "asks"), [(True, True), (True, False), (False, True)])
+def test_flood_beside_one_who_only_asks_is_slowed_where_the_thread_is_busy(
+    busy: bool, asks: bool
+) -> None:
+    """30,000 pipelined GETs of one address kept another one waiting for 14 s."""
+
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        work = iter(range(10**6)) if busy else iter([0.0] * 10**6)
+        thread = pacing.Busyness(clock, lambda: float(next(work)))
+        paces = Pacing(Ledger(clock), (), thread)
+        hostile, good = (paces.of(scope(address)) for address in ("127.0.0.2", "127.0.0.1"))
+        await good.request(counts=asks)
+        await asyncio.sleep(1)
+
+        seconds = await seconds_of(requests(hostile, BURST + round(3 * PER_SECOND)))
+
+        assert seconds == pytest.approx(3 if busy and asks else 0, abs=0.5)
+        assert await seconds_of(requests(good, 5)) < 0.1
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(main())
