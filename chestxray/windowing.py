@@ -104,5 +104,9 @@ def _fills(found: Floats, counts: Counts, least: float) -> int:
 def _to_bytes(
     values: Greys, low: float, scale: float, precision: type[np.floating[Any]]
 ) -> npt.NDArray[np.uint8]:
-    scaled = (values.astype(precision) - precision(low)) * precision(scale)
-    return np.asarray(np.clip(np.nan_to_num(scaled), 0, 255).round(), np.uint8)
+    scaled = values.astype(precision)
+    scaled -= precision(low)
+    scaled *= precision(scale)
+    np.nan_to_num(scaled, copy=False)
+    np.clip(scaled, 0, 255, out=scaled)
+    return np.asarray(scaled.round(out=scaled), np.uint8)
