@@ -29,7 +29,7 @@ _NORMAL = FINDINGS.index(Finding.NO_FINDING)
 def evaluate(material: Material, split: str = "test") -> dict[str, Any]:
     """Figures with their intervals on the films of siim whose boxes were drawn; plain values.
 
-    Raises nothing where there are none: the result is empty.
+    Empty where there is no such film.
     """
     chosen = examples(material.records, split, power=1.0)
     films = [material.records[row] for row in chosen.rows]

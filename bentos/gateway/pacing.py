@@ -42,7 +42,7 @@ class Busyness:
         self._until = -math.inf
 
     def look(self) -> bool:
-        """Measures once in a while, by whoever asks."""
+        """Returns the latest measurement, or a new one where that is older than the window."""
         now = self._clock()
         if (passed := now - self._since) >= _WINDOW_SECONDS:
             spent = self._spent()

@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from chestxray import errors, readers
-from chestxray.images import develop, read
+from chestxray.images import read
 from tests.phantoms import encode, phantom
 from tests.tiffs import DEFLATE, FLOAT, LZW, NONE, PACKBITS, file_of, tiff
 
@@ -207,30 +207,6 @@ def test_colours_of_8_bits_are_weighted_as_pillow_does(samples: int, planar: str
     alpha = {"extrasamples": ["unassalpha"]} if samples == 4 else {}
 
     check(written(stored, photometric="rgb", planarconfig=planar, **alpha), expected)
-
-
-FAR = {
-    "uint32 far from zero": lambda v: v.astype(np.uint32) + 2**31,
-    "int32 far from zero": lambda v: (v - 2**31).astype(np.int32),
-    "uint64 far from zero": lambda v: v.astype(np.uint64) + 2**50,
-    "double far from zero": lambda v: 1e6 + v / 4096,
-    "uint32": lambda v: v.astype(np.uint32),
-    "uint64": lambda v: v.astype(np.uint64),
-    "float": lambda v: v.astype(np.float32),
-}
-
-
-@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
-@pytest.mark.parametrize("kind", FAR)
-def test_film_of_12_bits_is_windowed_alike_in_any_type(kind: str, photometric: str) -> None:
-    """Single precision has no room for 12 bits far from zero."""
-    film = phantom(300, 350).astype(np.int64) * 16
-    stored = 4095 - film if photometric == "miniswhite" else film
-
-    found = develop(read(written(FAR[kind](stored), photometric=photometric)))
-
-    expected = develop(read(written(film.astype(np.uint16), photometric="minisblack")))
-    assert np.abs(np.asarray(found.image, int) - np.asarray(expected.image, int)).max() <= 1
 
 
 def test_white_is_zero_of_8_bits_with_jpeg_is_turned() -> None:
