@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from chestxray import checkpoints
-from chestxray.engines import Engine, Images, OnnxEngine, TorchEngine, softmax
+from chestxray.engines import Engine, Images, TorchEngine, open_engine, softmax
 from chestxray.images import develop, read
 from chestxray.labels import FINDINGS, VERDICTS, Verdict
 from chestxray.preprocessing import prepare
@@ -32,6 +32,7 @@ class Reader:
     """Both networks of this repository, and the steps before them."""
 
     def __init__(self, engine: str = "onnx", threads: int = 0) -> None:
+        """`engine` is onnx, torch (both on the CPU), or a device as torch names it."""
         self._filter, self._filter_card = _open("xray_filter", engine, threads)
         self._classifier, self._classifier_card = _open("covid_classifier", engine, threads)
         self._threshold = self._filter_card.thresholds[Verdict.FRONTAL_CHEST.value]
@@ -72,8 +73,9 @@ class Reader:
 def _open(model: str, engine: str, threads: int) -> tuple[Engine, checkpoints.Card]:
     checkpoint = BENTOS / model / "weights.safetensors"
     card = checkpoints.read_card(checkpoint)
-    if engine == "onnx":
-        return OnnxEngine(checkpoint, card.architecture, threads=threads), card
+    if engine != "torch":
+        device = "cpu" if engine == "onnx" else engine
+        return open_engine(checkpoint, card.architecture, device=device, threads=threads), card
     import torch
 
     from chestxray.networks import BY_ARCHITECTURE

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from training import engine, train_classifier, train_filter
+from training import engine, regions, train_classifier, train_filter
 from training.config import read_config
 from training.engine import Trainer
 from training.examples import train_batches
@@ -22,12 +22,15 @@ from training.run import Run, add_data_flags, start_run
 from training.start import start_filter
 
 CONFIGS = ("filter", "classifier_stage1", "classifier_stage2", "classifier_longer")
-_WARM_UP, _STEPS = 1, 6
+WARM_UP, STEPS = 1, 6
 
 
-def measure(run: Run) -> tuple[float, float]:
-    """Returns images per second, and the share of the time in which the network waited for data."""
+def measure(run: Run, *, steps: int = STEPS) -> tuple[float, float]:
+    """Returns images per second over so many steps, and the share of the time in which the network
+    waited for data.
+    """
     torch.manual_seed(0)
+    maps = None
     if run.config.name == "filter":
         examples = train_filter.examples(run.records, "train", power=0.5, turned=True)
         trainer = Trainer(start_filter("random"), run.config, run.device)
@@ -36,12 +39,14 @@ def measure(run: Run) -> tuple[float, float]:
         examples = train_classifier.training_examples(run)
         trainer = Trainer(train_classifier.start_stage(run.config), run.config, run.device)
         loss = train_classifier.loss_of(run, examples)
-    for steps in (_WARM_UP, _STEPS):
-        config = replace(run.config, steps_per_epoch=steps)
-        batches = train_batches(run.pixels, examples, config, epoch=0, device=run.device)
+        if run.config.map_weight:
+            maps = regions.open_regions(run.records, run.cache)
+    for count in (max(WARM_UP, steps // 10), steps):
+        config = replace(run.config, steps_per_epoch=count)
+        batches = train_batches(run.pixels, examples, config, epoch=0, device=run.device, maps=maps)
         started = time.monotonic()
         _, _, waiting = trainer.train_one_epoch(batches, loss)
-    return _STEPS * config.batch_size / (time.monotonic() - started), waiting
+    return steps * config.batch_size / (time.monotonic() - started), waiting
 
 
 def main() -> None:

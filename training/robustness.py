@@ -80,9 +80,9 @@ def _seen(data: bytes) -> tuple[Pixels, str]:
     return prepare(develop(raw, least_side=0).image), code
 
 
-def drawn(records: Sequence[Record], count: int) -> list[Record]:
-    """So many films of the test split, each class and source as often as can be."""
-    films = [r for r in records if r.split == "test" and r.label in FINDINGS]
+def drawn(records: Sequence[Record], count: int, *, split: str = "test") -> list[Record]:
+    """So many films of a split, each class and source as often as can be."""
+    films = [r for r in records if r.split == split and r.label in FINDINGS]
     order = np.random.default_rng(0).permutation(len(films))
     turn: Counter[tuple[str, str]] = Counter()
     ranks = {}

@@ -33,6 +33,7 @@ class Run:
     folder: Path
     device: torch.device
     resume: bool
+    cache: Path  # folder of what is made of the data once for all runs
     team: Team = SOLO
 
 
@@ -82,7 +83,7 @@ def start_run(
     where = cache or output / "cache"
     team.from_leader(lambda: len(open_cache(records, where)))
     pixels = apply(config.view, open_cache(records, where))
-    return Run(config, records, pixels, folder, device, resume, team)
+    return Run(config, records, pixels, folder, device, resume, where, team)
 
 
 def load_records(data: Sequence[str], config: TrainConfig) -> list[Record]:

@@ -59,8 +59,10 @@ def main() -> None:
     cook(flags.ingredients, soup)
     config = parse_config(checkpoints.read_card(soup).training["config"])
     records = load_records(flags.data, config)
-    pixels, device = open_cache(records, flags.output / "cache"), torch.device(flags.device)
-    run = Run(config, records, pixels, soup.parent, device, resume=False)
+    device = torch.device(flags.device)
+    cache = flags.output / "cache"
+    pixels = open_cache(records, cache)
+    run = Run(config, records, pixels, soup.parent, device, resume=False, cache=cache)
     val = examples(records, "val", power=1.0)
     for path in (*flags.ingredients, soup):
         network = checkpoints.load(path, CovidClassifierNet()).to(device)

@@ -176,7 +176,7 @@ def main(run: Run) -> None:
     config, train = run.config, training_examples(run)
     val = examples(run.records, "val", power=config.source_power)
     keep = keeper(run, NAME)
-    maps = regions.open_regions(run.records, run.folder) if config.map_weight else None
+    maps = regions.open_regions(run.records, run.cache) if config.map_weight else None
     engine.fit(
         open_trainer(run, start_stage),
         lambda epoch: train_batches(

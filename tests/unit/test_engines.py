@@ -72,16 +72,6 @@ def test_torch_engine_answers_as_the_network(checkpoint: tuple[Path, nn.Module])
     assert all(c.weight.is_contiguous(memory_format=torch.channels_last) for c in convolutions)
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
-def test_gpu_answers_as_the_cpu_does(checkpoint: tuple[Path, nn.Module]) -> None:
-    path, network = checkpoint
-    engine = open_engine(path, network.architecture)
-
-    assert engine.on_gpu
-    answers_like(engine, network, 0.02)
-
-
 @pytest.mark.parametrize("architecture", BY_ARCHITECTURE)
 def test_graphs_are_what_the_command_writes(architecture: str) -> None:
     graph = graphs.graph_of(BY_ARCHITECTURE[architecture]().eval())

@@ -1,0 +1,144 @@
+"""Does on a machine with a CUDA device what only such a machine can show; needs no network.
+
+    python -m gpu --data data --output results/gpu
+    python -m gpu --data data --steps parity serving
+    python -m gpu --data data --miniature           # the same in small, on a CPU
+
+Every step writes its figures, is not done again where they are there, and takes ten minutes at the
+most; a step that would begin after `--minutes` is left to the next call. GPU.md shows them all.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gpu import parity, serving, throughput
+from loadtests.turns import commit
+from training.config import read_config
+from training.robustness import drawn
+from training.run import load_records
+
+ROOT = Path(__file__).parents[1]
+BENTOS = ROOT / "bentos"
+MODELS = tuple(
+    BENTOS / name / "weights.safetensors" for name in ("xray_filter", "covid_classifier")
+)
+CONFIG = ROOT / "training" / "configs" / "classifier_supervised.toml"
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured."""
+
+    films: int = 200
+    seconds: float = 3.0  # of each figure of serving
+    clients: tuple[int, ...] = serving.CLIENTS
+    steps: int = 60  # of training
+
+
+MINIATURE = Extent(films=6, seconds=0.3, clients=(1, 4), steps=1)
+
+
+def tests(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
+    """The tests that need a CUDA device; without one they are skipped."""
+    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-rA", "--color=no", "tests/gpu"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    lines = done.stdout.strip().splitlines()
+    shown = [line for line in lines if line.startswith(("PASSED", "FAILED", "ERROR", "SKIPPED"))]
+    found: dict[str, Any] = {"exit": done.returncode, "closing": lines[-1] if lines else done.stderr[-500:]}
+    if done.returncode not in (0, 5):
+        print(done.stdout[-6000:], done.stderr[-2000:])
+    return found, [f"`{found['closing'].strip('= ')}`", "", *(f"- {line}" for line in shown)]
+
+
+def parities(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
+    """The GPU's answers beside the CPU's, on films of the validation split."""
+    records = load_records([flags.data], read_config(CONFIG))
+    films = [record.path for record in drawn(records, extent.films, split="val")]
+    found = parity.measure(films, MODELS, device=flags.device)
+    return found, parity.render(found)
+
+
+def servings(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
+    """Networks, bare loop and service."""
+    found = serving.measure(device=flags.device, seconds=extent.seconds, clients=extent.clients)
+    return found, serving.render(found)
+
+
+def trainings(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
+    """Images a second in training, of one process and of several on the same GPU."""
+    found = throughput.measure(flags.data, flags.cache, device=flags.device, steps=extent.steps)
+    return found, throughput.render(found)
+
+
+STEPS: dict[str, Callable[[argparse.Namespace, Extent], tuple[Any, list[str]]]] = {
+    "tests": tests,
+    "parity": parities,
+    "serving": servings,
+    "training": trainings,
+}
+
+
+def machine(device: str) -> str:
+    """What the figures are of, in words."""
+    name = torch.cuda.get_device_name() if device.startswith("cuda") else platform.machine()
+    return f"{name}, torch {torch.__version__}, commit {commit()}"
+
+
+def render(folder: Path, device: str) -> str:
+    """The report of all steps that are done."""
+    lines = [
+        "# What a GPU does",
+        "",
+        f"Made by `python -m gpu`; do not edit. On {machine(device)}. Research use only.",
+    ]
+    for name, step in STEPS.items():
+        part = folder / f"{name}.md"
+        if part.exists():
+            lines += ["", f"## {(step.__doc__ or name).splitlines()[0]}", "", part.read_text()]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default="../shared/data")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--steps", nargs="+", default=list(STEPS), choices=list(STEPS))
+    parser.add_argument("--output", type=Path, default=ROOT / "results" / "gpu")
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
+    parser.add_argument("--minutes", type=float, default=10.0, help="after which none begins")
+    parser.add_argument("--miniature", action="store_true", help="everything in small")
+    flags = parser.parse_args()
+    flags.output.mkdir(parents=True, exist_ok=True)
+    begun, failed = time.monotonic(), []
+    for name in flags.steps:
+        path = flags.output / f"{name}.json"
+        if path.exists() or time.monotonic() - begun > 60 * flags.minutes:
+            continue
+        print(f"{name} begins after {time.monotonic() - begun:.0f} s", flush=True)
+        try:
+            found, lines = STEPS[name](flags, MINIATURE if flags.miniature else Extent())
+        except Exception as error:  # one step must not cost the others their turn
+            failed.append(f"{name}: {error!r}")
+            continue
+        path.write_text(json.dumps(found, indent=1) + "\n")
+        path.with_suffix(".md").write_text("\n".join(lines) + "\n")
+        print("\n".join(lines), flush=True)
+    (flags.output / "GPU.md").write_text(render(flags.output, flags.device))
+    if failed:
+        sys.exit("\n".join(failed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""How fast the service is with its networks on a GPU, and what the GPU alone could do.
+
+Three figures bound each other: the engine asked in batches of images that lie ready; the bare loop,
+which decodes files with a thread for each core while the GPU reads the batch before; and the
+service, over HTTP, under so many clients. Utilisation is what NVML reports, sampled.
+"""
+
+import asyncio
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+from chestxray.engines import Images
+from loadtests.contestants import CHESTXRAY, started
+from loadtests.images import archive_pool
+from loadtests.reading import Reader
+from training.model_card import table
+
+BATCHES = (1, 2, 4, 8, 16, 32, 64)
+CLIENTS = (1, 8, 32, 64, 128)
+SERVED_BATCH = 32
+"""Largest batch of the service while it is measured (CHESTXRAY_MAX_MODEL_BATCH)."""
+_SAMPLE_SECONDS = 0.1
+_WARM_SECONDS = 3.0
+
+
+def measure(*, device: str, seconds: float, clients: Sequence[int] = CLIENTS) -> dict[str, Any]:
+    """Measures engine, bare loop and service, each for so many seconds; plain values."""
+    files = archive_pool()
+    reader = Reader(device)
+    images = np.stack([reader.decode(data) for data in files])
+    return {
+        "engines": {
+            name: {str(b): _engine_rate(engine, images, b, seconds) for b in BATCHES}
+            for name, engine in reader.networks.items()
+        },
+        "bare": {str(b): _bare(reader, files, b, seconds, device) for b in BATCHES if b >= 8},
+        "service": asyncio.run(_service(files, device=device, seconds=seconds, clients=clients)),
+        "cores": os.cpu_count(),
+    }
+
+
+def _engine_rate(engine: Any, images: Images, batch: int, seconds: float) -> float:
+    """Images a second of one network; answers are copied back, as serving needs them."""
+    asked = np.resize(images, (batch, *images.shape[1:]))
+    for _ in range(3):
+        engine(asked)
+    done, started_ = 0, time.perf_counter()
+    while time.perf_counter() < started_ + seconds:
+        engine(asked)
+        done += batch
+    return done / (time.perf_counter() - started_)
+
+
+def _bare(
+    reader: Reader, files: Sequence[bytes], batch: int, seconds: float, device: str
+) -> dict[str, float]:
+    """Images a second of decoding and both networks, with the GPU's utilisation."""
+    chosen = [files[i % len(files)] for i in range(batch)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool, utilisation(device) as busy:
+
+        def decoded() -> Iterator[Images]:
+            ahead = [pool.submit(reader.decode, data) for data in chosen]
+            while True:
+                ready = ahead
+                ahead = [pool.submit(reader.decode, data) for data in chosen]
+                yield np.stack([each.result() for each in ready])
+
+        batches = decoded()
+        reader.read(next(batches))
+        done, started_ = 0, time.perf_counter()
+        while time.perf_counter() < started_ + seconds:
+            reader.read(next(batches))
+            done += batch
+        rate = done / (time.perf_counter() - started_)
+    return {"rate": rate, "utilisation": mean(busy) if busy else float("nan")}
+
+
+async def _service(
+    files: Sequence[bytes], *, device: str, seconds: float, clients: Sequence[int]
+) -> dict[str, Any]:
+    """Rate, latency and utilisation by number of clients."""
+    own = (("CHESTXRAY_DEVICE", device), ("CHESTXRAY_MAX_MODEL_BATCH", str(SERVED_BATCH)))
+    contestant = replace(CHESTXRAY, environment=(*CHESTXRAY.environment, *own))
+    requests = [contestant.request(data) for data in files]
+    found: dict[str, Any] = {}
+    with started(contestant, Path(tempfile.gettempdir(), "gpu-service.log")) as service:
+        start = await service.start(requests[0])
+        await service.load(requests, clients=max(clients), seconds=_WARM_SECONDS)
+        for count in clients:
+            with utilisation(device) as busy:
+                measured = await service.load(requests, clients=count, seconds=seconds)
+            found[str(count)] = {
+                "rate": measured.rate,
+                "p50": measured.percentile(50),
+                "p99": measured.percentile(99),
+                "cpu_seconds": measured.cost,
+                "failures": measured.failures,
+                "utilisation": mean(busy) if busy else float("nan"),
+            }
+        found["start_seconds"], found["megabytes"] = start, service.megabytes()
+    return found
+
+
+@contextmanager
+def utilisation(device: str) -> Iterator[list[float]]:
+    """Collects the share of time in which a kernel ran, while the block runs; nothing on a CPU."""
+    samples: list[float] = []
+    if not device.startswith("cuda"):
+        yield samples
+        return
+    import pynvml
+
+    pynvml.nvmlInit()
+    handle, stop = pynvml.nvmlDeviceGetHandleByIndex(0), threading.Event()
+
+    def sample() -> None:
+        while not stop.wait(_SAMPLE_SECONDS):
+            samples.append(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100)
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        stop.set()
+        thread.join()
+
+
+def render(found: dict[str, Any]) -> list[str]:
+    """The figures in Markdown."""
+    engines, bare, service = found["engines"], found["bare"], found["service"]
+    best = max(each["rate"] for each in bare.values())
+    batches = [
+        (batch, *(f"{engine[batch]:.0f}" for engine in engines.values()), *_of_bare(bare, batch))
+        for batch in map(str, BATCHES)
+    ]
+    clients = [
+        (
+            count,
+            f"{row['rate']:.1f}",
+            f"{row['rate'] / best:.2f}",
+            f"{1000 * row['p50']:.0f}",
+            f"{1000 * row['p99']:.0f}",
+            f"{row['utilisation']:.0%}",
+            f"{1000 * row['cpu_seconds']:.1f}",
+            str(sum(row["failures"].values())),
+        )
+        for count, row in service.items()
+        if count.isdigit()
+    ]
+    return [
+        f"Networks and bare loop on {found['cores']} cores, images a second by batch:",
+        "",
+        *table(("batch", *engines, "bare loop", "GPU busy in the bare loop"), batches),
+        "",
+        f"The service, batches up to {SERVED_BATCH}:",
+        "",
+        *table(
+            ("clients", "images/s", "of the bare loop", "p50 ms", "p99 ms", "GPU busy",
+             "CPU ms an image", "failures"),
+            clients,
+        ),
+    ]  # fmt: skip
+
+
+def _of_bare(bare: dict[str, Any], batch: str) -> tuple[str, str]:
+    if batch not in bare:
+        return "", ""
+    return f"{bare[batch]['rate']:.0f}", f"{bare[batch]['utilisation']:.0%}"

@@ -1,0 +1,10 @@
+"""Without a CUDA device there is nothing to test."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def cuda() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")

@@ -1,0 +1,78 @@
+"""The engine of a GPU answers as the network does on the CPU, whatever shares its batch."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bentos.covid_classifier import service as classifier_service
+from bentos.runner import Runner
+from chestxray import checkpoints
+from chestxray.engines import TorchEngine, open_engine, softmax
+from chestxray.networks import CovidClassifierNet, XRayFilterNet
+from tests.unit.test_engines import answers_like
+
+TOLERANCE = 0.02
+"""Of logits, in parts of the largest: bfloat16 has eight bits."""
+NETWORKS = {"random_filter": XRayFilterNet, "random_classifier": CovidClassifierNet}
+
+
+@pytest.fixture
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (9, 1, 224, 224), np.uint8)
+
+
+@pytest.mark.parametrize("fixture", NETWORKS)
+def test_gpu_answers_as_the_network_does_on_the_cpu(
+    fixture: str, request: pytest.FixtureRequest
+) -> None:
+    path = request.getfixturevalue(fixture)
+    network = checkpoints.load(path, NETWORKS[fixture]()).eval()
+    engine = open_engine(path, network.architecture)
+
+    assert engine.on_gpu
+    answers_like(engine, network, TOLERANCE)
+
+
+def test_an_image_is_answered_alike_alone_and_in_a_batch(
+    random_classifier: Path, images: np.ndarray
+) -> None:
+    engine = open_engine(random_classifier, CovidClassifierNet.architecture)
+
+    together = softmax(engine(images)["logits"], 1.0)
+
+    alone = np.concatenate([softmax(engine(image[None])["logits"], 1.0) for image in images])
+    assert np.abs(together - alone).max() < TOLERANCE
+
+
+def test_the_map_of_a_gpu_is_exactly_its_logit(random_classifier: Path, images: np.ndarray) -> None:
+    """Equation 1 of Zhou et al. holds to float32, whatever precision the blocks ran in."""
+    engine = open_engine(random_classifier, CovidClassifierNet.architecture)
+    bias = checkpoints.load(random_classifier, CovidClassifierNet()).bias.detach().numpy()
+
+    found = engine(images)
+
+    assert np.allclose(found["cam"].mean(axis=(2, 3)) + bias, found["logits"], atol=1e-4)
+
+
+def test_want_of_memory_halves_the_batch_and_answers_all(
+    random_classifier: Path, images: np.ndarray
+) -> None:
+    card = checkpoints.read_card(random_classifier)
+    engine = TorchEngine(random_classifier, CovidClassifierNet(), "cuda")
+    runner = Runner(engine, card, classifier_service.ROW, classifier_service.answer)
+    many = np.concatenate([images] * 64)
+    expected = np.concatenate([runner(images)] * 64)
+    engine.free_memory()
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**30) / total)
+    try:
+        with pytest.raises(torch.cuda.OutOfMemoryError):
+            engine(many)
+        rows = runner(many)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+    assert rows["ok"].all()
+    assert np.allclose(rows["probabilities"], expected["probabilities"], atol=TOLERANCE)
