@@ -54,7 +54,10 @@ def tests(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     lines = done.stdout.strip().splitlines()
     shown = [line for line in lines if line.startswith(("PASSED", "FAILED", "ERROR", "SKIPPED"))]
-    found: dict[str, Any] = {"exit": done.returncode, "closing": lines[-1] if lines else done.stderr[-500:]}
+    found: dict[str, Any] = {
+        "exit": done.returncode,
+        "closing": lines[-1] if lines else done.stderr[-500:],
+    }
     if done.returncode not in (0, 5):
         print(done.stdout[-6000:], done.stderr[-2000:])
     return found, [f"`{found['closing'].strip('= ')}`", "", *(f"- {line}" for line in shown)]

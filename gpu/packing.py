@@ -4,7 +4,7 @@
     python -m gpu.packing build/gpu --films                 # frontal chest films alone
     python -m gpu.packing build/gpu --films --splits val    # enough for parity
 
-Every part is a tar file of the collection's own files, byte for byte. The first has the manifests,
+Every part is a tar file of the collection's own files, byte for byte, compressed a little. The first has the manifests,
 cut down to what is packed, and then the validation films, so that what needs few films can begin
 before the rest is there. `tar -xf` of all parts into one folder makes a collection that every
 command here reads with --data.
@@ -23,7 +23,7 @@ from training.train_filter import FILMS
 
 SPLITS = ("val", "train", "test", "external")
 _BLOCK = 512
-"""Bytes of a tar file's header, and what every file is filled up to."""
+"""Bytes of a tar file's header, and what every file in it is filled up to."""
 
 
 def files_of(record: Record) -> Iterator[Path]:
@@ -43,12 +43,12 @@ def chosen(root: Path, splits: Sequence[str], *, films: bool) -> list[Record]:
 
 
 def pack(records: Sequence[Record], root: Path, output: Path, *, megabytes: float) -> list[Path]:
-    """Writes part_00.tar and so on, each of so many megabytes at most; returns their paths.
+    """Writes part_00.tar.gz and so on, each of so many megabytes at most; returns their paths.
 
     Raises ValueError where one file alone is larger.
     """
     output.mkdir(parents=True, exist_ok=True)
-    for old in output.glob("part_*.tar"):
+    for old in output.glob("part_*.tar.gz"):
         old.unlink()
     entries = [
         *_manifests(root, {str(r.path.relative_to(root)) for r in records}),
@@ -60,8 +60,8 @@ def pack(records: Sequence[Record], root: Path, output: Path, *, megabytes: floa
     ]
     paths = []
     for number, part in enumerate(_parts(entries, int(megabytes * 10**6))):
-        path = output / f"part_{number:02}.tar"
-        with tarfile.open(path, "w") as tar:
+        path = output / f"part_{number:02}.tar.gz"
+        with tarfile.open(path, "w:gz", compresslevel=1) as tar:
             for name, data in part:
                 header = tarfile.TarInfo(name)
                 header.size = len(data)
@@ -90,7 +90,7 @@ def _parts(
     room = most - tarfile.RECORDSIZE  # the end of a tar file is filled up
     left = room
     for name, data in entries:
-        size = _BLOCK * (4 + -(-len(data) // _BLOCK))  # a long name takes three blocks more
+        size = _BLOCK * (1 + -(-len(data) // _BLOCK))
         if size > room:
             raise ValueError(f"{name} has {len(data)} bytes; a part may have {most}")
         if size > left:

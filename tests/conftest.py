@@ -21,7 +21,17 @@ DATA = ROOT.parent / "shared" / "data"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
-        if folder in ("unit", "models", "service", "browser", "fuzz", "trials", "k8s", "cluster", "gpu"):
+        if folder in (
+            "unit",
+            "models",
+            "service",
+            "browser",
+            "fuzz",
+            "trials",
+            "k8s",
+            "cluster",
+            "gpu",
+        ):
             item.add_marker(folder)
 
 

@@ -50,7 +50,7 @@ def _key(records: Sequence[Record]) -> str:
 
 def _build(records: Sequence[Record], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
+    partial = path.with_suffix(f".{os.getpid()}.partial")  # several runs may build it at once
     shape = (len(records), SIZE, SIZE)
     pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
     with ProcessPoolExecutor(os.cpu_count()) as pool:

@@ -1,15 +1,21 @@
-"""Compares ways of training the classifier on validation: same start, same number of images each.
+"""Compares ways of training the classifier on validation: same number of images each.
 
     python -m training.compare --data ../shared/data
+    python -m training.compare --config training/configs/comparison_supervised.toml --jobs 8
 
-`configs/compare.toml` lists the variants: what each changes of the common configuration. Choose
-with it on validation; the test split and the external set are not looked at. It goes on where it
-was stopped and writes `results/comparison/COMPARISON.md` after every variant.
+A configuration lists the variants: what each changes of what they have in common. Choose with it on
+validation; the test split and the external set are not looked at. It goes on where it was stopped
+and writes `results/<configuration>/COMPARISON.md` after every variant. Several jobs, each a process
+of its own, fill a large GPU.
 """
 
 import argparse
 import json
+import subprocess
+import sys
 import tomllib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,20 +23,24 @@ from typing import Any
 import numpy as np
 import torch
 
+from chestxray.labels import FINDINGS, Finding
 from chestxray.networks import CovidClassifierNet
-from training import train_classifier
+from training import map_evaluation, train_classifier
 from training.config import parse_config
 from training.datasets.curated import SAME_SOURCE
 from training.material import Material
-from training.metrics import performance
-from training.model_card import rate
+from training.metrics import area, performance
+from training.model_card import rate, table
 from training.run import Run, add_data_flags, start_run
 from training.train_classifier import examples, is_same_source
 
-CONFIG = Path(__file__).parent / "configs" / "compare.toml"
-RESULTS = Path("results/comparison")
+CONFIG = Path(__file__).parent / "configs" / "comparison.toml"
+RESULTS = Path("results")
 FLIPPED = "test-time flip"
 """Not a way of training: the baseline asked about the mirror image as well."""
+_VALIDATION = "validation.json"
+_WITHOUT = f"without_{SAME_SOURCE}"
+_NORMAL = FINDINGS.index(Finding.NO_FINDING)
 
 
 def main() -> None:
@@ -40,24 +50,46 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=CONFIG)
     add_data_flags(parser)
     parser.add_argument("--output", type=Path, default=Path("runs"))
+    parser.add_argument("--jobs", type=int, default=1, help="variants at the same time")
+    parser.add_argument("--only", nargs="+", help="these variants, without the table")
     flags = parser.parse_args()
     values = tomllib.loads(flags.config.read_text())
-    found: dict[str, Any] = {}
-    for name, changes in values["variants"].items():
-        config = parse_config(_merge(values["common"], changes) | {"name": name})
-        device, folder = torch.device(flags.device), flags.output / "comparison"
-        run = start_run(
-            config, flags.data, folder, device, resume=True, cache=flags.output / "cache"
-        )
-        found |= _result(run, with_flips=not found)
-        _write(found, values)
+    names = flags.only or list(values["variants"])
+    for _ in _train(names, values, flags):
+        if not flags.only:
+            write(values, flags.config.stem, flags.output)
 
 
-def _write(found: dict[str, Any], values: dict[str, Any]) -> None:
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "comparison.json").write_text(json.dumps(found, indent=1))
-    (RESULTS / "COMPARISON.md").write_text(render(found, values))
-    print(render(found, values), flush=True)
+def _train(
+    names: Sequence[str], values: dict[str, Any], flags: argparse.Namespace
+) -> Iterator[str]:
+    """Trains and measures what is not done yet; yields each variant's name once it is."""
+    if flags.jobs == 1:
+        for name in names:
+            _one(name, values, flags)
+            yield name
+        return
+    command = [sys.executable, "-m", "training.compare", "--config", str(flags.config)]
+    command += ["--output", str(flags.output), "--device", flags.device, "--data", *flags.data]
+    with ThreadPoolExecutor(flags.jobs) as pool:
+        running = {
+            pool.submit(subprocess.run, [*command, "--only", name], check=True): name
+            for name in names
+        }
+        for done in as_completed(running):
+            done.result()
+            yield running[done]
+
+
+def _one(name: str, values: dict[str, Any], flags: argparse.Namespace) -> None:
+    config = parse_config(_merge(values["common"], values["variants"][name]) | {"name": name})
+    device, folder = torch.device(flags.device), flags.output / flags.config.stem
+    run = start_run(config, flags.data, folder, device, resume=True, cache=flags.output / "cache")
+    done = run.folder / _VALIDATION
+    if not done.exists():
+        train_classifier.main(run)
+        first = name == next(iter(values["variants"]))
+        done.write_text(json.dumps(measure(run, with_flips=first)))
 
 
 def _merge(common: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -65,13 +97,18 @@ def _merge(common: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return common | changes | {"augmentation": how}
 
 
-def _result(run: Run, *, with_flips: bool) -> dict[str, Any]:
-    done = run.folder / "validation.json"
-    if not done.exists():
-        train_classifier.main(run)
-        done.write_text(json.dumps(measure(run, with_flips=with_flips)))
-    result: dict[str, Any] = json.loads(done.read_text())
-    return result
+def write(values: dict[str, Any], name: str, output: Path) -> None:
+    """Writes and prints the table of all variants that are done, in their order."""
+    found: dict[str, Any] = {}
+    for variant in values["variants"]:
+        done = output / name / variant / _VALIDATION
+        if done.exists():
+            found |= json.loads(done.read_text())
+    folder = RESULTS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "comparison.json").write_text(json.dumps(found, indent=1) + "\n")
+    (folder / "COMPARISON.md").write_text(render(found, values))
+    print(render(found, values), flush=True)
 
 
 def measure(run: Run, *, with_flips: bool) -> dict[str, Any]:
@@ -83,39 +120,68 @@ def measure(run: Run, *, with_flips: bool) -> dict[str, Any]:
     if with_flips:
         answers[FLIPPED] = (once + material.logits(val, flipped=True).softmax(dim=1)) / 2
     same = is_same_source(run.records, val)
-    return {
+    found: dict[str, Any] = {
         name: {
-            part: asdict(
-                performance(p.numpy()[keep], val.targets[keep], generator=np.random.default_rng(0))
-            )
-            for part, keep in ((f"without_{SAME_SOURCE}", ~same), (SAME_SOURCE, same))
+            part: _figures(p.numpy()[keep], val.targets[keep])
+            for part, keep in ((_WITHOUT, ~same), (SAME_SOURCE, same))
         }
         for name, p in answers.items()
     }
+    found[run.config.name]["map"] = map_evaluation.evaluate(material, "val")
+    return found
+
+
+def _figures(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
+    generator = np.random.default_rng(0)
+    found = asdict(performance(probabilities, targets, generator=generator))
+    scores = 1 - probabilities[:, _NORMAL]
+    found["abnormal"] = asdict(area(scores, targets != _NORMAL, generator=generator))
+    return found
 
 
 def render(found: dict[str, Any], values: dict[str, Any]) -> str:
     """A table of the variants; the first is what the others are compared with."""
     common = values["common"]
     images = common["epochs"] * common["steps_per_epoch"] * common["batch_size"]
-    parts = (f"without_{SAME_SOURCE}", SAME_SOURCE)
-    lines = [
-        "# Ways of training, compared on the validation split",
-        "",
-        "Research use only. Made by `python -m training.compare`; do not edit. Every variant has",
-        f"the same start and {images} images at {common['size']} pixels unless its name says",
-        "otherwise; the intervals (95%, bootstrap over images) leave out that another seed trains",
-        "another network.",
-        "",
-        f"| variant | balanced accuracy {parts[0]} | {parts[1]} | AUC covid19 {parts[0]} | "
-        f"{parts[1]} |",
-        "|---|---|---|---|---|",
-    ]
-    for name, each in found.items():
-        figures = [rate(each[part]["balanced_accuracy"]) for part in parts]
-        figures += [rate(each[part]["auc"][-1]) for part in parts]
-        lines.append(f"| {name} | {' | '.join(figures)} |")
-    return "\n".join(lines) + "\n"
+    head = (
+        "variant",
+        f"balanced accuracy {_WITHOUT}",
+        SAME_SOURCE,
+        *(f"AUC {label}, {SAME_SOURCE}" for label in FINDINGS),
+        f"AUC abnormal {_WITHOUT}",
+        "map: pointing",
+        "IoU",
+        "mass in lung box",
+    )
+    return "\n".join(
+        [
+            "# Ways of training, compared on the validation split",
+            "",
+            "Research use only. Made by `python -m training.compare`; do not edit. Every variant",
+            f"has {images} images at {common.get('size', 224)} pixels, and the same start, unless",
+            "its name says otherwise; the intervals (95%, bootstrap over images) leave out that",
+            "another seed trains another network.",
+            "",
+            *table(head, [_row(name, each) for name, each in found.items()]),
+            "",
+        ]
+    )
+
+
+def _row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
+    same, others, drawn = found[SAME_SOURCE], found[_WITHOUT], found.get("map", {})
+    of_map = drawn.get("abnormal", {})
+    return (
+        name,
+        rate(others["balanced_accuracy"]),
+        rate(same["balanced_accuracy"]),
+        *(f"{auc['value']:.3f}" for auc in same["auc"]),
+        rate(others["abnormal"]),
+        *(
+            f"{of_map[what]['value']:.3f}" if what in of_map else ""
+            for what in ("pointing_game", "iou", "mass_in_lung_box")
+        ),
+    )
 
 
 if __name__ == "__main__":

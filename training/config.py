@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from training.augment import Augmentation
+from training.losses import MapRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class TrainConfig:
     distillation: float = 0.0  # share of the loss that is the teachers'
     guide: float = 0.0  # weight of telling a vision transformer's features (training/guide.py)
     map_weight: float = 0.0  # of the map's loss against what readers drew (losses.map_loss)
+    map_rule: MapRule = "balanced"
     appearance_weight: float = 0.0  # of the head for the four study classes of siim
     weak_share: float = 1.0  # how far a label is believed that no radiologist gave or confirmed
     abnormal_share: float = 0.0  # of the draws: films known to be abnormal and no more

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 
@@ -61,26 +61,57 @@ def set_cross_entropy(logits: Tensor, wanted: Tensor) -> Tensor:
     return -(wanted * torch.cat([log_p, abnormal], dim=1)).sum(dim=1)
 
 
-def map_loss(cam: Tensor, bias: Tensor, regions: Tensor) -> Tensor:
+MapRule = Literal["balanced", "focal", "dice", "inside"]
+"""How a map is told where opacities are; what `map_loss` says of each."""
+_FOCUS = 2.0
+
+
+def map_loss(cam: Tensor, bias: Tensor, regions: Tensor, *, rule: MapRule = "balanced") -> Tensor:
     """Losses (B,) of maps (B, 3, h, w) against regions (B, 2, H, W) of opacities and lungs.
 
     A cell speaks for an opacity as logsumexp(opacity, COVID-19) - no finding. Where opacities are
-    known the cells are told so, those inside and those outside weighing the same; where only the
-    lungs are, what lies outside of them is no opacity. Binary cross-entropy.
+    known the cells are told so; where only the lungs are, what lies outside of them is no opacity.
+
+    balanced: binary cross-entropy, those inside and those outside weighing the same.
+    focal: the same, cells that are right already counting less (Lin et al. 2017, arXiv:1708.02002).
+    dice: one minus the soft Dice coefficient (Milletari et al. 2016, arXiv:1606.04797).
+    inside: cross-entropy of the share of softmax over all cells that lies inside, beside the
+    cross-entropy of those outside.
     """
     scores = cam.float() + bias.view(1, -1, 1, 1)
     evidence = scores[:, 1:].logsumexp(dim=1) - scores[:, 0]  # (B, h, w)
     pooled = functional.adaptive_avg_pool2d(regions, (evidence.shape[1], evidence.shape[2]))
     opacities, lungs = pooled[:, 0], pooled[:, 1]
     yes, no = functional.softplus(-evidence), functional.softplus(evidence)
+    if rule == "focal":
+        yes, no = yes * evidence.sigmoid().rsub(1) ** _FOCUS, no * evidence.sigmoid() ** _FOCUS
     inside = opacities.clamp(min=0)
     outside = torch.where(opacities < 0, ((lungs >= 0) & (lungs < 0.05)).float(), 1 - inside)
-    return (_mean(yes, inside) + _mean(no, outside)) / 2
+    found = _mean(no, outside)
+    drawn = inside.sum(dim=(1, 2)) > 0
+    if rule == "dice":
+        return torch.where(drawn, _dice(evidence.sigmoid(), inside), found / 2)
+    if rule == "inside":
+        share = (evidence.flatten(1).log_softmax(dim=1).exp() * inside.flatten(1)).sum(dim=1)
+        return (torch.where(drawn, -(share + 1e-6).log(), 0.0) + found) / 2
+    return (_mean(yes, inside) + found) / 2
+
+
+def _dice(cells: Tensor, inside: Tensor) -> Tensor:
+    """One minus the soft Dice coefficient (B,) of cells (B, h, w) and the share covered."""
+    both = (cells * inside).sum(dim=(1, 2))
+    return 1 - (2 * both + 1) / (cells.sum(dim=(1, 2)) + inside.sum(dim=(1, 2)) + 1)
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:
     """Weighted means (B,) over the cells of (B, h, w); 0 where nothing weighs."""
     return (values * weights).sum(dim=(1, 2)) / weights.sum(dim=(1, 2)).clamp(min=1)
+
+
+@torch.no_grad()
+def taught_by(teachers: Sequence[nn.Module], images: Tensor) -> Tensor:
+    """Returns the teachers' mean probabilities (B, 3) for the very pictures of the batch."""
+    return torch.stack([t(images).logits.softmax(dim=1) for t in teachers]).mean(dim=0)
 
 
 def distilled(losses: Tensor, logits: Tensor, taught: Tensor, *, share: float) -> Tensor:

@@ -48,7 +48,9 @@ def open_regions(records: Sequence[Record], folder: Path) -> Maps:
             found = pool.map(draw, (records[i] for i in chosen), chunksize=64)
             for i, one in zip(chosen, tqdm(found, "regions", len(chosen)), strict=True):
                 drawn[i] = one
-        np.savez_compressed(path, drawn=drawn)
+        partial = path.with_suffix(f".{os.getpid()}.npz")  # several runs may draw at once
+        np.savez_compressed(partial, drawn=drawn)
+        partial.replace(path)
     return Maps(np.load(path)["drawn"], np.array([_known(r) for r in records]))
 
 

@@ -32,7 +32,7 @@ def losses_on(device: str, phantoms: Path, folder: Path) -> list[float]:
 
     def watched(network: nn.Module, batch: Batch) -> engine.Step:
         step = loss(network, batch)
-        found.append(float(step.loss))
+        found.append(step.loss.item())
         return step
 
     batches = train_batches(opened.pixels, train, config, epoch=0, device=opened.device)

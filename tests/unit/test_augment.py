@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.phantoms import phantom
-from training.augment import Augmentation, augment
+from training.augment import Augmentation, augment, augment_together
 
 IMAGES = torch.from_numpy(np.array(phantom(64, 64))).expand(8, 1, 64, 64)
 EVERYTHING = Augmentation(
@@ -21,6 +21,15 @@ EVERYTHING = Augmentation(
     top_occlusion=0.5,
     erasing=0.5,
 )
+ON_THE_WAY = Augmentation(border=0.5, letters=0.5, noise=0.05, blur=0.5, quality=0.5)
+KINDS = {
+    "border": Augmentation(border=1.0),
+    "letters": Augmentation(letters=1.0),
+    "noise": Augmentation(noise=0.1),
+    "blur": Augmentation(blur=1.0),
+    "quality": Augmentation(quality=1.0),
+}
+GREY = torch.full((64, 1, 64, 64), 128, dtype=torch.uint8)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -33,8 +42,9 @@ def test_no_augmentation_changes_nothing() -> None:
     assert torch.allclose(found, IMAGES.float(), atol=1e-2)
 
 
-def test_everything_stays_in_range_and_shape() -> None:
-    found = augment(IMAGES, EVERYTHING, seeded())
+@pytest.mark.parametrize("how", [EVERYTHING, ON_THE_WAY, *KINDS.values()])
+def test_everything_stays_in_range_and_shape(how: Augmentation) -> None:
+    found = augment(IMAGES, how, seeded())
 
     assert found.shape == IMAGES.shape
     assert found.dtype == torch.float32
@@ -42,11 +52,25 @@ def test_everything_stays_in_range_and_shape() -> None:
     assert found.max() <= 255
 
 
-def test_same_seed_same_pictures() -> None:
-    first = augment(IMAGES, EVERYTHING, seeded(1))
+@pytest.mark.parametrize("how", [EVERYTHING, ON_THE_WAY, *KINDS.values()])
+def test_same_seed_same_pictures(how: Augmentation) -> None:
+    first = augment(IMAGES, how, seeded(1))
 
-    assert torch.equal(first, augment(IMAGES, EVERYTHING, seeded(1)))
-    assert not torch.equal(first, augment(IMAGES, EVERYTHING, seeded(2)))
+    assert torch.equal(first, augment(IMAGES, how, seeded(1)))
+    assert not torch.equal(first, augment(IMAGES, how, seeded(2)))
+
+
+def test_what_is_switched_off_draws_no_numbers() -> None:
+    """The pictures of a published configuration, drawn before there were more kinds."""
+    generator, counted = seeded(), seeded()
+
+    found = augment(IMAGES, EVERYTHING, generator)
+
+    for _ in range(18):
+        torch.rand(len(IMAGES), generator=counted)
+    assert torch.equal(generator.get_state(), counted.get_state())
+    means = [66.5, 105.3, 130.5, 155.5, 94.3, 87.3, 126.5, 65.4]
+    assert found.mean(dim=(1, 2, 3)).tolist() == pytest.approx(means, abs=0.2)
 
 
 def test_pictures_of_a_batch_vary_apart() -> None:
@@ -95,3 +119,108 @@ def test_a_window_keeps_the_scale_and_lies_inside() -> None:
         assert area == pytest.approx(400, abs=21)
     corners = {tuple((image[0] > 150).nonzero()[0].tolist()) for image in found}
     assert len(corners) > 8  # the window moves
+
+
+@pytest.mark.parametrize("kind", ["letters", "noise", "blur", "quality"])
+def test_what_happens_on_the_way_moves_nothing(kind: str) -> None:
+    regions = IMAGES[..., ::4, ::4]
+
+    found, moved = augment_together(IMAGES, regions, KINDS[kind], seeded())
+
+    difference = (found - IMAGES).abs().mean(dim=(1, 2, 3))
+    assert torch.allclose(moved, regions.float(), atol=1e-2)
+    assert difference.min() > 0.1
+    assert difference.max() < 25
+
+
+@pytest.mark.parametrize("kind", ["noise", "blur", "quality"])
+def test_what_happens_on_the_way_keeps_the_brightness(kind: str) -> None:
+    found = augment(IMAGES, KINDS[kind], seeded())
+
+    shift = found.mean(dim=(1, 2, 3)) - IMAGES.float().mean(dim=(1, 2, 3))
+    assert shift.abs().max() < 1.5
+
+
+@pytest.mark.parametrize("kind", ["border", "letters", "blur", "quality"])
+def test_a_probability_is_the_share_of_films(kind: str) -> None:
+    images = IMAGES[:1].expand(200, 1, 64, 64)
+
+    found = augment(images, replace(Augmentation(), **{kind: 0.3}), seeded())
+
+    changed = (found - images).abs().amax(dim=(1, 2, 3)) > 2
+    assert changed.float().mean().item() == pytest.approx(0.3, abs=0.1)
+    assert torch.allclose(found[~changed], images[~changed].float(), atol=1e-2)
+
+
+def test_a_frame_is_of_one_grey_and_of_its_width_at_each_side() -> None:
+    films, everywhere = GREY - 28, torch.ones_like(GREY)  # the film is 100, and a region
+
+    found, moved = augment_together(films, everywhere, KINDS["border"], seeded())
+
+    levels = set()
+    for image, region in zip(found[:, 0], moved[:, 0], strict=True):
+        inside = region > 0
+        rows, columns = inside.any(dim=1).nonzero(), inside.any(dim=0).nonzero()
+        for margin in (rows[0], 63 - rows[-1], columns[0], 63 - columns[-1]):
+            assert 0.03 * 64 - 1 < margin < 0.15 * 64 + 1
+        assert image[inside].sub(100).abs().max() < 0.1  # no dark line where the film ends
+        assert image[~inside].min() == image[~inside].max()
+        levels.add(round(image[0, 0].item()))
+    assert {0, 255} < levels
+    assert len(levels) > 10
+
+
+@pytest.mark.parametrize("how", [KINDS["border"], replace(EVERYTHING, border=1.0, erasing=0)])
+def test_regions_lie_where_their_film_lies_in_its_frame(how: Augmentation) -> None:
+    images = torch.full((32, 1, 64, 64), 60, dtype=torch.uint8)
+    images[..., 36:52, 8:28] = 220
+    films = replace(how, brightness=0, contrast=0, gamma=0, top_occlusion=0)
+
+    found, moved = augment_together(images, images, films, seeded())
+
+    shown = moved > 0
+    assert torch.allclose(found[shown], moved[shown], atol=1e-2)
+    assert (moved[:, :, :1] == 0).all()
+    assert (moved[..., -1] == 0).all()
+
+
+def test_frame_shows_all_of_the_picture_at_a_smaller_scale() -> None:
+    images = torch.full((32, 1, 64, 64), 200, dtype=torch.uint8)
+    images[..., 16:48, 16:48] = 100
+
+    _, moved = augment_together(images, images, KINDS["border"], seeded())
+
+    core = (moved > 0) & (moved < 150)
+    share = core.sum(dim=(1, 2, 3)) / (moved > 0).sum(dim=(1, 2, 3))
+    assert share.min() > 0.2
+    assert share.max() < 0.32
+
+
+def test_letters_stand_at_the_top_or_a_side() -> None:
+    found = augment(GREY, KINDS["letters"], seeded())
+
+    ink = (found - GREY).abs()[:, 0] > 4
+    tall = ink.any(dim=2).sum(dim=1)
+    top, left = ink[:, :16].flatten(1).sum(dim=1), ink[..., :8].flatten(1).sum(dim=1)
+    right, total = ink[..., -8:].flatten(1).sum(dim=1), ink.flatten(1).sum(dim=1)
+    assert tall.max() <= 64 / 9 + 1
+    assert tall.min() >= 2
+    assert ((top == total) | (left > 0) | (right > 0)).all()
+    for part in (top == total, left > 0, right > 0):
+        assert 10 < part.sum() < 54
+    assert total.max() < 0.1 * 64 * 64
+
+
+def test_letters_are_bright_three_times_in_four() -> None:
+    change = (augment(GREY, KINDS["letters"], seeded()) - GREY).mean(dim=(1, 2, 3))
+
+    assert (change > 0).float().mean().item() == pytest.approx(0.75, abs=0.12)
+    assert (change < 0).any()
+
+
+def test_noise_is_as_strong_as_it_says_and_weaker() -> None:
+    deviations = augment(GREY, KINDS["noise"], seeded()).std(dim=(1, 2, 3))
+
+    assert 0.9 * 25.5 < deviations.max() < 1.05 * 25.5
+    assert deviations.min() < 3
+    assert deviations.mean().item() == pytest.approx(12.75, abs=2.5)

@@ -40,7 +40,7 @@ def test_missing_collection_says_where_to_get_it(tmp_path: Path) -> None:
 def test_corrections_win_and_say_what_is_not_used(tmp_path: Path) -> None:
     write(
         tmp_path,
-        "a.jpg,lung_opacity,nihM,film1,train,s1\nb.jpg,covid19,siim,film2,train,s2\n"
+        "a.jpg,lung_opacity,nihM,film1,train,s1\nb.jpg,covid19,siim,film2,test,s2\n"
         "c.jpg,no_finding,siim,film3,test,s3\nd.jpg,lung_opacity,nihM,film4,train,s4\n",
         "",
     )
@@ -58,6 +58,31 @@ def test_corrections_win_and_say_what_is_not_used(tmp_path: Path) -> None:
     assert second.regions.lungs == (0, 0, 1, 1)
     assert second.regions.opacities == ((0, 0, 0.5, 0.5), (0.5, 0.5, 1, 1))
     assert (third.label, third.firm) == ("lung_opacity", False)
+
+
+def test_validation_has_nobody_whom_the_first_networks_saw(tmp_path: Path) -> None:
+    """Before the corrections every film of siim was a patient of its own."""
+    write(
+        tmp_path,
+        "a.jpg,covid19,siim,film1,train,s1\nb.jpg,covid19,siim,film2,val,s2\n"
+        "c.jpg,lung_opacity,siim,film3,test,s3\n",
+        "",
+    )
+    (tmp_path / "corrections.csv").write_text(
+        "path,group_id,suggested_split,siim_label\n"
+        "a.jpg,one,val,typical\nb.jpg,one,val,typical\nc.jpg,two,test,atypical\n"
+    )
+    (tmp_path / "manifest_more.csv").write_text(
+        "path,label,dataset,group_id,suggested_split,sha256,siim_label\n"
+        "d.jpg,lung_opacity,siim,three,train,s4,atypical\n"
+        "e.jpg,no_finding,siim,three,train,s5,negative\n"
+        "f.jpg,lung_opacity,siim,two,test,s6,atypical\n"
+        "g.jpg,no_finding,siim,four,train,s7,negative\n"
+    )
+
+    split = {r.path.stem: r.split for r in curated.load(tmp_path)}
+
+    assert split == dict(a="train", b="train", c="test", d="val", e="val", f="test", g="train")
 
 
 def test_second_delivery_is_read(tmp_path: Path) -> None:

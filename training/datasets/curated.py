@@ -6,7 +6,8 @@ with the URL path of each original. Research use only; no image may be redistrib
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 
 from chestxray.labels import Finding
@@ -28,6 +29,9 @@ SAME_SOURCE = "siim"
 INDETERMINATE, OTHER_FINDING = "indeterminate", "other_finding"
 """Labels of films that are not normal and of none of our classes."""
 
+ATYPICAL = "atypical"
+"""The study class of siim that is our lung opacity, and its rarest."""
+
 _RSNA = {
     "Normal": Finding.NO_FINDING.value,
     "Lung Opacity": Finding.LUNG_OPACITY.value,
@@ -46,10 +50,32 @@ def load(root: Path) -> list[Record]:
     CT slices) is left out, and so is what the corrections say not to use.
     """
     corrections = {row["path"]: row for row in _rows(root / CORRECTIONS)}
-    first = [_corrected(row, corrections.get(row["path"], {})) for row in _required(root, MANIFEST)]
-    rows = [*first, *_rows(root / MORE), *_required(root, EXTERNAL)]
+    first = _required(root, MANIFEST)
+    corrected = [_corrected(row, corrections.get(row["path"], {})) for row in first]
+    rows = [*corrected, *_rows(root / MORE), *_required(root, EXTERNAL)]
     used = [row for row in rows if not row.get("use", "").startswith("no")]
-    return without_internal_patients([_record(root, row) for row in used])
+    seen = {
+        after["group_id"]
+        for before, after in zip(first, corrected, strict=True)
+        if before["suggested_split"] == "train"
+    }
+    records = with_unseen_validation([_record(root, row) for row in used], seen)
+    return without_internal_patients(records)
+
+
+def with_unseen_validation(records: Sequence[Record], seen: Set[str]) -> list[Record]:
+    """Puts patients whom the first networks were trained on out of validation; test stays.
+
+    Before the corrections they stood in training: what starts from such a network cannot be chosen
+    on them. That leaves 6 atypical films of siim to choose by, so patients with such a film who
+    came with the second delivery go from training to validation.
+    """
+    atypical = {r.patient for r in records if r.appearance == ATYPICAL} - seen
+    to = {patient: "train" for patient in seen} | {patient: "val" for patient in atypical}
+    return [
+        replace(r, split=to.get(r.patient, r.split)) if r.split in ("train", "val") else r
+        for r in records
+    ]
 
 
 def _required(root: Path, name: str) -> list[dict[str, str]]:

@@ -1,0 +1,139 @@
+"""Makes a starting point for the classifier from the first layers of Chester, trained on NIH films.
+
+    python -m training.front ../shared/weights/densenet121_front_chester_nih.safetensors
+
+Chester (mlmed/chester-xray, Cohen et al. 2019, arXiv:1901.11210; CC BY-NC 4.0) is a DenseNet-121
+that went from ImageNet to NIH ChestX-ray14. Of it the file has the layers up to the second dense
+block; it takes grey / 255, and its batch norms are folded. Here they get the statistics of training
+films, so that they can be trained, and the first layers get the scale of the classifier. The result
+is for `training.train_classifier --init file:runs/chester_front.safetensors`; layers that it lacks
+start at random. Chester may have been trained on the NIH films of the external split.
+"""
+
+import argparse
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from chestxray.labels import FINDINGS
+from chestxray.networks import CovidClassifierNet
+from chestxray.preprocessing import IMAGENET
+from training import splits
+from training.cache import read
+from training.config import read_config
+from training.datasets.records import Record
+from training.run import add_data_flags, load_records
+
+CONFIG = Path(__file__).parent / "configs" / "classifier_supervised.toml"
+"""The run from whose training split films are drawn."""
+
+_CONV, _MEAN = "features.conv0.weight", "features.norm0.running_mean"
+
+
+def fold_scale(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Turns weights for x = grey / 255 into weights for the classifier's (x - mean) / std.
+
+    conv(std * W, (x - mean) / std) = conv(W, x) - sum(mean * W); norm0's running mean has the last
+    term. The zeros around a film now mean the mean grey, not black: its rim is answered otherwise.
+    """
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET.mean, IMAGENET.std))
+    share = (weights[_CONV] * mean).sum(dim=(1, 2, 3))  # (64,)
+    return weights | {_CONV: weights[_CONV] * std, _MEAN: weights[_MEAN] - share}
+
+
+def load_front(weights: dict[str, Tensor]) -> nn.Sequential:
+    """Builds the classifier's scale and its blocks as far as the weights go, in evaluation mode."""
+    network = CovidClassifierNet()
+    known = {name.split(".")[1] for name in weights}
+    last = max(i for i, (name, _) in enumerate(network.features.named_children()) if name in known)
+    parts = OrderedDict(scale=network.scale, features=network.features[: last + 1])
+    front = nn.Sequential(parts).eval()
+    unexpected = front.load_state_dict(weights, strict=False).unexpected_keys
+    if unexpected:
+        raise ValueError(f"the weights do not fit a DenseNet-121: {unexpected[:3]}")
+    return front
+
+
+@torch.no_grad()
+def recalibrate(
+    front: nn.Module, norms: Sequence[nn.BatchNorm2d], images: Iterable[Tensor]
+) -> None:
+    """Gives each norm the mean and variance of its input; the evaluation mode answers as before.
+
+    Since no norm's answer changes, no later norm's input does: one pass measures them all.
+    """
+    sums: dict[nn.Module, Tensor] = {
+        norm: torch.zeros(3, norm.num_features, dtype=torch.float64) for norm in norms
+    }
+
+    def add(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        values = inputs[0].double()  # (B, C, H, W)
+        sums[norm] += torch.stack([(values**p).sum(dim=(0, 2, 3)) for p in range(3)]).cpu()
+
+    hooks = [norm.register_forward_pre_hook(add) for norm in norms]
+    for batch in images:
+        front(batch)
+    for hook in hooks:
+        hook.remove()
+    for norm in norms:
+        count, total, squares = sums[norm].to(norm.weight.device).unbind()
+        mean = total / count
+        _set_statistics(norm, mean, (squares / count - mean.square()).clamp(min=0))
+
+
+def _set_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
+    # Of a norm with mean 0 and variance 1 this makes what ../shared/weights/README.md says.
+    assert norm.running_mean is not None and norm.running_var is not None
+    slope = norm.weight / (norm.running_var.double() + norm.eps).sqrt()
+    norm.bias.add_(slope * (mean - norm.running_mean))
+    norm.weight.copy_(slope * (variance + norm.eps).sqrt())
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(variance)
+
+
+def draw(records: Sequence[Record], count: int, generator: np.random.Generator) -> list[Record]:
+    """Draws films that the classifier trains on. Raises ValueError where there are fewer."""
+    films = [r for r in splits.of(records, "train") if r.label in FINDINGS]
+    return [films[i] for i in generator.choice(len(films), count, replace=False)]
+
+
+def make(source: Path, target: Path, films: Sequence[Record], device: torch.device) -> None:
+    """Writes the layers of the source, measured on the films, with the source's licence."""
+    weights = fold_scale(load_file(source))
+    front = load_front(weights).to(device)
+    known = {name.rpartition(".")[0] for name in weights}
+    norms = [m for n, m in front.named_modules() if n in known and isinstance(m, nn.BatchNorm2d)]
+    bar = tqdm(films, desc="measure", unit="film")
+    recalibrate(front, norms, (torch.tensor(read(f.path))[None].to(device) for f in bar))
+    with safe_open(source, "pt") as file:
+        facts = file.metadata() or {}
+    facts["note"] = f"ImageNet scale; {len(norms)} norms measured on {len(films)} training films"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    measured = {name: values for name, values in front.state_dict().items() if name in weights}
+    save_file(measured, target, metadata=facts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("weights", type=Path)
+    add_data_flags(parser)
+    parser.add_argument("--output", type=Path, default=Path("runs/chester_front.safetensors"))
+    parser.add_argument("--films", type=int, default=256, help="to measure the statistics on")
+    flags = parser.parse_args()
+    config = read_config(CONFIG)
+    generator = np.random.default_rng(config.seed)
+    films = draw(load_records(flags.data, config), flags.films, generator)
+    make(flags.weights, flags.output, films, torch.device(flags.device))
+
+
+if __name__ == "__main__":
+    main()
