@@ -78,7 +78,7 @@ def servings(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]
 
 
 def trainings(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
-    """Images a second in training, of one process and of several on the same GPU."""
+    """Images a second in training, by batch."""
     found = throughput.measure(flags.data, flags.cache, device=flags.device, steps=extent.steps)
     return found, throughput.render(found)
 
@@ -97,18 +97,19 @@ def machine(device: str) -> str:
     return f"{name}, torch {torch.__version__}, commit {commit()}"
 
 
-def render(folder: Path, device: str) -> str:
-    """The report of all steps that are done."""
+def render(folder: Path) -> str:
+    """The report of all steps that are done, wherever each was."""
     lines = [
         "# What a GPU does",
         "",
-        f"Made by `python -m gpu`; do not edit. On {machine(device)}. Research use only.",
+        "Made by `python -m gpu`; do not edit. Research use only.",
     ]
     for name, step in STEPS.items():
         part = folder / f"{name}.md"
         if part.exists():
-            lines += ["", f"## {(step.__doc__ or name).splitlines()[0]}", "", part.read_text()]
-    return "\n".join(lines).rstrip() + "\n"
+            heading = (step.__doc__ or name).splitlines()[0].rstrip(".")
+            lines += ["", f"## {heading}", "", part.read_text().rstrip()]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -136,9 +137,10 @@ def main() -> None:
             failed.append(f"{name}: {error!r}")
             continue
         path.write_text(json.dumps(found, indent=1) + "\n")
+        lines = [f"On {machine(flags.device)}:", "", *lines]
         path.with_suffix(".md").write_text("\n".join(lines) + "\n")
         print("\n".join(lines), flush=True)
-    (flags.output / "GPU.md").write_text(render(flags.output, flags.device))
+    (flags.output / "GPU.md").write_text(render(flags.output))
     if failed:
         sys.exit("\n".join(failed))
 

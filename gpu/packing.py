@@ -4,7 +4,7 @@
     python -m gpu.packing build/gpu --films                 # frontal chest films alone
     python -m gpu.packing build/gpu --films --splits val    # enough for parity
 
-Every part is a tar file of the collection's own files, byte for byte, compressed a little. The first has the manifests,
+Every part is a tar file of the collection's own files, byte for byte. The first has the manifests,
 cut down to what is packed, and then the validation films, so that what needs few films can begin
 before the rest is there. `tar -xf` of all parts into one folder makes a collection that every
 command here reads with --data.

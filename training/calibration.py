@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from torch import Tensor
 
 from training.metrics import Floats, Ints, Rate, wilson
@@ -13,6 +13,9 @@ BINS = 15
 """Of equal width, for reliability diagrams and expected calibration error."""
 RIGHT_WHEN_SURE = 0.9
 """Share of right answers that the certain ones reach on validation; below it is indeterminate."""
+_FOLDS = 5
+PREVALENCES = (0.01, 0.05, 0.20)
+"""At which the card says what a positive answer is worth."""
 SENSITIVITIES = (0.90, 0.95)
 """For which operating thresholds are offered."""
 
@@ -45,6 +48,42 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
 
     best = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded")
     return round(float(np.exp(best.x)), 4)
+
+
+def fit_biases(logits: Tensor, targets: Tensor, weights: Floats) -> tuple[float, ...]:
+    """Returns biases (C,), of mean 0, that minimise the weighted cross-entropy of
+    (logits + biases) / T, T fitted beside them: vector scaling without its scales (Guo et al. 2017,
+    1706.04599, section 4.2). They set how the classes share what is not certain.
+    """
+    shares = torch.from_numpy(weights / weights.sum())
+
+    def loss(free: Floats) -> float:
+        biases = torch.from_numpy(np.append(0.0, free[1:]))
+        scores = (logits + biases) / np.exp(free[0])
+        each = torch.nn.functional.cross_entropy(scores, targets, reduction="none")
+        return float((each * shares).sum())
+
+    best = minimize(loss, np.zeros(logits.shape[1]), method="Nelder-Mead")
+    biases = np.append(0.0, best.x[1:])
+    return tuple((biases - biases.mean()).round(4).tolist())
+
+
+def held_out_loss(logits: Tensor, targets: Tensor, weights: Floats, *, biased: bool) -> float:
+    """Weighted cross-entropy of a fifth each, temperature and biases fitted on the other four."""
+    folds = np.random.default_rng(0).permutation(len(targets)) % _FOLDS
+    total = 0.0
+    for fold in range(_FOLDS):
+        held, fitted = torch.from_numpy(folds == fold), torch.from_numpy(folds != fold)
+        kept = logits[fitted], targets[fitted]
+        biases = torch.zeros(logits.shape[1])
+        if biased:
+            biases = torch.tensor(fit_biases(*kept, weights[folds != fold]))
+        temperature = fit_temperature(kept[0] + biases, kept[1])
+        each = torch.nn.functional.cross_entropy(
+            (logits[held] + biases) / temperature, targets[held], reduction="none"
+        )
+        total += float((each.numpy() * weights[folds == fold]).sum())
+    return total / float(weights.sum())
 
 
 def reliability(probabilities: Floats, labels: Ints) -> list[Bin]:
@@ -91,3 +130,18 @@ def operate(
         sensitivity=wilson(int(above[positive].sum()), int(positive.sum())),
         specificity=wilson(int((~above)[~positive].sum()), int((~positive).sum())),
     )
+
+
+def predictive_values(found: Operating) -> dict[str, dict[str, float]]:
+    """Share of right answers among the positive and the negative ones, by prevalence (Bayes).
+
+    Sensitivity and specificity are taken to be those of the test, whatever the prevalence is.
+    """
+    yes, no = found.sensitivity.value, found.specificity.value
+    return {
+        f"{share:g}": {
+            "positive": yes * share / (yes * share + (1 - no) * (1 - share)),
+            "negative": no * (1 - share) / (no * (1 - share) + (1 - yes) * share),
+        }
+        for share in PREVALENCES
+    }

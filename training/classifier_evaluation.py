@@ -1,7 +1,7 @@
 """How well the classifier does inside, within one source, and at hospitals it never saw."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,13 +15,13 @@ from chestxray.labels import FINDINGS, Finding
 from chestxray.networks import CovidClassifierNet
 from chestxray.projection import PROJECTION_AXES
 from chestxray.results import DIGITS
-from training import calibration, map_evaluation
+from training import appearance_evaluation, calibration, map_evaluation
 from training.datasets.curated import SAME_SOURCE
 from training.datasets.records import Record
 from training.examples import Examples, eval_batches
 from training.material import Material
 from training.metrics import Floats, Ints, area, performance, wilson
-from training.train_classifier import examples
+from training.train_classifier import examples, validation_weights
 
 CAVEATS = (
     "The source of an image predicts its class in the public data. The figures on siim, one "
@@ -34,6 +34,8 @@ CAVEATS = (
     "Each class of the external set is one hospital.",
 )
 
+ABNORMAL = "abnormal"
+"""1 - p(no finding), as a question of its own."""
 INDETERMINATE = "indeterminate"
 """The card's threshold of the largest probability: an answer below it says too little."""
 _NORMAL = FINDINGS.index(Finding.NO_FINDING)
@@ -65,13 +67,15 @@ class Predicted:
 def complete(material: Material) -> Material:
     """Fits all that is fitted on validation, and measures on what neither has seen.
 
-    That is the temperature, then the indeterminate band and the operating thresholds. The
-    projection is fitted on training images.
+    That is a bias for each class, where it lowers the loss of held-out validation films, then the
+    temperature, the indeterminate band and the operating thresholds. The projection is fitted on
+    training images.
     """
     network = material.network
     if not isinstance(network, CovidClassifierNet):
         raise TypeError("only the classifier is completed so")
     val = examples(material.records, "val", power=1.0)
+    material, prior = _with_biases(material, network, val)
     logits = material.logits(val)
     temperature = calibration.fit_temperature(logits, torch.from_numpy(val.targets))
     sure = (logits / temperature).softmax(dim=1).numpy()
@@ -86,7 +90,29 @@ def complete(material: Material) -> Material:
     }
     card = material.card.model_copy(update=update)
     fitted = material.with_card(card)
-    return fitted.with_card(card.model_copy(update={"metrics": measure(fitted)}))
+    metrics = measure(fitted) | {"biases": prior}
+    return fitted.with_card(card.model_copy(update={"metrics": metrics}))
+
+
+def _with_biases(
+    material: Material, network: CovidClassifierNet, val: Examples
+) -> tuple[Material, dict[str, Any]]:
+    """Adds biases to the network where they help; returns what was found as plain values too."""
+    logits, targets = material.logits(val), torch.from_numpy(val.targets)
+    weights = validation_weights(material.records, val)
+    without, with_ = (
+        calibration.held_out_loss(logits, targets, weights, biased=biased)
+        for biased in (False, True)
+    )
+    found = {"held_out_loss_without": without, "held_out_loss_with": with_}
+    if with_ >= without:
+        return material, found
+    biases = calibration.fit_biases(logits, targets, weights)
+    with torch.no_grad():
+        network.bias += torch.tensor(biases, device=network.bias.device)
+    # A new material, since the old one remembers what the network answered before.
+    changed = Material(network, material.card, material.records, material.pixels, material.device)
+    return changed, found | {"added": dict(zip(map(str, FINDINGS), biases, strict=True))}
 
 
 def predict(material: Material, split: str) -> Predicted:
@@ -119,6 +145,7 @@ def measure(material: Material) -> dict[str, Any]:
     metrics["operating_points"] = _operating_points(test, material.card.thresholds)
     metrics["abnormal"] = {name: _abnormal(part) for name, part in found.items()}
     metrics["map"] = map_evaluation.evaluate(material)
+    metrics["appearance"] = appearance_evaluation.evaluate(material)
     return metrics
 
 
@@ -178,10 +205,17 @@ def _certain(part: Predicted, card: Card) -> dict[str, Any]:
     }
 
 
+def _questions(probabilities: Floats, labels: Ints) -> Iterator[tuple[str, Floats, Ints]]:
+    """What thresholds are offered for: a name, scores (N,), and which films are positive."""
+    for c, label in enumerate(FINDINGS):
+        yield str(label), probabilities[:, c], labels == c
+    yield ABNORMAL, 1 - probabilities[:, _NORMAL], labels != _NORMAL
+
+
 def _operating_thresholds(probabilities: Floats, labels: Ints) -> dict[str, float]:
     return {
-        _at(label, wanted): calibration.threshold_for(probabilities[:, c], labels == c, wanted)
-        for c, label in enumerate(FINDINGS)
+        _at(name, wanted): calibration.threshold_for(scores, positive, wanted)
+        for name, scores, positive in _questions(probabilities, labels)
         for wanted in calibration.SENSITIVITIES
     }
 
@@ -192,11 +226,14 @@ def _at(label: str, sensitivity: float) -> str:
 
 def _operating_points(test: Predicted, thresholds: dict[str, float]) -> list[dict[str, Any]]:
     points = []
-    for c, label in enumerate(FINDINGS):
+    for name, scores, positive in _questions(test.probabilities, test.labels):
         for wanted in calibration.SENSITIVITIES:
-            cut, scores = thresholds[_at(label, wanted)], test.probabilities[:, c]
-            points.append(calibration.operate(label, wanted, cut, scores, test.labels == c))
-    return [asdict(point) for point in points]
+            if (cut := thresholds.get(_at(name, wanted))) is None:
+                continue  # a card from before there was this question
+            point = calibration.operate(name, wanted, cut, scores, positive)
+            values = {"predictive_values": calibration.predictive_values(point)}
+            points.append(asdict(point) | values)
+    return points
 
 
 @torch.inference_mode()

@@ -84,7 +84,7 @@ def map_loss(cam: Tensor, bias: Tensor, regions: Tensor, *, rule: MapRule = "bal
     opacities, lungs = pooled[:, 0], pooled[:, 1]
     yes, no = functional.softplus(-evidence), functional.softplus(evidence)
     if rule == "focal":
-        yes, no = yes * evidence.sigmoid().rsub(1) ** _FOCUS, no * evidence.sigmoid() ** _FOCUS
+        yes, no = yes * (-evidence).sigmoid() ** _FOCUS, no * evidence.sigmoid() ** _FOCUS
     inside = opacities.clamp(min=0)
     outside = torch.where(opacities < 0, ((lungs >= 0) & (lungs < 0.05)).float(), 1 - inside)
     found = _mean(no, outside)

@@ -63,7 +63,7 @@ def performance(
         sensitivity=[_share(predicted[labels == c] == c) for c in classes],
         specificity=[_share(predicted[labels != c] != c) for c in classes],
         auc=[_auc_rate(probabilities[:, c], labels == c, draws) for c in classes],
-        balanced_accuracy=_rate(balanced_accuracy(predicted, labels), resampled, len(labels)),
+        balanced_accuracy=interval(balanced_accuracy(predicted, labels), resampled, len(labels)),
     )
 
 
@@ -75,7 +75,7 @@ def balanced_accuracy(predicted: Ints, labels: Ints) -> float:
 def bootstrap_mean(values: Floats, *, generator: np.random.Generator) -> Rate:
     """The mean of values (N,) with its bootstrap interval."""
     draws = generator.integers(0, len(values), (RESAMPLES, len(values)))
-    return _rate(float(values.mean()), values[draws].mean(axis=1), len(values))
+    return interval(float(values.mean()), values[draws].mean(axis=1), len(values))
 
 
 def area(
@@ -99,10 +99,11 @@ def _share(hits: npt.NDArray[np.bool_]) -> Rate:
 
 
 def _auc_rate(scores: Floats, positive: npt.NDArray[np.bool_], draws: Ints) -> Rate:
-    return _rate(float(auc(scores, positive)), auc(scores[draws], positive[draws]), len(scores))
+    return interval(float(auc(scores, positive)), auc(scores[draws], positive[draws]), len(scores))
 
 
-def _rate(value: float, resampled: Floats, n: int) -> Rate:
+def interval(value: float, resampled: Floats, n: int) -> Rate:
+    """A figure with the percentiles 2.5 and 97.5 of what resampling made of it."""
     found = resampled[~np.isnan(resampled)]
     low, high = np.percentile(found, (2.5, 97.5)) if found.size else (math.nan, math.nan)
     return Rate(value, float(low), float(high), n)

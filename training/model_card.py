@@ -134,6 +134,8 @@ def _more(metrics: Mapping[str, Any]) -> Iterator[str]:
         [(part, rate(found["auc"])) for part, found in metrics.get("abnormal", {}).items()],
     )
     yield from _map(metrics.get("map", {}))
+    yield from _appearance(metrics.get("appearance", {}))
+    yield from _biases(metrics.get("biases", {}))
     for name in ("by_source", "by_age"):
         yield from ("", f"### {name.replace('_', ' ').capitalize()}", "")
         yield from _groups(metrics[name])
@@ -149,8 +151,34 @@ def _map(found: Mapping[str, Any]) -> Iterator[str]:
     yield from table(("map of", "pointing game", "IoU", "positive mass in the lung box"), rows)
 
 
-def _operating_points(points: Sequence[Mapping[str, Any]]) -> list[str]:
-    head = ("class", "wanted sensitivity", "threshold", "sensitivity", "specificity")
+def _appearance(found: Mapping[str, Any]) -> Iterator[str]:
+    """The challenge's figure, of features that ship and a head that does not."""
+    if not found:
+        return
+    yield from ("", "### The four study classes of the SIIM challenge, siim test", "")
+    yield f"Mean average precision {rate(found['mean'])} of a logistic regression on the features;"
+    yield f"the challenge's winners reached {found['winners']} on other films of that source."
+    yield ""
+    rows = [
+        (name, f"{each['value']:.3f}", str(each["n"])) for name, each in found["classes"].items()
+    ]
+    yield from table(("study class", "average precision", "films"), rows)
+
+
+def _biases(found: Mapping[str, Any]) -> Iterator[str]:
+    """Whether a bias for each class helped, on validation films that did not fit it."""
+    if not found:
+        return
+    yield from ("", "### A bias for each class", "")
+    yield (
+        f"Loss of held-out validation films {found['held_out_loss_without']:.4f} without, "
+        f"{found['held_out_loss_with']:.4f} with one; "
+        + (f"added: {found['added']}." if "added" in found else "none was added.")
+    )
+
+
+def _operating_points(points: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    head = ("question", "wanted sensitivity", "threshold", "sensitivity", "specificity")
     rows = [
         (
             point["label"],
@@ -161,7 +189,25 @@ def _operating_points(points: Sequence[Mapping[str, Any]]) -> list[str]:
         )
         for point in points
     ]
-    return table(head, rows)
+    yield from table(head, rows)
+    yield from ("", "What a positive answer (and a negative one) is worth, by prevalence:", "")
+    shares = list(points[0]["predictive_values"])
+    worth = [
+        (
+            f"{point['label']} at {point['wanted']:.2f}",
+            *(
+                "{positive:.3f} ({negative:.3f})".format(**point["predictive_values"][share])
+                for share in shares
+            ),
+        )
+        for point in points
+    ]
+    yield from table(("threshold", *(f"{float(share):.0%}" for share in shares)), worth)
+    yield from (
+        "",
+        "Shares of right answers, if sensitivity and specificity were elsewhere what they are on",
+        "this test. They will not be: source and label of the public images are confounded.",
+    )
 
 
 def _groups(groups: Mapping[str, Any]) -> list[str]:

@@ -21,7 +21,7 @@ from chestxray import checkpoints
 from chestxray.labels import FINDINGS, Finding
 from chestxray.networks import CovidClassifierNet
 from training import engine, guide, losses, regions, supervision
-from training.calibration import fit_temperature
+from training.calibration import fit_biases, fit_temperature
 from training.config import TrainConfig
 from training.datasets.curated import INDETERMINATE, SAME_SOURCE
 from training.datasets.records import Record
@@ -121,17 +121,20 @@ def load_teachers(config: TrainConfig, device: torch.device) -> list[nn.Module]:
 def validate(run: Run, network: nn.Module, val: Examples) -> Validation:
     """Cross-entropy and accuracy under `validation_weights`, of scores calibrated as when served.
 
-    Uncalibrated, the loss would also count how sure the scores are, which is corrected anyway.
+    Uncalibrated, the loss would also count how sure the scores are and how they share what is not
+    certain, both of which are corrected anyway (classifier_evaluation.complete).
     """
     batches = eval_batches(run.pixels, val, size=run.config.size)
     logits = engine.predict(network, batches, run.device)
     targets = torch.from_numpy(val.targets)
     if run.config.stage == 1:
         logits, targets = logits[:, :STAGE_1_CLASSES], merge_opacity(targets)
-    calibrated = logits / fit_temperature(logits, targets)
-    each = nn.functional.cross_entropy(calibrated, targets, reduction="none")
-    hits = logits.argmax(dim=1) == targets
     weights = validation_weights(run.records, val)
+    shared = logits + torch.tensor(fit_biases(logits, targets, weights))
+    each = nn.functional.cross_entropy(
+        shared / fit_temperature(shared, targets), targets, reduction="none"
+    )
+    hits = shared.argmax(dim=1) == targets
     return Validation(*(float(np.average(x, weights=weights)) for x in (each, hits)))
 
 

@@ -166,6 +166,19 @@ def test_three_bars_share_all_of_the_belief(visit: Visit, server: Server) -> Non
     assert widths == pytest.approx(list(probabilities.values()), abs=0.01)
 
 
+def test_probability_of_any_finding_is_shown_apart_from_the_bars(
+    visit: Visit, server: Server
+) -> None:
+    with relaying(server.url) as relay:
+        page = visit(relay.url)
+        hands.read(page, CLEAR)
+
+    name, value = page.locator("#result dl.abnormal > *").all_text_contents()
+    abnormal = json.loads(relay.answers[0])["prediction"]["abnormal"]
+    assert name == ENGLISH["result.abnormal"]
+    assert float(value.rstrip("%")) == pytest.approx(100 * abnormal, abs=0.06)
+
+
 def test_result_is_saved_as_it_was_answered(visit: Visit, server: Server, tmp_path: Path) -> None:
     with relaying(server.url) as relay:
         page = visit(relay.url)

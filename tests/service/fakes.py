@@ -39,6 +39,7 @@ class FakeRunners:
         self.calls: list[tuple[str, int]] = []
         self.gate: asyncio.Event | None = None
         self.failure: Exception | None = None
+        self.probabilities: tuple[float, float, float] = (0.25, 0.25, 0.5)
         self.poisoned: Callable[[np.ndarray], bool] = lambda image: False
 
     async def judge(self, images: Images) -> Rows:
@@ -53,7 +54,7 @@ class FakeRunners:
     async def classify(self, images: Images) -> Rows:
         await self._enter("classify", images)
         rows = np.zeros(len(images), CLASSIFIER_ROW)
-        rows["probabilities"] = (0.25, 0.25, 0.5)
+        rows["probabilities"] = self.probabilities
         rows["cam"][:, 2, 3, 4] = 7
         rows["ok"] = True
         return rows

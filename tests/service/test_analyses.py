@@ -1,8 +1,10 @@
 """The public surface over fake runners: what it answers when all is well."""
 
 import io
+import json
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 
 import httpx
 import numpy as np
@@ -24,6 +26,7 @@ def test_accepted_image_gets_the_designed_answer(run: Callable[..., None]) -> No
         assert analysis.filter.valid
         assert analysis.prediction.label == "covid19"
         assert analysis.prediction.probabilities["covid19"] == 0.5
+        assert analysis.prediction.abnormal == 0.75
         assert analysis.heatmap is not None
         assert np.array(analysis.heatmap.grid).shape == (14, 14)
         assert analysis.heatmap.grid[3][4] == 7
@@ -33,6 +36,20 @@ def test_accepted_image_gets_the_designed_answer(run: Callable[..., None]) -> No
         assert not analysis.kept
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["server-timing"].startswith("decode;dur=")
+
+    run(test)
+
+
+@pytest.mark.parametrize("normal", [0, 0.00004, 0.12345, 1 / 3, 0.58, 0.9012, 0.99996, 1])
+def test_abnormal_and_no_finding_are_one_together(
+    run: Callable[..., None], runners: FakeRunners, normal: float
+) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        runners.probabilities = (normal, 1 - normal, 0)
+        answer = await client.post("/v1/analyses", **form(DARK))
+
+        prediction = json.loads(answer.text, parse_float=Decimal)["prediction"]
+        assert prediction["abnormal"] + prediction["probabilities"]["no_finding"] == 1
 
     run(test)
 

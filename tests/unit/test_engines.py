@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from torch import nn
 
 from chestxray import checkpoints, engines
-from chestxray.engines import GRAPHS, Engine, OnnxEngine, TorchEngine, open_engine, softmax
+from chestxray.engines import GRAPHS, Engine, OnnxEngine, TorchEngine, softmax
 from chestxray.errors import CheckpointError
 from chestxray.networks import BY_ARCHITECTURE, CovidClassifierNet, XRayFilterNet
 from tests.conftest import ROOT

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -101,7 +102,8 @@ def test_loss_of_sets_is_cross_entropy_where_the_class_is_known() -> None:
     assert torch.allclose(losses.set_cross_entropy(logits, wanted), plain)
 
 
-def test_map_is_drawn_to_the_box_and_out_of_what_is_no_lung() -> None:
+@pytest.mark.parametrize("rule", get_args(losses.MapRule))
+def test_map_is_drawn_to_the_box_and_out_of_what_is_no_lung(rule: losses.MapRule) -> None:
     cam = torch.zeros(2, 3, 14, 14, requires_grad=True)
     drawn = torch.full((2, 2, 56, 56), -1.0)
     drawn[0, regions.OPACITIES] = 0
@@ -109,7 +111,7 @@ def test_map_is_drawn_to_the_box_and_out_of_what_is_no_lung() -> None:
     drawn[1, regions.LUNGS] = 0
     drawn[1, regions.LUNGS, :28] = 1
 
-    losses.map_loss(cam, torch.zeros(3), drawn).sum().backward()
+    losses.map_loss(cam, torch.zeros(3), drawn, rule=rule).sum().backward()
 
     assert cam.grad is not None
     abnormal = -cam.grad[:, 1]  # what a step would add
@@ -119,10 +121,11 @@ def test_map_is_drawn_to_the_box_and_out_of_what_is_no_lung() -> None:
     assert (abnormal[1, 7:] < 0).all()
 
 
-def test_film_of_which_nothing_was_drawn_does_not_teach_the_map() -> None:
+@pytest.mark.parametrize("rule", get_args(losses.MapRule))
+def test_film_of_which_nothing_was_drawn_does_not_teach_the_map(rule: losses.MapRule) -> None:
     cam = torch.randn(1, 3, 14, 14)
 
-    assert losses.map_loss(cam, torch.zeros(3), torch.full((1, 2, 56, 56), -1.0)) == 0
+    assert losses.map_loss(cam, torch.zeros(3), torch.full((1, 2, 56, 56), -1.0), rule=rule) == 0
 
 
 def test_step_teaches_classes_map_and_appearance(film: Record) -> None:
