@@ -22,7 +22,7 @@ export BENTOML_HOME ?= $(CURDIR)/.bentoml
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-soak trials soak test-gpu k8s-test check format train-filter train-classifier \
+.PHONY: help serve test test-soak trials soak test-gpu gpu gpu-data k8s-test check format train-filter train-classifier \
 	pretrain evaluate graphs audit experiment compare bench-training tensorboard \
 	examples screenshots loadtest capacity benchmark bench endurance fuzz render deploy bento sbom licences \
 	audit-dependencies clean
@@ -70,6 +70,12 @@ trials: $(VENV)/.dev $(BENTOML_HOME) ## overload, kills, rolling restarts and a 
 soak: $(VENV)/.dev $(BENTOML_HOME) ## an hour at 70% of the capacity, and one of mixed requests: nothing may grow
 	$(BIN)/python -m tests.trials.soak --seconds 3600
 	$(BIN)/python -m tests.trials.mixed --requests 200000 --seconds 3600
+
+gpu: $(VENV)/.dev ## what only a CUDA device can show: tests, parity, serving, training; results/gpu
+	$(BIN)/python -m gpu --data $(DATA)
+
+gpu-data: $(VENV)/.dev ## the images in parts of 60 MB, for a machine without a network, into build/gpu
+	$(BIN)/python -m gpu.packing build/gpu --data $(DATA)
 
 k8s-test: $(VENV)/.dev ## the image and the manifests on a real cluster: KUBECONFIG's, or the lab's
 	$(BIN)/pytest -m cluster -s

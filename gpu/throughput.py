@@ -25,7 +25,7 @@ def measure(data: str, cache: Path, *, device: str, steps: int) -> dict[str, Any
     found = {}
     with TemporaryDirectory() as output:
         for batch in BATCHES:
-            config = replace(read_config(CONFIG), batch_size=batch)
+            config = replace(read_config(CONFIG), init="random", batch_size=batch)
             where = torch.device(device)
             run = start_run(config, [data], Path(output), where, resume=False, cache=cache)
             speed, waiting = benchmark.measure(run, steps=steps)
