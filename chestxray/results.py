@@ -32,6 +32,7 @@ class Prediction(_Wire):
 
     label: Finding
     probabilities: dict[Finding, float]
+    abnormal: float = Field(description="Probability of any finding: 1 - that of no_finding")
 
 
 class Heatmap(_Wire):

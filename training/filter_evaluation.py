@@ -23,6 +23,9 @@ CAVEATS = (
     "ones may differ.",
 )
 
+MOST_REFUSED = 0.005
+"""Share of upright chest films of validation that the threshold may refuse."""
+
 _FRONTAL = VERDICTS.index(Verdict.FRONTAL_CHEST)
 _UNKNOWN = -1
 _REALLY_ROTATED = "rotated_cxr"
@@ -59,6 +62,13 @@ def measure(material: Material) -> dict[str, Any]:
         metrics[name] = _compare(scores, chosen.targets, threshold)
         kinds = np.array([material.records[row].label for row in chosen.rows])
         metrics[name]["rejected_by_kind"] = _rejected_by_kind(scores, kinds, threshold)
+        sources = np.array([material.records[row].dataset for row in chosen.rows])
+        upright = chosen.targets == _FRONTAL
+        accepted = decide(scores, threshold) == _FRONTAL
+        metrics[name]["accepted_by_source"] = {
+            source: _share(accepted, upright & (sources == source))
+            for source in sorted(set(sources[upright]))
+        }
     films = _scores(material, _rotated_films(material.records))
     return metrics | {"really_rotated": _rejected(films, threshold)}
 
@@ -86,11 +96,15 @@ def _scores(material: Material, chosen: Examples) -> Floats:
 
 
 def choose_threshold(scores: Floats, valid: npt.NDArray[np.bool_]) -> float:
-    """Maximises the mean of both classes' recall; of equals, the middle in log-odds."""
+    """Maximises the mean of both classes' recall among thresholds that refuse at most MOST_REFUSED
+    of what is valid; of equals, the middle in log-odds.
+    """
     odds = np.log(np.clip(scores, 1e-12, None)) - np.log(np.clip(1 - scores, 1e-12, None))
     cuts = np.unique(odds)
     middles = (cuts[1:] + cuts[:-1]) / 2
-    recall = [(np.mean(odds[valid] >= m) + np.mean(odds[~valid] < m)) / 2 for m in middles]
+    accepted = np.array([np.mean(odds[valid] >= m) for m in middles])
+    rejected = np.array([np.mean(odds[~valid] < m) for m in middles])
+    recall = np.where(accepted >= 1 - MOST_REFUSED, accepted + rejected, accepted - 1)
     best = middles[np.flatnonzero(np.isclose(recall, np.max(recall)))]
     return round(float(1 / (1 + np.exp(-np.median(best)))), 4)
 

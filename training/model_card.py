@@ -85,6 +85,8 @@ def _performance(card: Card) -> Iterator[str]:
 def _rates(metrics: Mapping[str, Any]) -> list[str]:
     rows = [(name, rate(found)) for name, found in metrics.items() if "value" in found]
     rows += [(name, rate(found)) for name, found in metrics.get("verdict_recall", {}).items()]
+    sources = metrics.get("accepted_by_source", {})
+    rows += [(f"accepted of upright, {source}", rate(found)) for source, found in sources.items()]
     kinds = metrics.get("rejected_by_kind", {})
     rows += [(f"rejected of {kind}", rate(found)) for kind, found in kinds.items()]
     return table(("share", "value"), rows)

@@ -10,7 +10,7 @@
  * @property {string} created_at
  * @property {{film: [number, number, number, number] | null}} [input] where the film lies, in parts of the picture
  * @property {FilterResult} filter
- * @property {{label: Finding, probabilities: Record<Finding, number>}} prediction
+ * @property {{label: Finding, probabilities: Record<Finding, number>, abnormal?: number}} prediction abnormal is absent from what older services answered
  * @property {Record<Finding, Heatmap>} heatmaps
  * @property {[number, number, number]} projection
  * @property {Record<string, string>} models

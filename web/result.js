@@ -56,6 +56,7 @@ function answer(entry, outcome, fresh, parts) {
     ...synthetic,
     ...(result.input?.film ? [element("p", { className: "muted" }, language.text("result.cropped"))] : []),
     bars(result.prediction.probabilities, fresh, language),
+    anyFinding(result.prediction, language),
     element("p", { className: "muted" }, language.text("result.meaning")),
     actions(entry, parts),
     figures(result, language),
@@ -75,6 +76,13 @@ function bars(probabilities, fresh, language) {
       element("div", { className: "track", "aria-hidden": "true" }, fill));
   });
   return element("ul", { className: "bars" }, ...items);
+}
+
+/** @param {import("./api.js").Analysis["prediction"]} prediction @param {Language} language */
+function anyFinding({ probabilities, abnormal = 1 - probabilities.no_finding }, language) {
+  return element("dl", { className: "abnormal" },
+    element("dt", {}, language.text("result.abnormal")),
+    element("dd", { className: "value" }, language.percent(abnormal, 1)));
 }
 
 /** @param {Entry} entry @param {Parts} parts */

@@ -43,6 +43,7 @@ _ANALYSIS: dict[str, Any] = {
     "prediction": {
         "label": "no_finding",
         "probabilities": {"no_finding": 0.9012, "lung_opacity": 0.0643, "covid19": 0.0345},
+        "abnormal": 0.0988,
     },
     "heatmap": None,
     "heatmaps": None,

@@ -168,6 +168,7 @@ class Pipeline:
             raise ModelUnavailable("the classifier failed on this image")
         label = FINDINGS[int(row["probabilities"].argmax())]
         probabilities = dict(zip(FINDINGS, _rounded(row["probabilities"]), strict=True))
+        abnormal = round(1 - probabilities[Finding.NO_FINDING], DIGITS)  # of what is shown
         get_metrics().predictions.labels(label).inc()
         for finding, probability in probabilities.items():
             get_metrics().scores.labels(finding).observe(probability)
@@ -178,7 +179,7 @@ class Pipeline:
             created_at=datetime.now(UTC),
             input=job.input,
             filter=job.filter,
-            prediction=Prediction(label=label, probabilities=probabilities),
+            prediction=Prediction(label=label, probabilities=probabilities, abnormal=abnormal),
             heatmap=_heatmap(row["cam"], label) if heatmap != "none" else None,
             heatmaps={f: _heatmap(row["cam"], f) for f in FINDINGS} if heatmap == "all" else None,
             projection=(x, y, z),

@@ -59,3 +59,44 @@ def test_operating_point_is_measured_where_it_was_not_chosen() -> None:
 
     assert (found.sensitivity.value, found.sensitivity.n) == (1.0, 3)
     assert (found.specificity.value, found.specificity.n) == (1.0, 1)
+
+
+def test_biases_of_another_prior_are_found(generator: np.random.Generator) -> None:
+    honest = generator.normal(size=(4000, 3)) * 1.5
+    probabilities = torch.from_numpy(honest).softmax(dim=1).numpy()
+    labels = np.array([generator.choice(3, p=p) for p in probabilities])
+    shifted = torch.from_numpy(honest + np.array([0.0, -1.0, 0.4]))
+
+    found = calibration.fit_biases(shifted, torch.from_numpy(labels), np.ones(len(labels)))
+
+    assert np.allclose(found, [-0.2, 0.8, -0.6], atol=0.15)
+    assert sum(found) == pytest.approx(0, abs=1e-3)
+
+
+def test_biases_help_held_out_films_only_where_the_prior_is_another(
+    generator: np.random.Generator,
+) -> None:
+    honest = torch.from_numpy(generator.normal(size=(2000, 3)) * 1.5)
+    labels = torch.tensor([generator.choice(3, p=p) for p in honest.softmax(dim=1).numpy()])
+    shifted, weights = honest + torch.tensor([1.0, 0.0, -1.0]), np.ones(len(labels))
+
+    def gain(logits: torch.Tensor) -> float:
+        without, with_ = (
+            calibration.held_out_loss(logits, labels, weights, biased=biased)
+            for biased in (False, True)
+        )
+        return without - with_
+
+    assert gain(shifted) > 0.1
+    assert gain(honest) < 0.01
+
+
+def test_predictive_values_by_hand() -> None:
+    """Of 1,000 films 50 are ill: 45 of them and 95 of the others are above the threshold."""
+    scores = np.repeat([0.9, 0.1, 0.9, 0.1], [90, 10, 10, 90])
+    point = calibration.operate("covid19", 0.9, 0.5, scores, np.arange(200) < 100)
+
+    found = calibration.predictive_values(point)["0.05"]
+
+    assert found["positive"] == pytest.approx(45 / (45 + 95))
+    assert found["negative"] == pytest.approx(855 / (855 + 5))
