@@ -25,6 +25,7 @@ async function main() {
   const analyses = new Analyses(store, limits);
   const viewer = new Viewer(language);
   const threshold = models[1].thresholds.indeterminate ?? 0;
+  const pointing = models[1].metrics.map?.predicted?.pointing_game;
 
   mountSwitches(at("preferences"), { language });
   mountIntake(at("intake"), { language, analyses, examples, accepted: (await limits).media_types.join() });
@@ -32,7 +33,7 @@ async function main() {
   at("viewer").replaceChildren(element("div", { className: "frame" }, viewer.stage, progress), controls);
   mountProgress(progress, { language, analyses });
   mountControls(controls, { language, viewer });
-  mountResult(at("result"), { language, analyses, viewer, threshold, announce });
+  mountResult(at("result"), { language, analyses, viewer, threshold, pointing, announce });
   mountHistory(at("history"), { language, analyses, threshold });
   mountPerformance(at("performance"), { language, models });
   mountSnippets(at("snippets"), { language });

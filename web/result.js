@@ -10,7 +10,8 @@ import { explain } from "./problem.js";
  * @typedef {import("./analyses.js").Entry} Entry
  * @typedef {import("./analyses.js").Analyses} Analyses
  * @typedef {import("./language.js").Language} Language
- * @typedef {{language: Language, analyses: Analyses, viewer: import("./viewer.js").Viewer, threshold: number, announce: (text: string) => void}} Parts
+ * @typedef {import("./performance.js").Rate} Rate
+ * @typedef {{language: Language, analyses: Analyses, viewer: import("./viewer.js").Viewer, threshold: number, pointing: Rate | undefined, announce: (text: string) => void}} Parts
  */
 
 /** @param {HTMLElement} place @param {Parts} parts */
@@ -58,6 +59,7 @@ function answer(entry, outcome, fresh, parts) {
     bars(result.prediction.probabilities, fresh, language),
     anyFinding(result.prediction, language),
     element("p", { className: "muted" }, language.text("result.meaning")),
+    ...pointed(parts),
     actions(entry, parts),
     figures(result, language),
   ];
@@ -76,6 +78,13 @@ function bars(probabilities, fresh, language) {
       element("div", { className: "track", "aria-hidden": "true" }, fill));
   });
   return element("ul", { className: "bars" }, ...items);
+}
+
+/** How often such maps were right, beside the map itself. @param {Parts} parts */
+function pointed({ pointing, language }) {
+  if (!pointing) return [];
+  const values = { n: language.number(pointing.n), share: language.percent(pointing.value) };
+  return [element("p", { className: "muted" }, language.text("result.pointing", values))];
 }
 
 /** @param {import("./api.js").Analysis["prediction"]} prediction @param {Language} language */
