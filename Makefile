@@ -104,9 +104,8 @@ train-filter: $(VENV)/.dev ## train, measure and ship the X-ray filter
 	$(TRAIN) training.train_filter --data $(DATA) --resume --config training/configs/filter_negatives.toml
 	$(TRAIN) training.evaluate runs/filter_negatives/best.safetensors --data $(DATA) --ship bentos/xray_filter
 
-train-classifier: $(VENV)/.dev ## pretrain, train and train on the classifier, measure and ship it
-	$(TRAIN) training.pretrain --data $(DATA) --resume --config training/configs/pretrain_whole.toml
-	$(TRAIN) training.compare --data $(DATA) --config training/configs/comparison_long.toml --only self-supervised
+train-classifier: train-guided ## train the classifier on from 0.3.0 inside the image, measure and ship it
+	$(TRAIN) training.compare --data $(DATA) --config training/configs/comparison_long.toml --only "whole picture"
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_supervised.toml
 	$(TRAIN) training.evaluate runs/classifier_supervised/best.safetensors --data $(DATA) \
 		--ship bentos/covid_classifier --report results
