@@ -86,6 +86,16 @@ class CovidClassifierNet(nn.Module):
         self.register_buffer("projection_mean", torch.zeros(self.width))
         self.register_buffer("projection_axes", torch.zeros(PROJECTION_AXES, self.width))
 
+    @torch.no_grad()
+    def centre(self) -> None:
+        """Takes from each class's map and bias what all classes have in common.
+
+        Softmax does not see it, so no probability changes; the maps then show what speaks for one
+        class and not for the others.
+        """
+        self.cam.weight -= self.cam.weight.mean(dim=0, keepdim=True)
+        self.bias -= self.bias.mean()
+
     def forward(self, images: Tensor) -> Reading:
         """Reads uint8 images (B, 1, 224, 224)."""
         maps = torch.relu(self.norm(self.features(self.scale(images))))  # (B, 1024, 14, 14)

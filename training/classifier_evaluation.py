@@ -67,13 +67,14 @@ class Predicted:
 def complete(material: Material) -> Material:
     """Fits all that is fitted on validation, and measures on what neither has seen.
 
-    That is a bias for each class, where it lowers the loss of held-out validation films, then the
-    temperature, the indeterminate band and the operating thresholds. The projection is fitted on
-    training images.
+    The network's maps are centred first, which no probability sees. Fitted are a bias for each
+    class, where it lowers the loss of held-out validation films, then the temperature, the
+    indeterminate band and the operating thresholds. The projection is fitted on training images.
     """
     network = material.network
     if not isinstance(network, CovidClassifierNet):
         raise TypeError("only the classifier is completed so")
+    network.centre()
     val = examples(material.records, "val", power=1.0)
     material, prior = _with_biases(material, network, val)
     logits = material.logits(val)

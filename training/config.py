@@ -27,6 +27,7 @@ class TrainConfig:
     schedule: Literal["plateau", "cosine"] = "plateau"
     plateau_patience: int = 2  # epochs before the learning rate is halved
     early_stop: int = 15  # epochs without a better validation loss
+    keep_last: bool = False  # ships the last weights; else those of the best validation loss
     label_smoothing: float = 0.0
     # paper: its equation 2; supervised: with what readers said besides (training/supervision.py)
     loss: Literal["cross_entropy", "paper", "supervised"] = "cross_entropy"

@@ -228,7 +228,7 @@ def fit(
 
 def _write(trainer: Trainer, keep: Callable[[nn.Module], None], folder: Path) -> None:
     """Weights first, then the state: killed in between, the epoch is done again to the same end."""
-    if trainer.is_best():
+    if trainer.is_best() or trainer.config.keep_last:
         keep(trainer.shipped)
     trainer.save(folder / STATE)
     write_history(trainer.history, folder / HISTORY)

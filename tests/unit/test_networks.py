@@ -83,3 +83,19 @@ def test_cam_lies_where_the_feature_maps_are(classifier: CovidClassifierNet) -> 
     row, column = divmod(int(difference.argmax()), 14)
     assert abs(row - 10.5) <= 2.5
     assert abs(column - 2.5) <= 2.5
+
+
+def test_centred_maps_answer_the_same_and_share_nothing() -> None:
+    network = checkpoints.load(SHIPPED, CovidClassifierNet()).eval()
+    images = torch.randint(0, 256, (2, 1, 224, 224), dtype=torch.uint8)
+    with torch.inference_mode():
+        before = network(images).logits.softmax(dim=1)
+
+    network.cam.weight.data += 0.1  # what all classes have in common
+    network.centre()
+
+    with torch.inference_mode():
+        reading = network(images)
+    assert torch.allclose(reading.logits.softmax(dim=1), before, atol=1e-4)
+    assert torch.allclose(reading.cam.sum(dim=1), torch.zeros(2, 14, 14), atol=1e-4)
+    assert_identity(network, images)
