@@ -93,8 +93,8 @@ class CovidClassifierNet(nn.Module):
         Softmax does not see it, so no probability changes; the maps then show what speaks for one
         class and not for the others.
         """
-        self.cam.weight -= self.cam.weight.mean(dim=0, keepdim=True)
-        self.bias -= self.bias.mean()
+        self.cam.weight.sub_(self.cam.weight.mean(dim=0, keepdim=True))
+        self.bias.sub_(self.bias.mean())
 
     def forward(self, images: Tensor) -> Reading:
         """Reads uint8 images (B, 1, 224, 224)."""

@@ -150,3 +150,4 @@ def started(contestant: Contestant, log: Path, *, root: Path = ROOT) -> Iterator
         psutil.wait_procs(left, timeout=_STOP_SECONDS)
         with suppress(ProcessLookupError):  # what lost its parent before
             os.killpg(process.pid, signal.SIGKILL)
+        process.wait(_STOP_SECONDS)

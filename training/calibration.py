@@ -140,8 +140,13 @@ def predictive_values(found: Operating) -> dict[str, dict[str, float]]:
     yes, no = found.sensitivity.value, found.specificity.value
     return {
         f"{share:g}": {
-            "positive": yes * share / (yes * share + (1 - no) * (1 - share)),
-            "negative": no * (1 - share) / (no * (1 - share) + (1 - yes) * share),
+            "positive": _share(yes * share, (1 - no) * (1 - share)),
+            "negative": _share(no * (1 - share), (1 - yes) * share),
         }
         for share in PREVALENCES
     }
+
+
+def _share(right: float, wrong: float) -> float:
+    """Of the answers, how many are right; NaN where there is none."""
+    return right / (right + wrong) if right + wrong else float("nan")

@@ -110,7 +110,7 @@ def _with_biases(
         return material, found
     biases = calibration.fit_biases(logits, targets, weights)
     with torch.no_grad():
-        network.bias += torch.tensor(biases, device=network.bias.device)
+        network.bias.add_(torch.tensor(biases, device=network.bias.device))
     # A new material, since the old one remembers what the network answered before.
     changed = Material(network, material.card, material.records, material.pixels, material.device)
     return changed, found | {"added": dict(zip(map(str, FINDINGS), biases, strict=True))}

@@ -55,7 +55,9 @@ def evaluate(material: Material, *, refit: bool = False) -> Material:
     if refit or not material.card.metrics:
         completed: Material = evaluation.complete(material)
         return completed
-    update = {"metrics": evaluation.measure(material), "caveats": evaluation.CAVEATS}
+    # What was found while fitting stays.
+    metrics = material.card.metrics | evaluation.measure(material)
+    update = {"metrics": metrics, "caveats": evaluation.CAVEATS}
     return material.with_card(material.card.model_copy(update=update))
 
 

@@ -60,7 +60,13 @@ def test_every_step_runs_in_small_on_the_cpu(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(serving, "BATCHES", (1, 8))
     monkeypatch.setattr(kit.throughput, "BATCHES", (4,))
-    tiny(kit.throughput.CONFIG, tmp_path / "tiny.toml", loss="cross_entropy")
+    tiny(
+        kit.throughput.CONFIG,
+        tmp_path / "tiny.toml",
+        loss="cross_entropy",
+        abnormal_share=0.0,
+        map_weight=0.0,
+    )
     monkeypatch.setattr(kit.throughput, "CONFIG", tmp_path / "tiny.toml")
     given = ["--data", phantoms, "--miniature", "--device", "cpu", "--output", tmp_path / "gpu"]
     monkeypatch.setattr(sys, "argv", ["gpu", *map(str, given)])
