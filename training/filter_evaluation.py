@@ -23,9 +23,6 @@ CAVEATS = (
     "ones may differ.",
 )
 
-MOST_REFUSED = 0.005
-"""Share of upright chest films of validation that the threshold may refuse."""
-
 _FRONTAL = VERDICTS.index(Verdict.FRONTAL_CHEST)
 _UNKNOWN = -1
 _REALLY_ROTATED = "rotated_cxr"
@@ -96,15 +93,11 @@ def _scores(material: Material, chosen: Examples) -> Floats:
 
 
 def choose_threshold(scores: Floats, valid: npt.NDArray[np.bool_]) -> float:
-    """Maximises the mean of both classes' recall among thresholds that refuse at most MOST_REFUSED
-    of what is valid; of equals, the middle in log-odds.
-    """
+    """Maximises the mean of both classes' recall; of equals, the middle in log-odds."""
     odds = np.log(np.clip(scores, 1e-12, None)) - np.log(np.clip(1 - scores, 1e-12, None))
     cuts = np.unique(odds)
     middles = (cuts[1:] + cuts[:-1]) / 2
-    accepted = np.array([np.mean(odds[valid] >= m) for m in middles])
-    rejected = np.array([np.mean(odds[~valid] < m) for m in middles])
-    recall = np.where(accepted >= 1 - MOST_REFUSED, accepted + rejected, accepted - 1)
+    recall = [(np.mean(odds[valid] >= m) + np.mean(odds[~valid] < m)) / 2 for m in middles]
     best = middles[np.flatnonzero(np.isclose(recall, np.max(recall)))]
     return round(float(1 / (1 + np.exp(-np.median(best)))), 4)
 
