@@ -18,20 +18,14 @@ ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data"
 
 
+FOLDERS = ("unit", "models", "service", "browser", "fuzz", "trials", "k8s", "cluster", "gpu")
+"""Each is the marker of the tests in it."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
-        if folder in (
-            "unit",
-            "models",
-            "service",
-            "browser",
-            "fuzz",
-            "trials",
-            "k8s",
-            "cluster",
-            "gpu",
-        ):
+        if folder in FOLDERS:
             item.add_marker(folder)
 
 

@@ -22,10 +22,10 @@ from training.run import Run, add_data_flags, start_run
 from training.start import start_filter
 
 CONFIGS = ("filter", "classifier_stage1", "classifier_stage2", "classifier_longer")
-WARM_UP, STEPS = 1, 6
+_WARM_UP, _STEPS = 1, 6
 
 
-def measure(run: Run, *, steps: int = STEPS) -> tuple[float, float]:
+def measure(run: Run, *, steps: int = _STEPS) -> tuple[float, float]:
     """Returns images per second over so many steps, and the share of the time in which the network
     waited for data.
     """
@@ -41,7 +41,7 @@ def measure(run: Run, *, steps: int = STEPS) -> tuple[float, float]:
         loss = train_classifier.loss_of(run, examples)
         if run.config.map_weight:
             maps = regions.open_regions(run.records, run.cache)
-    for count in (max(WARM_UP, steps // 10), steps):
+    for count in (max(_WARM_UP, steps // 10), steps):
         config = replace(run.config, steps_per_epoch=count)
         batches = train_batches(run.pixels, examples, config, epoch=0, device=run.device, maps=maps)
         started = time.monotonic()

@@ -229,8 +229,7 @@ def _operating_points(test: Predicted, thresholds: dict[str, float]) -> list[dic
     points = []
     for name, scores, positive in _questions(test.probabilities, test.labels):
         for wanted in calibration.SENSITIVITIES:
-            if (cut := thresholds.get(_at(name, wanted))) is None:
-                continue  # a card from before there was this question
+            cut = thresholds[_at(name, wanted)]
             point = calibration.operate(name, wanted, cut, scores, positive)
             values = {"predictive_values": calibration.predictive_values(point)}
             points.append(asdict(point) | values)

@@ -5,9 +5,8 @@
     python -m training.evaluate --runs 50
 
 A checkpoint fresh from training is completed first: thresholds, calibration and such are fitted on
-validation; `--refit` does so again for one that is shipped. `--report` writes what people look at.
-`--runs` repeats the paper's whole experiment on splits drawn anew, goes on where it stopped, and
-writes Tables 4 and 5 (training/experiment.py).
+validation. `--report` writes what people look at. `--runs` repeats the paper's whole experiment on
+splits drawn anew, goes on where it stopped, and writes Tables 4 and 5 (training/experiment.py).
 """
 
 import argparse
@@ -46,13 +45,10 @@ def open_material(checkpoint: Path, data: list[str], cache: Path, device: torch.
     return Material(network, card, records, pixels, device)
 
 
-def evaluate(material: Material, *, refit: bool = False) -> Material:
-    """Measures the model; the material comes back with the completed card.
-
-    What is fitted on validation is fitted where it never was, or where that is asked.
-    """
+def evaluate(material: Material) -> Material:
+    """Measures the model; the material comes back with the completed card."""
     evaluation = _EVALUATION_OF[material.card.architecture][1]
-    if refit or not material.card.metrics:
+    if not material.card.metrics:
         completed: Material = evaluation.complete(material)
         return completed
     # What was found while fitting stays.
@@ -77,9 +73,6 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("runs"))
     parser.add_argument("--ship", type=Path, help="folder of the service that gets the weights")
     parser.add_argument("--report", type=Path, help="folder of the reports")
-    parser.add_argument(
-        "--refit", action="store_true", help="choose thresholds and calibration again"
-    )
     parser.add_argument("--runs", type=int, help="how often to repeat the whole experiment")
     parser.add_argument("--configs", type=Path, default=experiment.CONFIGS, help="of --runs")
     flags = parser.parse_args()
@@ -91,8 +84,7 @@ def main() -> None:
     material = evaluate(
         open_material(
             flags.checkpoint, flags.data, flags.output / "cache", torch.device(flags.device)
-        ),
-        refit=flags.refit,
+        )
     )
     print(model_card.render(material.card))
     if flags.ship:

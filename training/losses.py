@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 
@@ -106,12 +106,6 @@ def _dice(cells: Tensor, inside: Tensor) -> Tensor:
 def _mean(values: Tensor, weights: Tensor) -> Tensor:
     """Weighted means (B,) over the cells of (B, h, w); 0 where nothing weighs."""
     return (values * weights).sum(dim=(1, 2)) / weights.sum(dim=(1, 2)).clamp(min=1)
-
-
-@torch.no_grad()
-def taught_by(teachers: Sequence[nn.Module], images: Tensor) -> Tensor:
-    """Returns the teachers' mean probabilities (B, 3) for the very pictures of the batch."""
-    return torch.stack([t(images).logits.softmax(dim=1) for t in teachers]).mean(dim=0)
 
 
 def distilled(losses: Tensor, logits: Tensor, taught: Tensor, *, share: float) -> Tensor:

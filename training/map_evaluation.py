@@ -43,11 +43,11 @@ def evaluate(material: Material, split: str = "test") -> dict[str, Any]:
 
 def _measure(material: Material, chosen: Examples, films: Sequence[Record]) -> dict[str, Any]:
     reading = read(material, chosen)
-    bias = reading.logits - reading.cam.mean(dim=(2, 3))  # what the map's mean leaves of the logit
-    scores = (reading.cam + bias[:, :, None, None]).numpy().astype(np.float64)  # (N, 3, h, w)
+    cam = reading.cam.numpy().astype(np.float64)  # (N, 3, h, w)
+    bias = reading.logits.numpy() - cam.mean(axis=(2, 3))  # what the map's mean leaves of the logit
+    scores = cam + bias[:, :, None, None]
     predicted = reading.logits.argmax(dim=1).numpy()
     abnormal = logsumexp(np.delete(scores, _NORMAL, axis=1), axis=1) - scores[:, _NORMAL]
-    cam = reading.cam.numpy().astype(np.float64)
     maps = {"abnormal": abnormal, "predicted": cam[np.arange(len(cam)), predicted]}
     drawn = np.stack([regions.draw(film) for film in films]) / 255
     opacities, lungs = (

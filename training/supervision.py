@@ -74,21 +74,11 @@ def labels_of(records: Sequence[Record], config: TrainConfig) -> Labels:
     return Labels(wanted * (1 - smooth) + smooth * even, appearance)
 
 
-def loss(
-    network: nn.Module,
-    batch: Batch,
-    *,
-    config: TrainConfig,
-    labels: Labels,
-    teachers: Sequence[nn.Module] = (),
-) -> Step:
+def loss(network: nn.Module, batch: Batch, *, config: TrainConfig, labels: Labels) -> Step:
     """The loss of classes, map and appearance, as the configuration weighs them."""
     answers = network(batch.images)
     wanted, appearance = (part.to(answers.logits.device)[batch.rows] for part in labels)
     each = losses.set_cross_entropy(answers.logits, wanted)
-    if teachers:
-        taught = losses.taught_by(teachers, batch.images)
-        each = losses.distilled(each, answers.logits, taught, share=config.distillation)
     if config.map_weight:
         of_map = losses.map_loss(answers.cam, answers.bias, batch.regions, rule=config.map_rule)
         each = each + config.map_weight * of_map

@@ -104,12 +104,18 @@ def stage_loss(
     per_item = {"cross_entropy": losses.smooth_cross_entropy, "paper": losses.paper_cross_entropy}
     each = per_item[config.loss](logits, targets, smoothing=config.label_smoothing, weights=weights)
     if teachers:
-        taught = losses.taught_by(teachers, batch.images)
+        taught = ask_teachers(teachers, batch.images)
         each = losses.distilled(each, logits, taught, share=config.distillation)
     if features is not None:
         each = each + config.guide * guide.distance(reading.guided, features[batch.rows])
     loss = losses.group_mean(each, batch.groups, robust=config.group_robust)
     return Step(loss, logits.argmax(dim=1) == targets)
+
+
+@torch.no_grad()
+def ask_teachers(teachers: Sequence[nn.Module], images: Tensor) -> Tensor:
+    """Returns the teachers' mean probabilities (B, 3) for the very pictures of the batch."""
+    return torch.stack([t(images).logits.softmax(dim=1) for t in teachers]).mean(dim=0)
 
 
 def load_teachers(config: TrainConfig, device: torch.device) -> list[nn.Module]:
@@ -192,8 +198,7 @@ def loss_of(run: Run, train: Examples) -> engine.Loss:
     """The run's loss, with its class weights, its teachers, its guide or its supervision."""
     if run.config.loss == "supervised":
         labels = supervision.labels_of(run.records, run.config)
-        teachers = load_teachers(run.config, run.device)
-        return partial(supervision.loss, config=run.config, labels=labels, teachers=teachers)
+        return partial(supervision.loss, config=run.config, labels=labels)
     return partial(
         stage_loss,
         config=run.config,
