@@ -13,9 +13,9 @@ import signal
 import sys
 import time
 
-from bentos.listeners import CLASSIFIER_POD, DRAINED, GATEWAY, SUPERVISOR, Layout, run_folder
+from bentos.process.sockets import CLASSIFIER_POD, DRAINED, GATEWAY, SUPERVISOR, Layout, run_folder
+from bentos.process.supervisor import StartError, Supervisor
 from bentos.settings import give_up, settings_or_exit
-from bentos.supervisor import StartError, Supervisor
 
 _POLL_SECONDS = 0.05
 

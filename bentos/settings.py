@@ -20,7 +20,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bentos import heartbeat, settings_checks
+from bentos import settings_checks
+from bentos.process import heartbeat
 from bentos.settings_checks import variable_of
 from chestxray.confinement import DEFAULT_WALL, Wall
 from chestxray.images import DEFAULT_LIMITS, Limits

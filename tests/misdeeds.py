@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from bentos.gateway import decoder
+from bentos.decoding import worker
 from chestxray import containers, costs, readers
 from chestxray.confinement import Wall
 from chestxray.errors import ImageTooLarge
@@ -42,16 +42,16 @@ def work(connection: Connection, limits: Limits, wall: Wall) -> None:
             time.sleep(60)
         DEEDS.get(name, int)()
 
-    decoder.read = read  # type: ignore[assignment]
-    decoder.develop = lambda _: Picture(Image.new("L", (300, 200), 7), INPUT)  # type: ignore[assignment]
-    decoder.work(connection, limits, wall)
+    worker.read = read  # type: ignore[assignment]
+    worker.develop = lambda _: Picture(Image.new("L", (300, 200), 7), INPUT)  # type: ignore[assignment]
+    worker.work(connection, limits, wall)
 
 
 def work_without_bounds(connection: Connection, limits: Limits, wall: Wall) -> None:
     """Works as the real one, as if nothing of a file's cost had been foreseen."""
     costs.check = readers._check_size = lambda *_: None
     containers.check = lambda data, _: Structure(len(data), (1, 1), 0)
-    decoder.work(connection, limits, wall)
+    worker.work(connection, limits, wall)
 
 
 class Code:

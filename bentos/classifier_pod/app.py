@@ -13,12 +13,12 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 
-from bentos import tensors
-from bentos.gateway import problems
-from bentos.gateway.edge import METRICS
-from bentos.gateway.problems import RequestProblem
+from bentos.http import problems
+from bentos.http.middleware import METRICS
+from bentos.http.problems import RequestProblem
+from bentos.inference import wire
+from bentos.inference.model import Rows
 from bentos.metrics import exposition, get_metrics
-from bentos.runner import Rows
 from bentos.settings import Settings
 from chestxray.engines import Images
 
@@ -35,15 +35,15 @@ def create_app(classify: Classify, digest: str, settings: Settings) -> FastAPI:
     house = _House(settings.max_images_in_flight)
     token, seconds = settings.pod_token.get_secret_value(), settings.pod_timeout_seconds
 
-    @app.post(tensors.PATH)
+    @app.post(wire.PATH)
     async def classifications(request: Request) -> Response:
         _authenticate(request, token)
         _agree(request, digest)
         length = _length(request, settings.max_images_in_flight)
-        with house.room(tensors.images_within(length)):
+        with house.room(wire.images_within(length)):
             images = _images(await _read(request, length, seconds))
             rows = await classify(images)
-        return Response(tensors.pack_rows(rows), media_type=tensors.MEDIA_TYPE)
+        return Response(wire.pack_rows(rows), media_type=wire.MEDIA_TYPE)
 
     @app.get(METRICS)
     def metrics() -> Response:
@@ -90,7 +90,7 @@ def _authenticate(request: Request, token: str) -> None:
 
 
 def _agree(request: Request, digest: str) -> None:
-    asked = request.headers.get(tensors.DIGEST_HEADER, "")
+    asked = request.headers.get(wire.DIGEST_HEADER, "")
     if asked != digest:
         detail = f"this pod has the classifier {digest}, and was asked for another"
         raise RequestProblem(HTTPStatus.CONFLICT, "another-model", detail)
@@ -98,7 +98,7 @@ def _agree(request: Request, digest: str) -> None:
 
 def _length(request: Request, max_images: int) -> int:
     """The body's length, which must be said: it decides what room is taken."""
-    given, longest = request.headers.get("content-length", ""), tensors.max_images_bytes(max_images)
+    given, longest = request.headers.get("content-length", ""), wire.max_images_bytes(max_images)
     if not _LENGTH.fullmatch(given):
         detail = "the request does not say its Content-Length"
         raise RequestProblem(HTTPStatus.LENGTH_REQUIRED, "length-required", detail)
@@ -126,7 +126,7 @@ async def _read(request: Request, length: int, seconds: float) -> bytes:
 
 def _images(body: bytes) -> Images:
     try:
-        images = tensors.unpack_images(body)
+        images = wire.unpack_images(body)
     except ValueError as error:
         raise _malformed(str(error)) from error
     if not len(images):

@@ -5,13 +5,13 @@ from functools import cache
 import bentoml
 from starlette.types import ASGIApp
 
-from bentos import tensors
 from bentos.classifier_pod.app import create_app
 from bentos.covid_classifier.service import CovidClassifier
-from bentos.gateway.edge import Edge
-from bentos.gateway.front import FRONT_OPTIONS, Front, drain
-from bentos.gateway.runners import RemoteRunner, classifier
-from bentos.runner import Rows
+from bentos.http.bentoml_server import PUBLIC_OPTIONS, PublicService, drain
+from bentos.http.middleware import RequestMiddleware
+from bentos.inference import wire
+from bentos.inference.model import Rows
+from bentos.inference.runners import RemoteRunner, classifier
 from bentos.settings import get_settings
 from chestxray import checkpoints
 from chestxray.engines import Images
@@ -37,15 +37,15 @@ def _build() -> ASGIApp:
 _app = _build()
 
 
-@bentoml.service(**FRONT_OPTIONS)
+@bentoml.service(**PUBLIC_OPTIONS)
 @bentoml.asgi_app(_app, path="/")
-class ClassifierPod(Front):
+class ClassifierPod(PublicService):
     """Gathers what several gateways send into the batches of one runner."""
 
     covid_classifier = bentoml.depends(CovidClassifier)
 
-    def edge(self) -> Edge:
-        return Edge(_app, drain(), self.__is_ready__, paths=(tensors.PATH,))
+    def middleware(self) -> RequestMiddleware:
+        return RequestMiddleware(_app, drain(), self.__is_ready__, paths=(wire.PATH,))
 
     async def warm_up(self) -> None:
         await _classifier().warm_up()

@@ -5,8 +5,8 @@ import asyncio
 import bentoml
 import numpy as np
 
-from bentos import heartbeat
-from bentos.runner import BATCHED, RUNNER_OPTIONS, Runner
+from bentos.inference.model import BATCHED, MODEL_OPTIONS, Runner
+from bentos.process import heartbeat
 from bentos.settings import get_settings
 from chestxray.checkpoints import Card
 from chestxray.engines import Outputs, softmax
@@ -34,7 +34,7 @@ def answer(reading: Outputs, card: Card) -> Outputs:
     }
 
 
-@bentoml.service(**RUNNER_OPTIONS, threads=2)
+@bentoml.service(**MODEL_OPTIONS, threads=2)
 class CovidClassifier:
     """The runner of the classifier network."""
 

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from bentos.gateway import document, problems
-from bentos.gateway.admission import Admission, Ticket
-from bentos.gateway.negotiation import JSON, PNG, VARY, acceptable
-from bentos.gateway.patience import Deadline, while_connected
+from bentos.admission.control import Admission, Ticket
+from bentos.gateway import openapi
 from bentos.gateway.pipeline import Heatmaps, Job, Pipeline
 from bentos.gateway.uploads import read_uploads
+from bentos.http import problems
+from bentos.http.deadline import Deadline, while_connected
+from bentos.http.negotiation import JSON, PNG, VARY, acceptable
 from bentos.settings import Settings
 from chestxray.errors import AnalysisError
 from chestxray.results import Analysis, BatchAnalysis, Problem
@@ -108,20 +109,20 @@ def _result(request: Request, job: Job) -> Analysis | Problem:
 
 _ONE: dict[str, Any] = {
     "summary": "Analyse an image",
-    "openapi_extra": document.body("ImageForm", route=PATHS[0]),
-    "responses": document.answer(
+    "openapi_extra": openapi.body("ImageForm", route=PATHS[0]),
+    "responses": openapi.answer(
         "The analysis, or the heatmap over the image",
         "Server-Timing",
         "Vary",
-        content={PNG: {"schema": document.BINARY}},
+        content={PNG: {"schema": openapi.BINARY}},
     )
-    | document.problems(400, 406, 408, 413, 415, 422, 500, 503, 504),
+    | openapi.problems(400, 406, 408, 413, 415, 422, 500, 503, 504),
 }
 _BATCH: dict[str, Any] = {
     "summary": "Analyse several images",
     "dependencies": [Depends(acceptable(JSON))],
-    "openapi_extra": document.body("ImagesForm", route=PATHS[1]),
+    "openapi_extra": openapi.body("ImagesForm", route=PATHS[1]),
     # A problem of one image is a result here; only one of the whole request is a status.
-    "responses": document.answer("An analysis or a problem of each image", "Vary")
-    | document.problems(400, 406, 408, 413, 415, 500, 503, 504),
+    "responses": openapi.answer("An analysis or a problem of each image", "Vary")
+    | openapi.problems(400, 406, 408, 413, 415, 500, 503, 504),
 }

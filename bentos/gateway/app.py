@@ -5,10 +5,11 @@ from typing import Any
 
 from fastapi import FastAPI, Response
 
-from bentos.gateway import analyses, document, documentation, page, problems
-from bentos.gateway.admission import Admission
-from bentos.gateway.edge import METRICS
+from bentos.admission.control import Admission
+from bentos.gateway import analyses, documentation, openapi, page
 from bentos.gateway.pipeline import Pipeline
+from bentos.http import problems
+from bentos.http.middleware import METRICS
 from bentos.metrics import exposition
 from bentos.settings import Settings
 from chestxray.checkpoints import Reference
@@ -18,7 +19,7 @@ _DESCRIPTION = f"""Reads frontal chest X-rays. **{DISCLAIMER}**
 
 Every error is `application/problem+json` (RFC 9457) with a stable `code`; [problems](docs/problems)
 explains each of them. Images are held in memory only, and only while they are analysed."""
-_SERVICE: dict[str, Any] = {"tags": ["service"], "responses": document.problems(500, 503)}
+_SERVICE: dict[str, Any] = {"tags": ["service"], "responses": openapi.problems(500, 503)}
 
 
 def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> FastAPI:
@@ -29,7 +30,7 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
         summary="Reads frontal chest X-rays.",
         description=_DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        openapi_tags=document.TAGS,
+        openapi_tags=openapi.TAGS,
         generate_unique_id_function=lambda route: route.name,
         openapi_url=None,  # documentation.py has its own routes
         redirect_slashes=False,  # a redirect names a scheme and a host, which a proxy has changed
@@ -63,7 +64,7 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
         text, media_type = exposition()
         return Response(text, media_type=media_type)
 
-    documentation.install(app, document.complete(app, settings), settings)
+    documentation.install(app, openapi.complete(app, settings), settings)
     return app
 
 

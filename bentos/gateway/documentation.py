@@ -13,8 +13,8 @@ from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
-from bentos.gateway.codes import CODES, PAGE
-from bentos.gateway.prefix import prefix
+from bentos.http.codes import CODES, PAGE
+from bentos.http.prefix import prefix
 from bentos.settings import Settings
 from chestxray.results import DISCLAIMER
 

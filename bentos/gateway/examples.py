@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bentos.gateway.codes import CODES, PAGE
+from bentos.http.codes import CODES, PAGE
 from chestxray.errors import NotAnXRay
 from chestxray.labels import Verdict
 from chestxray.results import DISCLAIMER, FilterResult

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from bentos.gateway import document
+from bentos.gateway import openapi
 from bentos.settings import SHIPPED_EXAMPLES, WEB, Settings
 from chestxray.containers import MEDIA_TYPES
 from chestxray.images import decode
@@ -76,7 +76,7 @@ def _facts(settings: Settings) -> APIRouter:
     @router.get(
         "/v1/examples",
         summary="List images to try",
-        responses=document.answer("The images") | document.problems(500, 503),
+        responses=openapi.answer("The images") | openapi.problems(500, 503),
     )
     def list_examples() -> Examples:
         """Lists images to try, synthetic ones unless the operator has others."""
@@ -87,7 +87,7 @@ def _facts(settings: Settings) -> APIRouter:
     @router.get(
         "/v1/limits",
         summary="Get the limits of images",
-        responses=document.answer("The limits") | document.problems(500, 503),
+        responses=openapi.answer("The limits") | openapi.problems(500, 503),
     )
     def get_limits() -> Limits:
         """Says how large an image may be, and in which formats."""

@@ -13,13 +13,13 @@ from typing import Literal, ParamSpec, TypeVar
 import numpy as np
 from PIL import Image
 
-from bentos.gateway.decoder import Request
-from bentos.gateway.decoding import Decoders
-from bentos.gateway.runners import Runners
-from bentos.gateway.tracing import stage_span
-from bentos.gateway.turns import Turn, Turns
+from bentos.admission.scheduler import Scheduler, Slot
+from bentos.decoding.decoders import Decoders
+from bentos.decoding.worker import Request
 from bentos.gateway.uploads import Upload
+from bentos.inference.runners import Runners
 from bentos.metrics import get_metrics
+from bentos.tracing import stage_span
 from chestxray import cam
 from chestxray.checkpoints import Card
 from chestxray.engines import Images
@@ -81,7 +81,7 @@ class Pipeline:
         if THRESHOLD not in self.xray_filter.card.thresholds:
             raise CheckpointError("the filter's checkpoint has no threshold; evaluate it first")
         self._threads = ThreadPoolExecutor(decoders.processes, thread_name_prefix="decode")
-        self._turns = Turns(decoders.processes, lambda: runners().lanes())
+        self._turns = Scheduler(decoders.processes, lambda: runners().lanes())
 
     async def warm_up(self) -> None:
         """Returns once images can be decoded."""
@@ -130,7 +130,7 @@ class Pipeline:
         with _stage("render", job), self._turns.turn() as turn:
             return await self._in_thread(turn, cam.overlay, job.picture, grid)
 
-    async def _decode(self, job: Job, turn: Turn, *, picture: bool) -> Images:
+    async def _decode(self, job: Job, turn: Slot, *, picture: bool) -> Images:
         try:
             return await self._in_thread(turn, self._decode_now, job, picture)
         except asyncio.CancelledError:
@@ -139,7 +139,7 @@ class Pipeline:
             raise
 
     async def _in_thread(
-        self, turn: Turn, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+        self, turn: Slot, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
         queued, loop = time.monotonic(), asyncio.get_running_loop()
         await turn.wait()

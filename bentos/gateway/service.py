@@ -6,17 +6,17 @@ from functools import cache
 import bentoml
 from starlette.types import ASGIApp
 
+from bentos.admission.control import Admission
+from bentos.admission.ledger import Ledger
+from bentos.admission.pacing import Pacing
 from bentos.covid_classifier.service import CovidClassifier
-from bentos.gateway.admission import Admission
+from bentos.decoding.decoders import Decoders
 from bentos.gateway.app import create_app
-from bentos.gateway.decoding import Decoders
-from bentos.gateway.edge import Edge
-from bentos.gateway.front import FRONT_OPTIONS, Front, drain
-from bentos.gateway.ledger import Ledger
-from bentos.gateway.pacing import Pacing
 from bentos.gateway.pipeline import Pipeline, Served
-from bentos.gateway.pods import Pods
-from bentos.gateway.runners import RemoteRunners
+from bentos.http.bentoml_server import PUBLIC_OPTIONS, PublicService, drain
+from bentos.http.middleware import RequestMiddleware
+from bentos.inference.discovery import Pods
+from bentos.inference.runners import RemoteRunners
 from bentos.settings import get_settings
 from bentos.xray_filter.service import XRayFilter
 from chestxray import checkpoints
@@ -62,17 +62,17 @@ def _pipeline() -> Pipeline:
 _app: ASGIApp = create_app(_pipeline(), _admission(), get_settings()).__call__
 
 
-@bentoml.service(**FRONT_OPTIONS)
+@bentoml.service(**PUBLIC_OPTIONS)
 @bentoml.asgi_app(_app, path="/")
-class Gateway(Front):
+class Gateway(PublicService):
     """One process in front; the runners behind it are processes of their own."""
 
     xray_filter = bentoml.depends(XRayFilter)
     covid_classifier = bentoml.depends(CovidClassifier)
 
-    def edge(self) -> Edge:
+    def middleware(self) -> RequestMiddleware:
         settings = get_settings()
-        return Edge(
+        return RequestMiddleware(
             _app,
             drain(),
             self.__is_ready__,

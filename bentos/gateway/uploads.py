@@ -13,9 +13,9 @@ from typing import Any
 from fastapi import Request
 from multipart import parse_options_header
 
-from bentos.gateway.admission import Ticket
+from bentos.admission.control import Ticket
 from bentos.gateway.forms import MalformedForm, Part, read_form
-from bentos.gateway.problems import RequestProblem
+from bentos.http.problems import RequestProblem
 from chestxray.errors import EmptyImage
 
 FIELD = "image"

@@ -5,8 +5,8 @@ import asyncio
 import bentoml
 import numpy as np
 
-from bentos import heartbeat
-from bentos.runner import BATCHED, RUNNER_OPTIONS, Runner
+from bentos.inference.model import BATCHED, MODEL_OPTIONS, Runner
+from bentos.process import heartbeat
 from bentos.settings import get_settings
 from chestxray.checkpoints import Card
 from chestxray.engines import Outputs, softmax
@@ -20,7 +20,7 @@ def answer(outputs: Outputs, card: Card) -> Outputs:
     return {"probabilities": softmax(outputs["logits"], card.temperature)}
 
 
-@bentoml.service(**RUNNER_OPTIONS)
+@bentoml.service(**MODEL_OPTIONS)
 class XRayFilter:
     """The runner of the filter network."""
 

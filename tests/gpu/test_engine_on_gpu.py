@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bentos.covid_classifier import service as classifier_service
-from bentos.runner import Runner
+from bentos.inference.model import Runner
 from chestxray import checkpoints
 from chestxray.engines import TorchEngine, open_engine, softmax
 from chestxray.networks import CovidClassifierNet, XRayFilterNet

@@ -8,16 +8,16 @@ from typing import Any
 import httpx
 import numpy as np
 
+from bentos.admission.control import Admission
+from bentos.admission.ledger import Ledger
+from bentos.admission.pacing import Pacing
 from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
-from bentos.gateway.admission import Admission
+from bentos.decoding.decoders import Decoders
 from bentos.gateway.app import create_app
-from bentos.gateway.decoding import Decoders
-from bentos.gateway.drain import Drain
-from bentos.gateway.edge import Edge
-from bentos.gateway.ledger import Ledger
-from bentos.gateway.pacing import Pacing
 from bentos.gateway.pipeline import Pipeline, Served
-from bentos.runner import Rows
+from bentos.http.drain import Drain
+from bentos.http.middleware import RequestMiddleware
+from bentos.inference.model import Rows
 from bentos.settings import Settings
 from bentos.xray_filter.service import ROW as FILTER_ROW
 from chestxray import checkpoints
@@ -75,7 +75,7 @@ def app_over(
     weights: Sequence[Path],
     settings: Settings,
     decoders: Decoders | None = None,
-) -> Edge:
+) -> RequestMiddleware:
     served = [Served(checkpoints.read_card(p), checkpoints.digest(p)) for p in weights]
     thresholds = {Verdict.FRONTAL_CHEST.value: 0.5}
     first = Served(served[0].card.model_copy(update={"thresholds": thresholds}), served[0].digest)
@@ -92,7 +92,7 @@ def app_over(
     pipeline = Pipeline(lambda: runners, [first, served[1]], decoders=decoders)
     app = create_app(pipeline, admission, settings)
     networks = settings.trusted_proxies
-    return Edge(
+    return RequestMiddleware(
         app,
         Drain(delay=0, timeout=1),
         ready,
@@ -109,7 +109,7 @@ async def ready() -> bool:
     return True
 
 
-def client_of(app: Edge) -> httpx.AsyncClient:
+def client_of(app: RequestMiddleware) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
     return httpx.AsyncClient(transport=transport, base_url="http://test")
 

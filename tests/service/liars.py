@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from bentos import tensors
 from bentos.covid_classifier.service import ROW
+from bentos.inference import wire
 from tests.service.test_pods import rows_of
 
 MIB, PIECE = 2**20, 2**16
@@ -23,7 +23,7 @@ Write = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 def head(*headers: str, length: int | None = None, status: str = "200 OK") -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Type: {tensors.MEDIA_TYPE}", *headers]
+    lines = [f"HTTP/1.1 {status}", f"Content-Type: {wire.MEDIA_TYPE}", *headers]
     lines += [] if length is None else [f"Content-Length: {length}"]
     return "\r\n".join([*lines, "", ""]).encode()
 
@@ -36,12 +36,12 @@ def changed(**fields: Any) -> bytes:
     rows = rows_of(1)
     for name, value in fields.items():
         rows[name] = value
-    return answer(tensors.pack_rows(rows))
+    return answer(wire.pack_rows(rows))
 
 
 def with_header(change: Callable[[dict[str, Any]], None]) -> bytes:
     """The true answer under another header."""
-    body = tensors.pack_rows(rows_of(1))
+    body = wire.pack_rows(rows_of(1))
     end = 8 + struct.unpack("<Q", body[:8])[0]
     header = json.loads(body[8:end])
     change(header)
@@ -97,8 +97,8 @@ ANSWERS: dict[str, tuple[str, Callable[[], bytes]]] = {
         lambda: with_header(lambda header: header["ok"].update(dtype="U8")),
     ),
     "more fields": ("malformed", lambda: other_fields(more=np.zeros(1))),
-    "more rows": ("malformed", lambda: answer(tensors.pack_rows(rows_of(2)))),
-    "no rows": ("malformed", lambda: answer(tensors.pack_rows(rows_of(0)))),
+    "more rows": ("malformed", lambda: answer(wire.pack_rows(rows_of(2)))),
+    "no rows": ("malformed", lambda: answer(wire.pack_rows(rows_of(0)))),
     "empty": ("malformed", lambda: answer(b"")),
     "garbage": ("malformed", lambda: answer(b"\xff" * 1000)),
     "endless header": ("malformed", lambda: answer(struct.pack("<Q", 2**40) + b"{}")),
@@ -196,7 +196,7 @@ def saying(text: bytes) -> Write:
     return write
 
 
-TRUE = saying(answer(tensors.pack_rows(rows_of(1))))
+TRUE = saying(answer(wire.pack_rows(rows_of(1))))
 
 
 @dataclass
@@ -218,7 +218,7 @@ class Liar:
             while True:
                 top = await reader.readuntil(b"\r\n\r\n")
                 length = int(top.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-                images = tensors.unpack_images(await reader.readexactly(length))
+                images = wire.unpack_images(await reader.readexactly(length))
                 if images.any():
                     self.asked += 1
                     await self.write(writer)
@@ -234,7 +234,7 @@ class Liar:
     async def running(self) -> AsyncIterator["Liar"]:
         server = await asyncio.start_server(self.accept, "127.0.0.1", 0, family=socket.AF_INET)
         host, port = server.sockets[0].getsockname()
-        self.url = f"http://{host}:{port}{tensors.PATH}"
+        self.url = f"http://{host}:{port}{wire.PATH}"
         try:
             yield self
         finally:

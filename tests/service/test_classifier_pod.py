@@ -13,12 +13,12 @@ import httpx
 import numpy as np
 import pytest
 
-from bentos import tensors
 from bentos.classifier_pod.app import create_app
 from bentos.covid_classifier.service import ROW
-from bentos.gateway.drain import Drain
-from bentos.gateway.edge import Edge
-from bentos.runner import Rows
+from bentos.http.drain import Drain
+from bentos.http.middleware import RequestMiddleware
+from bentos.inference import wire
+from bentos.inference.model import Rows
 from bentos.settings import Settings
 from chestxray.engines import Images
 from loadtests.measuring import free_port
@@ -28,7 +28,7 @@ from tests.service.fakes import check_problem, ready
 from tests.service.server import Server, serve, start
 
 TOKEN, DIGEST = "a token that is long enough", "sha256:the one"
-HEADERS = {"Authorization": f"Bearer {TOKEN}", tensors.DIGEST_HEADER: DIGEST}
+HEADERS = {"Authorization": f"Bearer {TOKEN}", wire.DIGEST_HEADER: DIGEST}
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 1, 224, 224), np.uint8)
 POD = ("bentos.cli", "serve-classifier")
 NOTICED_SECONDS = 10.0
@@ -45,14 +45,14 @@ async def classify(images: Images) -> Rows:
 def ask_all(*bodies: bytes, most: int = 128, **headers: str) -> list[httpx.Response]:
     settings = Settings(pod_token=TOKEN, max_images_in_flight=most, max_images_per_batch=1)
     app = create_app(classify, DIGEST, settings)
-    edge = Edge(app, Drain(delay=0, timeout=1), ready)
+    edge = RequestMiddleware(app, Drain(delay=0, timeout=1), ready)
 
     async def post() -> list[httpx.Response]:
         transport = httpx.ASGITransport(edge)
         async with httpx.AsyncClient(
             transport=transport, base_url="http://pod", headers=HEADERS | headers
         ) as client:
-            asked = [client.post(tensors.PATH, content=body) for body in bodies]
+            asked = [client.post(wire.PATH, content=body) for body in bodies]
             return list(await asyncio.gather(*asked))
 
     return asyncio.run(post())
@@ -63,10 +63,10 @@ def ask(body: bytes, *, most: int = 128, **headers: str) -> httpx.Response:
 
 
 def test_rows_come_in_order() -> None:
-    answer = ask(tensors.pack_images(IMAGES))
+    answer = ask(wire.pack_images(IMAGES))
 
-    rows = tensors.unpack_rows(answer.content, ROW, 3)
-    assert answer.headers["content-type"] == tensors.MEDIA_TYPE
+    rows = wire.unpack_rows(answer.content, ROW, 3)
+    assert answer.headers["content-type"] == wire.MEDIA_TYPE
     assert np.array_equal(rows, asyncio.run(classify(IMAGES)))
 
 
@@ -82,14 +82,14 @@ def test_without_the_token_nothing_is_read(given: str) -> None:
 
 
 def test_gateway_with_another_model_is_refused() -> None:
-    answer = ask(tensors.pack_images(IMAGES), **{tensors.DIGEST_HEADER: "sha256:other"})
+    answer = ask(wire.pack_images(IMAGES), **{wire.DIGEST_HEADER: "sha256:other"})
 
     check_problem(answer, 409, "another-model")
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"", pickle.dumps(IMAGES), tensors.pack_images(IMAGES[:0]), tensors.pack_images(IMAGES)[:-1]],
+    [b"", pickle.dumps(IMAGES), wire.pack_images(IMAGES[:0]), wire.pack_images(IMAGES)[:-1]],
     ids=["empty", "pickle", "no image", "cut"],
 )
 def test_what_is_no_tensor_is_refused(body: bytes) -> None:
@@ -97,7 +97,7 @@ def test_what_is_no_tensor_is_refused(body: bytes) -> None:
 
 
 def test_more_images_than_have_room_are_refused() -> None:
-    first, second = ask_all(*2 * [tensors.pack_images(IMAGES)], most=4)
+    first, second = ask_all(*2 * [wire.pack_images(IMAGES)], most=4)
 
     assert first.status_code == 200
     problem = check_problem(second, 503, "overloaded")

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message
 
-from bentos import tensors
 from bentos.classifier_pod.app import create_app
+from bentos.inference import wire
 from bentos.settings import Settings
 from chestxray import checkpoints
 from loadtests.measuring import free_port
@@ -45,7 +45,7 @@ class Sender:
 
     async def ask(self, app: ASGIApp) -> "Sender":
         headers = [(k.lower().encode(), v.encode()) for k, v in self._headers.items() if v]
-        scope = {"type": "http", "method": "POST", "path": tensors.PATH, "headers": headers}
+        scope = {"type": "http", "method": "POST", "path": wire.PATH, "headers": headers}
         scope |= {"query_string": b"", "state": {"request_id": "x", "outcome": None}}
         await app(scope, self._receive, self._send)
         return self
@@ -55,14 +55,14 @@ def pod_app(**more: Any) -> ASGIApp:
     return create_app(classify, DIGEST, Settings(pod_token=TOKEN, **more))
 
 
-BODY = tensors.pack_images(IMAGES)
+BODY = wire.pack_images(IMAGES)
 
 
 @pytest.mark.parametrize(
     ("headers", "status", "code"),
     [
         ({"Authorization": "Bearer wrong"}, 401, "unauthorised"),
-        ({tensors.DIGEST_HEADER: "sha256:other"}, 409, "another-model"),
+        ({wire.DIGEST_HEADER: "sha256:other"}, 409, "another-model"),
         ({"Content-Length": ""}, 411, "length-required"),
         ({"Content-Length": "", "Transfer-Encoding": "chunked"}, 411, "length-required"),
         ({"Content-Length": "-1"}, 411, "length-required"),
@@ -131,8 +131,8 @@ def test_unfinished_bodies_take_no_more_memory_than_there_is_room(
 ) -> None:
     port = free_port()
     digest = checkpoints.digest(Settings().classifier_checkpoint)
-    head = f"POST {tensors.PATH} HTTP/1.1\r\nHost: pod\r\nAuthorization: Bearer {TOKEN}\r\n"
-    head += f"{tensors.DIGEST_HEADER}: {digest}\r\nContent-Length: 6426624\r\n\r\n"
+    head = f"POST {wire.PATH} HTTP/1.1\r\nHost: pod\r\nAuthorization: Bearer {TOKEN}\r\n"
+    head += f"{wire.DIGEST_HEADER}: {digest}\r\nContent-Length: 6426624\r\n\r\n"
     with pod(tmp_path, port) as running, contextlib.ExitStack() as stack:
         front = running.runner("ClassifierPod")
         before = front.memory_full_info().uss

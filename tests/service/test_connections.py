@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from bentos.listeners import run_folder
+from bentos.process.sockets import run_folder
 from bentos.settings import Settings
 from tests.phantoms import encode, phantom
 from tests.service.server import Server, serve

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bentos.gateway.decoding import Decoders
+from bentos.decoding.decoders import Decoders
 from bentos.settings import Settings
 from chestxray.confinement import Wall
 from tests import costly, misdeeds

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from bentos.gateway import examples
-from bentos.gateway.codes import CODES
-from bentos.gateway.problems import MEDIA_TYPE
+from bentos.http.codes import CODES
+from bentos.http.problems import MEDIA_TYPE
 from chestxray.results import Analysis, BatchAnalysis, Examples, Limits, Problem
 from tests.fuzz import api
 from tests.service.server import Server

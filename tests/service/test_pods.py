@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from bentos import tensors
 from bentos.covid_classifier.service import ROW
-from bentos.gateway import pods
-from bentos.gateway.coalescing import Coalescer, ConnectionLost
-from bentos.gateway.pods import Pods
-from bentos.runner import Rows
+from bentos.inference import discovery, wire
+from bentos.inference.coalescing import Coalescer, ConnectionLost
+from bentos.inference.discovery import Pods
+from bentos.inference.model import Rows
 from bentos.settings import Settings
 from chestxray.engines import Images
 
@@ -41,22 +40,22 @@ class Pod:
     headers: dict[str, str] = field(default_factory=dict)
 
     async def answer(self, request: web.Request) -> web.Response:
-        images = tensors.unpack_images(await request.read())
+        images = wire.unpack_images(await request.read())
         self.headers = dict(request.headers)
         self.asked.append(len(images))
-        body = tensors.pack_rows(rows_of(len(images))) if self.body is None else self.body
+        body = wire.pack_rows(rows_of(len(images))) if self.body is None else self.body
         return web.Response(status=self.status, body=body)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Pod"]:
         app = web.Application()
-        app.router.add_post(tensors.PATH, self.answer)
+        app.router.add_post(wire.PATH, self.answer)
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         (host, port), *_ = (each[:2] for each in runner.addresses)
-        self.url = f"http://{host}:{port}{tensors.PATH}"
+        self.url = f"http://{host}:{port}{wire.PATH}"
         try:
             yield self
         finally:
@@ -133,8 +132,8 @@ def watch(test: Callable[..., Coroutine[None, None, None]], *given: Pod) -> None
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pods, "_LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(pods, "_CHECKED_SHARE", 0.0)
+    monkeypatch.setattr(discovery, "_LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(discovery, "_CHECKED_SHARE", 0.0)
 
 
 def test_all_pods_of_a_name_are_asked_and_the_own_runner_only_checks_each_once() -> None:
@@ -149,7 +148,7 @@ def test_all_pods_of_a_name_are_asked_and_the_own_runner_only_checks_each_once()
 def test_pod_is_told_who_asks_for_which_model() -> None:
     async def test(world: World, pod: Pod) -> None:
         assert pod.headers["Authorization"] == "Bearer a token that is long enough"
-        assert pod.headers[tensors.DIGEST_HEADER] == DIGEST
+        assert pod.headers[wire.DIGEST_HEADER] == DIGEST
 
     watch(test, Pod())
 
@@ -221,7 +220,7 @@ def test_pod_that_fails_is_given_up_until_it_answers_again() -> None:
 def test_sample_of_what_pods_answer_is_asked_of_the_own_runner(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pods, "_CHECKED_SHARE", 0.5)
+    monkeypatch.setattr(discovery, "_CHECKED_SHARE", 0.5)
 
     async def test(world: World, pod: Pod) -> None:
         await world.ask(60)

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
-from bentos.gateway import pods
+from bentos.inference import discovery
+from bentos.inference.model import Rows
 from bentos.metrics import get_metrics
-from bentos.runner import Rows
 from tests.service.liars import KINDS, MIB, TRUE, Liar, changed, hang, saying
 from tests.service.test_pods import IMAGES, Names, World, rows_of
 
@@ -44,8 +44,8 @@ async def watched(*liars: Liar, seconds: float = 10) -> AsyncIterator[World]:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pods, "_LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(pods, "_CHECKED_SHARE", 0.0)
+    monkeypatch.setattr(discovery, "_LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(discovery, "_CHECKED_SHARE", 0.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from bentos.gateway.codes import CODES
+from bentos.http.codes import CODES
 from bentos.settings import SHIPPED_EXAMPLES, WEB, Settings
 from chestxray.results import DISCLAIMER
 from tests.service.fakes import check_problem

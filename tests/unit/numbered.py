@@ -4,8 +4,8 @@ import asyncio
 
 import numpy as np
 
-from bentos.gateway.coalescing import Ask, Coalescer
-from bentos.runner import Rows
+from bentos.inference.coalescing import Ask, Coalescer
+from bentos.inference.model import Rows
 from chestxray.engines import Images
 
 POISON = 99

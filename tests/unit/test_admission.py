@@ -2,10 +2,10 @@
 
 import pytest
 
-from bentos.gateway import ledger
-from bentos.gateway.admission import Admission
-from bentos.gateway.ledger import Ledger
-from bentos.gateway.problems import RequestProblem
+from bentos.admission import ledger
+from bentos.admission.control import Admission
+from bentos.admission.ledger import Ledger
+from bentos.http.problems import RequestProblem
 from tests.unit.clock import Clock
 
 MODEL = 0.025

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bentos.gateway.callers import caller_of
+from bentos.http.client_address import caller_of
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 

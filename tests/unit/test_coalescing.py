@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from bentos.gateway.coalescing import ConnectionLost
-from bentos.gateway.ledger import Ledger, serving
+from bentos.admission.ledger import Ledger, serving
+from bentos.inference.coalescing import ConnectionLost
+from bentos.inference.model import Rows
 from bentos.metrics import get_metrics
-from bentos.runner import Rows
 from chestxray.engines import Images
 from chestxray.errors import ModelUnavailable
 from tests.unit.numbered import POISON, Model, coalescer_over, images

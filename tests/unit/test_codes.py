@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import pytest
 
-from bentos.gateway.codes import CODES
+from bentos.http.codes import CODES
 from chestxray import errors
 from tests.conftest import ROOT
 

@@ -4,8 +4,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from bentos.gateway import connection_limits
-from bentos.gateway.connection_limits import ConnectionLimits
+from bentos.http import connection_limits
+from bentos.http.connection_limits import ConnectionLimits
 
 ONE, OTHER, PROXY = "203.0.113.1", "198.51.100.2", "10.0.0.3"
 

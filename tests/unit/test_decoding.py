@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bentos.gateway import decoder
-from bentos.gateway.decoder import Answer, Request
-from bentos.gateway.decoding import Decoded, Decoders, Work
+from bentos.decoding import worker
+from bentos.decoding.decoders import Decoded, Decoders, Work
+from bentos.decoding.worker import Answer, Request
 from bentos.metrics import get_metrics
 from chestxray.confinement import Wall
 from chestxray.errors import ImageTooCostly, ImageTooLarge, RejectedImage, UnsupportedFormat
@@ -71,7 +71,7 @@ def is_served(decoders: Decoders) -> bool:
 def test_decoder_sees_what_decoding_here_would_give() -> None:
     data = encode(phantom(1500, 1200), "JPEG")
 
-    for decoders in started(work=decoder.work):
+    for decoders in started(work=worker.work):
         decoded = decoders.decode(data, Request("image/jpeg", True))
 
     film = develop(read(data))
@@ -85,7 +85,7 @@ def test_decoder_sees_what_decoding_here_would_give() -> None:
 def test_confined_decoder_reads_whatever_is_read_here() -> None:
     """A module that is imported late, which it cannot do, looks like a damaged file."""
     whole = corpus.make()
-    for decoders in started(work=decoder.work):
+    for decoders in started(work=worker.work):
         there = outcomes(partial(decoders.decode, request=PLAIN), whole)
 
     assert there == outcomes(here, whole)
@@ -107,7 +107,7 @@ def outcomes(read: Callable[[bytes], Decoded], files: dict[str, bytes]) -> dict[
 
 
 def test_rejection_of_a_real_file_is_the_same_as_here() -> None:
-    for decoders in started(work=decoder.work):
+    for decoders in started(work=worker.work):
         with pytest.raises(UnsupportedFormat, match="is not read"):
             decoders.decode(b"text", PLAIN)
 

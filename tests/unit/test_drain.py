@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from bentos.gateway.drain import Drain
+from bentos.http.drain import Drain
 
 
 def test_drain_ends_when_what_was_in_flight_is_answered() -> None:

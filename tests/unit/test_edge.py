@@ -9,10 +9,10 @@ import pytest
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from bentos.gateway.connections import CROWDED, REFUSAL
-from bentos.gateway.drain import Drain
-from bentos.gateway.edge import Edge
-from bentos.gateway.problems import RequestProblem
+from bentos.http.connections import CROWDED, REFUSAL
+from bentos.http.drain import Drain
+from bentos.http.middleware import RequestMiddleware
+from bentos.http.problems import RequestProblem
 
 JSON = "application/problem+json"
 HOST = (b"host", b"x")
@@ -29,7 +29,7 @@ class Ask:
     def __init__(self) -> None:
         self.ready, self.drain = True, Drain(delay=0, timeout=1)
         self.asked_for_readiness = 0
-        self.edge = Edge(echo, self.drain, self._is_ready)
+        self.edge = RequestMiddleware(echo, self.drain, self._is_ready)
 
     async def _is_ready(self) -> bool:
         self.asked_for_readiness += 1
@@ -218,7 +218,7 @@ def test_each_answer_forbids_to_keep_and_to_guess(ask: Ask) -> None:
 
 @pytest.mark.parametrize("allowed", ["GET", "POST", "GET, POST"])
 def test_options_of_a_path_names_what_its_refusal_names(ask: Ask, allowed: str) -> None:
-    ask.edge = Edge(Response("no", 405, {"Allow": allowed}), ask.drain, ask._is_ready)
+    ask.edge = RequestMiddleware(Response("no", 405, {"Allow": allowed}), ask.drain, ask._is_ready)
     head = ["HEAD"] if "GET" in allowed else []
 
     options, put = ask("OPTIONS", "/x"), ask("PUT", "/x")

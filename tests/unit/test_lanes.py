@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from bentos.gateway.coalescing import Coalescer, ConnectionLost, Lane
-from bentos.runner import Rows
+from bentos.inference.coalescing import Coalescer, ConnectionLost, Lane
+from bentos.inference.model import Rows
 from chestxray.engines import Images
 from chestxray.errors import ModelUnavailable
 from tests.unit.numbered import POISON, Model, coalescer_over, images

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bentos.gateway import ledger
-from bentos.gateway.ledger import ACTIVE_SECONDS, Ledger, charge_batch
+from bentos.admission import ledger
+from bentos.admission.ledger import ACTIVE_SECONDS, Ledger, charge_batch
 from tests.unit.clock import Clock
 
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from bentos.gateway.codes import CODES
+from bentos.http.codes import CODES
 from bentos.settings import WEB
 from chestxray import errors
 from chestxray.labels import FINDINGS, Verdict

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bentos import machine, supervisor
-from bentos.listeners import GATEWAY
-from bentos.processes import Process
+from bentos.process import machine, supervisor
+from bentos.process.sockets import GATEWAY
+from bentos.process.supervisor import Supervisor
+from bentos.process.worker import Process
 from bentos.settings import Settings
-from bentos.supervisor import Supervisor
 from tests.conftest import ROOT
 
 

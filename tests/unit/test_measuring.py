@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from bentos import capacity as shipped
+from bentos.admission.control import Admission
+from bentos.admission.ledger import Ledger
 from bentos.capacity import Capacity
-from bentos.gateway.admission import Admission
-from bentos.gateway.ledger import Ledger
 from loadtests import benchmark, capacity, endurance
 from loadtests.contestants import CONTESTANTS, OURS
 from loadtests.endurance import Stretch

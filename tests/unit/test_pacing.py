@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bentos.gateway import pacing
-from bentos.gateway.ledger import Ledger
-from bentos.gateway.pacing import Pace, Pacing
-from bentos.gateway.problems import RequestProblem
+from bentos.admission import pacing
+from bentos.admission.ledger import Ledger
+from bentos.admission.pacing import Pace, Pacing
+from bentos.http.problems import RequestProblem
 
 PER_SECOND = pacing._SHARE / pacing._REQUEST_SECONDS
 BURST = round(pacing._BURST_SECONDS / pacing._REQUEST_SECONDS)

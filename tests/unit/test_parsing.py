@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bentos.gateway.parsing import MAX_HEADER_BYTES, MAX_HEADERS, Parser
+from bentos.http.parsing import MAX_HEADER_BYTES, MAX_HEADERS, Parser
 
 START = b"POST / HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = START + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -8,7 +8,7 @@ import pytest
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from bentos.gateway.patience import while_connected
+from bentos.http.deadline import while_connected
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bentos.gateway.decoder import Request
-from bentos.gateway.decoding import Decoders
+from bentos.decoding.decoders import Decoders
+from bentos.decoding.worker import Request
 from chestxray.confinement import DEFAULT_WALL
 from chestxray.images import DEFAULT_LIMITS
 from chestxray.networks import Scale

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bentos import heartbeat
-from bentos.listeners import CLASSIFIER_POD, FOLDER_MODE, GATEWAY, Layout, open_listeners
-from bentos.processes import Process
+from bentos.process import heartbeat
+from bentos.process.sockets import CLASSIFIER_POD, FOLDER_MODE, GATEWAY, Layout, open_listeners
+from bentos.process.worker import Process
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_child_dies_with_its_parent(tmp_path: Path) -> None:
     code = (
         "import os, subprocess, sys, time\n"
         "from functools import partial\n"
-        "from bentos.processes import _die_with\n"
+        "from bentos.process.worker import _die_with\n"
         "child = subprocess.Popen(['sleep', '60'], preexec_fn=partial(_die_with, os.getpid()))\n"
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bentos.covid_classifier import service as classifier_service
-from bentos.runner import Runner
+from bentos.inference.model import Runner
 from bentos.settings import get_settings
 from bentos.xray_filter import service as filter_service
 from chestxray import checkpoints

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from bentoml.exceptions import ServiceUnavailable
 
-from bentos.gateway.runners import RemoteRunners, Runners
+from bentos.inference.runners import RemoteRunners, Runners
 from chestxray.errors import ModelUnavailable
 
 IMAGES = np.zeros((1, 1, 224, 224), np.uint8)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from bentos import heartbeat
-from bentos.gateway.drain import MARKER_VARIABLE
+from bentos.http.drain import MARKER_VARIABLE
+from bentos.process import heartbeat
 from bentos.settings import Settings, explain
 from bentos.settings_checks import INTERNAL
 from tests.conftest import ROOT

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from bentos import tensors
 from bentos.covid_classifier.service import ROW
+from bentos.inference import wire
 
 IMAGES = np.arange(2 * 224 * 224, dtype=np.uint8).reshape(2, 1, 224, 224)
 
@@ -40,27 +40,27 @@ def image_of(dtype: str, *shape: int, size: int, offsets: tuple[int, int] | None
 
 
 def test_images_come_back_as_they_were() -> None:
-    found = tensors.unpack_images(tensors.pack_images(IMAGES[:, :, ::1]))
+    found = wire.unpack_images(wire.pack_images(IMAGES[:, :, ::1]))
 
     assert found.dtype == np.uint8
     assert np.array_equal(found, IMAGES)
 
 
 def test_rows_come_back_as_they_were() -> None:
-    found = tensors.unpack_rows(tensors.pack_rows(rows()), ROW, 2)
+    found = wire.unpack_rows(wire.pack_rows(rows()), ROW, 2)
 
     assert found.dtype == ROW
     assert np.array_equal(found, rows())
 
 
 def test_nothing_takes_more_room_than_is_said() -> None:
-    assert len(tensors.pack_images(IMAGES)) <= tensors.max_images_bytes(2)
-    assert len(tensors.pack_rows(rows())) <= tensors.max_rows_bytes(ROW, 2)
+    assert len(wire.pack_images(IMAGES)) <= wire.max_images_bytes(2)
+    assert len(wire.pack_rows(rows())) <= wire.max_rows_bytes(ROW, 2)
 
 
 def test_images_are_counted_by_the_length_alone() -> None:
-    assert tensors.images_within(len(tensors.pack_images(IMAGES))) == 2
-    assert tensors.images_within(len(tensors.pack_images(IMAGES[:0]))) == 0
+    assert wire.images_within(len(wire.pack_images(IMAGES))) == 2
+    assert wire.images_within(len(wire.pack_images(IMAGES[:0]))) == 0
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_images_are_counted_by_the_length_alone() -> None:
         b"{}",
         b"\xff" * 64,
         pickle.dumps(IMAGES),
-        tensors.pack_images(IMAGES)[:-1],
+        wire.pack_images(IMAGES)[:-1],
         save({"images": IMAGES.astype(np.float32)}),
         save({"images": IMAGES[:, 0]}),
         save({"pictures": IMAGES}),
@@ -81,10 +81,10 @@ def test_images_are_counted_by_the_length_alone() -> None:
 )
 def test_anything_else_is_no_images(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"the body is"):
-        tensors.unpack_images(body)
+        wire.unpack_images(body)
 
 
-SIZE = tensors.IMAGE_BYTES
+SIZE = wire.IMAGE_BYTES
 
 
 @pytest.mark.parametrize(
@@ -127,31 +127,31 @@ SIZE = tensors.IMAGE_BYTES
 )
 def test_crafted_header_is_refused_as_no_images_or_no_rows(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"the body is"):
-        tensors.unpack_images(body)
+        wire.unpack_images(body)
     with pytest.raises(ValueError):
-        tensors.unpack_rows(body, ROW, 1)
+        wire.unpack_rows(body, ROW, 1)
 
 
 def test_name_that_comes_twice_is_no_second_image() -> None:
     one = '"images":{"dtype":"U8","shape":[1,1,224,224],"data_offsets":[0,50176]}'
 
     with pytest.raises(ValueError):
-        tensors.unpack_images(document(f"{{{one},{one}}}".encode(), bytes(2 * SIZE)))
+        wire.unpack_images(document(f"{{{one},{one}}}".encode(), bytes(2 * SIZE)))
 
 
 def test_boolean_that_is_neither_is_refused() -> None:
-    body = tensors.pack_rows(rows())
+    body = wire.pack_rows(rows())
     header = json.loads(body[8 : 8 + struct.unpack("<Q", body[:8])[0]])
     place = len(body) - max(each["data_offsets"][1] for each in header.values())
     place += header["ok"]["data_offsets"][0]
 
     with pytest.raises(ValueError, match="ok is not"):
-        tensors.unpack_rows(body[:place] + b"\x02" + body[place + 1 :], ROW, 2)
+        wire.unpack_rows(body[:place] + b"\x02" + body[place + 1 :], ROW, 2)
 
 
 def test_names_of_a_stranger_are_not_repeated() -> None:
     with pytest.raises(ValueError) as found:
-        tensors.unpack_rows(save({"name of\na patient": IMAGES}), ROW, 2)
+        wire.unpack_rows(save({"name of\na patient": IMAGES}), ROW, 2)
 
     assert "patient" not in str(found.value)
 
@@ -178,9 +178,9 @@ HEADERS = st.dictionaries(NAMES, FACTS | JSON) | JSON
 def refuses_or_reads(body: bytes) -> None:
     """Whatever comes, it is arrays as asked for or a ValueError."""
     with contextlib.suppress(ValueError):
-        assert tensors.unpack_images(body).dtype == np.uint8
+        assert wire.unpack_images(body).dtype == np.uint8
     with contextlib.suppress(ValueError):
-        assert tensors.unpack_rows(body, ROW, 2).dtype == ROW
+        assert wire.unpack_rows(body, ROW, 2).dtype == ROW
 
 
 BITS = {
@@ -225,9 +225,7 @@ def test_any_header_is_read_or_refused(header: Any, images: int, length: int | N
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_any_change_of_a_true_document_is_read_or_refused(data: st.DataObject) -> None:
-    body = bytearray(
-        data.draw(st.sampled_from((tensors.pack_images(IMAGES), tensors.pack_rows(rows()))))
-    )
+    body = bytearray(data.draw(st.sampled_from((wire.pack_images(IMAGES), wire.pack_rows(rows())))))
     for _ in range(data.draw(st.integers(1, 4))):
         body[data.draw(st.integers(0, min(len(body), 500) - 1))] = data.draw(st.integers(0, 255))
     refuses_or_reads(bytes(body[: data.draw(st.none() | st.integers(0, len(body)))]))
@@ -253,9 +251,9 @@ def test_rows_of_another_version_are_refused(change: dict[str, np.ndarray]) -> N
     fields = {name: rows()[name].copy() for name in ROW.names or ()}
 
     with pytest.raises(ValueError):
-        tensors.unpack_rows(save(fields | change), ROW, 2)
+        wire.unpack_rows(save(fields | change), ROW, 2)
 
 
 def test_rows_for_fewer_images_are_refused() -> None:
     with pytest.raises(ValueError):
-        tensors.unpack_rows(tensors.pack_rows(rows()), ROW, 3)
+        wire.unpack_rows(wire.pack_rows(rows()), ROW, 3)

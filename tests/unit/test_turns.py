@@ -3,23 +3,23 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from bentos.gateway.ledger import Account, Ledger, serving
-from bentos.gateway.turns import Turn, Turns
+from bentos.admission.ledger import Account, Ledger, serving
+from bentos.admission.scheduler import Scheduler, Slot
 from tests.unit.clock import Clock
 
 DECODERS = 2
 
 
 class Service:
-    """Turns whose images are decoded, and answered, when a test says so."""
+    """A scheduler whose images are decoded, and answered, when a test says so."""
 
     def __init__(self, decoders: int = DECODERS, *, more_places: int = 0) -> None:
         self.clock = Clock()
         self.ledger = Ledger(self.clock)
-        self.turns = Turns(decoders, lambda: more_places)
-        self.begun: list[tuple[str, Turn]] = []
+        self.turns = Scheduler(decoders, lambda: more_places)
+        self.begun: list[tuple[str, Slot]] = []
         self.tasks: list[asyncio.Task[None]] = []
-        self._ends: dict[Turn, asyncio.Event] = {}
+        self._ends: dict[Slot, asyncio.Event] = {}
 
     async def send(self, caller: str, images: int = 1) -> None:
         for _ in range(images):

@@ -1,0 +1,269 @@
+"""Decoding in processes that can be killed, so that a file harms no request but its own.
+
+multiprocessing's fork server has imported all that a decoder needs: another one is there within
+milliseconds, and who makes decoders die gains nothing by it. Nothing but its processes and pipes is
+used: pools (its own, anyio, loky, pebble) unpickle what a worker answers, so that a worker that a
+file has taken over would take the gateway over as well.
+"""
+
+import logging
+import multiprocessing
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from queue import LifoQueue
+from threading import Lock
+from types import ModuleType
+
+import numpy as np
+from PIL import Image
+
+from bentos.decoding import worker
+from bentos.decoding.worker import BEGUN, READY, Answer, Request, raw
+from bentos.metrics import get_metrics
+from chestxray import errors
+from chestxray.confinement import Wall
+from chestxray.engines import Images
+from chestxray.errors import ImageTooCostly, ModelUnavailable, RejectedImage
+from chestxray.images import Limits
+from chestxray.preprocessing import SIZE
+from chestxray.results import Input
+
+logger = logging.getLogger(__name__)
+
+_TRIES = 3
+"""A decoder that dies or stops before it has a file is not the file's fault; another is asked."""
+_START_SECONDS = 20.0
+"""For a process to be there; the fork server itself takes a second where it has to be started."""
+_STALL_SECONDS = 2.0
+"""Longest time that a decoder neither takes nor gives a byte while there is one."""
+_WALL_CLOCK = 10
+"""A decoder that takes so many times the processor time that it has, by the clock, has stopped."""
+_EXIT_SECONDS = 1.0
+"""For a process whose pipe has closed, or that was killed."""
+_MAX_ANSWER_BYTES = 4096
+_REASONS = ("processor time", "memory", "died", "hung", "wrong answer", "idle")
+"""Why a decoder is replaced."""
+
+Work = Callable[[Connection, Limits, Wall], None]
+
+# multiprocessing looks after all of its processes whenever it starts one, and not from two threads.
+_lock = Lock()
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What is left of a file."""
+
+    input: Input  # what the file was
+    pixels: Images  # (1, SIZE, SIZE)
+    picture: Image.Image | None  # mode L, for drawing
+
+
+class Decoders:
+    """As many processes as files are decoded at once."""
+
+    def __init__(
+        self, limits: Limits, wall: Wall, *, processes: int, work: Work = worker.work
+    ) -> None:
+        for reason in _REASONS:
+            get_metrics().decoder_restarts.labels(reason)  # each counts from 0
+        self.processes = processes
+        self._idle = LifoQueue[_Decoder]()  # the last one has the warmest caches
+        for _ in range(processes):
+            self._idle.put(_Decoder(limits, wall, work))
+
+    def start(self) -> None:
+        """Returns once the processes wait for files, or one of them has failed to start."""
+        decoders = [self._idle.get() for _ in range(self.processes)]
+        for each in decoders:
+            each.start()
+        for each in decoders:
+            with suppress(OSError, EOFError):  # it is tried again with the first file
+                each.wait_until_ready()
+            self._idle.put(each)
+
+    def decode(self, data: bytes, request: Request) -> Decoded:
+        """Waits for a decoder, and for what it makes of a file.
+
+        Raises RejectedImage, ImageTooCostly among them, or ModelUnavailable.
+        """
+        each = self._idle.get()
+        try:
+            return each.decode(data, request)
+        finally:
+            self._idle.put(each)
+
+    def close(self) -> None:
+        """Ends the processes, each when its file is done."""
+        for _ in range(self.processes):
+            self._idle.get().end()
+
+
+class _Decoder:
+    """One process, and those that take its place."""
+
+    def __init__(self, limits: Limits, wall: Wall, work: Work) -> None:
+        self._limits, self._wall, self._work = limits, wall, work
+        self._process: BaseProcess | None = None
+
+    def start(self) -> None:
+        self._connection, theirs = multiprocessing.Pipe()
+        _limit_stalls(self._connection)
+        with theirs, _lock, _main_hidden():
+            arguments = (theirs, self._limits, self._wall)
+            process = _context().Process(target=self._work, args=arguments, daemon=True)
+            process.start()
+        self._process, self._ready = process, False
+
+    def wait_until_ready(self) -> None:
+        if not self._ready:
+            self._expect(READY, within=_START_SECONDS)
+            self._ready = True
+
+    def end(self) -> int | None:
+        """Ends the process; returns how it had ended before, None where it had not."""
+        if self._process is None:
+            return None
+        process, self._process = self._process, None
+        with self._connection, _lock:
+            code = process.exitcode
+            process.kill()
+            process.join(_EXIT_SECONDS)
+        return code
+
+    def decode(self, data: bytes, request: Request) -> Decoded:
+        for _ in range(_TRIES):
+            try:
+                self._hand_over(data, request)
+            except (OSError, EOFError):
+                self._replace("idle")
+            else:
+                return self._result(request)
+        raise ModelUnavailable("no decoder takes the image; try again")
+
+    def _hand_over(self, data: bytes, request: Request) -> None:
+        if self._process is None:
+            self.start()
+        self.wait_until_ready()
+        if self._connection.poll():  # it has nothing to say: it is dead
+            raise EOFError
+        self._connection.send((request, len(data)))
+        with raw(self._connection) as stream:
+            stream.sendall(data)
+        self._expect(BEGUN, within=_STALL_SECONDS)
+
+    def _expect(self, word: bytes, *, within: float) -> None:
+        if not self._connection.poll(within) or self._connection.recv_bytes(len(word)) != word:
+            raise EOFError
+
+    def _result(self, request: Request) -> Decoded:
+        try:
+            if not self._connection.poll(_WALL_CLOCK * self._wall.seconds):
+                raise TimeoutError
+            answer = Answer.model_validate_json(self._connection.recv_bytes(_MAX_ANSWER_BYTES))
+            outcome = _error_of(answer) or self._receive(answer, request)
+        except (OSError, EOFError, ValueError) as error:
+            self._replace(self._why(error))
+            raise ImageTooCostly(
+                f"decoding it took more than {self._wall.seconds:g} s of processor time, or ended "
+                "the decoder; open it in a viewer and save it anew"
+            ) from None
+        if answer.spent:
+            self._replace("memory")
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _receive(self, answer: Answer, request: Request) -> Decoded:
+        if answer.input is None:
+            raise ValueError("it is not said what the file was")
+        pixels = self._receive_array((1, SIZE, SIZE))
+        if not request.picture:
+            return Decoded(answer.input, pixels, None)
+        if answer.picture is None:
+            raise ValueError("there is no picture")
+        width, height = answer.picture
+        return Decoded(answer.input, pixels, Image.fromarray(self._receive_array((height, width))))
+
+    def _receive_array(self, shape: tuple[int, ...]) -> Images:
+        data = self._connection.recv_bytes(int(np.prod(shape)))
+        return np.frombuffer(data, np.uint8).reshape(shape)
+
+    def _why(self, error: Exception) -> str:
+        """Why a decoder has to be replaced that has failed."""
+        if isinstance(error, TimeoutError):
+            return "hung"
+        assert self._process is not None
+        with _lock:
+            self._process.join(_EXIT_SECONDS if isinstance(error, EOFError) else 0)
+            code = self._process.exitcode
+        if code is None:
+            return "wrong answer"
+        return "processor time" if code == -signal.SIGPROF else "died"
+
+    def _replace(self, reason: str) -> None:
+        self.end()
+        logger.warning("a decoder is replaced: %s", reason)
+        get_metrics().decoder_restarts.labels(reason).inc()
+        try:
+            self.start()
+        except (OSError, EOFError):  # the next file tries again
+            logger.exception("no decoder can be started")
+
+
+@cache
+def _context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["bentos.decoding.template"])
+    return context
+
+
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Keeps multiprocessing from importing this process's main module, BentoML's worker, in its
+    processes, which have no need of it.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _limit_stalls(connection: Connection) -> None:
+    """Makes reads and writes fail that wait for too long: they raise BlockingIOError."""
+    limit = struct.pack("ll", int(_STALL_SECONDS), int(_STALL_SECONDS % 1 * 10**6))
+    with raw(connection) as stream:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+
+
+def _kinds(root: type[RejectedImage]) -> dict[str, type[RejectedImage]]:
+    kinds = {root.code: root}
+    for kind in root.__subclasses__():
+        kinds |= _kinds(kind)
+    return kinds
+
+
+def _error_of(answer: Answer) -> Exception | None:
+    """The error that a decoder names."""
+    if answer.fault:
+        return RuntimeError(f"the decoder fails by {answer.fault}")
+    if not answer.code:
+        return None
+    kind = _kinds(RejectedImage).get(answer.code)
+    if kind is None or kind is errors.NotAnXRay:
+        raise ValueError("there is no such error")
+    error = kind.__new__(kind, answer.detail)  # their own makers build the detail
+    vars(error).update(answer.facts)
+    return error

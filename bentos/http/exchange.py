@@ -1,0 +1,135 @@
+"""One request and its answer: id, headers, measure."""
+
+import asyncio
+import contextlib
+import logging
+import re
+import time
+import uuid
+
+from opentelemetry.trace import Span, format_trace_id
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
+
+from bentos.http.connections import CROWDED, REFUSAL
+from bentos.http.drain import Drain
+from bentos.http.request_rules import METHODS, asks_to_continue
+from bentos.metrics import get_metrics
+from bentos.tracing import traceparent
+
+logger = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_LINGER_SECONDS, _LINGER_BYTES = 5.0, 2**30
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Exchange:
+    """What an app receives and sends, completed."""
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, *, drain: Drain, span: Span
+    ) -> None:
+        given = Headers(scope=scope).get("x-request-id", "")
+        self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        self.status: int | None = None
+        self.route = ""  # until the app has found it
+        self.closes = False
+        """Whether the connection ends with the answer."""
+        self._scope, self._receive, self._send = scope, receive, send
+        self._method = scope["method"] if scope["method"] in METHODS else "-"
+        self._drain, self._span = drain, span
+        self._waits = asks_to_continue(scope)
+        self._body_comes = not self._waits
+        self._started = time.monotonic()
+        self._state = scope.setdefault("state", {})
+        self._state.update(request_id=self.request_id, outcome=None, timing={})
+
+    async def receive(self) -> Message:
+        self._waits = False
+        message = await self._receive()
+        self._body_comes = message.get("more_body", False)
+        return message
+
+    async def _drop_body(self) -> None:
+        """Lets the rest of the body come before the connection may close: most clients send all
+        of it before they read the answer, and would see a broken connection in its place."""
+        dropped = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while self._body_comes and dropped < _LINGER_BYTES:
+                    dropped += len((await self.receive()).get("body", b""))
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._complete(MutableHeaders(scope=message))
+        early = message["type"] == "http.response.body" and self._body_comes
+        if early and not self._ends and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})  # all of the answer, but not its end
+            await self._drop_body()
+            message = {"type": "http.response.body"}
+        await self._send(message)
+
+    @property
+    def _ends(self) -> bool:
+        """Whether nothing more is read of a connection, which itself drops what still comes."""
+        return self.closes or REFUSAL in self._state or CROWDED in self._state
+
+    def _complete(self, headers: MutableHeaders) -> None:
+        headers["X-Request-ID"] = self.request_id
+        for name, value in _HEADERS.items():
+            headers.setdefault(name, value)
+        if place := traceparent(self._span):
+            headers["traceparent"] = place
+        # While the service drains the next request of this client is for another server. A body
+        # that was not asked for may come or not; a proxy that sends none must not go on.
+        if self._ends or self._drain.begun or self._waits:
+            headers["Connection"] = "close"
+        if timing := self._server_timing():
+            headers["Server-Timing"] = timing
+
+    def _server_timing(self) -> str:
+        return ", ".join(f"{name};dur={ms}" for name, ms in self._state["timing"].items())
+
+    def measure(self) -> None:
+        """Counts the request and logs it: by route, never by path, name or address."""
+        route = getattr(self._scope.get("route"), "path", "") or self.route or "unmatched"
+        outcome = self._state["outcome"] or outcome_of(self.status)
+        seconds = time.monotonic() - self._started
+        metrics = get_metrics()
+        metrics.requests.labels(route, outcome).inc()
+        metrics.request_seconds.labels(route, outcome).observe(seconds)
+        place = self._span.get_span_context()
+        self._span.update_name(f"{self._method} {route}")
+        self._span.set_attributes({"chestxray.outcome": outcome, "http.route": route})
+        logger.info(
+            "%s %s %s %s %.1f ms request=%s trace=%s",
+            self._method,
+            route,
+            self.status,
+            outcome,
+            1000 * seconds,
+            self.request_id,
+            format_trace_id(place.trace_id) if place.is_valid else "-",
+        )
+
+
+def outcome_of(status: int | None) -> str:
+    """Names what became of a request; None is a client that left before its answer."""
+    match status:
+        case None:
+            return "client_error"
+        case 429 | 503:
+            return "shed"
+        case 504:
+            return "deadline"
+        case _ if status >= 500:
+            return "server_error"
+        case _ if status >= 400:
+            return "client_error"
+        case _:
+            return "accepted"

@@ -1,0 +1,54 @@
+"""HEAD wherever there is GET, and OPTIONS wherever there is anything (RFC 9110, 9.3)."""
+
+from http import HTTPStatus
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bentos.http.request_rules import METHODS, SERVER_WIDE
+
+_REFUSED = HTTPStatus.METHOD_NOT_ALLOWED
+
+
+class Methods:
+    """Wraps an app whose routes have GET alone; the server leaves the body of a HEAD away."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == SERVER_WIDE:
+            await _allowing(", ".join(METHODS))(scope, receive, send)
+            return
+        asked = scope["method"] == "OPTIONS"
+        if scope["method"] == "HEAD":
+            scope["method"] = "GET"
+        replaced = False
+
+        async def answer(message: Message) -> None:
+            nonlocal replaced
+            if replaced:
+                return
+            allowed = _allowed(message)
+            if allowed and asked:
+                replaced = True
+                await _allowing(allowed)(scope, receive, send)
+                return
+            if allowed:
+                MutableHeaders(scope=message)["Allow"] = allowed
+            await send(message)
+
+        await self._app(scope, receive, answer)
+
+
+def _allowing(methods: str) -> Response:
+    return Response(headers={"Allow": methods})
+
+
+def _allowed(message: Message) -> str:
+    """The methods of a path, of an answer that refuses another one; empty of any other answer."""
+    if message["type"] != "http.response.start" or message["status"] != _REFUSED:
+        return ""
+    named = {name.strip() for name in MutableHeaders(scope=message).get("allow", "").split(",")}
+    return ", ".join(sorted((named | {"OPTIONS"} | ({"HEAD"} if "GET" in named else set())) - {""}))

@@ -1,0 +1,157 @@
+"""Every error as problem+json (RFC 9457), with the status of its code."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from bentos.http.codes import CODES, PAGE
+from bentos.http.prefix import prefix
+from chestxray import errors
+from chestxray.results import Problem
+
+MEDIA_TYPE = "application/problem+json"
+CLIENT_CLOSED_REQUEST = 499
+"""Not in the standard; nginx's number for a client that left before its answer."""
+
+_CODE_OF = {
+    HTTPStatus.NOT_FOUND: "not-found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
+}
+_DETAIL_OF = {
+    HTTPStatus.NOT_FOUND: "there is nothing at this path; {docs} lists what there is",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this path does not take this method; Allow lists which it does",
+}
+_RETRY_SECONDS = 1
+"""Advice where a model is down: it is usually back, or replaced, at the next try."""
+
+
+class RequestProblem(Exception):
+    """The request, not its image, is the reason; or our capacity is."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        code: str,
+        detail: str,
+        *,
+        headers: dict[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+        self.headers, self.more = headers or {}, more
+
+
+_OUTCOME_OF: dict[type[errors.AnalysisError], str] = {
+    errors.NotAnXRay: "rejected",
+    errors.ModelUnavailable: "server_error",
+}
+"""Where the status alone would mislead: a filter that works, and an outage that is no load."""
+
+
+def problem_of(error: errors.AnalysisError, request_id: str) -> Problem:
+    """Describes an error of the core."""
+    codes = [getattr(kind, "code", "") for kind in type(error).__mro__]
+    status = next(CODES[code].status for code in codes if code in CODES)
+    more: dict[str, Any] = {}
+    if isinstance(error, errors.NotAnXRay):
+        more["filter"] = error.result
+    if isinstance(error, errors.ImageTooLarge):
+        more["limit"] = error.limit
+    if isinstance(error, errors.UnsupportedFormat) and error.found:
+        more["found"] = error.found
+    return _problem(status, error.code, str(error), request_id, **more)
+
+
+def _problem(status: HTTPStatus, code: str, detail: str, request_id: str, **more: Any) -> Problem:
+    return Problem(
+        type=f"{prefix.get()}{PAGE}#{code}",
+        title=code.replace("-", " ").capitalize(),
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request_id,
+        **more,
+    )
+
+
+def _answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+    body = problem.model_dump(mode="json", exclude_none=True)
+    return JSONResponse(body, problem.status, headers, media_type=MEDIA_TYPE)
+
+
+def _request_id(request: Request) -> str:
+    return str(request.scope["state"]["request_id"])
+
+
+def internal_error(request_id: str) -> JSONResponse:
+    """The answer of last resort: it says nothing of what went wrong inside."""
+    detail = "the service failed; report the request_id"
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return _answer(_problem(status, "internal-error", detail, request_id))
+
+
+def refused(error: RequestProblem, request_id: str) -> JSONResponse:
+    """The answer to a request that is to blame, or that there is no room for."""
+    problem = _problem(error.status, error.code, error.detail, request_id, **error.more)
+    return _answer(problem, error.headers)
+
+
+def drained(request_id: str) -> JSONResponse:
+    """The answer once the service stops and takes nothing more."""
+    detail = "the service is about to stop; try again, another one answers"
+    problem = _problem(HTTPStatus.SERVICE_UNAVAILABLE, "draining", detail, request_id)
+    return _answer(problem, {"Retry-After": str(_RETRY_SECONDS)})
+
+
+def _invalid(error: dict[str, Any]) -> str:
+    """Names the parameter and what it may be; the name of an unknown one is not echoed."""
+    place, *name = error["loc"]
+    if error["type"] == "extra_forbidden":
+        return f"the {place} has a parameter that is not known; /docs lists those that are"
+    return f"{place} parameter {name[0]}: {error['msg'].lower()}"
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of the app a problem."""
+
+    @app.exception_handler(errors.AnalysisError)
+    def on_analysis_error(request: Request, error: errors.AnalysisError) -> JSONResponse:
+        problem = problem_of(error, _request_id(request))
+        request.scope["state"]["outcome"] = _OUTCOME_OF.get(type(error))
+        unavailable = problem.status == HTTPStatus.SERVICE_UNAVAILABLE
+        return _answer(problem, {"Retry-After": str(_RETRY_SECONDS)} if unavailable else None)
+
+    @app.exception_handler(RequestProblem)
+    def on_request_problem(request: Request, error: RequestProblem) -> JSONResponse:
+        return refused(error, _request_id(request))
+
+    @app.exception_handler(RequestValidationError)
+    def on_invalid_parameter(request: Request, error: RequestValidationError) -> JSONResponse:
+        detail = _invalid(error.errors()[0])
+        problem = _problem(
+            HTTPStatus.BAD_REQUEST, "invalid-parameter", detail, _request_id(request)
+        )
+        return _answer(problem)
+
+    @app.exception_handler(ClientDisconnect)
+    def on_disconnect(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)  # nobody reads it; the metrics do
+
+    @app.exception_handler(Exception)
+    def on_anything_else(request: Request, error: Exception) -> JSONResponse:
+        return internal_error(_request_id(request))  # raised again, and logged by the edge
+
+    @app.exception_handler(HTTPException)
+    def on_http_exception(request: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        code = _CODE_OF.get(status, "malformed-request")
+        detail = _DETAIL_OF.get(status, str(error.detail)).replace("{docs}", f"{prefix.get()}/docs")
+        problem = _problem(status, code, detail, _request_id(request))
+        return _answer(problem, dict(error.headers or {}))

@@ -1,0 +1,121 @@
+"""What both model services are: one network on one device, asked in batches, item by item safe."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from bentos.metrics import get_metrics
+from bentos.settings import LONGEST_REQUEST_SECONDS, get_settings
+from chestxray import checkpoints
+from chestxray.checkpoints import Card
+from chestxray.engines import Engine, Images, Outputs, open_engine
+from chestxray.errors import CheckpointError
+
+logger = logging.getLogger(__name__)
+
+Rows = npt.NDArray[np.void]  # (B,) of a structured dtype with a field `ok`
+
+BENTOML_TIMEOUT_SECONDS = 2 * LONGEST_REQUEST_SECONDS
+"""Above every deadline of ours, so that our own answer comes first (trap 17)."""
+
+# What every depended-on service is declared with. The session to a runner must outlive its
+# requests (trap 1), and BentoML must never shed on its own (trap 4): admission is the gateway's.
+MODEL_OPTIONS: dict[str, Any] = {
+    "workers": 1,
+    "traffic": {"timeout": BENTOML_TIMEOUT_SECONDS},
+    "logging": {"access": {"enabled": False}},  # the gateway's log has every request once
+    "runner_connection": {"max_requests": 10**9, "max_age": 1e9},
+}
+BATCHED: dict[str, Any] = {
+    "batchable": True,
+    "batch_dim": 0,
+    "max_batch_size": get_settings().max_model_batch,
+    # Longest wait in BentoML's batch queue before it sheds.
+    "max_latency_ms": 1000 * BENTOML_TIMEOUT_SECONDS,
+}
+"""What a method that takes batches is declared with."""
+
+
+class Runner:
+    """Answers batches with one row per image; warm from the start."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        card: Card,
+        row: np.dtype[np.void],
+        answer: Callable[[Outputs, Card], Outputs],
+    ) -> None:
+        """`answer` makes a row's fields from what the engine gives. Raises CheckpointError."""
+        self.card = card
+        self._engine, self._row, self._answer = engine, row, answer
+        self._warm_up(get_settings().max_model_batch)
+
+    @classmethod
+    def load(
+        cls,
+        architecture: str,
+        checkpoint: Path,
+        row: np.dtype[np.void],
+        answer: Callable[[Outputs, Card], Outputs],
+        *,
+        wanted_digest: str = "",
+    ) -> Self:
+        """Loads a checkpoint, verified, on the device of the settings. Raises CheckpointError."""
+        started, settings = time.monotonic(), get_settings()
+        digest = checkpoints.verified_digest(checkpoint, wanted_digest)
+        card = checkpoints.read_card(checkpoint)
+        threads = settings.model_threads
+        engine = open_engine(checkpoint, architecture, device=settings.device, threads=threads)
+        runner = cls(engine, card, row, answer)
+        get_metrics().model_load_seconds.labels(card.name).set(time.monotonic() - started)
+        get_metrics().model_info.labels(card.name, card.version, digest).set(1)
+        return runner
+
+    def __call__(self, images: Images) -> Rows:
+        """Answers every image apart: where one fails, the others of its batch do not."""
+        started = time.monotonic()
+        rows = self._infer_in_halves(images)
+        metrics = get_metrics()
+        metrics.batch_size.labels(self.card.name).observe(len(images))
+        metrics.batch_seconds.labels(self.card.name).observe(time.monotonic() - started)
+        return rows
+
+    def _infer_in_halves(self, images: Images) -> Rows:
+        """Halves what fails until it is one image: so neither poison nor want of memory harms more
+        images than it must.
+        """
+        try:
+            return self._infer(images)
+        except Exception as error:  # whatever it is, it must not take the other callers down
+            name, count = self.card.name, len(images)
+            if count == 1:
+                logger.exception("one image failed in %s", name)
+                return np.zeros(1, self._row)
+            logger.warning("%s images failed in %s (%s); halved", count, name, type(error).__name__)
+        self._engine.free_memory()
+        return np.concatenate([self._infer_in_halves(half) for half in np.array_split(images, 2)])
+
+    def _infer(self, images: Images) -> Rows:
+        fields = self._answer(self._engine(images), self.card)
+        rows = np.zeros(len(images), self._row)
+        for name, values in fields.items():
+            rows[name] = values
+        finite = [np.isfinite(rows[name]).reshape(len(rows), -1).all(axis=1) for name in fields]
+        rows["ok"] = np.logical_and.reduce(finite)
+        return rows
+
+    def _warm_up(self, largest: int) -> None:
+        size = self.card.preprocessing.size
+        sizes = {1, largest}
+        if self._engine.on_gpu:  # kernels are chosen for each size
+            sizes |= {2**i for i in range(largest.bit_length())}
+        for batch in sorted(sizes):
+            rows = self._infer(np.zeros((batch, 1, size, size), np.uint8))
+            if not rows["ok"].all():
+                raise CheckpointError(f"{self.card.name} gives no finite answer to a blank image")

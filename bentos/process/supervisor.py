@@ -1,0 +1,199 @@
+"""Starts the processes, keeps them alive, and stops them in an order that loses nothing.
+
+BentoML's supervisor looks after its processes every ten seconds, restarts none in a container,
+stops all at once, and opens two more TCP ports (traps 8, 9, 24). This one notices a death at once
+and a hang in seconds, listens at the public port alone, and stops the runners after the front.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import time
+
+from bentos.metrics import get_metrics
+from bentos.process import heartbeat, machine
+from bentos.process.sockets import (
+    CLASSIFIER_POD,
+    DRAINED,
+    FOLDER_MODE,
+    SUPERVISOR,
+    Layout,
+    open_listeners,
+    run_folder,
+)
+from bentos.process.worker import Process
+from bentos.settings import Settings
+from chestxray import checkpoints
+from chestxray.errors import CheckpointError
+
+logger = logging.getLogger(__name__)
+
+_START_SECONDS = 180.0
+"""Longest time from a start to the first heartbeat: imports and weights on a slow machine."""
+_PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds before a process is started again that has died so often without a heartbeat."""
+_MOST_FAILED_STARTS = 3
+"""A service that was never up ends then, with an error; one that was is tried for ever."""
+_ROOM_SECONDS = 1.0
+"""Between two looks whether the disk has room again."""
+_STOP_SECONDS = 5.0
+"""For a process to end that has nothing left to do."""
+
+
+class StartError(Exception):
+    """The service cannot start; the message says why."""
+
+
+class Supervisor:
+    """The parent of the service in front and its runners."""
+
+    def __init__(self, layout: Layout, *, host: str, port: int, settings: Settings) -> None:
+        """Raises StartError."""
+        self._layout, self._settings, self._host, self._port = layout, settings, host, port
+        try:
+            self._folder = run_folder(port)
+        except FileNotFoundError as error:  # no folder is left for temporary files
+            raise StartError(str(error)) from error
+        self._processes: list[Process] = []
+        self._keepers: list[asyncio.Task[None]] = []
+        self._environment: dict[str, str] = {}
+        self._stop_asked, self._cut_short = asyncio.Event(), asyncio.Event()
+
+    async def run(self) -> None:
+        """Serves until a signal says stop. Raises StartError."""
+        self._prepare()
+        try:
+            self._keepers = [asyncio.create_task(self._keep(each)) for each in self._processes]
+            stop = asyncio.create_task(self._stop_asked.wait())
+            done, _ = await asyncio.wait(
+                [stop, *self._keepers], return_when=asyncio.FIRST_COMPLETED
+            )
+            stop.cancel()
+            for keeper in done & set(self._keepers):
+                keeper.result()  # a keeper ends by itself only by an error
+            await self._stop()
+        finally:
+            for keeper in self._keepers:
+                keeper.cancel()
+            for each in self._processes:
+                each.signal(signal.SIGKILL)
+                await each.end(_STOP_SECONDS)
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _prepare(self) -> None:
+        if self._layout is CLASSIFIER_POD and not self._settings.pod_token.get_secret_value():
+            raise StartError("anyone could ask this pod; set CHESTXRAY_POD_TOKEN")
+        try:
+            machine.allow_connections(self._settings.max_connections)
+            digests = [checkpoints.verified_digest(*each) for each in self._settings.checkpoints]
+            listeners = open_listeners(self._layout, self._folder, self._host, self._port)
+            machine.check_room(self._folder)
+            (self._folder / SUPERVISOR).write_text(str(os.getpid()))
+            (self._folder / "metrics").mkdir(FOLDER_MODE)
+        except (CheckpointError, OSError) as error:
+            raise StartError(str(error)) from error
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._folder / "metrics")
+        # A file that is replaced while the service runs must not be what a restarted runner reads.
+        os.environ["CHESTXRAY_FILTER_DIGEST"], os.environ["CHESTXRAY_CLASSIFIER_DIGEST"] = digests
+        # Threads that spin while they wait take the cores from those that work.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        self._environment = dict(os.environ) | listeners.environment
+        self._processes = listeners.processes
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, signal.SIGTERM)
+        loop.add_signal_handler(signal.SIGINT, self._ask_to_stop, signal.SIGINT)
+        loop.add_signal_handler(signal.SIGUSR1, self._drain)
+
+    async def _keep(self, process: Process) -> None:
+        """Starts a process as often as it ends, until it is cancelled. Raises StartError."""
+        was_up = False
+        while not self._stop_asked.is_set():
+            await asyncio.sleep(_PAUSES[min(process.failures, len(_PAUSES) - 1)])
+            await self.wait_for_room(process)
+            await process.start(self._environment)
+            reason = await self._watch(process)
+            was_up = was_up or process.alive
+            process.failures = 0 if process.alive else process.failures + 1
+            if not was_up and process.failures >= _MOST_FAILED_STARTS:
+                raise StartError(f"{process.name} did not start; its own messages are above")
+            if not self._stop_asked.is_set():
+                logger.warning("%s %s and is started again", process.name, reason)
+                get_metrics().process_restarts.labels(process.name, reason).inc()
+
+    async def wait_for_room(self, process: Process) -> None:
+        """Returns once a process could write its files; it would die of a full disk again."""
+        said = False
+        while True:
+            try:
+                machine.check_room(self._folder)
+                return
+            except OSError as error:
+                if not said:
+                    logger.error("%s; %s is started once there is room", error, process.name)
+                said = True
+            await asyncio.sleep(_ROOM_SECONDS)
+
+    async def _watch(self, process: Process) -> str:
+        """Returns why it is no more: `exited`, or `hung` and was killed."""
+        assert process.running is not None
+        exited = asyncio.create_task(process.running.wait())
+        hung = asyncio.create_task(self._hang(process))
+        try:
+            await asyncio.wait([exited, hung], return_when=asyncio.FIRST_COMPLETED)
+            reason = "exited" if exited.done() else "hung"
+            process.signal(signal.SIGKILL)
+            await exited
+        finally:
+            exited.cancel()
+            hung.cancel()
+        _forget_gauges(process.running.pid)
+        return reason
+
+    async def _hang(self, process: Process) -> None:
+        """Returns once a process has shown no sign of life for too long."""
+        while True:
+            looked = time.monotonic()
+            patience = self._settings.hang_seconds if process.alive else _START_SECONDS
+            if process.silence() > patience:
+                return
+            await asyncio.sleep(heartbeat.SECONDS)
+            if time.monotonic() - looked > patience / 2:  # this process was stopped, maybe all were
+                process.last_sign = time.monotonic()
+
+    def _ask_to_stop(self, number: signal.Signals) -> None:
+        if self._stop_asked.is_set():
+            self._cut_short.set()
+        self._stop_asked.set()
+        self._processes[-1].signal(number)  # it drains before it ends
+
+    def _drain(self) -> None:
+        front = self._processes[-1]
+        if front.alive:
+            front.signal(signal.SIGUSR1)
+        else:  # it would die of the signal, and has nothing to drain
+            (self._folder / DRAINED).touch()
+
+    async def _stop(self) -> None:
+        for keeper in self._keepers:
+            keeper.cancel()
+        *runners, front = self._processes
+        front.listener.close()  # the process has its own; when that closes, nobody waits for us
+        longest = self._settings.drain_delay_seconds + self._settings.drain_timeout_seconds
+        ended = asyncio.create_task(front.end(longest + _STOP_SECONDS))
+        cut = asyncio.create_task(self._cut_short.wait())
+        await asyncio.wait([ended, cut], return_when=asyncio.FIRST_COMPLETED)
+        if self._cut_short.is_set():
+            front.signal(signal.SIGKILL)
+        await ended
+        cut.cancel()
+        for each in runners:
+            each.signal(signal.SIGTERM)
+        await asyncio.gather(*(each.end(_STOP_SECONDS) for each in runners))
+
+
+def _forget_gauges(pid: int) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
