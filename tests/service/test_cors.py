@@ -8,6 +8,7 @@ import pytest
 
 from bentos.settings import Settings
 from tests.service.fakes import BRIGHT, DARK, FakeRunners, check_problem, form
+from tests.waiting import until_async
 
 PORTAL, STRANGER = "https://portal.example", "https://stranger.example"
 ASKING = {
@@ -74,8 +75,7 @@ def test_every_answer_can_be_read_by_the_site(
         headers = {"origin": PORTAL}
         runners.gate = asyncio.Event()
         first = asyncio.create_task(client.post("/v1/analyses", **form(DARK), headers=headers))
-        while not runners.calls:
-            await asyncio.sleep(0.01)
+        await until_async(lambda: runners.calls)
         busy = await client.post("/v1/analyses", **form(DARK), headers=headers)
         runners.gate.set()
         served = await first
