@@ -11,7 +11,7 @@ from bentos.inference.model import Runner
 from chestxray import checkpoints
 from chestxray.engines import TorchEngine, open_engine, softmax
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
-from tests.unit.test_engines import answers_like
+from tests.unit.chestxray.test_engines import answers_like
 
 TOLERANCE = 0.01
 """Of logits, in parts of the largest: TF32 has eleven bits."""

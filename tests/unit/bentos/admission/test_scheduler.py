@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from bentos.admission.ledger import Account, Ledger, serving
 from bentos.admission.scheduler import Scheduler, Slot
-from tests.unit.clock import Clock
+from tests.unit.bentos.admission.clock import Clock
 
 DECODERS = 2
 

@@ -6,7 +6,7 @@ from bentos.admission import ledger
 from bentos.admission.control import Admission
 from bentos.admission.ledger import Ledger
 from bentos.http.problems import RequestProblem
-from tests.unit.clock import Clock
+from tests.unit.bentos.admission.clock import Clock
 
 MODEL = 0.025
 """Seconds that an image takes of the slower model."""

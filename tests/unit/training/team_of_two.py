@@ -1,4 +1,4 @@
-"""What each process of tests/unit/test_team.py does; torchrun starts two of them."""
+"""What each process of tests/unit/training/test_team.py does; torchrun starts two of them."""
 
 import sys
 from dataclasses import replace
@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import distributed, nn
 
-from tests.unit.test_training import toy_config, toy_loss
+from tests.unit.training.test_training import toy_config, toy_loss
 from training import engine, run, train_filter
 from training.engine import Trainer, Validation
 from training.examples import Batch

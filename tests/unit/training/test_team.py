@@ -13,7 +13,7 @@ from chestxray import checkpoints
 from chestxray.networks import XRayFilterNet
 from tests.collection import tiny
 from tests.conftest import ROOT
-from tests.unit.team_of_two import train
+from tests.unit.training.team_of_two import train
 from training import run, train_filter
 from training.engine import STATE
 from training.team import SOLO
@@ -30,7 +30,7 @@ def command(module: list[str], phantoms: Path, config: Path, output: Path) -> li
 def test_two_processes_end_where_one_does(phantoms: Path, tmp_path: Path) -> None:
     config = tiny(train_filter.CONFIG, tmp_path / "filter.toml")
     torchrun = ["torch.distributed.run", "--nproc-per-node=2", "--standalone"]
-    script = [str(ROOT / "tests" / "unit" / "team_of_two.py"), str(tmp_path)]
+    script = [str(ROOT / "tests" / "unit" / "training" / "team_of_two.py"), str(tmp_path)]
 
     found = subprocess.run(
         command([*torchrun, *script], phantoms, config, tmp_path),

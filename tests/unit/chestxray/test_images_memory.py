@@ -15,7 +15,7 @@ from chestxray.confinement import DEFAULT_WALL
 from chestxray.images import DEFAULT_LIMITS
 from tests import tiffs
 from tests.phantoms import encode
-from tests.unit.test_png import RGB, png16
+from tests.unit.chestxray.test_png import RGB, png16
 
 SIDE = 2000
 NOISE = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE), np.uint8)

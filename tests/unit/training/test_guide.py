@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from chestxray.networks import CovidClassifierNet
-from tests.unit.test_training import toy_config
+from tests.unit.training.test_training import toy_config
 from training import guide, train_classifier
 from training.datasets.curated import load
 from training.examples import Batch

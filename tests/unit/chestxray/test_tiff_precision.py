@@ -5,7 +5,7 @@ import pytest
 
 from chestxray.images import develop, read
 from tests.phantoms import phantom
-from tests.unit.test_tiff import written
+from tests.unit.chestxray.test_tiff import written
 
 FAR = {
     "uint32 far from zero": lambda v: v.astype(np.uint32) + 2**31,

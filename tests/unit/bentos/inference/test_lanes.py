@@ -8,7 +8,7 @@ from bentos.inference.coalescing import Coalescer, ConnectionLost, Lane
 from bentos.inference.model import Rows
 from chestxray.engines import Images
 from chestxray.errors import ModelUnavailable
-from tests.unit.numbered import POISON, Model, coalescer_over, images
+from tests.unit.bentos.inference.numbered import POISON, Model, coalescer_over, images
 
 
 def test_second_hop_goes_beside_the_first_once_enough_wait() -> None:

@@ -10,7 +10,7 @@ from bentos.inference.model import Rows
 from bentos.metrics import get_metrics
 from chestxray.engines import Images
 from chestxray.errors import ModelUnavailable
-from tests.unit.numbered import POISON, Model, coalescer_over, images
+from tests.unit.bentos.inference.numbered import POISON, Model, coalescer_over, images
 
 
 def test_lone_images_go_at_once_and_those_that_wait_go_together() -> None:

@@ -10,7 +10,7 @@ import tifffile
 from chestxray import errors
 from chestxray.images import read
 from tests.tiffs import tiff
-from tests.unit.test_tiff import CHEST, check, values_of, written
+from tests.unit.chestxray.test_tiff import CHEST, check, values_of, written
 
 
 def pages(*written_pages: tuple[np.ndarray, dict[str, Any]]) -> bytes:

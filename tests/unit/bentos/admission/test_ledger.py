@@ -4,7 +4,7 @@ import pytest
 
 from bentos.admission import ledger
 from bentos.admission.ledger import ACTIVE_SECONDS, Ledger, charge_batch
-from tests.unit.clock import Clock
+from tests.unit.bentos.admission.clock import Clock
 
 
 def test_usage_decays() -> None:
