@@ -88,6 +88,14 @@ class Gateway:
         self._heartbeat = asyncio.create_task(heartbeat.beat())
         self._background = asyncio.create_task(self._warm_up())
 
+    @bentoml.on_shutdown
+    async def stop(self) -> None:
+        """Ends the background work and closes the connections to the models."""
+        self._heartbeat.cancel()
+        self._background.cancel()
+        await asyncio.wait([self._background])
+        await asyncio.gather(self._filter.local.close(), self._classifier.local.close())
+
     async def __is_ready__(self) -> bool:
         if self._drain.begun:
             return False

@@ -82,6 +82,7 @@ class Discovery:
         self._host, _, port = settings.classifier_pods.rpartition(":")
         self._port = int(port)
         self._candidates: dict[str, _Candidate] = {}
+        self._clients: set[ModelClient] = set()  # all that are open
         self._closing: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -94,9 +95,14 @@ class Discovery:
                     logger.exception("the discovery of classifier pods failed")
                 await asyncio.sleep(_RESOLVE_SECONDS)
         finally:
-            for each in self._candidates.values():
-                if each.trial is not None:
-                    each.trial.cancel()
+            await self._close()
+
+    async def _close(self) -> None:
+        tasks = {each.trial for each in self._candidates.values() if each.trial} | self._closing
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(client.close() for client in self._clients))
 
     async def _update(self) -> None:
         urls = await self._look_up()
@@ -127,17 +133,18 @@ class Discovery:
             seconds=self._settings.pod_timeout_seconds,
             settings=self._settings,
         )
+        self._clients.add(client)
         try:
             await client(BLANK)
         except BackendError as error:
-            await client.close()
+            await self._discard(client)
             if str(error) != candidate.complaint:
                 logger.warning("classifier pod %s is not used: %s", candidate.url, error)
                 get_metrics().pod_failures.labels(error.reason).inc()
             candidate.complaint = str(error)
             return
         if not candidate.resolved:  # it disappeared meanwhile
-            await client.close()
+            await self._discard(client)
             return
         candidate.complaint, candidate.added = "", time.monotonic()
         candidate.pod = Pod(client, lambda error: self._on_failure(candidate, error))
@@ -155,16 +162,19 @@ class Discovery:
     def _remove(self, candidate: _Candidate) -> None:
         assert candidate.pod is not None
         self._pool.remove(candidate.pod)
-        closing = asyncio.create_task(_close_when_idle(candidate.pod))
+        closing = asyncio.create_task(self._close_when_idle(candidate.pod))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
         candidate.pod = None
 
+    async def _close_when_idle(self, pod: Pod) -> None:
+        while pod.outstanding:
+            await asyncio.sleep(_RESOLVE_SECONDS)
+        await self._discard(pod.client)
 
-async def _close_when_idle(pod: Pod) -> None:
-    while pod.outstanding:
-        await asyncio.sleep(_RESOLVE_SECONDS)
-    await pod.client.close()
+    async def _discard(self, client: ModelClient) -> None:
+        await client.close()
+        self._clients.discard(client)
 
 
 async def _resolve(host: str, port: int) -> set[str]:

@@ -1,6 +1,6 @@
 """Which server an image goes to: a classifier pod while there are any, or else the local model.
 
-Of several pods the one with the shortest expected delay is asked. A pod that is busy refuses at
+Several pods share the images by their expected delay. A pod that is busy refuses at
 once and stays in use; one that fails is closed, and the local model answers in its place. So bad
 pods cost a request one timeout at most, and never its answer.
 """
@@ -68,7 +68,7 @@ class ModelPool:
             raise ValueError(
                 f"a model takes uint8 (B, 1, {SIZE}, {SIZE}), not {images.dtype} {images.shape}"
             )
-        for pod in sorted(self._pods, key=lambda each: each.expected_delay):
+        for pod in sorted(self._pods, key=_lottery):
             if pod.busy_until > time.monotonic():
                 continue
             try:
@@ -169,3 +169,11 @@ class ModelPool:
             return
         if not agree(rows[asked], own):
             raise BackendError("wrong", "the local model answers otherwise")
+
+
+def _lottery(pod: Pod) -> float:
+    """A random place in the order of asking: the lowest has a chance of 1 / delay squared.
+
+    So a fast pod gets most images, and the estimate of a slow one never gets old.
+    """
+    return random.expovariate(1) * pod.expected_delay**2

@@ -150,7 +150,9 @@ class InferenceServer:
     def _reserve(self, images: int) -> Iterator[None]:
         """Counts images in flight. Raises RequestProblem 503 beyond the limit."""
         if self._images + images > self._max_images:
-            raise _overloaded(f"{self._images} images are in flight; the limit is reached", 1.0)
+            raise _overloaded(
+                f"{self._images} images are in flight; the limit is {self._max_images}", 1.0
+            )
         self._images += images
         gauge = get_metrics().in_flight.labels(self._stage)
         gauge.inc(images)
