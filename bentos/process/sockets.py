@@ -44,8 +44,8 @@ GATEWAY = Layout(
 )
 CLASSIFIER_POD = Layout(
     "classifier_pod",
-    "bentos.classifier_pod.service:ClassifierPod",
-    {"covid_classifier": "CovidClassifier"},
+    "bentos.covid_classifier.service:CovidClassifier",
+    {},
 )
 
 

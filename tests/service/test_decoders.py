@@ -18,7 +18,7 @@ from bentos.settings import Settings
 from chestxray.confinement import Wall
 from tests import costly, misdeeds
 from tests.phantoms import encode, phantom
-from tests.service.fakes import DARK, FakeRunners, app_over, client_of
+from tests.service.fakes import DARK, FakeModels, app_over, client_of
 from tests.service.server import Server
 
 GOOD = encode(phantom(900, 1000), "JPEG")
@@ -42,7 +42,7 @@ def unbounded(random_filter: Path, random_classifier: Path) -> Iterator[httpx.As
     settings = Settings(max_image_pixels=2**30)
     decoders = Decoders(settings.limits, SHORT_WALL, processes=2, work=misdeeds.work_without_bounds)
     decoders.start()
-    app = app_over(FakeRunners(), [random_filter, random_classifier], settings, decoders)
+    app = app_over(FakeModels(), [random_filter, random_classifier], settings, decoders)
     yield client_of(app)
     decoders.close()
 
@@ -83,7 +83,7 @@ def test_batch_with_a_file_that_breaks_its_decoder_has_all_other_results(
 ) -> None:
     settings = Settings()
     decoders = Decoders(settings.limits, SHORT_WALL, processes=2, work=misdeeds.work)
-    app = app_over(FakeRunners(), [random_filter, random_classifier], settings, decoders)
+    app = app_over(FakeModels(), [random_filter, random_classifier], settings, decoders)
     deeds = [b"good", b"crash", b"good", b"spin", b"hoard", b"good"]
     files = [("image", ("x", deed, "application/octet-stream")) for deed in deeds]
 

@@ -1,4 +1,4 @@
-"""The public surface over fake runners: every problem that it can answer with."""
+"""The public surface over fake models: every problem that it can answer with."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ import pytest
 
 from chestxray.errors import ModelUnavailable
 from tests.phantoms import encode
-from tests.service.fakes import DARK, FakeRunners, check_problem, form
+from tests.service.fakes import DARK, FakeModels, check_problem, form
 from tests.waiting import until_async
 
 BAD_REQUESTS: dict[str, tuple[int, str, dict[str, Any]]] = {
@@ -134,10 +134,10 @@ def test_unknown_path_and_method_are_problems(run: Callable[..., None]) -> None:
 
 
 def test_model_that_is_down_is_a_503_with_advice(
-    run: Callable[..., None], runners: FakeRunners
+    run: Callable[..., None], models: FakeModels
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        runners.failure = ModelUnavailable("a model does not answer; try again")
+        models.failure = ModelUnavailable("a model does not answer; try again")
         answer = await client.post("/v1/analyses", **form(DARK))
 
         check_problem(answer, 503, "model-unavailable")
@@ -147,12 +147,12 @@ def test_model_that_is_down_is_a_503_with_advice(
 
 
 def test_anything_unforeseen_is_a_500_that_leaks_nothing(
-    run: Callable[..., None], runners: FakeRunners
+    run: Callable[..., None], models: FakeModels
 ) -> None:
     """Trap 16: an exception that leaves the app would hang its client."""
 
     async def test(client: httpx.AsyncClient) -> None:
-        runners.failure = ZeroDivisionError("secret")
+        models.failure = ZeroDivisionError("secret")
         answer = await client.post("/v1/analyses", **form(DARK))
 
         problem = check_problem(answer, 500, "internal-error")
@@ -163,18 +163,18 @@ def test_anything_unforeseen_is_a_500_that_leaks_nothing(
 
 
 def test_what_is_over_the_bound_is_refused_and_never_reaches_a_model(
-    run: Callable[..., None], runners: FakeRunners
+    run: Callable[..., None], models: FakeModels
 ) -> None:
     """Trap 5: BentoML's own queue has no bound."""
 
     async def test(client: httpx.AsyncClient) -> None:
-        runners.gate = asyncio.Event()
+        models.gate = asyncio.Event()
         posts = [asyncio.create_task(client.post("/v1/analyses", **form(DARK))) for _ in range(9)]
         await until_async(
-            lambda: len(runners.calls) == 4 and sum(post.done() for post in posts) == 5
+            lambda: len(models.calls) == 4 and sum(post.done() for post in posts) == 5
         )
-        assert runners.calls == [("judge", 1)] * 4
-        runners.gate.set()
+        assert models.calls == [("judge", 1)] * 4
+        models.gate.set()
         answers = await asyncio.gather(*posts)
 
         refused = [answer for answer in answers if answer.status_code != 200]
@@ -197,9 +197,9 @@ def test_bytes_in_memory_are_bounded_and_given_back(run: Callable[..., None]) ->
     run(test, max_bytes_in_flight=1999, max_batch_bytes=1999, max_image_bytes=1999)
 
 
-def test_deadline_of_the_caller_is_kept(run: Callable[..., None], runners: FakeRunners) -> None:
+def test_deadline_of_the_caller_is_kept(run: Callable[..., None], models: FakeModels) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        runners.gate = asyncio.Event()
+        models.gate = asyncio.Event()
         headers = {"x-request-timeout-ms": "100"}
         answer = await client.post("/v1/analyses", **form(DARK), headers=headers)
 
@@ -210,10 +210,10 @@ def test_deadline_of_the_caller_is_kept(run: Callable[..., None], runners: FakeR
 
 @pytest.mark.alone
 def test_504_comes_within_100_ms_of_the_deadline(
-    run: Callable[..., None], runners: FakeRunners
+    run: Callable[..., None], models: FakeModels
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        runners.gate = asyncio.Event()
+        models.gate = asyncio.Event()
         headers = {"x-request-timeout-ms": "300"}
         await client.post("/v1/analyses", **form(DARK), headers=headers)  # imports and caches
         started = time.monotonic()
@@ -227,20 +227,20 @@ def test_504_comes_within_100_ms_of_the_deadline(
 
 
 def test_what_has_expired_goes_no_further_and_gives_its_room_back(
-    run: Callable[..., None], runners: FakeRunners
+    run: Callable[..., None], models: FakeModels
 ) -> None:
     """Trap 7."""
 
     async def test(client: httpx.AsyncClient) -> None:
-        runners.gate = asyncio.Event()
+        models.gate = asyncio.Event()
         headers = {"x-request-timeout-ms": "20"}
         for _ in range(4):
             answer = await client.post("/v1/analyses", **form(DARK), headers=headers)
             check_problem(answer, 504, "deadline-exceeded")
 
-        runners.gate.set()
+        models.gate.set()
         assert (await client.post("/v1/analyses", **form(DARK))).status_code == 200
-        assert [name for name, _ in runners.calls].count("classify") == 1  # of the last
+        assert [name for name, _ in models.calls].count("classify") == 1  # of the last
 
     run(test, max_images_in_flight=2, max_images_per_batch=2)
 

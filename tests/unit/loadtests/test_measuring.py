@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bentos.capacity import Capacity
 from PIL import Image
 
 from bentos import capacity as shipped
 from bentos.admission.control import Admission
 from bentos.admission.ledger import Ledger
-from bentos.capacity import Capacity
 from loadtests import benchmark, capacity, endurance
 from loadtests.contestants import CONTESTANTS, OURS
 from loadtests.endurance import Stretch

@@ -1,4 +1,4 @@
-"""A runner answers item by item, whatever one of them does."""
+"""A model answers every image by itself, whatever another one of its batch does."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bentos.covid_classifier import service as classifier_service
-from bentos.inference.model import Runner
+from bentos.inference.model import Model
 from bentos.settings import get_settings
 from bentos.xray_filter import service as filter_service
 from chestxray import checkpoints
@@ -45,14 +45,14 @@ def squares(*values: int) -> np.ndarray:
 
 
 @pytest.fixture
-def runner_over(random_filter: Path) -> Callable[[FakeEngine], Runner]:
+def model_over(random_filter: Path) -> Callable[[FakeEngine], Model]:
     card = checkpoints.read_card(random_filter)
-    return lambda engine: Runner(engine, card, filter_service.ROW, filter_service.answer)
+    return lambda engine: Model(engine, card, filter_service.ROW, filter_service.answer)
 
 
 @pytest.fixture
-def delicate(runner_over: Callable[[FakeEngine], Runner]) -> Runner:
-    return runner_over(FakeEngine(breaks_on_white))
+def delicate(model_over: Callable[[FakeEngine], Model]) -> Model:
+    return model_over(FakeEngine(breaks_on_white))
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     get_settings.cache_clear()
 
 
-def test_poisoned_item_fails_alone(delicate: Runner) -> None:
+def test_poisoned_item_fails_alone(delicate: Model) -> None:
     """Trap 6: a batched method that raises fails every caller of its batch."""
     rows = delicate(squares(10, 255, 20))
 
@@ -71,12 +71,12 @@ def test_poisoned_item_fails_alone(delicate: Runner) -> None:
     assert rows["probabilities"][0].sum() == pytest.approx(1)
 
 
-def test_item_whose_answer_is_not_finite_fails_alone(delicate: Runner) -> None:
+def test_item_whose_answer_is_not_finite_fails_alone(delicate: Model) -> None:
     assert delicate(squares(1, 10))["ok"].tolist() == [False, True]
 
 
 def test_want_of_memory_frees_some_and_halves_the_batch(
-    runner_over: Callable[[FakeEngine], Runner], monkeypatch: pytest.MonkeyPatch
+    model_over: Callable[[FakeEngine], Model], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def has_room_for_three(images: Images) -> None:
         if len(images) > 3:
@@ -85,15 +85,15 @@ def test_want_of_memory_frees_some_and_halves_the_batch(
     monkeypatch.setenv("CHESTXRAY_MAX_MODEL_BATCH", "2")
     get_settings.cache_clear()
     engine = FakeEngine(has_room_for_three)
-    runner = runner_over(engine)
+    model = model_over(engine)
     get_settings.cache_clear()
 
-    assert runner(squares(*range(2, 18)))["ok"].all()
+    assert model(squares(*range(2, 18)))["ok"].all()
     assert engine.freed > 0
 
 
 @pytest.mark.parametrize("poison", [255, 1], ids=["raises in the model's code", "answers NaN"])
-def test_one_of_sixteen_is_poisoned(delicate: Runner, poison: int) -> None:
+def test_one_of_sixteen_is_poisoned(delicate: Model, poison: int) -> None:
     values = [10] * 16
     values[5] = poison
 
@@ -107,28 +107,28 @@ def test_one_of_sixteen_is_poisoned(delicate: Runner, poison: int) -> None:
     ("on_gpu", "sizes"), [(False, [1, 16]), (True, [1, 2, 4, 8, 16])], ids=["cpu", "gpu"]
 )
 def test_sizes_of_batches_are_warmed_up(
-    runner_over: Callable[[FakeEngine], Runner], on_gpu: bool, sizes: list[int]
+    model_over: Callable[[FakeEngine], Model], on_gpu: bool, sizes: list[int]
 ) -> None:
     seen: list[int] = []
 
-    runner_over(FakeEngine(lambda images: seen.append(len(images)), on_gpu=on_gpu))
+    model_over(FakeEngine(lambda images: seen.append(len(images)), on_gpu=on_gpu))
 
     assert seen == sizes
 
 
 def test_model_that_fails_on_a_blank_image_does_not_start(
-    runner_over: Callable[[FakeEngine], Runner], random_filter: Path
+    model_over: Callable[[FakeEngine], Model], random_filter: Path
 ) -> None:
     class Broken(FakeEngine):
         def __call__(self, images: Images) -> Outputs:
             return {"logits": np.full((len(images), len(VERDICTS)), np.nan, np.float32)}
 
     with pytest.raises(CheckpointError, match="no finite answer"):
-        runner_over(Broken(lambda images: None))
+        model_over(Broken(lambda images: None))
 
 
-def load_filter(path: Path, wanted_digest: str = "") -> Runner:
-    return Runner.load(
+def load_filter(path: Path, wanted_digest: str = "") -> Model:
+    return Model.load(
         XRayFilterNet.architecture,
         path,
         filter_service.ROW,
@@ -172,12 +172,12 @@ def test_classifier_row_is_the_reading_at_its_temperature(
     network = checkpoints.load(random_classifier, CovidClassifierNet()).eval()
     card = checkpoints.read_card(random_classifier).model_copy(update={"temperature": 2.0})
     checkpoints.save(path, network, card)
-    runner = Runner.load(
+    model = Model.load(
         network.architecture, path, classifier_service.ROW, classifier_service.answer
     )
     images = squares(10, 200)
 
-    rows = runner(images)
+    rows = model(images)
 
     with torch.inference_mode():
         reading = network(torch.from_numpy(images))
