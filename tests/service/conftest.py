@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bentos.decoding.decoders import Decoders
 from bentos.gateway.pipeline import THRESHOLD
 from bentos.settings import Settings
 from chestxray import checkpoints
@@ -63,14 +64,19 @@ def models() -> FakeModels:
 def run(models: FakeModels, random_filter: Path, random_classifier: Path) -> Callable[..., None]:
     """Runs an async test against the app, with settings of its own."""
 
-    def start(test: Test, **settings: Any) -> None:
-        app = app_over(models, [random_filter, random_classifier], Settings(**settings))
+    def start(test: Test, **changes: Any) -> None:
+        settings = Settings(**changes)
+        decoders = Decoders(settings.limits, settings.wall, processes=settings.decode_processes)
+        app = app_over(models, [random_filter, random_classifier], settings, decoders)
 
         async def main() -> None:
             async with client_of(app) as client:
                 await test(client)
 
-        asyncio.run(main())
+        try:
+            asyncio.run(main())
+        finally:
+            decoders.close()
 
     return start
 

@@ -65,11 +65,11 @@ def test_audit_is_part_of_a_report(tmp_path: Path) -> None:
     found = {"views": {"border_only": {"test": share}}, "cam": {"deletion_insertion": kinds}}
     (tmp_path / report.AUDIT).write_text(json.dumps(found))
 
-    table, figure = report._audit(tmp_path / report.AUDIT)
+    table, figure = report.audit_sections(tmp_path / report.AUDIT)
 
     assert ("views / border_only / test", "0.500 [0.400, 0.600] (n=9)") in table.rows
     assert figure.figure.startswith("<svg")
-    assert report._audit(tmp_path / "nowhere.json") == []
+    assert report.audit_sections(tmp_path / "nowhere.json") == []
 
 
 def test_learning_curve_is_read_as_it_was_written(tmp_path: Path) -> None:
