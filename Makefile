@@ -90,6 +90,7 @@ check: $(VENV)/.dev ## format, lint, types, generated files
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m tools.locks --check
 	$(BIN)/python -m tools.settings_env --check
+	$(BIN)/python -m tools.settings_docs --check
 	$(BIN)/python -m monitoring --check
 
 format: $(VENV)/.dev ## format, and write what is generated
@@ -97,6 +98,7 @@ format: $(VENV)/.dev ## format, and write what is generated
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m tools.locks
 	$(BIN)/python -m tools.settings_env
+	$(BIN)/python -m tools.settings_docs
 	$(BIN)/python -m monitoring
 
 train-filter: $(VENV)/.dev ## train, measure and ship the X-ray filter

@@ -42,7 +42,7 @@ def _admission() -> Admission:
     return Admission(
         max_images=settings.max_images_in_flight,
         max_bytes=settings.max_bytes_in_flight,
-        queue_seconds=settings.queue_seconds,
+        max_queue_seconds=settings.max_queue_seconds,
         ledger=_ledger(),
     )
 

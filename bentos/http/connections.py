@@ -52,7 +52,7 @@ def guard(config: uvicorn.Config, settings: Settings) -> None:
     )
     config.http_protocol_class = partial(Connection, settings=settings, limits=limits)  # type: ignore[assignment]
     config.ws_protocol_class = None
-    config.timeout_keep_alive = settings.keep_alive_seconds  # type: ignore[assignment]
+    config.timeout_keep_alive = settings.keep_alive_timeout_seconds  # type: ignore[assignment]
 
 
 class Connection(H11Protocol):
