@@ -94,7 +94,7 @@ def _peer(module: str, request: Callable[[bytes], Request], **environment: str) 
 CHESTXRAY = Contestant(
     OURS,
     ("bentos.cli", "serve", "--port", "{port}"),
-    environment=(("CHESTXRAY_QUEUE_SECONDS", "10"),),
+    environment=(("CHESTXRAY_MAX_QUEUE_SECONDS", "10"),),
 )
 CONTESTANTS = (
     CHESTXRAY,

@@ -7,7 +7,7 @@ from monitoring.rules import Alert, Group, Record
 JOB = 'job="chestxray"'
 """What both scrape configurations call the pods of the service."""
 
-QUEUE_SECONDS = float(Settings.model_fields["queue_seconds"].default) / 2
+QUEUE_WAIT_SECONDS = float(Settings.model_fields["max_queue_seconds"].default) / 2
 """Half of the longest time that images should be in the house: what is over it soon is shed."""
 
 _ENOUGH = 200
@@ -51,13 +51,13 @@ def _queue() -> Alert:
             histogram_quantile(
               0.95,
               sum by (namespace, model, le) (rate(chestxray_batch_queue_seconds_bucket[10m]))
-            ) > {QUEUE_SECONDS:g}
+            ) > {QUEUE_WAIT_SECONDS:g}
         """,
         lasts="10m",
         summary="Images wait for {{ $labels.model }}",
         description=f"""
             One image in twenty waits {{{{ $value | humanizeDuration }}}} or longer for its batch,
-            over {QUEUE_SECONDS:g} s; soon they are shed.""",
+            over {QUEUE_WAIT_SECONDS:g} s; soon they are shed.""",
     )
 
 

@@ -29,10 +29,10 @@ class Admission:
     """Counts what is in flight, and predicts how long what comes would wait."""
 
     def __init__(
-        self, *, max_images: int, max_bytes: int, queue_seconds: float, ledger: Ledger
+        self, *, max_images: int, max_bytes: int, max_queue_seconds: float, ledger: Ledger
     ) -> None:
         self._max_images, self._max_bytes = max_images, max_bytes
-        self._queue_seconds = queue_seconds
+        self._max_queue_seconds = max_queue_seconds
         self._ledger = ledger
         self._images = self._bytes = 0
         self._waiting: set[Account] = set()  # callers with images in flight
@@ -40,7 +40,7 @@ class Admission:
     @property
     def limit(self) -> int:
         """Images of the usual cost that are done in the time that they should wait at most."""
-        wished = int(self._queue_seconds / self._ledger.model_seconds)
+        wished = int(self._max_queue_seconds / self._ledger.model_seconds)
         return min(self._max_images, max(1, wished))
 
     def check(self, caller: str) -> None:
@@ -74,7 +74,7 @@ class Admission:
     def _check_images(self, account: Account, images: int) -> None:
         free = self._max_images - self._images
         wait = self._wait(account, images)
-        if images > free or wait > self._queue_seconds:
+        if images > free or wait > self._max_queue_seconds:
             raise self._refusal(ShedReason.IMAGES, wait)
         if account.images + images > _SHARE * free:
             raise self._refusal(ShedReason.SHARE, wait)

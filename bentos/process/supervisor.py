@@ -157,7 +157,7 @@ class Supervisor:
         """Returns once a process has shown no sign of life for too long."""
         while True:
             looked = time.monotonic()
-            patience = self._settings.hang_seconds if process.alive else _START_SECONDS
+            patience = self._settings.heartbeat_timeout_seconds if process.alive else _START_SECONDS
             if process.silence() > patience:
                 return
             await asyncio.sleep(heartbeat.SECONDS)

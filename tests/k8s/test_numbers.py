@@ -106,7 +106,7 @@ def test_gateways_are_added_while_the_objectives_are_met_and_nothing_is_refused(
     promised = objectives.read(objectives.DEFAULT).routes["/v1/analyses"].p50_ms / 1000
 
     assert seconds < 0.6 * promised
-    assert seconds < 0.2 * Settings().queue_seconds
+    assert seconds < 0.2 * Settings().max_queue_seconds
     assert in_flight > 2 * ONE_GATEWAY.knee_clients
 
 

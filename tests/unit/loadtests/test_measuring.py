@@ -97,7 +97,7 @@ def test_capacity_of_a_service_that_fails_is_not_told() -> None:
 
 
 def test_admission_begins_with_the_measured_capacity() -> None:
-    admission = Admission(max_images=10**6, max_bytes=1, queue_seconds=4.0, ledger=Ledger())
+    admission = Admission(max_images=10**6, max_bytes=1, max_queue_seconds=4.0, ledger=Ledger())
 
     assert admission.limit == pytest.approx(4.0 * shipped.read().images_per_second, abs=1)
 
