@@ -18,7 +18,7 @@ from bentos.process import heartbeat
 
 logger = logging.getLogger(__name__)
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 _PR_SET_PDEATHSIG = 1
 
 
