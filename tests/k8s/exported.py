@@ -61,11 +61,12 @@ def can_have(metric: str, label: str, value: str) -> bool:
 
 
 def by_gateways(metric: str) -> bool:
-    """Whether the gateway's own code counts a metric: so it is there while no other pod is."""
+    """Whether the gateway itself counts a metric, so that it exists without classifier pods."""
     name = metric.removesuffix("_total")
     names = {key: each._name for key, each in vars(get_metrics()).items()}
     key = next((key for key, own in names.items() if own == name), None)
-    files = (ROOT / "bentos" / "gateway").rglob("*.py")
+    folders = (ROOT / "bentos" / name for name in ("gateway", "admission"))
+    files = [path for folder in folders for path in folder.rglob("*.py")]
     counts = re.compile(rf"metrics(\(\))?\.{key}\.")
     return key is not None and any(counts.search(path.read_text()) for path in files)
 
