@@ -172,7 +172,7 @@ loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs
 	$(BIN)/locust -f loadtests/locustfile.py --host http://$(HOST):$(PORT) --headless \
 		--users 10 --spawn-rate 5 --run-time 30s --only-summary
 
-capacity: $(VENV)/.dev $(BENTOML_HOME) ## what one replica does here, into bentos/capacity.toml
+capacity: $(VENV)/.dev $(BENTOML_HOME) ## what one replica does here, into loadtests/measured_capacity.toml
 	$(BIN)/python -m loadtests.capacity
 
 benchmark: $(VENV)/.dev $(BENTOML_HOME) ## the service against five peers and the bare loop; table in results/benchmark

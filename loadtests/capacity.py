@@ -1,4 +1,4 @@
-"""Measures the capacity of one replica on this machine and writes bentos/capacity.toml.
+"""Measures the capacity of one replica on this machine and writes loadtests/measured_capacity.toml.
 
     python -m loadtests.capacity --seconds 20
 
@@ -21,9 +21,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bentos.capacity import FILE, Capacity
 from loadtests.contestants import CHESTXRAY, Contestant, started
 from loadtests.images import archive_pool
+from loadtests.measured_capacity import FILE, Capacity
 from loadtests.measuring import Measured
 
 HEADER = "# Written by `python -m loadtests.capacity`."

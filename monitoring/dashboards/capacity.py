@@ -1,6 +1,6 @@
 """Dashboard: headroom, classifier tier and cost per image."""
 
-from bentos import capacity as measured
+from loadtests import measured_capacity as measured
 from monitoring.grafana import Dashboard, Panel
 from monitoring.queries import gauge, increase, rate
 
@@ -15,8 +15,8 @@ _CORES = gauge("kube_pod_container_resource_requests", _PODS, 'resource="cpu"')
 _NOTE = f"""\
 One replica was measured at **{_MEASURED.images_per_second:g} images/s** on {_MEASURED.machine},
 with **{_MEASURED.cpu_seconds_per_image:g} CPU-seconds** per image and **{_MEASURED.megabytes:g}
-MB** of memory (`bentos/capacity.toml`). The cost of an image is its CPU-seconds, below, times the
-price of a core-second."""
+MB** of memory (`loadtests/measured_capacity.toml`). The cost of an image is its CPU-seconds, below,
+times the price of a core-second."""
 
 
 def capacity() -> Dashboard:

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bentos.capacity import Capacity
 from PIL import Image
 
-from bentos import capacity as shipped
 from bentos.admission.control import Admission
 from bentos.admission.ledger import Ledger
 from loadtests import benchmark, capacity, endurance
+from loadtests import measured_capacity as shipped
 from loadtests.contestants import CONTESTANTS, OURS
 from loadtests.endurance import Stretch
 from loadtests.images import archive_pool
+from loadtests.measured_capacity import Capacity
 from loadtests.measuring import Failed, Measured
 from loadtests.turns import CLIENTS, spread
 

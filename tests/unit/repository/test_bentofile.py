@@ -23,7 +23,6 @@ def test_every_pattern_is_anchored() -> None:
         "service.py",
         "chestxray/cam.py",
         "bentos/xray_filter/weights.safetensors",
-        "bentos/capacity.toml",
         "web/locales/pt.json",
         "web/examples/clear.jpg",
         "LICENSE",
