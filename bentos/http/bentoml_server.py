@@ -53,7 +53,7 @@ def serve_publicly(app: ASGIApp, drain: Drain, settings: Settings) -> None:
         config = _loaded(server)
         config.http_protocol_class = partial(Connection, settings=settings, limits=limits)  # type: ignore[assignment]
         config.ws_protocol_class = None
-        config.timeout_keep_alive = settings.keep_alive_seconds  # type: ignore[assignment]
+        config.timeout_keep_alive = settings.keep_alive_timeout_seconds  # type: ignore[assignment]
         config.loaded_app = app
         _Signals(drain, server).install()
 

@@ -21,6 +21,7 @@ from opentelemetry.trace import SpanContext
 
 from bentos import tracing
 from bentos.inference.wire import Rows
+from bentos.metric_labels import ModelName, ModelStage
 from bentos.metrics import get_metrics
 from chestxray.engines import Images
 from chestxray.errors import DeadlineExceeded
@@ -63,8 +64,8 @@ class Batcher:
         self,
         run: Callable[[Images], Rows],
         *,
-        model: str,
-        stage: str,
+        model: ModelName,
+        stage: ModelStage,
         max_batch: int,
         max_waiting: int,
     ) -> None:

@@ -18,6 +18,7 @@ from bentos.inference.client import BLANK, ModelClient
 from bentos.inference.errors import BackendError
 from bentos.inference.validation import agree, implausible
 from bentos.inference.wire import Rows
+from bentos.metric_labels import Backend, ModelName
 from bentos.metrics import get_metrics
 from chestxray.engines import Images
 from chestxray.errors import ModelUnavailable
@@ -55,7 +56,7 @@ class Pod:
 class ModelPool:
     """One model on all servers that have it."""
 
-    def __init__(self, local: ModelClient, *, model: str) -> None:
+    def __init__(self, local: ModelClient, *, model: ModelName) -> None:
         """`model` is its name in metrics."""
         self.local, self._model = local, model
         self._pods: list[Pod] = []
@@ -134,7 +135,7 @@ class ModelPool:
     async def _ask_once(self, images: Images, *, alone: bool = False) -> Rows:
         rows, seconds = await self.local(images, alone=alone)
         ledger.charge(self._model, seconds, len(images))
-        get_metrics().runner_images.labels(self._model, "own").inc(len(images))
+        get_metrics().runner_images.labels(self._model, Backend.OWN).inc(len(images))
         return rows
 
     async def _ask_pod(self, pod: Pod, images: Images) -> Rows:
@@ -151,7 +152,7 @@ class ModelPool:
         pod.seconds_per_image += _WEIGHT * (each - pod.seconds_per_image)
         await self._compare(pod, images, rows)
         ledger.charge(self._model, seconds / max(1, self.pods), count)
-        get_metrics().runner_images.labels(self._model, "pods").inc(count)
+        get_metrics().runner_images.labels(self._model, Backend.PODS).inc(count)
         return rows
 
     async def _compare(self, pod: Pod, images: Images, rows: Rows) -> None:

@@ -27,6 +27,7 @@ from bentos.http.problems import RequestProblem
 from bentos.inference import wire
 from bentos.inference.batcher import Answer, Batcher, Overloaded
 from bentos.inference.model import Model
+from bentos.metric_labels import ModelName, ModelStage
 from bentos.metrics import exposition, get_metrics
 from bentos.settings import LONGEST_REQUEST_SECONDS, Settings
 from chestxray.engines import Images
@@ -53,7 +54,7 @@ def create_app(server: "InferenceServer") -> FastAPI:
 class InferenceServer:
     """The ASGI app of one model."""
 
-    def __init__(self, model: Model, *, stage: str, settings: Settings) -> None:
+    def __init__(self, model: Model, *, stage: ModelStage, settings: Settings) -> None:
         """A request must carry the token of the settings, where there is one."""
         self._model, self._stage = model, stage
         self._token = settings.pod_token.get_secret_value()
@@ -62,7 +63,7 @@ class InferenceServer:
         self._images = 0  # of the requests that are being read or wait
         self.batcher = Batcher(
             model,
-            model=model.card.name,
+            model=ModelName(model.card.name),
             stage=stage,
             max_batch=self._max_batch,
             max_waiting=self._max_images,

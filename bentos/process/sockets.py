@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bentos.http.drain import MARKER_VARIABLE
+from bentos.metric_labels import ProcessName
 from bentos.process.worker import Process
 
 FOLDER_MODE = 0o700
@@ -27,9 +28,9 @@ _BACKLOG = 2048
 class Layout:
     """Which services run together: one in front, and the runners that it depends on."""
 
-    name: str
+    name: ProcessName
     entry: str  # as BentoML imports it
-    runners: dict[str, str]  # names of processes to those of services
+    runners: dict[ProcessName, str]  # names of processes to those of services
 
     @property
     def front(self) -> str:
@@ -38,12 +39,12 @@ class Layout:
 
 
 GATEWAY = Layout(
-    "gateway",
+    ProcessName.GATEWAY,
     "service:Gateway",
-    {"xray_filter": "XRayFilter", "covid_classifier": "CovidClassifier"},
+    {ProcessName.XRAY_FILTER: "XRayFilter", ProcessName.COVID_CLASSIFIER: "CovidClassifier"},
 )
 CLASSIFIER_POD = Layout(
-    "classifier_pod",
+    ProcessName.CLASSIFIER_POD,
     "bentos.covid_classifier.service:CovidClassifier",
     {},
 )
@@ -83,7 +84,7 @@ def open_listeners(layout: Layout, folder: Path, host: str, port: int) -> Listen
     return Listeners([*runners, front], environment)
 
 
-def _runner(entry: str, folder: Path, name: str, service: str) -> Process:
+def _runner(entry: str, folder: Path, name: ProcessName, service: str) -> Process:
     path = folder / f"{name}.sock"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))

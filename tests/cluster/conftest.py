@@ -18,6 +18,7 @@ from tests.cluster.cluster import (
     say,
 )
 from tests.conftest import ROOT
+from tools.kubectl import kubectl
 
 IMAGES = {"chestxray:test": "serving", "chestxray-loadtest:test": "loadtest"}
 # Of the Dockerfile; the lab has a stand-in for it, which cannot have its digest.
@@ -29,7 +30,7 @@ _INSTALL_SECONDS = 1200
 def bare_cluster() -> Iterator[Cluster]:
     """A cluster that has the images; the lab's is new, and gone afterwards."""
     if os.environ.get("KUBECONFIG"):
-        yield Cluster(("kubectl",))
+        yield Cluster((kubectl(),))
         return
     if not lab_can_run():
         pytest.skip("needs KUBECONFIG, or ../shared/k8s-lab/lab and root")

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from tests.conftest import ROOT
-from tests.k8s.kubectl import kubectl
+from tools.kubectl import kubectl
 
 K8S = ROOT / "k8s"
 OVERLAYS = tuple(sorted(path.name for path in (K8S / "overlays").iterdir()))

@@ -86,7 +86,7 @@ def test_liveness_leaves_the_supervisor_time_to_mend(rendered: Rendered) -> None
     for owner, spec, settings in deployments(rendered):
         probe = spec["template"]["spec"]["containers"][0]["livenessProbe"]
         patience = probe["periodSeconds"] * probe["failureThreshold"]
-        assert patience >= 3 * float(settings["CHESTXRAY_HANG_SECONDS"]), owner
+        assert patience >= 3 * float(settings["CHESTXRAY_HEARTBEAT_TIMEOUT_SECONDS"]), owner
 
 
 def test_pods_may_drain_before_they_are_killed(rendered: Rendered) -> None:

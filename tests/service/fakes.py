@@ -83,7 +83,7 @@ def app_over(
     admission = Admission(
         max_images=settings.max_images_in_flight,
         max_bytes=settings.max_bytes_in_flight,
-        queue_seconds=settings.queue_seconds,
+        max_queue_seconds=settings.max_queue_seconds,
         ledger=ledger,
     )
     pipeline = Pipeline(models, [first, served[1]], decoders=decoders)

@@ -28,7 +28,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = {
         "CHESTXRAY_HEADER_TIMEOUT_SECONDS": str(HEADER_TIMEOUT),
         "CHESTXRAY_BODY_TIMEOUT_SECONDS": str(BODY_TIMEOUT),
-        "CHESTXRAY_KEEP_ALIVE_SECONDS": str(KEEP_ALIVE),
+        "CHESTXRAY_KEEP_ALIVE_TIMEOUT_SECONDS": str(KEEP_ALIVE),
     }
     with serve(tmp_path_factory.mktemp("strict"), **settings) as running:
         yield running
@@ -139,7 +139,7 @@ def test_a_connection_may_be_idle_as_long_as_is_said(strict: Server) -> None:
 
 
 def test_idle_connections_are_kept_longer_than_proxies_keep_theirs() -> None:
-    assert Settings().keep_alive_seconds > 75
+    assert Settings().keep_alive_timeout_seconds > 75
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT", "OPTIONS"])

@@ -23,7 +23,7 @@ from tests.waiting import until
 
 FILES = {"image": ("chest.png", encode(phantom(300, 300), "PNG"), "image/png")}
 RUNNERS = ("XRayFilter", "CovidClassifier")
-HANG_SECONDS = 3
+HEARTBEAT_TIMEOUT_SECONDS = 3
 
 Posts = list["concurrent.futures.Future[httpx.Response]"]
 
@@ -32,13 +32,13 @@ Posts = list["concurrent.futures.Future[httpx.Response]"]
 def passing(passing_filter: Path) -> dict[str, str]:
     """A filter that lets everything pass, so that both models work; nothing is shed, however slow
     a process that has just started is on a busy machine."""
-    return {"CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter), "CHESTXRAY_QUEUE_SECONDS": "30"}
+    return {"CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter), "CHESTXRAY_MAX_QUEUE_SECONDS": "30"}
 
 
 @pytest.fixture(scope="module")
 def mortal(tmp_path_factory: pytest.TempPathFactory, passing: dict[str, str]) -> Iterator[Server]:
     settings = passing | {
-        "CHESTXRAY_HANG_SECONDS": str(HANG_SECONDS),
+        "CHESTXRAY_HEARTBEAT_TIMEOUT_SECONDS": str(HEARTBEAT_TIMEOUT_SECONDS),
         "CHESTXRAY_REQUEST_TIMEOUT_SECONDS": "60",
     }
     with serve(tmp_path_factory.mktemp("mortal"), **settings) as running:

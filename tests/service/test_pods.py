@@ -129,6 +129,7 @@ def watch(test: Callable[..., Coroutine[None, None, None]], *given: Pod) -> None
                 assert not watching.done()
             finally:
                 watching.cancel()
+                await asyncio.wait([watching])
 
     asyncio.run(main())
 

@@ -20,7 +20,7 @@ from tests.trials.running import main, megabytes
 from tests.trials.table import Table
 
 FACTOR, OBEDIENT, WITHIN = 5, 0.02, 0.9
-QUEUE_SECONDS = Settings().queue_seconds
+MAX_QUEUE_SECONDS = Settings().max_queue_seconds
 _ALLOWED = {200, 422, 429, 503}
 _CLIENTS = (4, 8, 16)
 _PATIENCE_SECONDS = 120.0
@@ -87,7 +87,7 @@ def _compare(
 ) -> Table:
     least = WITHIN * (calm.rate + rate_after) / 2
     goodput, p99 = everything.rate(start, seconds), everything.seconds(99)
-    bound = 2 * calm.p99 + QUEUE_SECONDS
+    bound = 2 * calm.p99 + MAX_QUEUE_SECONDS
     statuses = everything.statuses()
     table = Table("overload", f"{FACTOR} times the capacity for {seconds:g} s, open loop.")
     table.add("capacity before and after, images/s", f"{calm.rate:.3g}, {rate_after:.3g}")

@@ -1,6 +1,6 @@
 """Asks a database of advisories about all that the service installs, by pip-audit.
 
-python -m supply.audit [OPTIONS OF PIP-AUDIT], such as --vulnerability-service osv
+python -m tools.audit_dependencies [OPTIONS OF PIP-AUDIT], such as --vulnerability-service osv
 
 Ends with 0 only where every package was looked up: left to itself, pip-audit counts a package that
 its database does not know, or an index that has no advisories, as free of holes.
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from supply import closure
+from tools import closure
 
 HOLES, NO_ANSWER = 1, 2
 
