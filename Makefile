@@ -71,7 +71,7 @@ test-figures: $(VENV)/.dev ## measure the published figures again
 	$(BIN)/pytest -m figures
 
 test-trials: $(VENV)/.dev ## a minute of each trial
-	$(BIN)/pytest -m trials
+	$(BIN)/pytest -m trials -rP
 
 test-soak: $(VENV)/.dev ## the tests that take minutes of load
 	$(BIN)/pytest -m soak
