@@ -6,6 +6,7 @@ used: pools (its own, anyio, loky, pebble) unpickle what a worker answers, so th
 file has taken over would take the gateway over as well.
 """
 
+import json
 import logging
 import multiprocessing
 import signal
@@ -153,7 +154,7 @@ class _Decoder:
         self.wait_until_ready()
         if self._connection.poll():  # it has nothing to say: it is dead
             raise EOFError
-        self._connection.send((request, len(data)))
+        self._connection.send_bytes(json.dumps([*request, len(data)]).encode())
         with raw(self._connection) as stream:
             stream.sendall(data)
         self._expect(BEGUN, within=_STALL_SECONDS)

@@ -4,7 +4,6 @@ The sockets belong to the supervisor and outlive the processes, so that nobody i
 is started again. The runners unpickle what they are sent (trap 14): only this user may reach them.
 """
 
-import json
 import os
 import shutil
 import socket
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from bentos.http.drain import MARKER_VARIABLE
 from bentos.metric_labels import ProcessName
-from bentos.process.worker import Process
+from bentos.process.worker import Process, addresses_for_bentoml
 
 FOLDER_MODE = 0o700
 DRAINED, SUPERVISOR = "drained", "supervisor.pid"
@@ -74,8 +73,7 @@ def open_listeners(layout: Layout, folder: Path, host: str, port: int) -> Listen
     folder.mkdir(FOLDER_MODE)
     runners = [_runner(layout.entry, folder, *each) for each in layout.runners.items()]
     addresses = {each.service: Path(each.listener.getsockname()).as_uri() for each in runners}
-    environment = {
-        "BENTOML_RUNNER_MAP": json.dumps(addresses | {layout.front: f"http://{host}:{port}"}),
+    environment = addresses_for_bentoml(addresses | {layout.front: f"http://{host}:{port}"}) | {
         "FORWARDED_ALLOW_IPS": "",  # who is believed is CHESTXRAY_TRUSTED_PROXIES' to say
         MARKER_VARIABLE: str(folder / DRAINED),
     }

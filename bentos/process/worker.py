@@ -91,6 +91,14 @@ class Process:
             await self.running.wait()
 
 
+def addresses_for_bentoml(addresses: Mapping[str, str]) -> dict[str, str]:
+    """Returns the environment by which BentoML's worker resolves `bentoml.depends`.
+
+    `addresses` are those of all services by their BentoML names.
+    """
+    return {"BENTOML_RUNNER_MAP": json.dumps(addresses)}
+
+
 def _die_with(parent: int) -> None:
     """Runs in the child before it is the worker: a supervisor that is killed leaves nothing."""
     if sys.platform == "linux":
