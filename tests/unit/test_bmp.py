@@ -220,7 +220,7 @@ NOT_READ = {
 
 @pytest.mark.parametrize("name", NOT_READ)
 def test_what_is_not_read_is_refused_by_its_name(name: str) -> None:
-    with pytest.raises(errors.UnsupportedVariant, match=f"with {name} is not read; save"):
+    with pytest.raises(errors.UnsupportedVariant, match=f"with {name} is not supported; save"):
         read(NOT_READ[name])
 
 
