@@ -17,7 +17,7 @@ HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 _OS2_HEADERS = (12, 16, 64)
 _FILE_HEADER, _INFO_HEADER = 14, 40
 _PLAIN, _RLE8, _BIT_FIELDS, _ALPHA_BIT_FIELDS = 0, 1, 3, 6
-_REFUSED = {2: "run lengths of 4 bits", 4: "a JPEG inside", 5: "a PNG inside"}
+_UNSUPPORTED = {2: "RLE4 compression", 4: "an embedded JPEG", 5: "an embedded PNG"}
 _END_OF_PICTURE, _JUMP = 1, 2
 _MIN_NUMPY_BYTES = 32  # of run pairs; below this, numpy's call overhead dominates
 _PILLOW_BITS = (1, 4, 8, 16, 24, 32)
@@ -72,17 +72,17 @@ def header(data: bytes) -> Header:
 
 def _check(found: Header) -> None:
     os2 = found.size in _OS2_HEADERS and found.compression >= _BIT_FIELDS
-    reason = "OS/2's own compression" if os2 else _REFUSED.get(found.compression)
+    reason = "an OS/2 compression" if os2 else _UNSUPPORTED.get(found.compression)
     if found.compression == _PLAIN and found.bits not in _PILLOW_BITS:
-        reason = f"{found.bits} bits a pixel"
+        reason = f"{found.bits} bits per pixel"
     if found.size == 16:
-        reason = "a short header of OS/2"
+        reason = "a short OS/2 header"
     known = found.compression in (_PLAIN, _RLE8, _BIT_FIELDS, _ALPHA_BIT_FIELDS)
     if not known and reason is None:
         reason = f"compression {found.compression}"
     if reason is not None:
         raise UnsupportedVariant(
-            f"a BMP file with {reason} is not read; save it as PNG, or as BMP of 8 or 24 bits",
+            f"a BMP file with {reason} is not supported; save it as PNG, or as 8-bit or 24-bit BMP",
             found=f"BMP with {reason}",
         )
     if found.width <= 0 or not found.height:

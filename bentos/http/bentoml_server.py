@@ -1,4 +1,4 @@
-"""What the services have in common that listen at a port: a guarded server, a drain, a warm-up."""
+"""Base class of services with a public port: connection limits, graceful shutdown, warm-up."""
 
 import asyncio
 import gc
@@ -18,8 +18,8 @@ from bentos.settings import get_settings
 
 logger = logging.getLogger(__name__)
 
-# BentoML's access log would have callers' addresses and paths, its metrics a label for every path
-# (trap 18); the edge has both, by route.
+# BentoML's access log would contain client addresses and paths, and its metrics would have a label
+# per path (trap 18); RequestMiddleware has both by route.
 PUBLIC_OPTIONS: dict[str, Any] = {
     "workers": 1,
     "traffic": {"timeout": BENTOML_TIMEOUT_SECONDS},
@@ -32,20 +32,20 @@ _POLL_SECONDS = 0.02
 
 @cache
 def drain() -> Drain:
-    """The drain of this process."""
+    """Returns the drain of this process."""
     settings = get_settings()
     return Drain(delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds)
 
 
 class PublicService:
-    """A service over runners of its own."""
+    """A service with a public port and runners that it depends on."""
 
     def middleware(self) -> RequestMiddleware:
-        """What answers every request."""
+        """Builds the ASGI app that handles every request."""
         raise NotImplementedError
 
     async def warm_up(self) -> None:
-        """Returns once the runners answer fast."""
+        """Sends the runners their first batches."""
         raise NotImplementedError
 
     async def ready(self) -> bool:
@@ -54,27 +54,27 @@ class PublicService:
 
     @bentoml.on_startup
     async def take_over_the_server(self) -> None:
-        """Bounds what a connection may do, makes signals drain before they stop, and logs."""
-        logging.getLogger("bentos").setLevel(logging.INFO)  # BentoML shows others' warnings alone
+        """Installs connection limits, our middleware, draining signal handlers and logging."""
+        logging.getLogger("bentos").setLevel(logging.INFO)  # BentoML sets others to WARNING
         if server := running_server():
             config = server.config
             if not config.loaded:
                 config.load()
             guard(config, get_settings())
-            # BentoML's app has been started with, and keeps that alone: no path leads past ours.
+            # BentoML's app keeps only the lifespan; every request goes to ours.
             config.loaded_app = self.middleware()
             Signals(drain(), server).install()
 
     @bentoml.on_startup
     async def start_warm_up(self) -> None:
-        """Warms the runners in the background: the port opens, readiness follows."""
+        """Starts the heartbeat and the warm-up, after which the service becomes ready."""
         gc.collect()
-        gc.freeze()  # what was imported stays; looking through all of it stops everyone for long
+        gc.freeze()  # excludes imported modules from garbage collection pauses
         self._heartbeat = asyncio.create_task(heartbeat.beat())
         self._warm_up = asyncio.create_task(self._warm())
 
     async def _warm(self) -> None:
-        # BentoML connects the dependencies only after the startup hooks, and says when so.
+        # BentoML connects the dependencies only after the startup hooks.
         while not self._connected():
             await asyncio.sleep(_POLL_SECONDS)
         try:

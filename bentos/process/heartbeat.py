@@ -1,7 +1,6 @@
-"""How a process shows that its event loop runs: it touches a file, every second.
+"""Heartbeat of a process: while its event loop runs, it touches a file every second.
 
-A probe at the public port would fail where others take all connections, and the remedy for that is
-not to kill the gateway.
+A file, not an HTTP probe: connection exhaustion must not get a healthy gateway killed.
 """
 
 import asyncio
@@ -9,12 +8,12 @@ import os
 from pathlib import Path
 
 VARIABLE = "CHESTXRAY_HEARTBEAT"
-"""Names the file; the supervisor sets it, no operator does."""
+"""Environment variable with the file's path; set by the supervisor, not by operators."""
 SECONDS = 1.0
 
 
 async def beat() -> None:
-    """Shows it as long as the loop runs; without a supervisor, nobody looks."""
+    """Touches the file until cancelled; returns at once without a supervisor."""
     name = os.environ.get(VARIABLE)
     while name:
         Path(name).touch()
