@@ -16,7 +16,6 @@ from bentos.covid_classifier.service import ROW
 from bentos.http.drain import Drain
 from bentos.http.middleware import RequestMiddleware
 from bentos.inference import pool as pool_module
-from bentos.inference import wire
 from bentos.inference.client import ModelClient
 from bentos.inference.pool import ModelPool, Pod
 from bentos.inference.server import InferenceServer, create_app

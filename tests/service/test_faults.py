@@ -182,7 +182,7 @@ def test_drain_of_nothing_says_so() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
     assert done.returncode == 1
-    assert "no service of this user runs on port 1" in done.stderr
+    assert "no service of this user is running on port 1" in done.stderr
 
 
 def flipped(source: Path, target: Path) -> None:
