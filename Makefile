@@ -3,7 +3,9 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 3000
-DATA ?= ../shared/data
+# Images, starting weights and the cluster lab, which the repository does not have.
+export SHARED_DIR ?= ../shared
+DATA ?= $(SHARED_DIR)/data
 RUNS ?= 50
 CONFIGS ?= paper
 MINUTES ?= 5
@@ -79,7 +81,7 @@ gpu-data: $(VENV)/.dev ## the images in parts of 60 MB, for a machine without a 
 	$(BIN)/python -m gpu.packing build/gpu --data $(DATA)
 
 k8s-test: $(VENV)/.dev ## the image and the manifests on a real cluster: KUBECONFIG's, or the lab's
-	$(BIN)/pytest -m cluster -s
+	$(BIN)/pytest -m cluster -s -rs
 
 test-gpu: $(VENV)/.dev ## the tests that need a CUDA device
 	$(BIN)/pytest -m gpu
