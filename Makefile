@@ -113,7 +113,7 @@ train-classifier: train-guided ## train the classifier on from 0.3.0 inside the 
 	$(TRAIN) training.compare --data $(DATA) --config training/configs/comparison_long.toml --only "whole picture"
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_supervised.toml
 	$(TRAIN) training.evaluate runs/classifier_supervised/best.safetensors --data $(DATA) \
-		--ship bentos/covid_classifier --report results
+		--ship bentos/covid_classifier --results results
 
 train-guided: $(VENV)/.dev ## train 0.3.0, which the comparisons start from, through its six steps
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[guide]'
@@ -128,9 +128,9 @@ train-guided: $(VENV)/.dev ## train 0.3.0, which the comparisons start from, thr
 pretrain: $(VENV)/.dev ## pretrain the classifier's blocks without labels
 	$(TRAIN) training.pretrain --data $(DATA) --resume
 
-evaluate: $(VENV)/.dev ## measure again what is shipped, and write the reports
-	$(TRAIN) training.evaluate bentos/xray_filter/weights.safetensors --data $(DATA) --report results
-	$(TRAIN) training.evaluate bentos/covid_classifier/weights.safetensors --data $(DATA) --report results
+evaluate: $(VENV)/.dev ## measure again what is shipped; reports in build/reports
+	$(TRAIN) training.evaluate bentos/xray_filter/weights.safetensors --data $(DATA) --results results
+	$(TRAIN) training.evaluate bentos/covid_classifier/weights.safetensors --data $(DATA) --results results
 
 graphs: $(VENV)/.dev ## write the graphs that a CPU runs, one for each architecture, without weights
 	$(BIN)/python -m training.graphs
