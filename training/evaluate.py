@@ -5,7 +5,7 @@
     python -m training.evaluate --runs 50
 
 A checkpoint fresh from training is completed first: thresholds, calibration and such are fitted on
-validation. `--results` writes NAME/metrics.json there, and build/reports/NAME.html. `--runs` repeats
+validation. `--results` writes metrics.json there, and the report to build/reports. `--runs` repeats
 the paper's whole experiment on splits drawn anew, goes on where it stopped, and writes Tables 4 and
 5 (training/experiment.py).
 """
