@@ -15,6 +15,8 @@ KUBECTL ?= kubectl
 BASE ?= HEAD
 # PyTorch, and all of CUDA that it brings, only where there is a GPU for it.
 EXTRA ?= $(if $(shell command -v nvidia-smi),serving,serving-cpu)
+# Tests that have a target each.
+LONG := gpu or soak or cluster or trials or figures
 VENV := .venv
 BIN := $(VENV)/bin
 # glibc keeps the memory of a step for the next, in huge pages: 12.9 against 10.6 images/s once, on a busy CPU.
@@ -25,10 +27,10 @@ export BENTOML_HOME ?= $(CURDIR)/.bentoml
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-soak trials soak test-gpu gpu gpu-data k8s-test check format train-filter \
-	train-classifier train-guided pretrain evaluate graphs audit experiment compare bench-training tensorboard \
-	examples screenshots loadtest capacity benchmark bench endurance fuzz render deploy bento sbom licences \
-	audit-dependencies clean
+.PHONY: help serve test test-fast test-figures test-trials test-soak trials soak test-gpu gpu gpu-data \
+	k8s-test check format train-filter train-classifier train-guided pretrain evaluate graphs audit \
+	experiment compare bench-training tensorboard examples screenshots loadtest capacity benchmark bench \
+	endurance fuzz render deploy bento sbom licences audit-dependencies clean
 
 help: ## show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -58,8 +60,20 @@ $(BENTOML_HOME) results/classifier_supervised:
 serve: $(VENV)/.serving $(BENTOML_HOME) ## set up and start the service on http://localhost:3000
 	$(BIN)/chestxray serve --host $(HOST) --port $(PORT)
 
+# A file's tests share servers, so they stay together; with two at once, each has one thread.
 test: $(VENV)/.dev ## set up and run the tests
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m 'not ($(LONG) or alone)'
+	$(BIN)/pytest -m 'alone and not ($(LONG))'
+
+test-fast: $(VENV)/.dev ## what needs no server, no network and no browser, for after every change
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m 'not ($(LONG) or slow)' \
+		$(addprefix tests/unit/,bentos chestxray repository web)
+
+test-figures: $(VENV)/.dev ## measure the published figures again
+	$(BIN)/pytest -m figures
+
+test-trials: $(VENV)/.dev ## a minute of each trial
+	$(BIN)/pytest -m trials -rP
 
 test-soak: $(VENV)/.dev ## the tests that take minutes of load
 	$(BIN)/pytest -m soak
@@ -160,7 +174,7 @@ loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs
 	$(BIN)/locust -f loadtests/locustfile.py --host http://$(HOST):$(PORT) --headless \
 		--users 10 --spawn-rate 5 --run-time 30s --only-summary
 
-capacity: $(VENV)/.dev $(BENTOML_HOME) ## what one replica does here, into bentos/capacity.toml
+capacity: $(VENV)/.dev $(BENTOML_HOME) ## what one replica does here, into loadtests/measured_capacity.toml
 	$(BIN)/python -m loadtests.capacity
 
 benchmark: $(VENV)/.dev $(BENTOML_HOME) ## the service against five peers and the bare loop; table in results/benchmark

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Link, NoOpTracerProvider, Span, SpanContext, SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -43,6 +43,16 @@ def request_span(method: str, headers: Mapping[str, str]) -> Iterator[Span]:
     parent = _PROPAGATOR.extract(headers, context=Context())
     with get_tracer().start_as_current_span(method, context=parent, kind=SpanKind.SERVER) as span:
         yield span
+
+
+@contextmanager
+def remote_parent(headers: Mapping[str, str]) -> Iterator[None]:
+    """Makes the caller's span the current one, where the headers name it."""
+    token = attach(_PROPAGATOR.extract(headers, context=Context()))
+    try:
+        yield
+    finally:
+        detach(token)
 
 
 @contextmanager

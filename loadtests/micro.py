@@ -1,10 +1,10 @@
-"""What each step of an analysis takes, alone: decode, hop, each network, rendering.
+"""Times each step of an analysis alone: decoding, RPC overhead, both networks, rendering.
 
     python -m loadtests.micro --seconds 3
 
-Decoding, the networks and rendering run in this process; a hop is the time that the gateway waits
-for a model, less the time that the model takes, of lone requests to a started service. Prints
-milliseconds: of hops the mean, of all else the median.
+Decoding, the networks and rendering run in this process. The RPC overhead comes from single
+requests to a running service: the gateway's time in a model stage minus the model's own time.
+Prints milliseconds: the mean for the RPC overhead, the median for everything else.
 """
 
 import argparse
@@ -31,11 +31,11 @@ from loadtests.reading import Reader
 
 _PICTURE_SIDE, _GRID = 1024, SIZE // 16
 _MODELS = {"filter": "xray_filter", "classify": "covid_classifier"}
-"""The gateway's stages, and whom they wait for."""
+"""Model of each gateway stage."""
 
 
 def steps() -> dict[str, Callable[[], Any]]:
-    """What is timed in this process."""
+    """Returns the steps to time in this process."""
     reader = Reader()
     images = np.stack([reader.decode(data) for data in archive_pool(8)])  # (8, 1, SIZE, SIZE)
     picture = decode(archive_pool(1)[0])
@@ -54,7 +54,7 @@ def steps() -> dict[str, Callable[[], Any]]:
 
 
 def milliseconds(step: Callable[[], Any], seconds: float) -> float:
-    """The median over some seconds."""
+    """Median duration of a step that is repeated for `seconds`."""
     step()
     times, end = [], time.perf_counter() + seconds
     while not times or time.perf_counter() < end:
@@ -65,7 +65,7 @@ def milliseconds(step: Callable[[], Any], seconds: float) -> float:
 
 
 async def hops(seconds: float) -> dict[str, float]:
-    """Milliseconds on the way to each model and back. Raises NotStarted."""
+    """RPC overhead in milliseconds, by model. Raises NotStarted."""
     requests = [CHESTXRAY.request(data) for data in archive_pool()]
     with started(CHESTXRAY, Path(tempfile.gettempdir(), "micro.log")) as service:
         await service.start(requests[0])
@@ -99,16 +99,16 @@ def _mean(before: _Samples, after: _Samples, name: str, **labels: str) -> float:
 
 
 def main() -> None:
-    """Times everything and prints it."""
+    """Times every step and prints the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=3.0, help="for each step")
+    parser.add_argument("--seconds", type=float, default=3.0, help="per step")
     flags = parser.parse_args()
     for name, step in steps().items():
         print(f"{name:32} {milliseconds(step, flags.seconds):8.2f} ms", flush=True)
     for model, found in asyncio.run(hops(max(flags.seconds, 2.0))).items():
-        print(f"hop to {model:25} {found:8.2f} ms")
+        print(f"RPC overhead, {model:18} {found:8.2f} ms")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
@@ -275,3 +275,9 @@ TILES = {
 }
 """Blank ones, by their compression."""
 KINDS: dict[str, Maker] = _jpegs() | _pngs() | _tiffs() | _webps() | _bmps()
+
+
+@cache
+def made(kind: str, side: int) -> bytes:
+    """A file of that kind, made once for all tests of it."""
+    return KINDS[kind](side)

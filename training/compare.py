@@ -82,7 +82,7 @@ def _train(
 
 
 def _one(name: str, values: dict[str, Any], flags: argparse.Namespace) -> None:
-    config = parse_config(_merge(values["common"], values["variants"][name]) | {"name": name})
+    config = parse_config(merge(values["common"], values["variants"][name]) | {"name": name})
     device, folder = torch.device(flags.device), flags.output / flags.config.stem
     run = start_run(config, flags.data, folder, device, resume=True, cache=flags.output / "cache")
     done = run.folder / _VALIDATION
@@ -92,7 +92,8 @@ def _one(name: str, values: dict[str, Any], flags: argparse.Namespace) -> None:
         done.write_text(json.dumps(measure(run, with_flips=first)))
 
 
-def _merge(common: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def merge(common: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Returns the values of a variant: what all have in common, with its changes."""
     how = common.get("augmentation", {}) | changes.get("augmentation", {})
     return common | changes | {"augmentation": how}
 

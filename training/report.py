@@ -49,7 +49,7 @@ def write(material: Material, runs: Path, results: Path, reports: Path = REPORTS
     history = read_history(run / HISTORY) if (run / HISTORY).exists() else []
     sections = [*_curves(history)]
     if isinstance(material.network, CovidClassifierNet):
-        sections += [*_classifier(material), *_audit(folder / AUDIT)]
+        sections += [*_classifier(material), *audit_sections(folder / AUDIT)]
         pictures.write(material, run)
     else:
         sections += _filter(material)
@@ -182,7 +182,7 @@ def _projection(card: Card) -> list[Section]:
     return [Section("Projection of the embeddings", text, figure=figure)]
 
 
-def _audit(path: Path) -> list[Section]:
+def audit_sections(path: Path) -> list[Section]:
     """What `python -m training.audit` left there."""
     if not path.exists():
         return []

@@ -15,6 +15,7 @@ from http import HTTPStatus
 
 from bentos.admission.ledger import Account, Ledger, serving
 from bentos.http.problems import RequestProblem
+from bentos.metric_labels import ShedReason, Stage
 from bentos.metrics import get_metrics
 
 _MAX_RETRY_SECONDS = 60
@@ -74,16 +75,16 @@ class Admission:
         free = self._max_images - self._images
         wait = self._wait(account, images)
         if images > free or wait > self._max_queue_seconds:
-            raise self._refusal("images", wait)
+            raise self._refusal(ShedReason.IMAGES, wait)
         if account.images + images > _SHARE * free:
-            raise self._refusal("share", wait)
+            raise self._refusal(ShedReason.SHARE, wait)
 
     def _check_bytes(self, account: Account, count: int) -> None:
         free = self._max_bytes - self._bytes
         if count > free:
-            raise self._refusal("bytes", self._wait(account, 1))
+            raise self._refusal(ShedReason.BYTES, self._wait(account, 1))
         if account.bytes + count > _SHARE * free:
-            raise self._refusal("share", self._wait(account, 1))
+            raise self._refusal(ShedReason.SHARE, self._wait(account, 1))
 
     def _wait(self, account: Account, images: int) -> float:
         """Seconds until the images of a request begin, were they let in: all that its caller has
@@ -100,10 +101,10 @@ class Admission:
         self._bytes += count
         (self._waiting.add if account.images else self._waiting.discard)(account)
         metrics = get_metrics()
-        metrics.in_flight.labels("admitted").set(self._images)
+        metrics.in_flight.labels(Stage.ADMITTED).set(self._images)
         metrics.admission_limit.set(self.limit)
 
-    def _refusal(self, reason: str, wait: float) -> RequestProblem:
+    def _refusal(self, reason: ShedReason, wait: float) -> RequestProblem:
         get_metrics().shed.labels(reason).inc()
         apart = wait * random.uniform(1.0, 1.5)  # or all that were refused would return together
         seconds = min(_MAX_RETRY_SECONDS, max(1, math.ceil(apart)))

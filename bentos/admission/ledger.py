@@ -7,15 +7,14 @@ image at one size; both are forgotten within seconds.
 """
 
 import math
+import secrets
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
 from statistics import median_low
-
-from bentos import capacity
 
 ACTIVE_SECONDS = 10.0
 """So long after its last image came or began, a caller counts as one to share the service with."""
@@ -28,8 +27,8 @@ _MAX_BATCHES, _OUTLIER = 64, 4
 for at most: one that met a restart says little of the speed."""
 _MAX_ACCOUNTS = 4096
 """Callers that are remembered; beyond it those go first that came least recently."""
-_FIRST_GUESS_SECONDS = 1 / capacity.read().images_per_second
-"""An image's, until some are done."""
+_FIRST_GUESS_SECONDS = 0.05
+"""An image's, until the warm-up has measured the models."""
 
 Clock = Callable[[], float]
 
@@ -39,6 +38,7 @@ class Account:
 
     def __init__(self, ledger: "Ledger") -> None:
         self.ledger = ledger
+        self.name = secrets.token_hex(8)  # for the models: says nothing of who the caller is
         self.images = self.bytes = 0  # admitted, and not answered yet
         self.running = 0  # images that are being decoded or are with the models
         self.paced = 0  # requests that wait for their time
@@ -183,11 +183,11 @@ class Ledger:
             del self._accounts[oldest]
 
 
-def charge_batch(model: str, accounts: Sequence[Account], seconds: float) -> None:
-    """Shares the time of a batch among the accounts of its images."""
-    accounts[0].ledger.observe(model, seconds, len(accounts))
-    for account in accounts:
-        account.charge(seconds / len(accounts))
+def charge(model: str, seconds: float, images: int) -> None:
+    """Charges the current account for a model's time that some images took."""
+    account = current()
+    account.ledger.observe(model, seconds, images)
+    account.charge(seconds)
 
 
 _current: ContextVar[Account] = ContextVar("account")

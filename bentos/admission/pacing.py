@@ -17,6 +17,7 @@ from starlette.types import Message, Receive, Scope
 from bentos.admission.ledger import ACTIVE_SECONDS, Account, Clock, Ledger
 from bentos.http.client_address import Networks, caller_of
 from bentos.http.problems import RequestProblem
+from bentos.metric_labels import ShedReason
 from bentos.metrics import get_metrics
 
 _SHARE = 0.05
@@ -112,7 +113,7 @@ class Pace:
             await asyncio.sleep(account.next_time - now)
 
     def _refusal(self) -> RequestProblem:
-        get_metrics().shed.labels("pace").inc()
+        get_metrics().shed.labels(ShedReason.PACE).inc()
         seconds = max(1, math.ceil(self._account.paced * _REQUEST_SECONDS / _SHARE))
         return RequestProblem(
             HTTPStatus.SERVICE_UNAVAILABLE,

@@ -1,13 +1,12 @@
-"""CovidClassifier: three probabilities, the class activation maps, a place in the projection."""
-
-import asyncio
+"""CovidClassifier: three probabilities, the class activation maps and a place in the projection."""
 
 import bentoml
 import numpy as np
 
-from bentos.inference.model import BATCHED, MODEL_OPTIONS, Runner
-from bentos.process import heartbeat
-from bentos.settings import get_settings
+from bentos.http.bentoml_server import SERVICE_OPTIONS
+from bentos.inference.service import ModelService
+from bentos.metric_labels import Stage
+from bentos.settings import LONGEST_REQUEST_SECONDS, get_settings
 from chestxray.checkpoints import Card
 from chestxray.engines import Outputs, softmax
 from chestxray.labels import FINDINGS
@@ -25,6 +24,27 @@ ROW = np.dtype(
 )
 
 
+@bentoml.service(**SERVICE_OPTIONS)
+class CovidClassifier(ModelService):
+    """Classifies frontal chest X-rays, in adaptive batches."""
+
+    def __init__(self) -> None:
+        settings = get_settings()
+        super().__init__(
+            "densenet121_blocks123",
+            settings.classifier_checkpoint,
+            ROW,
+            answer,
+            digest=settings.classifier_digest,
+            stage=Stage.CLASSIFY,
+        )
+
+    @bentoml.api(batchable=True, max_batch_size=64, max_latency_ms=1000 * LONGEST_REQUEST_SECONDS)
+    async def classify(self, images: np.ndarray) -> np.ndarray:
+        """Takes uint8 (B, 1, 224, 224), returns ROW (B,)."""
+        return await self.infer(images)
+
+
 def answer(reading: Outputs, card: Card) -> Outputs:
     """Turns a reading of (B, ...) into the fields of ROW."""
     return {
@@ -32,33 +52,3 @@ def answer(reading: Outputs, card: Card) -> Outputs:
         "cam": reading["cam"],
         "projection": reading["projection"],
     }
-
-
-@bentoml.service(**MODEL_OPTIONS, threads=2)
-class CovidClassifier:
-    """The runner of the classifier network."""
-
-    def __init__(self) -> None:
-        settings = get_settings()
-        self._runner = Runner.load(
-            "densenet121_blocks123",
-            settings.classifier_checkpoint,
-            ROW,
-            answer,
-            wanted_digest=settings.classifier_digest,
-        )
-
-    @bentoml.on_startup
-    async def start_heartbeat(self) -> None:
-        """Shows the supervisor that this process lives."""
-        self._heartbeat = asyncio.create_task(heartbeat.beat())
-
-    @bentoml.api(**BATCHED)
-    def classify(self, images: np.ndarray) -> np.ndarray:
-        """Takes uint8 (B, 1, 224, 224), returns ROW (B,)."""
-        return self._runner(images)
-
-    @bentoml.api(**BATCHED)
-    def classify_beside(self, images: np.ndarray) -> np.ndarray:
-        """The same while a batch of the other is under way: BentoML runs one of each method."""
-        return self._runner(images)

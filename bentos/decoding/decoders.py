@@ -6,6 +6,7 @@ used: pools (its own, anyio, loky, pebble) unpickle what a worker answers, so th
 file has taken over would take the gateway over as well.
 """
 
+import json
 import logging
 import multiprocessing
 import signal
@@ -28,6 +29,7 @@ from PIL import Image
 
 from bentos.decoding import worker
 from bentos.decoding.worker import BEGUN, READY, Answer, Request, raw
+from bentos.metric_labels import DecoderRestartReason
 from bentos.metrics import get_metrics
 from chestxray import errors
 from chestxray.confinement import Wall
@@ -50,8 +52,6 @@ _WALL_CLOCK = 10
 _EXIT_SECONDS = 1.0
 """For a process whose pipe has closed, or that was killed."""
 _MAX_ANSWER_BYTES = 4096
-_REASONS = ("processor time", "memory", "died", "hung", "wrong answer", "idle")
-"""Why a decoder is replaced."""
 
 Work = Callable[[Connection, Limits, Wall], None]
 
@@ -74,8 +74,6 @@ class Decoders:
     def __init__(
         self, limits: Limits, wall: Wall, *, processes: int, work: Work = worker.work
     ) -> None:
-        for reason in _REASONS:
-            get_metrics().decoder_restarts.labels(reason)  # each counts from 0
         self.processes = processes
         self._idle = LifoQueue[_Decoder]()  # the last one has the warmest caches
         for _ in range(processes):
@@ -145,7 +143,7 @@ class _Decoder:
             try:
                 self._hand_over(data, request)
             except (OSError, EOFError):
-                self._replace("idle")
+                self._replace(DecoderRestartReason.IDLE)
             else:
                 return self._result(request)
         raise ModelUnavailable("no decoder takes the image; try again")
@@ -156,7 +154,7 @@ class _Decoder:
         self.wait_until_ready()
         if self._connection.poll():  # it has nothing to say: it is dead
             raise EOFError
-        self._connection.send((request, len(data)))
+        self._connection.send_bytes(json.dumps([*request, len(data)]).encode())
         with raw(self._connection) as stream:
             stream.sendall(data)
         self._expect(BEGUN, within=_STALL_SECONDS)
@@ -178,7 +176,7 @@ class _Decoder:
                 "the decoder; open it in a viewer and save it anew"
             ) from None
         if answer.spent:
-            self._replace("memory")
+            self._replace(DecoderRestartReason.MEMORY)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -198,19 +196,21 @@ class _Decoder:
         data = self._connection.recv_bytes(int(np.prod(shape)))
         return np.frombuffer(data, np.uint8).reshape(shape)
 
-    def _why(self, error: Exception) -> str:
+    def _why(self, error: Exception) -> DecoderRestartReason:
         """Why a decoder has to be replaced that has failed."""
         if isinstance(error, TimeoutError):
-            return "hung"
+            return DecoderRestartReason.HUNG
         assert self._process is not None
         with _lock:
             self._process.join(_EXIT_SECONDS if isinstance(error, EOFError) else 0)
             code = self._process.exitcode
         if code is None:
-            return "wrong answer"
-        return "processor time" if code == -signal.SIGPROF else "died"
+            return DecoderRestartReason.WRONG_ANSWER
+        if code == -signal.SIGPROF:
+            return DecoderRestartReason.PROCESSOR_TIME
+        return DecoderRestartReason.DIED
 
-    def _replace(self, reason: str) -> None:
+    def _replace(self, reason: DecoderRestartReason) -> None:
         self.end()
         logger.warning("a decoder is replaced: %s", reason)
         get_metrics().decoder_restarts.labels(reason).inc()

@@ -4,6 +4,7 @@ The gateway does not trust what comes back (a file may have taken the process ov
 numbers and text, never a pickle.
 """
 
+import json
 import os
 import socket
 import warnings
@@ -57,13 +58,13 @@ def work(connection: Connection, limits: Limits, wall: Wall) -> None:
     spent = False
     while not spent:
         try:
-            request, size = connection.recv()
+            *fields, size = json.loads(connection.recv_bytes())
             data = stream.recv(size, socket.MSG_WAITALL)  # a fifth of what recv_bytes takes
         except EOFError:
             return
         connection.send_bytes(BEGUN)
         with processor_time(wall.seconds):
-            answer, *parts = _read(data, request, limits)
+            answer, *parts = _read(data, Request(*fields), limits)
         connection.send_bytes(answer.model_dump_json().encode())
         for part in parts:
             connection.send_bytes(part)

@@ -1,4 +1,4 @@
-"""The way of images through the house: decode, ask the filter, classify what passed, answer."""
+"""The analysis pipeline: decode, filter, classify, build the answer."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, ParamSpec, TypeVar
+from typing import Literal, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -17,7 +17,9 @@ from bentos.admission.scheduler import Scheduler, Slot
 from bentos.decoding.decoders import Decoders
 from bentos.decoding.worker import Request
 from bentos.gateway.uploads import Upload
-from bentos.inference.runners import Runners
+from bentos.inference.pool import ModelPool
+from bentos.inference.wire import Rows
+from bentos.metric_labels import Stage, WorkStage
 from bentos.metrics import get_metrics
 from bentos.tracing import stage_span
 from chestxray import cam
@@ -58,6 +60,29 @@ class Job:
         return self.analysis
 
 
+class Models(Protocol):
+    """Both models; each returns one row per image, in order, and raises ModelUnavailable."""
+
+    async def judge(self, images: Images) -> Rows:
+        """Asks the filter."""
+
+    async def classify(self, images: Images) -> Rows:
+        """Asks the classifier."""
+
+    def remote_slots(self) -> int:
+        """Returns how many images other machines classify at once."""
+
+
+class PooledModels:
+    """The models of the service, with the classifier pods."""
+
+    def __init__(self, judge: ModelPool, classify: ModelPool, max_batch: int) -> None:
+        self.judge, self.classify, self._max_batch = judge, classify, max_batch
+
+    def remote_slots(self) -> int:
+        return self.classify.pods * self._max_batch
+
+
 @dataclass(frozen=True)
 class Served:
     """A model as the gateway knows it: its card and the digest of its file."""
@@ -71,17 +96,17 @@ class Pipeline:
 
     def __init__(
         self,
-        runners: Callable[[], Runners],
+        models: Models,
         served: Sequence[Served],
         *,
         decoders: Decoders,
     ) -> None:
-        self._runners, self._decoders = runners, decoders
+        self._models, self._decoders = models, decoders
         self.xray_filter, self.covid_classifier = served
         if THRESHOLD not in self.xray_filter.card.thresholds:
             raise CheckpointError("the filter's checkpoint has no threshold; evaluate it first")
         self._threads = ThreadPoolExecutor(decoders.processes, thread_name_prefix="decode")
-        self._turns = Scheduler(decoders.processes, lambda: runners().lanes())
+        self._turns = Scheduler(decoders.processes, models.remote_slots)
 
     async def warm_up(self) -> None:
         """Returns once images can be decoded."""
@@ -110,13 +135,13 @@ class Pipeline:
         started = time.monotonic()
         try:
             with self._turns.turn() as turn:
-                with _stage("decode", job):
+                with _stage(Stage.DECODE, job):
                     pixels = await self._decode(job, turn, picture=picture)
-                with _stage("filter", job):
-                    (row,) = await self._runners().judge(pixels)
+                with _stage(Stage.FILTER, job):
+                    (row,) = await self._models.judge(pixels)
                 self._judge(job, row)
-                with _stage("classify", job):
-                    (row,) = await self._runners().classify(pixels)
+                with _stage(Stage.CLASSIFY, job):
+                    (row,) = await self._models.classify(pixels)
             self._finish(job, row, started, heatmap=heatmap)
         except AnalysisError as error:
             job.error = error
@@ -127,7 +152,7 @@ class Pipeline:
         if job.picture is None or heatmap is None:
             raise ValueError("the analysis was made without picture or heatmap")
         grid = np.array(heatmap.grid, np.float32)
-        with _stage("render", job), self._turns.turn() as turn:
+        with _stage(Stage.RENDER, job), self._turns.turn() as turn:
             return await self._in_thread(turn, cam.overlay, job.picture, grid)
 
     async def _decode(self, job: Job, turn: Slot, *, picture: bool) -> Images:
@@ -135,7 +160,7 @@ class Pipeline:
             return await self._in_thread(turn, self._decode_now, job, picture)
         except asyncio.CancelledError:
             if not job.begun:
-                get_metrics().dropped.labels("decode").inc()
+                get_metrics().dropped.labels(Stage.DECODE).inc()
             raise
 
     async def _in_thread(
@@ -143,7 +168,7 @@ class Pipeline:
     ) -> R:
         queued, loop = time.monotonic(), asyncio.get_running_loop()
         await turn.wait()
-        get_metrics().stage_seconds.labels("queue").observe(time.monotonic() - queued)
+        get_metrics().stage_seconds.labels(Stage.QUEUE).observe(time.monotonic() - queued)
         work = self._threads.submit(function, *args, **kwargs)
         work.add_done_callback(lambda _: loop.call_soon_threadsafe(turn.decoded))
         return await asyncio.wrap_future(work)
@@ -222,15 +247,15 @@ def _milliseconds(seconds: float) -> float:
 
 
 @contextmanager
-def _stage(name: str, job: Job) -> Iterator[None]:
+def _stage(stage: WorkStage, job: Job) -> Iterator[None]:
     started = time.monotonic()
-    gauge = get_metrics().in_flight.labels(name)
+    gauge = get_metrics().in_flight.labels(stage)
     gauge.inc()
     try:
-        with stage_span(name):
+        with stage_span(stage):
             yield
     finally:
         gauge.dec()
         seconds = time.monotonic() - started
-        get_metrics().stage_seconds.labels(name).observe(seconds)
-        job.milliseconds[name] = _milliseconds(seconds)
+        get_metrics().stage_seconds.labels(stage).observe(seconds)
+        job.milliseconds[stage] = _milliseconds(seconds)

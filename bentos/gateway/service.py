@@ -1,97 +1,135 @@
 """Gateway: the entry service. It decodes, asks both models, and answers; it loads no model."""
 
 import asyncio
-from functools import cache
+import logging
 
 import bentoml
-from starlette.types import ASGIApp
+import numpy as np
+from starlette.types import Receive, Scope, Send
 
 from bentos.admission.control import Admission
 from bentos.admission.ledger import Ledger
 from bentos.admission.pacing import Pacing
+from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
 from bentos.covid_classifier.service import CovidClassifier
 from bentos.decoding.decoders import Decoders
+from bentos.gateway import analyses
 from bentos.gateway.app import create_app
-from bentos.gateway.pipeline import Pipeline, Served
-from bentos.http.bentoml_server import PUBLIC_OPTIONS, PublicService, drain
+from bentos.gateway.pipeline import Pipeline, PooledModels, Served
+from bentos.http.bentoml_server import (
+    SERVICE_OPTIONS,
+    address_of,
+    prepare_process,
+    serve_publicly,
+)
+from bentos.http.drain import Drain
 from bentos.http.middleware import RequestMiddleware
-from bentos.inference.discovery import Pods
-from bentos.inference.runners import RemoteRunners
-from bentos.settings import get_settings
+from bentos.inference.client import ModelClient
+from bentos.inference.discovery import Discovery
+from bentos.inference.pool import ModelPool
+from bentos.metric_labels import ModelName
+from bentos.metrics import create_gateway_series, get_metrics
+from bentos.process import heartbeat
+from bentos.settings import LONGEST_REQUEST_SECONDS, get_settings
+from bentos.xray_filter.service import ROW as FILTER_ROW
 from bentos.xray_filter.service import XRayFilter
 from chestxray import checkpoints
 
-
-@cache
-def remote_runners() -> RemoteRunners:
-    """The runners of this process; they exist once the service does."""
-    service = bentoml.get_current_service()
-    return RemoteRunners(
-        service.xray_filter, service.covid_classifier, largest=get_settings().max_model_batch
-    )
+logger = logging.getLogger(__name__)
 
 
-@cache
-def _ledger() -> Ledger:
-    return Ledger()
+async def _app(scope: Scope, receive: Receive, send: Send) -> None:
+    await bentoml.get_current_service().app(scope, receive, send)
 
 
-@cache
-def _admission() -> Admission:
-    settings = get_settings()
-    return Admission(
-        max_images=settings.max_images_in_flight,
-        max_bytes=settings.max_bytes_in_flight,
-        max_queue_seconds=settings.max_queue_seconds,
-        ledger=_ledger(),
-    )
-
-
-@cache
-def _pipeline() -> Pipeline:
-    settings = get_settings()
-    served = [
-        Served(checkpoints.read_card(path), checkpoints.verified_digest(path, digest))
-        for path, digest in settings.checkpoints
-    ]
-    decoders = Decoders(settings.limits, settings.wall, processes=settings.decode_processes)
-    return Pipeline(remote_runners, served, decoders=decoders)
-
-
-# A Starlette app itself would be asked only for paths that it has, and BentoML answer the rest.
-_app: ASGIApp = create_app(_pipeline(), _admission(), get_settings()).__call__
-
-
-@bentoml.service(**PUBLIC_OPTIONS)
+@bentoml.service(**SERVICE_OPTIONS)
 @bentoml.asgi_app(_app, path="/")
-class Gateway(PublicService):
-    """One process in front; the runners behind it are processes of their own."""
+class Gateway:
+    """The public service; each model behind it is a process of its own."""
 
     xray_filter = bentoml.depends(XRayFilter)
     covid_classifier = bentoml.depends(CovidClassifier)
 
-    def middleware(self) -> RequestMiddleware:
-        settings = get_settings()
-        return RequestMiddleware(
-            _app,
-            drain(),
+    def __init__(self) -> None:
+        settings = self._settings = get_settings()
+        served = [
+            Served(checkpoints.read_card(path), checkpoints.verified_digest(path, digest))
+            for path, digest in settings.checkpoints
+        ]
+        filter_digest, self._classifier_digest = (each.digest for each in served)
+        self._filter = self._pool(ModelName.XRAY_FILTER, FILTER_ROW, filter_digest)
+        self._classifier = self._pool(
+            ModelName.COVID_CLASSIFIER, CLASSIFIER_ROW, self._classifier_digest
+        )
+        decoders = Decoders(settings.limits, settings.wall, processes=settings.decode_processes)
+        models = PooledModels(self._filter, self._classifier, settings.max_model_batch)
+        self._pipeline = Pipeline(models, served, decoders=decoders)
+        self._drain = Drain(
+            delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
+        )
+        ledger = Ledger()
+        admission = Admission(
+            max_images=settings.max_images_in_flight,
+            max_bytes=settings.max_bytes_in_flight,
+            max_queue_seconds=settings.max_queue_seconds,
+            ledger=ledger,
+        )
+        self.app = RequestMiddleware(
+            create_app(self._pipeline, admission, settings),
+            self._drain,
             self.__is_ready__,
-            _admission().check,
+            admission.check,
             settings.trusted_proxies,
-            pacing=Pacing(_ledger(), settings.trusted_proxies),
+            pacing=Pacing(ledger, settings.trusted_proxies),
             root_path=settings.root_path,
             cors_origins=settings.cors_origins,
         )
 
-    async def warm_up(self) -> None:
-        await _pipeline().warm_up()
-        await remote_runners().warm_up()
-        settings = get_settings()
-        if settings.classifier_pods:
-            digest = _pipeline().covid_classifier.digest
-            own = remote_runners().classify
-            pods = Pods(own.hops, own.ask, digest=digest, settings=settings)
-            self._pods = asyncio.create_task(pods.watch())
+    @bentoml.on_startup
+    async def start(self) -> None:
+        """Opens the port at once; readiness follows when the models are warm."""
+        prepare_process()
+        create_gateway_series(get_metrics(), analyses.PATHS)
+        serve_publicly(self.app, self._drain, self._settings)
+        self._heartbeat = asyncio.create_task(heartbeat.beat())
+        self._background = asyncio.create_task(self._warm_up())
 
-    async def ready(self) -> bool:
-        return await remote_runners().ready()
+    @bentoml.on_shutdown
+    async def stop(self) -> None:
+        """Ends the background work and closes the connections to the models."""
+        self._heartbeat.cancel()
+        self._background.cancel()
+        await asyncio.wait([self._background])
+        await asyncio.gather(self._filter.local.close(), self._classifier.local.close())
+
+    async def __is_ready__(self) -> bool:
+        if self._drain.begun:
+            return False
+        return all(await asyncio.gather(self._filter.ready(), self._classifier.ready()))
+
+    def _pool(self, name: ModelName, row: "np.dtype[np.void]", digest: str) -> ModelPool:
+        local = ModelClient(
+            address_of(self, name),
+            row=row,
+            digest=digest,
+            seconds=LONGEST_REQUEST_SECONDS,
+            settings=self._settings,
+        )
+        return ModelPool(local, model=name)
+
+    async def _warm_up(self) -> None:
+        """Warms up decoders and models, then looks for classifier pods until the end."""
+        try:
+            await self._pipeline.warm_up()
+            await self._filter.warm_up()
+            await self._classifier.warm_up()
+        except Exception:
+            logger.exception("the warm-up failed; the service will not become ready")
+            return
+        if self._settings.classifier_pods:
+            await Discovery(
+                self._classifier,
+                row=CLASSIFIER_ROW,
+                digest=self._classifier_digest,
+                settings=self._settings,
+            ).run()

@@ -1,92 +1,136 @@
-"""What the services have in common that listen at a port: a guarded server, a drain, a warm-up."""
+"""The adapter to BentoML and uvicorn: what a service changes of the server that BentoML starts.
+
+BentoML starts uvicorn and hands the server to nobody; it is found by its handler of SIGTERM. Its
+app is replaced before the first connection is accepted, because BentoML's middleware costs a tenth
+of the gateway and answers errors in formats of its own (docs/bentoml.md, traps 16, 17, 28 and 29).
+"""
 
 import asyncio
 import gc
 import logging
-from functools import cache
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import bentoml
-from bentoml.exceptions import BentoMLException
+import uvicorn
+from starlette.types import ASGIApp
 
-from bentos.http.connections import guard, running_server
-from bentos.http.drain import Drain, Signals
-from bentos.http.middleware import RequestMiddleware
-from bentos.inference.model import BENTOML_TIMEOUT_SECONDS
-from bentos.process import heartbeat
-from bentos.settings import get_settings
+from bentos.http.connection_limits import ConnectionLimits
+from bentos.http.connections import Connection
+from bentos.http.drain import MARKER_VARIABLE, Drain
+from bentos.settings import LONGEST_REQUEST_SECONDS, Settings
 
-logger = logging.getLogger(__name__)
+BENTOML_TIMEOUT_SECONDS = 2 * LONGEST_REQUEST_SECONDS
+"""Above every deadline of ours, so that our own answer comes first (trap 17)."""
 
-# BentoML's access log would have callers' addresses and paths, its metrics a label for every path
-# (trap 18); the edge has both, by route.
-PUBLIC_OPTIONS: dict[str, Any] = {
+SERVICE_OPTIONS: dict[str, Any] = {
     "workers": 1,
     "traffic": {"timeout": BENTOML_TIMEOUT_SECONDS},
-    "metrics": {"enabled": False},
-    "logging": {"access": {"enabled": False}},
+    "metrics": {"enabled": False},  # a label for every path (trap 18); bentos/metrics.py has ours
+    "logging": {"access": {"enabled": False}},  # addresses and paths; the middleware logs requests
 }
+"""How every service is declared."""
 
-_POLL_SECONDS = 0.02
-
-
-@cache
-def drain() -> Drain:
-    """The drain of this process."""
-    settings = get_settings()
-    return Drain(delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds)
+_PRIVATE_KEEP_ALIVE_SECONDS = 300
+"""Longer than a client's, or a connection would be closed just as it is used (trap 2)."""
 
 
-class PublicService:
-    """A service over runners of its own."""
+def serve_publicly(app: ASGIApp, drain: Drain, settings: Settings) -> None:
+    """Answers everything at this process's port with `app`, within limits for connections.
 
-    def middleware(self) -> RequestMiddleware:
-        """What answers every request."""
-        raise NotImplementedError
+    Signals drain before they stop. Called in a start-up hook; without a server it does nothing.
+    """
+    if server := _running_server():
+        limits = ConnectionLimits(
+            total=settings.max_connections,
+            by_address=settings.max_connections_per_address,
+            trusted=settings.trusted_proxies,
+        )
+        config = _loaded(server)
+        config.http_protocol_class = partial(Connection, settings=settings, limits=limits)  # type: ignore[assignment]
+        config.ws_protocol_class = None
+        config.timeout_keep_alive = settings.keep_alive_timeout_seconds  # type: ignore[assignment]
+        config.loaded_app = app
+        _Signals(drain, server).install()
 
-    async def warm_up(self) -> None:
-        """Returns once the runners answer fast."""
-        raise NotImplementedError
 
-    async def ready(self) -> bool:
-        """Whether the runners answer."""
-        raise NotImplementedError
+def serve_privately(app: Callable[[ASGIApp], ASGIApp]) -> None:
+    """Wraps BentoML's app by `app`, for other processes of this service on a Unix socket."""
+    if server := _running_server():
+        config = _loaded(server)
+        config.timeout_keep_alive = _PRIVATE_KEEP_ALIVE_SECONDS
+        config.loaded_app = app(config.loaded_app)
 
-    @bentoml.on_startup
-    async def take_over_the_server(self) -> None:
-        """Bounds what a connection may do, makes signals drain before they stop, and logs."""
-        logging.getLogger("bentos").setLevel(logging.INFO)  # BentoML shows others' warnings alone
-        if server := running_server():
-            config = server.config
-            if not config.loaded:
-                config.load()
-            guard(config, get_settings())
-            # BentoML's app has been started with, and keeps that alone: no path leads past ours.
-            config.loaded_app = self.middleware()
-            Signals(drain(), server).install()
 
-    @bentoml.on_startup
-    async def start_warm_up(self) -> None:
-        """Warms the runners in the background: the port opens, readiness follows."""
-        gc.collect()
-        gc.freeze()  # what was imported stays; looking through all of it stops everyone for long
-        self._heartbeat = asyncio.create_task(heartbeat.beat())
-        self._warm_up = asyncio.create_task(self._warm())
+def is_entry_service() -> bool:
+    """Returns whether this process listens at the public port, not for another service."""
+    return bool(bentoml.server_context.service_type == "entry_service")
 
-    async def _warm(self) -> None:
-        # BentoML connects the dependencies only after the startup hooks, and says when so.
-        while not self._connected():
-            await asyncio.sleep(_POLL_SECONDS)
-        try:
-            await self.warm_up()
-        except Exception:
-            logger.exception("the warm-up failed; the service will not become ready")
 
-    def _connected(self) -> bool:
-        try:
-            return bentoml.get_current_service() is self
-        except BentoMLException:
-            return False
+def address_of(service: object, dependency: str) -> str:
+    """Returns the address of a service that this one depends on, as in `file:///path`."""
+    getattr(service, dependency)  # resolves it
+    address: str = getattr(type(service), dependency).url
+    return address.replace("tcp://", "http://")
 
-    async def __is_ready__(self) -> bool:
-        return not drain().begun and self._connected() and await self.ready()
+
+def prepare_process() -> None:
+    """Sets up logging and garbage collection, once everything is imported."""
+    logging.getLogger("bentos").setLevel(logging.INFO)  # BentoML shows others' warnings alone
+    gc.collect()
+    gc.freeze()  # imported modules stay; to scan them all would stop every request for long
+
+
+def _running_server() -> uvicorn.Server | None:
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return server if isinstance(server, uvicorn.Server) else None
+
+
+def _loaded(server: uvicorn.Server) -> uvicorn.Config:
+    if not server.config.loaded:
+        server.config.load()
+    return server.config
+
+
+class _Signals:
+    """Replaces the server's signal handlers.
+
+    SIGTERM drains and then stops, SIGINT does so without waiting for proxies, a second of either
+    stops at once. SIGUSR1 only drains, and leaves a file behind when that is done.
+    """
+
+    def __init__(self, drain: Drain, server: uvicorn.Server) -> None:
+        self._drain, self._server = drain, server
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()  # keeps them from being collected
+
+    def install(self) -> None:
+        """Replaces them in the running loop."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop, None)
+        loop.add_signal_handler(signal.SIGINT, self._stop, 0.0)
+        loop.add_signal_handler(signal.SIGUSR1, self._start, self._drain_and_mark)
+
+    def _stop(self, delay: float | None) -> None:
+        if self._stopping:
+            self._server.force_exit = self._server.should_exit = True
+        self._stopping = True
+        self._start(partial(self._drain_and_exit, delay))
+
+    def _start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.create_task(work())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drain_and_exit(self, delay: float | None) -> None:
+        await self._drain(delay=delay)
+        self._server.should_exit = True
+
+    async def _drain_and_mark(self) -> None:
+        await self._drain()
+        if marker := os.environ.get(MARKER_VARIABLE):
+            Path(marker).touch()

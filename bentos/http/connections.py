@@ -3,19 +3,15 @@
 uvicorn's own protocol over h11, whatever other parser is installed; SECURITY.md says why, and what
 it costs. uvicorn waits for headers without end, so a few hundred bytes an hour would hold a
 connection for good (slowloris); it answers what it cannot parse in plain text; and it takes half a
-connection for none. BentoML starts the server and hands it to nobody; it is found by its handler of
-SIGTERM, and its protocol is replaced before the first connection comes.
+connection for none. bentoml_server.py puts this protocol in its place.
 """
 
 import asyncio
 import logging
-import signal
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import h11
-import uvicorn
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
@@ -35,24 +31,6 @@ _LOOKS = (0.2, 0.3)
 _logger = logging.getLogger("uvicorn.error.connection")
 _logger.setLevel(logging.ERROR)  # it warns of what cannot be parsed, which the edge logs
 _ENDED = (h11.MUST_CLOSE, h11.CLOSED)
-
-
-def running_server() -> uvicorn.Server | None:
-    """The uvicorn server of this process, if one runs."""
-    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-    return server if isinstance(server, uvicorn.Server) else None
-
-
-def guard(config: uvicorn.Config, settings: Settings) -> None:
-    """Makes connections guarded that come from now on."""
-    limits = ConnectionLimits(
-        total=settings.max_connections,
-        by_address=settings.max_connections_per_address,
-        trusted=settings.trusted_proxies,
-    )
-    config.http_protocol_class = partial(Connection, settings=settings, limits=limits)  # type: ignore[assignment]
-    config.ws_protocol_class = None
-    config.timeout_keep_alive = settings.keep_alive_timeout_seconds  # type: ignore[assignment]
 
 
 class Connection(H11Protocol):

@@ -6,15 +6,8 @@ flight end. The supervisor stops the runners when the gateway is gone.
 """
 
 import asyncio
-import os
-import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
-from typing import Any
-
-import uvicorn
 
 MARKER_VARIABLE = "CHESTXRAY_DRAINED_MARKER"
 """Names the file that says that the drain is over; the supervisor sets it, no operator does."""
@@ -61,43 +54,3 @@ class Drain:
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             pass  # what is still in flight has had its time
-
-
-class Signals:
-    """What the process does on signals, in place of the server's own handlers.
-
-    SIGTERM drains and then stops, SIGINT does so without waiting for proxies, a second of either
-    stops at once; SIGUSR1 drains alone, and leaves a file behind when that is done.
-    """
-
-    def __init__(self, drain: Drain, server: uvicorn.Server) -> None:
-        self._drain, self._server = drain, server
-        self._stopping = False
-        self._tasks: set[asyncio.Task[None]] = set()  # or they may be collected while they run
-
-    def install(self) -> None:
-        """Takes the place of the server's handlers, in its running loop."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._stop, None)
-        loop.add_signal_handler(signal.SIGINT, self._stop, 0.0)
-        loop.add_signal_handler(signal.SIGUSR1, self._start, self._drain_and_mark)
-
-    def _stop(self, delay: float | None) -> None:
-        if self._stopping:
-            self._server.force_exit = self._server.should_exit = True
-        self._stopping = True
-        self._start(partial(self._drain_and_exit, delay))
-
-    def _start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        task = asyncio.create_task(work())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _drain_and_exit(self, delay: float | None) -> None:
-        await self._drain(delay=delay)
-        self._server.should_exit = True
-
-    async def _drain_and_mark(self) -> None:
-        await self._drain()
-        if marker := os.environ.get(MARKER_VARIABLE):
-            Path(marker).touch()

@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from bentos.http.connections import CROWDED, REFUSAL
 from bentos.http.drain import Drain
 from bentos.http.request_rules import METHODS, asks_to_continue
+from bentos.metric_labels import Outcome
 from bentos.metrics import get_metrics
 from bentos.tracing import traceparent
 
@@ -98,7 +99,7 @@ class Exchange:
     def measure(self) -> None:
         """Counts the request and logs it: by route, never by path, name or address."""
         route = getattr(self._scope.get("route"), "path", "") or self.route or "unmatched"
-        outcome = self._state["outcome"] or outcome_of(self.status)
+        outcome: Outcome = self._state["outcome"] or outcome_of(self.status)
         seconds = time.monotonic() - self._started
         metrics = get_metrics()
         metrics.requests.labels(route, outcome).inc()
@@ -118,18 +119,18 @@ class Exchange:
         )
 
 
-def outcome_of(status: int | None) -> str:
+def outcome_of(status: int | None) -> Outcome:
     """Names what became of a request; None is a client that left before its answer."""
     match status:
         case None:
-            return "client_error"
+            return Outcome.CLIENT_ERROR
         case 429 | 503:
-            return "shed"
+            return Outcome.SHED
         case 504:
-            return "deadline"
+            return Outcome.DEADLINE
         case _ if status >= 500:
-            return "server_error"
+            return Outcome.SERVER_ERROR
         case _ if status >= 400:
-            return "client_error"
+            return Outcome.CLIENT_ERROR
         case _:
-            return "accepted"
+            return Outcome.ACCEPTED

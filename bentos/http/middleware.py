@@ -20,6 +20,7 @@ from bentos.http.methods import Methods
 from bentos.http.prefix import prefix, prefix_of
 from bentos.http.probes import Probes
 from bentos.http.problems import RequestProblem, drained, internal_error, refused
+from bentos.metric_labels import ShedReason
 from bentos.metrics import get_metrics
 from bentos.tracing import request_span
 
@@ -116,7 +117,7 @@ class RequestMiddleware:
 
 
 def _crowded() -> RequestProblem:
-    get_metrics().shed.labels("connections").inc()
+    get_metrics().shed.labels(ShedReason.CONNECTIONS).inc()
     return RequestProblem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "too-many-connections",

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from bentos.http.codes import CODES, PAGE
 from bentos.http.prefix import prefix
+from bentos.metric_labels import Outcome
 from chestxray import errors
 from chestxray.results import Problem
 
@@ -48,9 +49,9 @@ class RequestProblem(Exception):
         self.headers, self.more = headers or {}, more
 
 
-_OUTCOME_OF: dict[type[errors.AnalysisError], str] = {
-    errors.NotAnXRay: "rejected",
-    errors.ModelUnavailable: "server_error",
+_OUTCOME_OF: dict[type[errors.AnalysisError], Outcome] = {
+    errors.NotAnXRay: Outcome.REJECTED,
+    errors.ModelUnavailable: Outcome.SERVER_ERROR,
 }
 """Where the status alone would mislead: a filter that works, and an outage that is no load."""
 

@@ -1,16 +1,17 @@
-"""What both model services are: one network on one device, asked in batches, item by item safe."""
+"""A network with its checkpoint on one device: batches in, one row per image out."""
 
 import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from bentos.inference.wire import Rows
+from bentos.metric_labels import ModelName
 from bentos.metrics import get_metrics
-from bentos.settings import LONGEST_REQUEST_SECONDS, get_settings
+from bentos.settings import get_settings
 from chestxray import checkpoints
 from chestxray.checkpoints import Card
 from chestxray.engines import Engine, Images, Outputs, open_engine
@@ -18,31 +19,9 @@ from chestxray.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
 
-Rows = npt.NDArray[np.void]  # (B,) of a structured dtype with a field `ok`
 
-BENTOML_TIMEOUT_SECONDS = 2 * LONGEST_REQUEST_SECONDS
-"""Above every deadline of ours, so that our own answer comes first (trap 17)."""
-
-# What every depended-on service is declared with. The session to a runner must outlive its
-# requests (trap 1), and BentoML must never shed on its own (trap 4): admission is the gateway's.
-MODEL_OPTIONS: dict[str, Any] = {
-    "workers": 1,
-    "traffic": {"timeout": BENTOML_TIMEOUT_SECONDS},
-    "logging": {"access": {"enabled": False}},  # the gateway's log has every request once
-    "runner_connection": {"max_requests": 10**9, "max_age": 1e9},
-}
-BATCHED: dict[str, Any] = {
-    "batchable": True,
-    "batch_dim": 0,
-    "max_batch_size": get_settings().max_model_batch,
-    # Longest wait in BentoML's batch queue before it sheds.
-    "max_latency_ms": 1000 * BENTOML_TIMEOUT_SECONDS,
-}
-"""What a method that takes batches is declared with."""
-
-
-class Runner:
-    """Answers batches with one row per image; warm from the start."""
+class Model:
+    """Answers batches (B, 1, SIZE, SIZE) with rows (B,); warm from the start."""
 
     def __init__(
         self,
@@ -50,9 +29,10 @@ class Runner:
         card: Card,
         row: np.dtype[np.void],
         answer: Callable[[Outputs, Card], Outputs],
+        digest: str = "",
     ) -> None:
-        """`answer` makes a row's fields from what the engine gives. Raises CheckpointError."""
-        self.card = card
+        """`answer` turns the engine's outputs into the fields of a row. Raises CheckpointError."""
+        self.card, self.digest = card, digest
         self._engine, self._row, self._answer = engine, row, answer
         self._warm_up(get_settings().max_model_batch)
 
@@ -72,18 +52,19 @@ class Runner:
         card = checkpoints.read_card(checkpoint)
         threads = settings.model_threads
         engine = open_engine(checkpoint, architecture, device=settings.device, threads=threads)
-        runner = cls(engine, card, row, answer)
-        get_metrics().model_load_seconds.labels(card.name).set(time.monotonic() - started)
-        get_metrics().model_info.labels(card.name, card.version, digest).set(1)
-        return runner
+        model = cls(engine, card, row, answer, digest)
+        name, metrics = ModelName(card.name), get_metrics()
+        metrics.model_load_seconds.labels(name).set(time.monotonic() - started)
+        metrics.model_info.labels(name, card.version, digest).set(1)
+        return model
 
     def __call__(self, images: Images) -> Rows:
         """Answers every image apart: where one fails, the others of its batch do not."""
         started = time.monotonic()
         rows = self._infer_in_halves(images)
-        metrics = get_metrics()
-        metrics.batch_size.labels(self.card.name).observe(len(images))
-        metrics.batch_seconds.labels(self.card.name).observe(time.monotonic() - started)
+        name, metrics = ModelName(self.card.name), get_metrics()
+        metrics.batch_size.labels(name).observe(len(images))
+        metrics.batch_seconds.labels(name).observe(time.monotonic() - started)
         return rows
 
     def _infer_in_halves(self, images: Images) -> Rows:

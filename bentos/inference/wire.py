@@ -1,7 +1,7 @@
-"""What travels between pods: tensors as safetensors, which no reader ever unpickles.
+"""The wire format between the gateway and the models: safetensors over HTTP/1.1, no pickle.
 
-Neither side trusts the other: every length is bounded before it is read, and of the many types of
-safetensors only those that are asked for are turned into arrays.
+A request carries images, its answer one row per image. Neither side trusts the other: every length
+is bounded before it is read, and only the expected tensors become arrays.
 """
 
 from typing import Any, TypedDict
@@ -11,17 +11,27 @@ import numpy.typing as npt
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
-from bentos.inference.model import Rows
 from chestxray.engines import Images
 from chestxray.preprocessing import SIZE
 
-PATH = "/v1/classifications"
+PATH = "/v1/infer"
 DIGEST_HEADER = "X-Model-Digest"
-"""The classifier that the asker has; a pod with another one refuses."""
+"""Request: the checkpoint that the client expects. A server with another one refuses."""
+TIMEOUT_HEADER = "X-Request-Timeout-Ms"
+"""Request: the server answers within this time, if only to refuse. One that is silent is dead."""
+CALLER_HEADER = "X-Caller"
+"""Request: an opaque name of whom the image belongs to; callers share batches fairly."""
+ALONE_HEADER = "X-Batch-Alone"
+"""Request: present on a retry after the server died, which must not share a batch."""
+SECONDS_HEADER = "X-Model-Seconds"
+"""Answer: the images' share of the time of their batch."""
 MEDIA_TYPE = "application/vnd.safetensors"
 OVERHEAD_BYTES = 4096
 """Room for the header that names the tensors; ours take less than a tenth of it."""
 IMAGE_BYTES = SIZE * SIZE
+
+Rows = npt.NDArray[np.void]
+"""(B,) of a structured dtype with a field `ok`."""
 
 _IMAGES = "images"
 _LENGTH_BYTES = 8

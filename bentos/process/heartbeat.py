@@ -6,6 +6,7 @@ not to kill the gateway.
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 VARIABLE = "CHESTXRAY_HEARTBEAT"
@@ -13,9 +14,10 @@ VARIABLE = "CHESTXRAY_HEARTBEAT"
 SECONDS = 1.0
 
 
-async def beat() -> None:
-    """Shows it as long as the loop runs; without a supervisor, nobody looks."""
+async def beat(is_healthy: Callable[[], bool] = lambda: True) -> None:
+    """Touches the file while the event loop runs and `is_healthy`, where there is a supervisor."""
     name = os.environ.get(VARIABLE)
     while name:
-        Path(name).touch()
+        if is_healthy():
+            Path(name).touch()
         await asyncio.sleep(SECONDS)

@@ -4,7 +4,6 @@ The sockets belong to the supervisor and outlive the processes, so that nobody i
 is started again. The runners unpickle what they are sent (trap 14): only this user may reach them.
 """
 
-import json
 import os
 import shutil
 import socket
@@ -13,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bentos.http.drain import MARKER_VARIABLE
-from bentos.process.worker import Process
+from bentos.metric_labels import ProcessName
+from bentos.process.worker import Process, addresses_for_bentoml
 
 FOLDER_MODE = 0o700
 DRAINED, SUPERVISOR = "drained", "supervisor.pid"
@@ -27,9 +27,9 @@ _BACKLOG = 2048
 class Layout:
     """Which services run together: one in front, and the runners that it depends on."""
 
-    name: str
+    name: ProcessName
     entry: str  # as BentoML imports it
-    runners: dict[str, str]  # names of processes to those of services
+    runners: dict[ProcessName, str]  # names of processes to those of services
 
     @property
     def front(self) -> str:
@@ -38,14 +38,14 @@ class Layout:
 
 
 GATEWAY = Layout(
-    "gateway",
+    ProcessName.GATEWAY,
     "service:Gateway",
-    {"xray_filter": "XRayFilter", "covid_classifier": "CovidClassifier"},
+    {ProcessName.XRAY_FILTER: "XRayFilter", ProcessName.COVID_CLASSIFIER: "CovidClassifier"},
 )
 CLASSIFIER_POD = Layout(
-    "classifier_pod",
-    "bentos.classifier_pod.service:ClassifierPod",
-    {"covid_classifier": "CovidClassifier"},
+    ProcessName.CLASSIFIER_POD,
+    "bentos.covid_classifier.service:CovidClassifier",
+    {},
 )
 
 
@@ -73,8 +73,7 @@ def open_listeners(layout: Layout, folder: Path, host: str, port: int) -> Listen
     folder.mkdir(FOLDER_MODE)
     runners = [_runner(layout.entry, folder, *each) for each in layout.runners.items()]
     addresses = {each.service: Path(each.listener.getsockname()).as_uri() for each in runners}
-    environment = {
-        "BENTOML_RUNNER_MAP": json.dumps(addresses | {layout.front: f"http://{host}:{port}"}),
+    environment = addresses_for_bentoml(addresses | {layout.front: f"http://{host}:{port}"}) | {
         "FORWARDED_ALLOW_IPS": "",  # who is believed is CHESTXRAY_TRUSTED_PROXIES' to say
         MARKER_VARIABLE: str(folder / DRAINED),
     }
@@ -83,7 +82,7 @@ def open_listeners(layout: Layout, folder: Path, host: str, port: int) -> Listen
     return Listeners([*runners, front], environment)
 
 
-def _runner(entry: str, folder: Path, name: str, service: str) -> Process:
+def _runner(entry: str, folder: Path, name: ProcessName, service: str) -> Process:
     path = folder / f"{name}.sock"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))

@@ -12,7 +12,8 @@ import shutil
 import signal
 import time
 
-from bentos.metrics import get_metrics
+from bentos.metric_labels import ProcessRestartReason
+from bentos.metrics import create_supervisor_series, get_metrics
 from bentos.process import heartbeat, machine
 from bentos.process.sockets import (
     CLASSIFIER_POD,
@@ -101,6 +102,7 @@ class Supervisor:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self._environment = dict(os.environ) | listeners.environment
         self._processes = listeners.processes
+        create_supervisor_series(get_metrics(), [each.name for each in self._processes])
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, signal.SIGTERM)
         loop.add_signal_handler(signal.SIGINT, self._ask_to_stop, signal.SIGINT)
@@ -135,14 +137,14 @@ class Supervisor:
                 said = True
             await asyncio.sleep(_ROOM_SECONDS)
 
-    async def _watch(self, process: Process) -> str:
-        """Returns why it is no more: `exited`, or `hung` and was killed."""
+    async def _watch(self, process: Process) -> ProcessRestartReason:
+        """Returns why it is no more: it exited, or hung and was killed."""
         assert process.running is not None
         exited = asyncio.create_task(process.running.wait())
         hung = asyncio.create_task(self._hang(process))
         try:
             await asyncio.wait([exited, hung], return_when=asyncio.FIRST_COMPLETED)
-            reason = "exited" if exited.done() else "hung"
+            reason = ProcessRestartReason.EXITED if exited.done() else ProcessRestartReason.HUNG
             process.signal(signal.SIGKILL)
             await exited
         finally:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from bentos.metric_labels import ProcessName
 from bentos.process import heartbeat
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class Process:
     Who connects while it is started again waits in the socket's backlog, and is not refused.
     """
 
-    name: str
+    name: ProcessName
     entry: str  # where the service lies that all of this machine's processes belong to
     service: str  # the name of its own BentoML service
     listener: socket.socket
@@ -88,6 +89,14 @@ class Process:
             logger.warning("%s did not end within %g s and is killed", self.name, within)
             self.signal(signal.SIGKILL)
             await self.running.wait()
+
+
+def addresses_for_bentoml(addresses: Mapping[str, str]) -> dict[str, str]:
+    """Returns the environment by which BentoML's worker resolves `bentoml.depends`.
+
+    `addresses` are those of all services by their BentoML names.
+    """
+    return {"BENTOML_RUNNER_MAP": json.dumps(addresses)}
 
 
 def _die_with(parent: int) -> None:

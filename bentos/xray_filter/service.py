@@ -1,13 +1,12 @@
-"""XRayFilter: which verdict has an image, and how sure is it?"""
-
-import asyncio
+"""XRayFilter: what kind of image it is, and whether it is a frontal chest X-ray."""
 
 import bentoml
 import numpy as np
 
-from bentos.inference.model import BATCHED, MODEL_OPTIONS, Runner
-from bentos.process import heartbeat
-from bentos.settings import get_settings
+from bentos.http.bentoml_server import SERVICE_OPTIONS
+from bentos.inference.service import ModelService
+from bentos.metric_labels import Stage
+from bentos.settings import LONGEST_REQUEST_SECONDS, get_settings
 from chestxray.checkpoints import Card
 from chestxray.engines import Outputs, softmax
 from chestxray.labels import VERDICTS
@@ -15,31 +14,27 @@ from chestxray.labels import VERDICTS
 ROW = np.dtype([("ok", "?"), ("probabilities", "f4", (len(VERDICTS),))])
 
 
-def answer(outputs: Outputs, card: Card) -> Outputs:
-    """Turns logits (B, 8) into the fields of ROW."""
-    return {"probabilities": softmax(outputs["logits"], card.temperature)}
-
-
-@bentoml.service(**MODEL_OPTIONS)
-class XRayFilter:
-    """The runner of the filter network."""
+@bentoml.service(**SERVICE_OPTIONS)
+class XRayFilter(ModelService):
+    """Judges images of any kind, in adaptive batches."""
 
     def __init__(self) -> None:
         settings = get_settings()
-        self._runner = Runner.load(
+        super().__init__(
             "mobilenet_v2",
             settings.filter_checkpoint,
             ROW,
             answer,
-            wanted_digest=settings.filter_digest,
+            digest=settings.filter_digest,
+            stage=Stage.FILTER,
         )
 
-    @bentoml.on_startup
-    async def start_heartbeat(self) -> None:
-        """Shows the supervisor that this process lives."""
-        self._heartbeat = asyncio.create_task(heartbeat.beat())
-
-    @bentoml.api(**BATCHED)
-    def judge(self, images: np.ndarray) -> np.ndarray:
+    @bentoml.api(batchable=True, max_batch_size=64, max_latency_ms=1000 * LONGEST_REQUEST_SECONDS)
+    async def judge(self, images: np.ndarray) -> np.ndarray:
         """Takes uint8 (B, 1, 224, 224), returns ROW (B,)."""
-        return self._runner(images)
+        return await self.infer(images)
+
+
+def answer(outputs: Outputs, card: Card) -> Outputs:
+    """Turns logits (B, 8) into the fields of ROW."""
+    return {"probabilities": softmax(outputs["logits"], card.temperature)}

@@ -11,7 +11,7 @@ from chestxray.labels import Verdict
 from tests.browser import hands
 from tests.browser.conftest import Visit
 from tests.browser.hands import ANALYSES, CLEAR, ENGLISH, HAND
-from tests.unit.test_locales import problem_codes
+from tests.unit.web.test_locales import problem_codes
 
 CODES = sorted(problem_codes() - {NotAnXRay.code})
 REFUSING = [verdict for verdict in Verdict if verdict is not Verdict.FRONTAL_CHEST]

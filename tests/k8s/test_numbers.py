@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bentos import capacity
 from bentos.gateway.app import create_app
 from bentos.settings import LONGEST_REQUEST_SECONDS, Settings
+from loadtests import measured_capacity as capacity
 from loadtests import objectives
 from tests.k8s.rendering import Manifest, find
 

@@ -30,7 +30,7 @@ QUERIES = [
 ]
 OF_OTHERS = ("container_", "kube_")
 """Metrics of cAdvisor and kube-state-metrics, which one machine without a cluster has not."""
-WITHOUT_PAST = {"Distance of the scores from the week before", "Classifier pods given up"}
+WITHOUT_PAST = {"Score drift against the week before"}
 
 
 @pytest.fixture(scope="session")

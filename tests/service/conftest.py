@@ -8,13 +8,14 @@ from typing import Any
 import httpx
 import pytest
 
+from bentos.decoding.decoders import Decoders
 from bentos.gateway.pipeline import THRESHOLD
 from bentos.settings import Settings
 from chestxray import checkpoints
 from chestxray.networks import XRayFilterNet
 from tests.conftest import ROOT
 from tests.phantoms import encode, phantom
-from tests.service.fakes import FakeRunners, app_over, client_of
+from tests.service.fakes import FakeModels, app_over, client_of
 from tests.service.server import Server, serve
 
 PATIENT = {"CHESTXRAY_MAX_QUEUE_SECONDS": "60"}
@@ -55,22 +56,27 @@ Test = Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture
-def runners() -> FakeRunners:
-    return FakeRunners()
+def models() -> FakeModels:
+    return FakeModels()
 
 
 @pytest.fixture
-def run(runners: FakeRunners, random_filter: Path, random_classifier: Path) -> Callable[..., None]:
+def run(models: FakeModels, random_filter: Path, random_classifier: Path) -> Callable[..., None]:
     """Runs an async test against the app, with settings of its own."""
 
-    def start(test: Test, **settings: Any) -> None:
-        app = app_over(runners, [random_filter, random_classifier], Settings(**settings))
+    def start(test: Test, **changes: Any) -> None:
+        settings = Settings(**changes)
+        decoders = Decoders(settings.limits, settings.wall, processes=settings.decode_processes)
+        app = app_over(models, [random_filter, random_classifier], settings, decoders)
 
         async def main() -> None:
             async with client_of(app) as client:
                 await test(client)
 
-        asyncio.run(main())
+        try:
+            asyncio.run(main())
+        finally:
+            decoders.close()
 
     return start
 

@@ -1,4 +1,4 @@
-"""Runners that answer at once, late, wrongly or not at all, and the app over them."""
+"""Models that answer at once, late, wrongly or not at all, and the app over them."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from bentos.gateway.app import create_app
 from bentos.gateway.pipeline import Pipeline, Served
 from bentos.http.drain import Drain
 from bentos.http.middleware import RequestMiddleware
-from bentos.inference.model import Rows
+from bentos.inference.wire import Rows
 from bentos.settings import Settings
 from bentos.xray_filter.service import ROW as FILTER_ROW
 from chestxray import checkpoints
@@ -32,7 +32,7 @@ BRIGHT = encode(
 )
 
 
-class FakeRunners:
+class FakeModels:
     """Takes dark squares for frontal chests, bright ones for hands."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class FakeRunners:
         rows["ok"] = True
         return rows
 
-    def lanes(self) -> int:
+    def remote_slots(self) -> int:
         return 0
 
     async def _enter(self, name: str, images: Images) -> None:
@@ -71,10 +71,10 @@ class FakeRunners:
 
 
 def app_over(
-    runners: FakeRunners,
+    models: FakeModels,
     weights: Sequence[Path],
     settings: Settings,
-    decoders: Decoders | None = None,
+    decoders: Decoders,
 ) -> RequestMiddleware:
     served = [Served(checkpoints.read_card(p), checkpoints.digest(p)) for p in weights]
     thresholds = {Verdict.FRONTAL_CHEST.value: 0.5}
@@ -86,10 +86,7 @@ def app_over(
         max_queue_seconds=settings.max_queue_seconds,
         ledger=ledger,
     )
-    decoders = decoders or Decoders(
-        settings.limits, settings.wall, processes=settings.decode_processes
-    )
-    pipeline = Pipeline(lambda: runners, [first, served[1]], decoders=decoders)
+    pipeline = Pipeline(models, [first, served[1]], decoders=decoders)
     app = create_app(pipeline, admission, settings)
     networks = settings.trusted_proxies
     return RequestMiddleware(

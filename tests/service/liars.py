@@ -234,7 +234,7 @@ class Liar:
     async def running(self) -> AsyncIterator["Liar"]:
         server = await asyncio.start_server(self.accept, "127.0.0.1", 0, family=socket.AF_INET)
         host, port = server.sockets[0].getsockname()
-        self.url = f"http://{host}:{port}{wire.PATH}"
+        self.url = f"http://{host}:{port}"
         try:
             yield self
         finally:

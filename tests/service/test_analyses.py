@@ -1,4 +1,4 @@
-"""The public surface over fake runners: what it answers when all is well."""
+"""The public surface over fake models: what it answers when all is well."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from PIL import Image
 from chestxray.labels import VERDICTS
 from chestxray.results import DISCLAIMER, Analysis, BatchAnalysis, Problem
 from tests.phantoms import encode
-from tests.service.fakes import BRIGHT, DARK, FakeRunners, check_problem, form
+from tests.service.fakes import BRIGHT, DARK, FakeModels, check_problem, form
 
 
 def test_accepted_image_gets_the_designed_answer(run: Callable[..., None]) -> None:
@@ -42,10 +42,10 @@ def test_accepted_image_gets_the_designed_answer(run: Callable[..., None]) -> No
 
 @pytest.mark.parametrize("normal", [0, 0.00004, 0.12345, 1 / 3, 0.58, 0.9012, 0.99996, 1])
 def test_abnormal_and_no_finding_are_one_together(
-    run: Callable[..., None], runners: FakeRunners, normal: float
+    run: Callable[..., None], models: FakeModels, normal: float
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        runners.probabilities = (normal, 1 - normal, 0)
+        models.probabilities = (normal, 1 - normal, 0)
         answer = await client.post("/v1/analyses", **form(DARK))
 
         prediction = json.loads(answer.text, parse_float=Decimal)["prediction"]
@@ -107,7 +107,7 @@ def test_heatmap_is_drawn_for_who_accepts_png(run: Callable[..., None]) -> None:
 
 
 def test_rejected_image_is_told_its_verdict_and_all_scores(
-    run: Callable[..., None], runners: FakeRunners
+    run: Callable[..., None], models: FakeModels
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.post("/v1/analyses", **form(BRIGHT))
@@ -116,13 +116,13 @@ def test_rejected_image_is_told_its_verdict_and_all_scores(
         assert problem.filter is not None
         assert problem.filter.verdict == "other_xray"
         assert set(problem.filter.scores) == set(VERDICTS)
-        assert runners.calls == [("judge", 1)]
+        assert models.calls == [("judge", 1)]
 
     run(test)
 
 
 def test_batch_answers_each_image_apart_and_in_order(
-    run: Callable[..., None], runners: FakeRunners
+    run: Callable[..., None], models: FakeModels
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         images = (DARK, b"text", BRIGHT, DARK, b"")
@@ -138,16 +138,16 @@ def test_batch_answers_each_image_apart_and_in_order(
             "ok",
             "empty-image",
         ]
-        assert Counter(runners.calls) == {("judge", 1): 3, ("classify", 1): 2}
+        assert Counter(models.calls) == {("judge", 1): 3, ("classify", 1): 2}
 
     run(test)
 
 
 def test_image_that_a_model_fails_on_does_not_harm_its_batch(
-    run: Callable[..., None], runners: FakeRunners
+    run: Callable[..., None], models: FakeModels
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        runners.poisoned = lambda image: bool(image.mean() < 30)
+        models.poisoned = lambda image: bool(image.mean() < 30)
         black = encode(np.pad([[255]], (0, 199)).astype(np.uint8), "PNG")
         answer = await client.post("/v1/analyses/batch", **form(DARK, black, DARK))
 

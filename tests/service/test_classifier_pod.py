@@ -8,17 +8,20 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from starlette.types import ASGIApp
 
-from bentos.classifier_pod.app import create_app
 from bentos.covid_classifier.service import ROW
 from bentos.http.drain import Drain
 from bentos.http.middleware import RequestMiddleware
 from bentos.inference import wire
-from bentos.inference.model import Rows
+from bentos.inference.server import InferenceServer, create_app
+from bentos.inference.wire import Rows
 from bentos.settings import Settings
 from chestxray.engines import Images
 from loadtests.measuring import free_port
@@ -34,21 +37,34 @@ POD = ("bentos.cli", "serve-classifier")
 NOTICED_SECONDS = 10.0
 
 
-async def classify(images: Images) -> Rows:
-    await asyncio.sleep(0.01)
+class FakeModel:
+    """Answers each image's mean as the probability of the first class."""
+
+    card = SimpleNamespace(name="covid_classifier")
+    digest = DIGEST
+
+    def __call__(self, images: Images) -> Rows:
+        time.sleep(0.01)
+        return classify(images)
+
+
+def classify(images: Images) -> Rows:
     rows = np.zeros(len(images), ROW)
     rows["ok"] = True
     rows["probabilities"][:, 0] = images.mean(axis=(1, 2, 3))
     return rows
 
 
+def pod_app(**more: Any) -> ASGIApp:
+    settings = Settings(pod_token=TOKEN, **more)
+    return create_app(InferenceServer(FakeModel(), stage="classify", settings=settings))  # type: ignore[arg-type]
+
+
 def ask_all(*bodies: bytes, most: int = 128, **headers: str) -> list[httpx.Response]:
-    settings = Settings(pod_token=TOKEN, max_images_in_flight=most, max_images_per_batch=1)
-    app = create_app(classify, DIGEST, settings)
-    edge = RequestMiddleware(app, Drain(delay=0, timeout=1), ready)
+    app = pod_app(max_images_in_flight=most, max_images_per_batch=1)
 
     async def post() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(edge)
+        transport = httpx.ASGITransport(RequestMiddleware(app, Drain(delay=0, timeout=1), ready))
         async with httpx.AsyncClient(
             transport=transport, base_url="http://pod", headers=HEADERS | headers
         ) as client:
@@ -67,7 +83,7 @@ def test_rows_come_in_order() -> None:
 
     rows = wire.unpack_rows(answer.content, ROW, 3)
     assert answer.headers["content-type"] == wire.MEDIA_TYPE
-    assert np.array_equal(rows, asyncio.run(classify(IMAGES)))
+    assert np.array_equal(rows, classify(IMAGES))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +117,7 @@ def test_more_images_than_have_room_are_refused() -> None:
 
     assert first.status_code == 200
     problem = check_problem(second, 503, "overloaded")
-    assert problem.detail == "3 images wait here; the limit is 4"
+    assert problem.detail == "3 images are in flight; the limit is 4"
     assert second.headers["retry-after"] == "1"
 
 

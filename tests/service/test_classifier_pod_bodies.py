@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message
 
-from bentos.classifier_pod.app import create_app
 from bentos.inference import wire
 from bentos.settings import Settings
 from chestxray import checkpoints
 from loadtests.measuring import free_port
 from tests.service.fakes import check_problem
-from tests.service.test_classifier_pod import DIGEST, HEADERS, IMAGES, TOKEN, ask, classify, pod
+from tests.service.test_classifier_pod import HEADERS, IMAGES, TOKEN, ask, pod, pod_app
 
 
 class Sender:
@@ -51,10 +50,6 @@ class Sender:
         return self
 
 
-def pod_app(**more: Any) -> ASGIApp:
-    return create_app(classify, DIGEST, Settings(pod_token=TOKEN, **more))
-
-
 BODY = wire.pack_images(IMAGES)
 
 
@@ -83,7 +78,7 @@ def test_body_is_not_read_for_who_gets_no_answer(
 
 def test_bodies_that_do_not_end_take_room_and_the_next_is_not_read() -> None:
     async def ask() -> tuple[list[Sender], Sender]:
-        app = pod_app(max_images_in_flight=4, max_images_per_batch=1, pod_timeout_seconds=0.5)
+        app = pod_app(max_images_in_flight=4, max_images_per_batch=1, body_timeout_seconds=0.5)
         held = [Sender(BODY[:-1], ends=False, **{"Content-Length": str(len(BODY))}).ask(app)]
         holding = [asyncio.create_task(each) for each in held]
         await asyncio.sleep(0.1)
@@ -94,13 +89,13 @@ def test_bodies_that_do_not_end_take_room_and_the_next_is_not_read() -> None:
 
     (gone,), refused = asyncio.run(ask())
 
-    assert refused.answer[1]["detail"] == "3 images wait here; the limit is 4"
+    assert refused.answer[1]["detail"] == "3 images are in flight; the limit is 4"
     assert refused.read == 0
     assert (gone.answer[0], gone.answer[1]["code"]) == (408, "body-timeout")
 
 
 def test_body_that_drips_has_a_deadline_in_all() -> None:
-    app, started = pod_app(pod_timeout_seconds=0.5), time.monotonic()
+    app, started = pod_app(body_timeout_seconds=0.5), time.monotonic()
 
     sender = asyncio.run(Sender(*(BODY[i : i + 1] for i in range(1000))).ask(app))
 
@@ -134,7 +129,7 @@ def test_unfinished_bodies_take_no_more_memory_than_there_is_room(
     head = f"POST {wire.PATH} HTTP/1.1\r\nHost: pod\r\nAuthorization: Bearer {TOKEN}\r\n"
     head += f"{wire.DIGEST_HEADER}: {digest}\r\nContent-Length: 6426624\r\n\r\n"
     with pod(tmp_path, port) as running, contextlib.ExitStack() as stack:
-        front = running.runner("ClassifierPod")
+        front = running.runner("CovidClassifier")
         before = front.memory_full_info().uss
         for _ in range(40):
             sender = stack.enter_context(socket.create_connection(("127.0.0.1", port)))

@@ -17,6 +17,7 @@ from bentos.settings import Settings
 from tests.phantoms import encode, phantom
 from tests.service.server import Server, serve
 from tests.service.wire import answers_to, code_of, connect, everything, get, parse, send
+from tests.waiting import until
 
 HEADER_TIMEOUT, BODY_TIMEOUT, KEEP_ALIVE = 2.0, 2.0, 3.0
 SLOW_BODY = b"POST /v1/analyses HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc"
@@ -165,7 +166,7 @@ def test_a_client_that_sends_no_more_has_its_answer(
         with connect(strict) as connection:
             send(connection, start + length + png)
             connection.shutdown(socket.SHUT_WR)
-            time.sleep(0.7)
+            until(lambda: strict.total("chestxray_in_flight", stage="filter") == 1)
             runner.resume()
             (answer,) = parse(everything(connection))
     finally:
@@ -188,20 +189,24 @@ def test_a_pipelining_client_that_leaves_is_no_error(strict: Server) -> None:
     assert "ERROR" not in log
 
 
+def peers(server: Server) -> set[int]:
+    """The ports of those that are connected to it."""
+    return {
+        each.raddr.port
+        for process in server.processes()
+        for each in process.net_connections("tcp")
+        if each.raddr
+    }
+
+
 def test_a_client_that_does_not_read_is_cut_off(strict: Server) -> None:
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", int(strict.url.rpartition(":")[2])))
         large = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
         connection.sendall(large * 20)
-        time.sleep(2 * BODY_TIMEOUT + 1)
-        peers = {
-            each.raddr.port
-            for process in strict.processes()
-            for each in process.net_connections("tcp")
-            if each.raddr
-        }
-        assert connection.getsockname()[1] not in peers
+        until(lambda: connection.getsockname()[1] in peers(strict))
+        until(lambda: connection.getsockname()[1] not in peers(strict))
 
 
 def test_requests_leave_nothing_behind(strict: Server) -> None:
@@ -240,15 +245,9 @@ def test_client_that_leaves_is_worked_for_no_longer(strict: Server, tmp_path: Pa
         for _ in range(3):
             with connect(strict) as connection:
                 connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(image) + image)
-                time.sleep(0.5)
-        time.sleep(0.5)
-        assert strict.total("chestxray_in_flight", stage="admitted") == 0
+                until(lambda: strict.total("chestxray_in_flight", stage="filter") == 1)
+            until(lambda: strict.total("chestxray_in_flight", stage="admitted") == 0)
     finally:
         runner.resume()
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if strict.total("chestxray_dropped_total", stage="filter") >= before + 2:
-            break
-        time.sleep(0.2)
 
-    assert strict.total("chestxray_dropped_total", stage="filter") == before + 2
+    until(lambda: strict.total("chestxray_dropped_total", stage="filter") == before + 2)

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from bentos.settings import Settings
-from tests.service.fakes import BRIGHT, DARK, FakeRunners, check_problem, form
+from tests.service.fakes import BRIGHT, DARK, FakeModels, check_problem, form
+from tests.waiting import until_async
 
 PORTAL, STRANGER = "https://portal.example", "https://stranger.example"
 ASKING = {
@@ -66,18 +67,17 @@ def test_other_preflights_are_refused(run: Callable[..., None], changed: dict[st
 
 @pytest.mark.parametrize("origins", [(PORTAL,), ("*",)])
 def test_every_answer_can_be_read_by_the_site(
-    run: Callable[..., None], runners: FakeRunners, origins: tuple[str, ...]
+    run: Callable[..., None], models: FakeModels, origins: tuple[str, ...]
 ) -> None:
     """Without the headers a browser shows the page a network error and no problem."""
 
     async def test(client: httpx.AsyncClient) -> None:
         headers = {"origin": PORTAL}
-        runners.gate = asyncio.Event()
+        models.gate = asyncio.Event()
         first = asyncio.create_task(client.post("/v1/analyses", **form(DARK), headers=headers))
-        while not runners.calls:
-            await asyncio.sleep(0.01)
+        await until_async(lambda: models.calls)
         busy = await client.post("/v1/analyses", **form(DARK), headers=headers)
-        runners.gate.set()
+        models.gate.set()
         served = await first
         rejected = await client.post("/v1/analyses", **form(BRIGHT), headers=headers)
         missing = await client.get("/nothing", headers=headers)

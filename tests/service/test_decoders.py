@@ -6,8 +6,9 @@ import signal
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -18,20 +19,28 @@ from bentos.settings import Settings
 from chestxray.confinement import Wall
 from tests import costly, misdeeds
 from tests.phantoms import encode, phantom
-from tests.service.fakes import DARK, FakeRunners, app_over, client_of
+from tests.service.fakes import DARK, FakeModels, app_over, client_of
 from tests.service.server import Server
 
 GOOD = encode(phantom(900, 1000), "JPEG")
 TOO_COSTLY = "image-too-costly"
 URL = "/v1/analyses"
-BOMBS = {
-    "tiff of tiles": costly.tiff_of_tiles(
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "tiff of tiles": lambda: costly.tiff_of_tiles(
         12_000, compression=8, tile=zlib.compress(bytes(512 * 4096), 9), length=4096
     ),
-    "tiff of jpeg tiles": costly.tiff_of_tiles(12_000, compression=7, tile=costly.jpeg_tile(90)),
-    "png": costly.png(16_000, 16_000, kind=6, depth=16),
+    "tiff of jpeg tiles": lambda: costly.tiff_of_tiles(
+        12_000, compression=7, tile=costly.jpeg_tile(90)
+    ),
+    "png": lambda: costly.png(16_000, 16_000, kind=6, depth=16),
 }
 SHORT_WALL = Wall(seconds=0.5, memory=256 * 2**20)
+
+
+@cache
+def made(name: str) -> bytes:
+    """A bomb, made once for all tests of it: that takes seconds."""
+    return BOMBS[name]()
 
 
 @pytest.fixture
@@ -40,7 +49,7 @@ def unbounded(random_filter: Path, random_classifier: Path) -> Iterator[httpx.As
     settings = Settings(max_image_pixels=2**30)
     decoders = Decoders(settings.limits, SHORT_WALL, processes=2, work=misdeeds.work_without_bounds)
     decoders.start()
-    app = app_over(FakeRunners(), [random_filter, random_classifier], settings, decoders)
+    app = app_over(FakeModels(), [random_filter, random_classifier], settings, decoders)
     yield client_of(app)
     decoders.close()
 
@@ -48,9 +57,11 @@ def unbounded(random_filter: Path, random_classifier: Path) -> Iterator[httpx.As
 # The reader of TIFF has a bound of its own on tiles that it decodes itself.
 @pytest.mark.parametrize("name", ["tiff of jpeg tiles", "png"])
 def test_wall_holds_alone_where_no_bound_does(unbounded: httpx.AsyncClient, name: str) -> None:
+    bomb = made(name)
+
     async def main() -> tuple[list[httpx.Response], list[httpx.Response]]:
         async with unbounded as client:
-            bombs = asyncio.gather(*(client.post(URL, content=BOMBS[name]) for _ in range(4)))
+            bombs = asyncio.gather(*(client.post(URL, content=bomb) for _ in range(4)))
             good = [await client.post(URL, content=DARK) for _ in range(10)]
             return await bombs, good
 
@@ -64,10 +75,11 @@ def test_wall_holds_alone_where_no_bound_does(unbounded: httpx.AsyncClient, name
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_bomb_is_refused_before_it_is_decoded(client: httpx.Client, name: str) -> None:
+    bomb = made(name)
     client.post(URL, content=GOOD)
     started = time.monotonic()
 
-    answers = [client.post(URL, content=BOMBS[name]) for _ in range(5)]
+    answers = [client.post(URL, content=bomb) for _ in range(5)]
 
     assert time.monotonic() - started < 2
     assert {answer.status_code for answer in answers} <= {413, 422}
@@ -78,7 +90,7 @@ def test_batch_with_a_file_that_breaks_its_decoder_has_all_other_results(
 ) -> None:
     settings = Settings()
     decoders = Decoders(settings.limits, SHORT_WALL, processes=2, work=misdeeds.work)
-    app = app_over(FakeRunners(), [random_filter, random_classifier], settings, decoders)
+    app = app_over(FakeModels(), [random_filter, random_classifier], settings, decoders)
     deeds = [b"good", b"crash", b"good", b"spin", b"hoard", b"good"]
     files = [("image", ("x", deed, "application/octet-stream")) for deed in deeds]
 

@@ -7,33 +7,32 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-from bentos.gateway.pipeline import THRESHOLD
 from chestxray import checkpoints
-from chestxray.networks import XRayFilterNet
 from loadtests.measuring import free_port
 from tests.conftest import ROOT
 from tests.phantoms import encode, phantom
 from tests.service.server import SERVE, START_SECONDS, Server, serve, start, wait_until_ready
+from tests.waiting import until
 
 FILES = {"image": ("chest.png", encode(phantom(300, 300), "PNG"), "image/png")}
 RUNNERS = ("XRayFilter", "CovidClassifier")
 HEARTBEAT_TIMEOUT_SECONDS = 3
 
+Posts = list["concurrent.futures.Future[httpx.Response]"]
+
 
 @pytest.fixture(scope="module")
-def passing(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A filter that lets everything pass, so that both models work."""
-    shipped = ROOT / "bentos" / "xray_filter" / "weights.safetensors"
-    card = checkpoints.read_card(shipped).model_copy(update={"thresholds": {THRESHOLD: 0.0}})
-    path = tmp_path_factory.mktemp("passing") / "filter.safetensors"
-    checkpoints.save(path, checkpoints.load(shipped, XRayFilterNet()), card)
-    return {"CHESTXRAY_FILTER_CHECKPOINT": str(path)}
+def passing(passing_filter: Path) -> dict[str, str]:
+    """A filter that lets everything pass, so that both models work; nothing is shed, however slow
+    a process that has just started is on a busy machine."""
+    return {"CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter), "CHESTXRAY_MAX_QUEUE_SECONDS": "30"}
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +40,6 @@ def mortal(tmp_path_factory: pytest.TempPathFactory, passing: dict[str, str]) ->
     settings = passing | {
         "CHESTXRAY_HEARTBEAT_TIMEOUT_SECONDS": str(HEARTBEAT_TIMEOUT_SECONDS),
         "CHESTXRAY_REQUEST_TIMEOUT_SECONDS": "60",
-        # A process that has just started is slow on a busy machine, and these tests shed nothing.
-        "CHESTXRAY_MAX_QUEUE_SECONDS": "30",
     }
     with serve(tmp_path_factory.mktemp("mortal"), **settings) as running:
         yield running
@@ -50,6 +47,25 @@ def mortal(tmp_path_factory: pytest.TempPathFactory, passing: dict[str, str]) ->
 
 def analyse(server: Server, **headers: str) -> httpx.Response:
     return httpx.post(f"{server.url}/v1/analyses", files=FILES, headers=headers, timeout=90)
+
+
+def is_leaving(server: Server) -> bool:
+    """Whether the gateway says that it is about to stop."""
+    return httpx.get(f"{server.url}/livez").headers.get("connection") == "close"
+
+
+@contextmanager
+def held(server: Server, pool: concurrent.futures.Executor, count: int) -> Iterator[Posts]:
+    """Images at a filter that stands still until the end."""
+    runner = server.runner("XRayFilter")
+    runner.suspend()
+    try:
+        posts = [pool.submit(analyse, server) for _ in range(count)]
+        until(lambda: server.total("chestxray_in_flight", stage="admitted") == count)
+        yield posts
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            runner.resume()
 
 
 def wait_for(process: psutil.Process, server: Server, service: str) -> None:
@@ -115,10 +131,9 @@ def test_sigterm_lets_what_is_in_flight_end(tmp_path: Path, passing: dict[str, s
     with serve(tmp_path, CHESTXRAY_DRAIN_DELAY_SECONDS="1", **passing) as server:
         before = analyse(server)
         with concurrent.futures.ThreadPoolExecutor(12) as pool:
-            posts = [pool.submit(analyse, server) for _ in range(12)]
-            time.sleep(0.1)
-            server.process.send_signal(signal.SIGTERM)
-            time.sleep(0.4)
+            with held(server, pool, 12) as posts:
+                server.process.send_signal(signal.SIGTERM)
+                until(lambda: is_leaving(server))
             ready = httpx.get(f"{server.url}/readyz")
             late = analyse(server)
             answers = [post.result() for post in posts]
@@ -133,7 +148,7 @@ def test_sigterm_lets_what_is_in_flight_end(tmp_path: Path, passing: dict[str, s
 def test_second_signal_cuts_the_drain_short(tmp_path: Path) -> None:
     with serve(tmp_path, CHESTXRAY_DRAIN_DELAY_SECONDS="60") as server:
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
+        until(lambda: is_leaving(server))
         assert server.process.poll() is None
         server.process.send_signal(signal.SIGTERM)
 
@@ -145,14 +160,15 @@ def test_drain_command_returns_when_nothing_is_in_flight(
 ) -> None:
     with serve(tmp_path, CHESTXRAY_DRAIN_DELAY_SECONDS="1", **passing) as server:
         with concurrent.futures.ThreadPoolExecutor(6) as pool:
-            posts = [pool.submit(analyse, server) for _ in range(6)]
-            time.sleep(0.1)
             port = server.url.rpartition(":")[2]
             command = [sys.executable, "-m", "bentos.cli", "drain", "--port", port]
-            subprocess.run(command, cwd=ROOT, check=True, timeout=60)
-            done = [post.done() for post in posts]
+            with held(server, pool, 6) as posts:
+                drain = subprocess.Popen(command, cwd=ROOT)
+                until(lambda: is_leaving(server))
+                assert drain.poll() is None
+            assert drain.wait(60) == 0
+            concurrent.futures.wait(posts, timeout=5)  # what is answered has yet to be read
 
-        assert all(done)
         assert {post.result().status_code for post in posts} == {200}
         refused = analyse(server)
         assert (refused.status_code, refused.json()["code"]) == (503, "draining")

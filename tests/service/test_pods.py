@@ -11,10 +11,11 @@ import pytest
 from aiohttp import web
 
 from bentos.covid_classifier.service import ROW
-from bentos.inference import discovery, wire
-from bentos.inference.coalescing import Coalescer, ConnectionLost
-from bentos.inference.discovery import Pods
-from bentos.inference.model import Rows
+from bentos.inference import discovery, pool, wire
+from bentos.inference.discovery import Discovery
+from bentos.inference.errors import BackendError
+from bentos.inference.pool import ModelPool
+from bentos.inference.wire import Rows
 from bentos.settings import Settings
 from chestxray.engines import Images
 
@@ -55,7 +56,7 @@ class Pod:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         (host, port), *_ = (each[:2] for each in runner.addresses)
-        self.url = f"http://{host}:{port}{wire.PATH}"
+        self.url = f"http://{host}:{port}"
         try:
             yield self
         finally:
@@ -63,16 +64,16 @@ class Pod:
 
 
 class Own:
-    """The gateway's own runner."""
+    """The gateway's local model."""
 
     def __init__(self) -> None:
         self.asked, self.away = 0, False
 
-    async def __call__(self, images: Images) -> Rows:
+    async def __call__(self, images: Images, *, alone: bool = False) -> tuple[Rows, float]:
         self.asked += 1
         if self.away:
-            raise ConnectionLost
-        return rows_of(len(images))
+            raise BackendError("unreachable", "it is away")
+        return rows_of(len(images)), 0.0
 
 
 class Names:
@@ -91,24 +92,26 @@ class Names:
 
 @dataclass
 class World:
-    """A gateway's hops, under watch."""
+    """A gateway's classifiers, as discovery keeps them."""
 
     names: Names
     own: Own = field(default_factory=Own)
     pod_seconds: float = 0.5
 
     def __post_init__(self) -> None:
-        self.hops = Coalescer(self.own, model="covid_classifier", stage="classify", largest=4)
+        self.pool = ModelPool(self.own, model="covid_classifier")  # type: ignore[arg-type]
         settings = Settings(
             classifier_pods="classifier:3001",
             pod_token="a token that is long enough",
             pod_timeout_seconds=self.pod_seconds,
         )
-        self.pods = Pods(self.hops, self.own, digest=DIGEST, settings=settings, resolve=self.names)
+        self.discovery = Discovery(
+            self.pool, row=ROW, digest=DIGEST, settings=settings, resolve=self.names
+        )
 
     async def ask(self, times: int = 1) -> None:
         for _ in range(times):
-            assert np.array_equal(await self.hops(IMAGES), rows_of(1))
+            assert np.array_equal(await self.pool(IMAGES), rows_of(1))
 
 
 def watch(test: Callable[..., Coroutine[None, None, None]], *given: Pod) -> None:
@@ -119,21 +122,22 @@ def watch(test: Callable[..., Coroutine[None, None, None]], *given: Pod) -> None
             for pod in given:
                 await stack.enter_async_context(pod.running())
             world = World(Names(*given))
-            watching = asyncio.create_task(world.pods.watch())
+            watching = asyncio.create_task(world.discovery.run())
             try:
                 await asyncio.sleep(0.1)
                 await test(world, *given)
                 assert not watching.done()
             finally:
                 watching.cancel()
+                await asyncio.wait([watching])
 
     asyncio.run(main())
 
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discovery, "_LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(discovery, "_CHECKED_SHARE", 0.0)
+    monkeypatch.setattr(discovery, "_RESOLVE_SECONDS", 0.02)
+    monkeypatch.setattr(pool, "_CHECKED_SHARE", 0.0)
 
 
 def test_all_pods_of_a_name_are_asked_and_the_own_runner_only_checks_each_once() -> None:
@@ -220,7 +224,7 @@ def test_pod_that_fails_is_given_up_until_it_answers_again() -> None:
 def test_sample_of_what_pods_answer_is_asked_of_the_own_runner(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(discovery, "_CHECKED_SHARE", 0.5)
+    monkeypatch.setattr(pool, "_CHECKED_SHARE", 0.5)
 
     async def test(world: World, pod: Pod) -> None:
         await world.ask(60)

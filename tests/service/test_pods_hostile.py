@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
-from bentos.inference import discovery
-from bentos.inference.model import Rows
+from bentos.inference import discovery, pool
+from bentos.inference.wire import Rows
 from bentos.metrics import get_metrics
 from tests.service.liars import KINDS, MIB, TRUE, Liar, changed, hang, saying
 from tests.service.test_pods import IMAGES, Names, World, rows_of
@@ -29,7 +29,7 @@ async def watched(*liars: Liar, seconds: float = 10) -> AsyncIterator[World]:
         for liar in liars:
             await stack.enter_async_context(liar.running())
         world = World(Names(*liars), pod_seconds=seconds)  # type: ignore[arg-type]
-        watching = asyncio.create_task(world.pods.watch())
+        watching = asyncio.create_task(world.discovery.run())
         try:
             async with asyncio.timeout(10):
                 while not all(liar.probed for liar in liars):
@@ -44,8 +44,8 @@ async def watched(*liars: Liar, seconds: float = 10) -> AsyncIterator[World]:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discovery, "_LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(discovery, "_CHECKED_SHARE", 0.0)
+    monkeypatch.setattr(discovery, "_RESOLVE_SECONDS", 0.02)
+    monkeypatch.setattr(pool, "_CHECKED_SHARE", 0.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -59,7 +59,7 @@ def test_pod_that_lies_is_dropped_and_counted_and_fails_nobody(kind: str) -> Non
             tracemalloc.start()
             base, _ = tracemalloc.get_traced_memory()
             try:
-                rows: Rows = await world.hops(IMAGES)
+                rows: Rows = await world.pool(IMAGES)
                 added = tracemalloc.get_traced_memory()[1] - base
             finally:
                 tracemalloc.stop()

@@ -1,4 +1,4 @@
-"""The public surface over fake runners: every problem that it can answer with."""
+"""The public surface over fake models: every problem that it can answer with."""
 
 import asyncio
 import time
@@ -11,7 +11,8 @@ import pytest
 
 from chestxray.errors import ModelUnavailable
 from tests.phantoms import encode
-from tests.service.fakes import DARK, FakeRunners, check_problem, form
+from tests.service.fakes import DARK, FakeModels, check_problem, form
+from tests.waiting import until_async
 
 BAD_REQUESTS: dict[str, tuple[int, str, dict[str, Any]]] = {
     "no body": (400, "empty-image", {}),
@@ -133,10 +134,10 @@ def test_unknown_path_and_method_are_problems(run: Callable[..., None]) -> None:
 
 
 def test_model_that_is_down_is_a_503_with_advice(
-    run: Callable[..., None], runners: FakeRunners
+    run: Callable[..., None], models: FakeModels
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        runners.failure = ModelUnavailable("a model does not answer; try again")
+        models.failure = ModelUnavailable("a model does not answer; try again")
         answer = await client.post("/v1/analyses", **form(DARK))
 
         check_problem(answer, 503, "model-unavailable")
@@ -146,12 +147,12 @@ def test_model_that_is_down_is_a_503_with_advice(
 
 
 def test_anything_unforeseen_is_a_500_that_leaks_nothing(
-    run: Callable[..., None], runners: FakeRunners
+    run: Callable[..., None], models: FakeModels
 ) -> None:
     """Trap 16: an exception that leaves the app would hang its client."""
 
     async def test(client: httpx.AsyncClient) -> None:
-        runners.failure = ZeroDivisionError("secret")
+        models.failure = ZeroDivisionError("secret")
         answer = await client.post("/v1/analyses", **form(DARK))
 
         problem = check_problem(answer, 500, "internal-error")
@@ -162,17 +163,18 @@ def test_anything_unforeseen_is_a_500_that_leaks_nothing(
 
 
 def test_what_is_over_the_bound_is_refused_and_never_reaches_a_model(
-    run: Callable[..., None], runners: FakeRunners
+    run: Callable[..., None], models: FakeModels
 ) -> None:
     """Trap 5: BentoML's own queue has no bound."""
 
     async def test(client: httpx.AsyncClient) -> None:
-        runners.gate = asyncio.Event()
+        models.gate = asyncio.Event()
         posts = [asyncio.create_task(client.post("/v1/analyses", **form(DARK))) for _ in range(9)]
-        while len(runners.calls) < 4 or sum(post.done() for post in posts) < 5:
-            await asyncio.sleep(0.01)
-        assert runners.calls == [("judge", 1)] * 4
-        runners.gate.set()
+        await until_async(
+            lambda: len(models.calls) == 4 and sum(post.done() for post in posts) == 5
+        )
+        assert models.calls == [("judge", 1)] * 4
+        models.gate.set()
         answers = await asyncio.gather(*posts)
 
         refused = [answer for answer in answers if answer.status_code != 200]
@@ -195,9 +197,9 @@ def test_bytes_in_memory_are_bounded_and_given_back(run: Callable[..., None]) ->
     run(test, max_bytes_in_flight=1999, max_batch_bytes=1999, max_image_bytes=1999)
 
 
-def test_deadline_of_the_caller_is_kept(run: Callable[..., None], runners: FakeRunners) -> None:
+def test_deadline_of_the_caller_is_kept(run: Callable[..., None], models: FakeModels) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        runners.gate = asyncio.Event()
+        models.gate = asyncio.Event()
         headers = {"x-request-timeout-ms": "100"}
         answer = await client.post("/v1/analyses", **form(DARK), headers=headers)
 
@@ -206,11 +208,12 @@ def test_deadline_of_the_caller_is_kept(run: Callable[..., None], runners: FakeR
     run(test)
 
 
+@pytest.mark.alone
 def test_504_comes_within_100_ms_of_the_deadline(
-    run: Callable[..., None], runners: FakeRunners
+    run: Callable[..., None], models: FakeModels
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        runners.gate = asyncio.Event()
+        models.gate = asyncio.Event()
         headers = {"x-request-timeout-ms": "300"}
         await client.post("/v1/analyses", **form(DARK), headers=headers)  # imports and caches
         started = time.monotonic()
@@ -224,21 +227,20 @@ def test_504_comes_within_100_ms_of_the_deadline(
 
 
 def test_what_has_expired_goes_no_further_and_gives_its_room_back(
-    run: Callable[..., None], runners: FakeRunners
+    run: Callable[..., None], models: FakeModels
 ) -> None:
     """Trap 7."""
 
     async def test(client: httpx.AsyncClient) -> None:
-        runners.gate = asyncio.Event()
+        models.gate = asyncio.Event()
         headers = {"x-request-timeout-ms": "20"}
         for _ in range(4):
             answer = await client.post("/v1/analyses", **form(DARK), headers=headers)
             check_problem(answer, 504, "deadline-exceeded")
 
-        runners.gate.set()
-        await asyncio.sleep(0.1)
-        assert "classify" not in [name for name, _ in runners.calls]
+        models.gate.set()
         assert (await client.post("/v1/analyses", **form(DARK))).status_code == 200
+        assert [name for name, _ in models.calls].count("classify") == 1  # of the last
 
     run(test, max_images_in_flight=2, max_images_per_batch=2)
 
@@ -257,14 +259,17 @@ def test_body_that_stops_coming_is_told_so(run: Callable[..., None]) -> None:
 
 
 def test_upload_that_does_not_come_takes_no_room_from_others(run: Callable[..., None]) -> None:
+    read: list[None] = []
+
     async def never() -> Any:
         yield b"x"
+        read.append(None)
         await asyncio.sleep(60)
 
     async def test(client: httpx.AsyncClient) -> None:
         idle = [asyncio.create_task(client.post("/v1/analyses/batch", content=never()))]
         idle += [asyncio.create_task(client.post("/v1/analyses", content=never()))]
-        await asyncio.sleep(0.1)
+        await until_async(lambda: len(read) == 2)
         assert (await client.post("/v1/analyses", **form(DARK))).status_code == 200
         for task in idle:
             task.cancel()

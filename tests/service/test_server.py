@@ -61,6 +61,7 @@ def test_every_answer_under_load_is_right_and_batches_are_shared(open_server: Se
         assert found == pytest.approx(first, abs=1e-3)
 
 
+@pytest.mark.alone
 def test_single_image_is_answered_in_a_quarter_of_a_second(open_server: Server) -> None:
     """Median of 25, warm, decoding of a 2-megapixel JPEG included."""
     content = encode(phantom(1400, 1500), "JPEG", quality=90)

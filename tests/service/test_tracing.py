@@ -6,7 +6,6 @@ import http.server
 import secrets
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.phantoms import encode, phantom
 from tests.service.server import Server, serve
+from tests.waiting import until
 
 FILES = {"image": ("chest.png", encode(phantom(300, 300), "PNG"), "image/png")}
 COUNT = 8
@@ -87,7 +87,4 @@ def test_caller_s_trace_is_answered_without_a_collector(server: Server) -> None:
     trace = secrets.token_hex(16)
 
     assert post(server, trace).headers["traceparent"].split("-")[1] == trace
-    deadline = time.monotonic() + 10  # the line is written when the answer is sent
-    while f"trace={trace}" not in server.log.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: f"trace={trace}" in server.log.read_text())  # written when the answer is sent

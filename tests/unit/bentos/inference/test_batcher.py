@@ -1,0 +1,258 @@
+"""Images that arrive while a batch runs share the next one; each caller gets its own rows."""
+
+import asyncio
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from bentos.inference.batcher import Answer, Batcher, Overloaded
+from bentos.inference.wire import Rows
+from bentos.metrics import get_metrics
+from chestxray.engines import Images
+from chestxray.errors import DeadlineExceeded
+
+
+class Model:
+    """Answers each image with its own value once the gate is open, after some seconds."""
+
+    def __init__(self, seconds_per_image: float = 0.0) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = threading.Event()
+        self.failing = False
+        self._seconds = seconds_per_image
+
+    def __call__(self, images: Images) -> Rows:
+        self.batches.append(images[:, 0].tolist())
+        assert self.gate.wait(10)
+        time.sleep(self._seconds * len(images))
+        if self.failing:
+            raise ConnectionError
+        return images[:, 0]
+
+
+def open_model(seconds_per_image: float = 0.0) -> Model:
+    model = Model(seconds_per_image)
+    model.gate.set()
+    return model
+
+
+def batcher_over(model: Model, *, max_batch: int = 4, max_waiting: int = 64) -> Batcher:
+    return Batcher(
+        model, model="xray_filter", stage="filter", max_batch=max_batch, max_waiting=max_waiting
+    )
+
+
+def images(*values: int) -> np.ndarray:
+    return np.array(values, np.uint8)[:, None]
+
+
+async def started(model: Model, batches: int = 1) -> None:
+    """Returns once the model has so many batches."""
+    async with asyncio.timeout(5):
+        while len(model.batches) < batches:
+            await asyncio.sleep(0.001)
+
+
+def values(answers: list[Answer]) -> list[list[int]]:
+    return [answer.rows.tolist() for answer in answers]
+
+
+def test_lone_image_starts_at_once_and_those_that_wait_go_together() -> None:
+    async def main() -> tuple[list[list[int]], list[Answer]]:
+        model = Model()
+        batcher = batcher_over(model)
+        asked = [asyncio.create_task(batcher(images(i), seconds=5)) for i in range(6)]
+        await started(model)
+        model.gate.set()
+        return model.batches, await asyncio.gather(*asked)
+
+    batches, answers = asyncio.run(main())
+
+    assert batches == [[0], [1, 2, 3, 4], [5]]
+    assert values(answers) == [[i] for i in range(6)]
+
+
+def test_request_of_several_images_gets_them_all_in_order() -> None:
+    async def main() -> list[Answer]:
+        batcher = batcher_over(open_model())
+        asked = (batcher(images(*given), seconds=5) for given in ([1], [2, 3, 4], [5, 6]))
+        return await asyncio.gather(*asked)
+
+    assert values(asyncio.run(main())) == [[1], [2, 3, 4], [5, 6]]
+
+
+def test_request_larger_than_a_batch_goes_whole() -> None:
+    async def main() -> Answer:
+        return await batcher_over(open_model(), max_batch=2)(images(1, 2, 3), seconds=5)
+
+    assert asyncio.run(main()).rows.tolist() == [1, 2, 3]
+
+
+def test_a_caller_with_many_images_delays_the_others_by_one() -> None:
+    async def main() -> list[list[int]]:
+        model = Model()
+        batcher = batcher_over(model)
+        asked = []
+        for caller, given in (("batch", range(12)), ("single", [50]), ("another", [60])):
+            asked += [
+                asyncio.create_task(batcher(images(value), seconds=5, caller=caller))
+                for value in given
+            ]
+        await started(model)
+        model.gate.set()
+        await asyncio.gather(*asked)
+        return model.batches
+
+    batches = asyncio.run(main())
+
+    assert batches == [[0], [1, 50, 60, 2], [3, 4, 5, 6], [7, 8, 9, 10], [11]]
+
+
+def test_time_of_a_batch_is_shared_among_its_images() -> None:
+    async def main() -> list[Answer]:
+        model = Model(seconds_per_image=0.01)
+        batcher = batcher_over(model)
+        asked = [
+            asyncio.create_task(batcher(images(*given), seconds=5))
+            for given in ([0], [1, 2, 3], [4])
+        ]
+        await started(model)
+        model.gate.set()
+        return await asyncio.gather(*asked)
+
+    _, many, one = asyncio.run(main())
+
+    assert many.seconds == pytest.approx(3 * one.seconds)
+    assert many.seconds + one.seconds == pytest.approx(0.04, rel=0.5)
+
+
+def test_error_of_a_batch_reaches_its_callers_and_no_later_one() -> None:
+    async def main() -> list[int]:
+        model = open_model()
+        model.failing = True
+        batcher = batcher_over(model)
+        with pytest.raises(ConnectionError):
+            await batcher(images(1), seconds=5)
+        model.failing = False
+        return (await batcher(images(2), seconds=5)).rows.tolist()
+
+    assert asyncio.run(main()) == [2]
+
+
+def dropped() -> float:
+    return float(get_metrics().dropped.labels("filter")._value.get())
+
+
+def test_image_whose_caller_left_never_reaches_the_model() -> None:
+    async def main() -> list[list[int]]:
+        model = Model()
+        batcher = batcher_over(model)
+        asked = [asyncio.create_task(batcher(images(i), seconds=5)) for i in range(3)]
+        await started(model)
+        asked[1].cancel()
+        await asyncio.wait([asked[1]])
+        model.gate.set()
+        await asyncio.gather(*asked, return_exceptions=True)
+        return model.batches
+
+    before = dropped()
+
+    assert asyncio.run(main()) == [[0], [2]]
+    assert dropped() == before + 1
+
+
+def test_every_request_is_answered_by_its_deadline() -> None:
+    """Silence is for the dead: a client closes a server that does not answer."""
+
+    async def main() -> list[list[int]]:
+        model = Model()
+        batcher = batcher_over(model)
+        begun = time.monotonic()
+        asked = [asyncio.create_task(batcher(images(i), seconds=0.1)) for i in range(2)]
+        for each in asked:  # the first is in a batch that hangs, the second waits
+            with pytest.raises(DeadlineExceeded):
+                await each
+        assert time.monotonic() - begun < 5
+        model.gate.set()
+        await batcher(images(2), seconds=5)
+        return model.batches
+
+    assert asyncio.run(main()) == [[0], [2]]
+
+
+def test_request_that_would_wait_beyond_its_deadline_is_refused_at_once() -> None:
+    async def main() -> float:
+        model = open_model(seconds_per_image=0.05)
+        batcher = batcher_over(model)
+        await batcher(images(0), seconds=5)
+        asked = [asyncio.create_task(batcher(images(i), seconds=5)) for i in range(8)]
+        await asyncio.sleep(0)
+        begun = time.monotonic()
+        with pytest.raises(Overloaded) as refusal:
+            await batcher(images(9), seconds=0.2)
+        assert time.monotonic() - begun < 0.05
+        await asyncio.gather(*asked)
+        assert [9] not in model.batches
+        return refusal.value.retry_seconds
+
+    assert asyncio.run(main()) == pytest.approx(0.4, rel=0.5)
+
+
+def test_one_slow_batch_does_not_make_an_idle_model_refuse() -> None:
+    async def main() -> list[int]:
+        model = open_model(seconds_per_image=0.3)
+        batcher = batcher_over(model)
+        await batcher(images(0), seconds=5)
+        model._seconds = 0
+        return (await batcher(images(1), seconds=0.2)).rows.tolist()
+
+    assert asyncio.run(main()) == [1]
+
+
+def test_queue_is_bounded_in_images() -> None:
+    async def main() -> None:
+        model = Model()
+        batcher = batcher_over(model, max_waiting=2)
+        asked = [asyncio.create_task(batcher(images(i), seconds=5)) for i in range(3)]
+        await started(model)
+        with pytest.raises(Overloaded):
+            await batcher(images(3), seconds=5)
+        model.gate.set()
+        await asyncio.gather(*asked)
+
+    asyncio.run(main())
+
+
+def test_retry_goes_first_and_shares_no_batch() -> None:
+    async def main() -> list[list[int]]:
+        model = Model()
+        batcher = batcher_over(model)
+        asked = [asyncio.create_task(batcher(images(i), seconds=5)) for i in range(3)]
+        asked += [asyncio.create_task(batcher(images(i), seconds=5, alone=True)) for i in (10, 11)]
+        await started(model)
+        model.gate.set()
+        await asyncio.gather(*asked)
+        return model.batches
+
+    assert asyncio.run(main()) == [[0], [10], [11], [1, 2]]
+
+
+def test_batch_in_flight_is_timed() -> None:
+    async def main() -> tuple[float, float, float]:
+        model = Model()
+        batcher = batcher_over(model)
+        before = batcher.busy_seconds
+        asked = asyncio.create_task(batcher(images(0), seconds=5))
+        await started(model)
+        await asyncio.sleep(0.05)
+        during = batcher.busy_seconds
+        model.gate.set()
+        await asked
+        return before, during, batcher.busy_seconds
+
+    before, during, after = asyncio.run(main())
+
+    assert before == after == 0
+    assert during >= 0.05

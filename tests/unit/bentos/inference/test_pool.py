@@ -1,0 +1,240 @@
+"""Which server is asked, what is retried, and what a failing one costs."""
+
+import asyncio
+import time
+
+import numpy as np
+import pytest
+
+from bentos.admission.ledger import Ledger, serving
+from bentos.covid_classifier.service import ROW
+from bentos.inference import pool as pool_module
+from bentos.inference.errors import BackendError
+from bentos.inference.pool import ModelPool, Pod
+from bentos.inference.wire import Rows
+from bentos.metric_labels import PodFailureReason
+from chestxray.engines import Images
+from chestxray.errors import ModelUnavailable
+
+POISON = 99
+
+
+def image(value: int) -> np.ndarray:
+    return np.full((1, 1, 224, 224), value, np.uint8)
+
+
+def rows_of(images: Images) -> Rows:
+    rows = np.zeros(len(images), ROW)
+    rows["ok"], rows["probabilities"] = True, (1, 0, 0)
+    rows["projection"][:, 0] = images[:, 0, 0, 0]
+    return rows
+
+
+class Server:
+    """A model server as its client sees it."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.asked: list[int] = []
+        self.alone: list[int] = []
+        self.error: BackendError | None = None
+        self.failures = 0  # of the next requests, by a lost connection
+        self.ready = True
+        self._seconds = seconds
+
+    async def __call__(self, images: Images, *, alone: bool = False) -> tuple[Rows, float]:
+        value = int(images[0, 0, 0, 0])
+        (self.alone if alone else self.asked).append(value)
+        await asyncio.sleep(self._seconds)
+        if self.error:
+            raise self.error
+        if self.failures:
+            self.failures -= 1
+            raise BackendError("unreachable", "it closed the connection")
+        return rows_of(images), 0.02
+
+    async def is_ready(self) -> bool:
+        return self.ready
+
+
+class Mortal(Server):
+    """Its process dies by poison, with all that it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deaths = 0
+
+    async def __call__(self, images: Images, *, alone: bool = False) -> tuple[Rows, float]:
+        deaths, poisoned = self.deaths, (images == POISON).any()
+        await asyncio.sleep(0.01 if poisoned else 0.03)
+        self.deaths += poisoned
+        if self.deaths != deaths:
+            raise BackendError("unreachable", "it died")
+        return rows_of(images), 0.0
+
+
+def pool_over(local: Server, *pods: Server) -> ModelPool:
+    pool = ModelPool(local, model="covid_classifier")  # type: ignore[arg-type]
+    for server in pods:
+        pod = Pod(server, lambda error, server=server: drop(pool, server))  # type: ignore
+        pod.checked = True
+        pool.add(pod)
+    return pool
+
+
+def drop(pool: ModelPool, server: Server) -> None:
+    for pod in [each for each in pool._pods if each.client is server]:
+        pool.remove(pod)
+
+
+@pytest.fixture(autouse=True)
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "_CHECKED_SHARE", 0.0)
+
+
+async def ask(pool: ModelPool, *values: int) -> list[float]:
+    answers = await asyncio.gather(*(pool(image(value)) for value in values))
+    return [float(rows["projection"][0, 0]) for rows in answers]
+
+
+def test_lost_connection_is_retried_in_a_batch_of_its_own() -> None:
+    """Trap 2: a connection that is kept alive may close under the next request."""
+    local = Server()
+    local.failures = 2
+
+    assert asyncio.run(ask(pool_over(local), 7)) == [7]
+    assert (local.asked, local.alone) == ([7], [7, 7])
+
+
+def test_model_that_stays_away_is_unavailable() -> None:
+    local = Server()
+    local.failures = 99
+
+    with pytest.raises(ModelUnavailable):
+        asyncio.run(ask(pool_over(local), 7))
+
+
+@pytest.mark.parametrize("reason", ["timeout", "busy", "refused", "malformed"])
+def test_what_a_retry_would_not_mend_is_not_retried(reason: PodFailureReason) -> None:
+    local = Server()
+    local.error = BackendError(reason, "so it is")
+
+    with pytest.raises(ModelUnavailable):
+        asyncio.run(ask(pool_over(local), 7))
+
+    assert (local.asked, local.alone) == ([7], [])
+
+
+def test_image_that_kills_the_model_fails_no_other() -> None:
+    async def main() -> list[object]:
+        pool = pool_over(Mortal())
+        asked = [pool(image(value)) for value in (*range(12), POISON, *range(13, 30))]
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    answers = asyncio.run(main())
+
+    assert isinstance(answers.pop(12), ModelUnavailable)
+    assert all(isinstance(rows, np.ndarray) for rows in answers)
+
+
+@pytest.mark.parametrize(
+    "wrong", [image(1)[:, :, :-1], image(1).astype(np.float32)], ids=["shape", "type"]
+)
+def test_request_of_a_wrong_shape_reaches_no_server(wrong: np.ndarray) -> None:
+    local = Server()
+
+    with pytest.raises(ValueError, match="a model takes"):
+        asyncio.run(pool_over(local)(wrong))
+
+    assert not local.asked
+
+
+def test_local_model_rests_while_there_is_a_pod() -> None:
+    async def main() -> None:
+        pool = pool_over(local, pod)
+        await ask(pool, 1, 2, 3)
+        drop(pool, pod)
+        await ask(pool, 4)
+
+    local, pod = Server(), Server()
+    asyncio.run(main())
+
+    assert (local.asked, pod.asked) == ([4], [1, 2, 3])
+
+
+def test_faster_pod_gets_more_images() -> None:
+    async def main() -> None:
+        pool = pool_over(Server(), fast, slow)
+        await asyncio.gather(*(ask(pool, *[1] * 30) for _ in range(2)))
+        for _ in range(10):
+            await ask(pool, *[1] * 8)
+
+    fast, slow = Server(0.01), Server(0.1)
+    asyncio.run(main())
+
+    assert len(fast.asked) > 2 * len(slow.asked) > 0
+
+
+def test_busy_pod_stays_in_use_and_others_answer_meanwhile() -> None:
+    async def main() -> None:
+        pool = pool_over(local, pod)
+        assert await ask(pool, 1) == [1]
+        assert (local.asked, pool.pods) == ([1], 1)
+        await ask(pool, 2)
+        assert pod.asked == [1]  # it is left alone for a moment
+        pod.error = None
+        await asyncio.sleep(pool_module._BUSY_SECONDS)
+        await ask(pool, 3)
+        assert pod.asked == [1, 3]
+
+    local, pod = Server(), Server()
+    pod.error = BackendError("busy", "it answered 503")
+    asyncio.run(main())
+
+
+def test_pod_that_fails_is_closed_and_the_local_model_answers() -> None:
+    async def main() -> tuple[list[float], int]:
+        pool = pool_over(local, bad, good)
+        return await ask(pool, 1, 2, 3, 4), pool.pods
+
+    local, bad, good = Server(), Server(), Server()
+    bad.error = BackendError("malformed", "no tensors")
+
+    assert asyncio.run(main()) == ([1, 2, 3, 4], 1)
+    assert sorted(local.asked + good.asked) == [1, 2, 3, 4]
+
+
+def test_time_of_the_model_is_charged_to_the_caller() -> None:
+    async def main() -> float:
+        ledger = Ledger()
+        with serving(ledger.account("someone")):
+            await ask(pool_over(Server()), 1, 2)
+        return ledger.account("someone").usage
+
+    assert asyncio.run(main()) == pytest.approx(0.04, rel=0.1)
+
+
+def test_readiness_follows_the_warm_up() -> None:
+    async def main() -> list[bool]:
+        local.ready = False
+        pool = pool_over(local)
+        warming = asyncio.create_task(pool.warm_up())
+        await asyncio.sleep(0.1)
+        before = await pool.ready()
+        local.ready = True
+        async with asyncio.timeout(5):
+            await warming
+        during = await pool.ready()
+        local.ready = False
+        return [before, during, await pool.ready()]
+
+    local = Server()
+
+    assert asyncio.run(main()) == [False, True, False]
+
+
+def test_expected_delay_counts_what_is_outstanding() -> None:
+    pod = Pod(Server(), lambda error: None)  # type: ignore[arg-type]
+    pod.seconds_per_image, pod.outstanding = 0.1, 3
+    pod.busy_until = time.monotonic()
+
+    assert pod.expected_delay == pytest.approx(0.4)

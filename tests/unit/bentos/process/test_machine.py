@@ -1,0 +1,97 @@
+"""A machine that gives too little ends a start with one line, and a restart waits until it does."""
+
+import asyncio
+import logging
+import os
+import resource
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bentos.process import machine, supervisor
+from bentos.process.sockets import GATEWAY
+from bentos.process.supervisor import Supervisor
+from bentos.process.worker import Process
+from bentos.settings import Settings
+from tests.conftest import ROOT
+
+
+def bounded(limit: int, *values: int) -> None:
+    resource.setrlimit(limit, values)
+
+
+def start(folder: Path, limit: int, *values: int) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "bentos.cli", "serve", "--port", "3468"],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(folder), "BENTOML_HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        preexec_fn=partial(bounded, limit, *values),
+    )
+
+
+def test_disk_without_room_ends_the_start_with_one_line(tmp_path: Path) -> None:
+    done = start(tmp_path, resource.RLIMIT_FSIZE, 4096, 4096)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"chestxray cannot start: nothing can be written to {tmp_path}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_too_few_open_files_end_the_start_with_one_line(tmp_path: Path) -> None:
+    done = start(tmp_path, resource.RLIMIT_NOFILE, 1000, 1000)
+
+    assert done.returncode == 2
+    assert "CHESTXRAY_MAX_CONNECTIONS=2048 needs 2304 open files" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_open_files_are_raised_as_far_as_they_may() -> None:
+    code = (
+        "import resource\n"
+        "from bentos.process import machine\n"
+        "machine.allow_connections(1000)\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 1000)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=partial(bounded, resource.RLIMIT_NOFILE, 256, 4096),
+    )
+
+    assert done.stdout == "True\n"
+
+
+def test_look_for_room_leaves_nothing(tmp_path: Path) -> None:
+    machine.check_room(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_process_is_not_started_before_it_can_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(supervisor, "_ROOM_SECONDS", 0.01)
+    monkeypatch.setattr(supervisor, "run_folder", lambda port: tmp_path / "run")
+    parent = Supervisor(GATEWAY, host="127.0.0.1", port=1, settings=Settings())
+    process = Process("gateway", "", "", None, tmp_path / "heart")  # type: ignore[arg-type]
+
+    async def main() -> None:
+        waiting = asyncio.create_task(parent.wait_for_room(process))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        (tmp_path / "run").mkdir()
+        await asyncio.wait_for(waiting, 5)
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(main())
+    assert len(caplog.records) == 1  # not one every second
+    assert "gateway is started once there is room" in caplog.text

@@ -1,0 +1,53 @@
+"""What is packed into a bento, and what a bento installs."""
+
+import pytest
+import yaml
+from pathspec import GitIgnoreSpec
+
+from tests.conftest import ROOT
+
+BENTOFILE = yaml.safe_load((ROOT / "bentofile.yaml").read_text())
+
+
+def packed(name: str) -> bool:
+    return GitIgnoreSpec.from_lines(BENTOFILE["include"]).match_file(name)
+
+
+def test_every_pattern_is_anchored() -> None:
+    assert all(pattern.startswith("/") for pattern in BENTOFILE["include"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "service.py",
+        "chestxray/cam.py",
+        "bentos/xray_filter/weights.safetensors",
+        "web/locales/pt.json",
+        "web/examples/clear.jpg",
+        "LICENSE",
+    ],
+)
+def test_what_serving_needs_is_packed(name: str) -> None:
+    assert (ROOT / name).is_file()
+    assert packed(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".env",
+        "tests/conftest.py",
+        "training/engine.py",
+        "runs/filter/best.safetensors",
+        "x/service.py",
+        ".venv/lib/chestxray/a.py",
+        "tools/locks.py",
+    ],
+)
+def test_nothing_else_is_packed(name: str) -> None:
+    assert not packed(name)
+
+
+def test_bento_installs_what_is_locked() -> None:
+    assert BENTOFILE["python"]["requirements_txt"] == "./lock/serving.txt"
