@@ -16,8 +16,7 @@ AnalysisError
 │   │   └── MultiFrameImage
 │   └── NotAnXRay
 ├── ModelUnavailable
-├── DeadlineExceeded
-└── CheckpointError
+└── DeadlineExceeded
 
 `code` is stable: clients match on it, and the web page translates it.
 """
@@ -189,7 +188,5 @@ class DeadlineExceeded(AnalysisError):
     code = "deadline-exceeded"
 
 
-class CheckpointError(AnalysisError):
-    """A checkpoint file is missing, corrupt, or the wrong one."""
-
-    code = "checkpoint-unusable"
+class CheckpointError(Exception):
+    """A checkpoint file is missing, corrupt, or the wrong one: the service cannot start."""

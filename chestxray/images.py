@@ -24,6 +24,7 @@ from chestxray.errors import (
     UnsupportedFormat,
 )
 from chestxray.greys import Values
+from chestxray.preprocessing import prepare
 from chestxray.readers import Found
 from chestxray.results import DIGITS, Input
 from chestxray.windowing import window
@@ -104,6 +105,11 @@ class Picture:
 
     image: Image.Image  # mode L, EXIF orientation applied
     input: Input
+
+    @property
+    def pixels(self) -> Values:
+        """What the networks take: uint8 (1, SIZE, SIZE)."""
+        return prepare(self.image)
 
 
 def decode(

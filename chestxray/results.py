@@ -75,7 +75,6 @@ class Analysis(_Wire):
 
     id: str
     created_at: datetime
-    kept: bool = False
     input: Input
     filter: FilterResult
     prediction: Prediction

@@ -22,7 +22,6 @@ from chestxray import checkpoints
 from chestxray.engines import Engine, Images, TorchEngine, open_engine, softmax
 from chestxray.images import develop, read
 from chestxray.labels import FINDINGS, VERDICTS, Verdict
-from chestxray.preprocessing import prepare
 
 BENTOS = Path(__file__).parents[1] / "bentos"
 _BATCHES = (1, 2, 4, 8, 16)
@@ -47,7 +46,7 @@ class Reader:
 
     def decode(self, data: bytes) -> Images:
         """Decodes and preprocesses a file to uint8 (1, SIZE, SIZE)."""
-        return prepare(develop(read(data)).image)
+        return develop(read(data)).pixels
 
     def read(self, images: Images) -> list[dict[str, Any]]:
         """Filters uint8 (B, 1, SIZE, SIZE), and classifies the images that pass."""

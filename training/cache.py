@@ -33,7 +33,7 @@ def read(path: Path) -> Pixels:
     """Decodes and prepares one file as the gateway does, or a DICOM: uint8 (1, SIZE, SIZE)."""
     if path.suffix.lower() == ".dcm":
         return prepare(dicom.decode(path))
-    return prepare(images.develop(images.read(path.read_bytes()), least_side=0).image)
+    return images.develop(images.read(path.read_bytes()), least_side=0).pixels
 
 
 def data_digest(records: Sequence[Record]) -> str:

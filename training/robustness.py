@@ -30,7 +30,6 @@ from chestxray.errors import RejectedImage
 from chestxray.images import develop, read
 from chestxray.labels import FINDINGS, VERDICTS, Verdict
 from chestxray.networks import CovidClassifierNet, Network, XRayFilterNet
-from chestxray.preprocessing import prepare
 from training.cache import Pixels
 from training.changes import HARMLESS, OTHER
 from training.config import parse_config
@@ -77,7 +76,7 @@ def _seen(data: bytes) -> tuple[Pixels, str]:
         develop(raw)
     except RejectedImage as error:
         code = error.code
-    return prepare(develop(raw, least_side=0).image), code
+    return develop(raw, least_side=0).pixels, code
 
 
 def drawn(records: Sequence[Record], count: int, *, split: str = "test") -> list[Record]:

@@ -14,7 +14,6 @@ from bentos.decoding import worker
 from chestxray.containers import MEDIA_TYPES
 from chestxray.errors import RejectedImage
 from chestxray.images import develop, read
-from chestxray.preprocessing import prepare
 
 _MODES = ("L", "RGBA", "CMYK", "P", "I;16", "F")
 
@@ -28,7 +27,7 @@ def _warm_up() -> None:
         file = io.BytesIO()
         with suppress(OSError, RejectedImage):  # not every format supports every mode
             grey.convert(mode).save(file, format_)
-            prepare(develop(read(file.getvalue())).image)
+            _ = develop(read(file.getvalue())).pixels
 
 
 _warm_up()

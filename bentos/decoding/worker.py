@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from chestxray.confinement import Wall, confine, processor_time
 from chestxray.errors import ImageTooCostly, RejectedImage
 from chestxray.images import TOO_MUCH_MEMORY, Limits, develop, read
-from chestxray.preprocessing import prepare
 from chestxray.results import Input
 
 PICTURE_SIDE = 1024
@@ -74,7 +73,7 @@ def work(connection: Connection, limits: Limits, wall: Wall) -> None:
 def _read(data: bytes, request: Request, limits: Limits) -> tuple[Answer, *tuple[bytes, ...]]:
     try:
         film = develop(read(data, limits=limits, media_type=request.media_type))
-        pixels = prepare(film.image).tobytes()
+        pixels = film.pixels.tobytes()
         if not request.picture:
             return Answer(input=film.input), pixels
         film.image.thumbnail((PICTURE_SIDE, PICTURE_SIDE))

@@ -15,6 +15,7 @@ from bentos.gateway.uploads import read_uploads
 from bentos.http import problems
 from bentos.http.deadline import Deadline, while_connected
 from bentos.http.negotiation import JSON, PNG, VARY, acceptable
+from bentos.http.request_state import state_of
 from bentos.settings import Settings
 from chestxray.errors import AnalysisError
 from chestxray.results import Analysis, BatchAnalysis, Problem
@@ -58,7 +59,7 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
     read = partial(read_uploads, pause=settings.body_timeout_seconds)
 
     def admit(request: Request) -> AbstractContextManager[Ticket]:
-        return admission.admit(request.scope["state"]["caller"])
+        return admission.admit(state_of(request.scope).caller)
 
     @router.post(PATHS[0], response_model=Analysis, **_ONE)
     async def analyse_image(
@@ -77,7 +78,7 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
                 uploads = await read(request, ticket, max_images=1, max_bytes=limit)
                 async with while_connected(request):
                     (job,) = await pipeline.analyse(uploads, heatmap=heatmap, picture=drawn)
-                    request.scope["state"]["timing"] = job.milliseconds
+                    state_of(request.scope).timing = job.milliseconds
                     if drawn:
                         return Response(await pipeline.draw(job), headers=VARY, media_type=PNG)
         return job.result
@@ -103,7 +104,7 @@ def _result(request: Request, job: Job) -> Analysis | Problem:
     try:
         return job.result
     except AnalysisError as error:
-        return problems.problem_of(error, request.scope["state"]["request_id"])
+        return problems.problem_of(error, state_of(request.scope).request_id)
 
 
 _ONE: dict[str, Any] = {

@@ -28,7 +28,6 @@ def _filter(verdict: Verdict, score: float) -> dict[str, Any]:
 _ANALYSIS: dict[str, Any] = {
     "id": _ID,
     "created_at": "2026-01-31T12:00:00Z",
-    "kept": False,
     "input": {
         "format": "PNG",
         "media_type": "image/png",

@@ -178,11 +178,6 @@ CODES = {
         "The analysis failed.",
         "Report the request_id to the operator.",
     ),
-    "checkpoint-unusable": Code(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "A model file is missing, corrupt, or the wrong one.",
-        "Report the request_id to the operator.",
-    ),
     "internal-error": Code(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "An internal error occurred.",

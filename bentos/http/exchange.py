@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from bentos.http.connections import CROWDED, REFUSAL
 from bentos.http.drain import Drain
 from bentos.http.request_rules import METHODS, asks_to_continue
+from bentos.http.request_state import begin
 from bentos.metric_labels import Outcome
 from bentos.metrics import get_metrics
 from bentos.tracing import traceparent
@@ -47,8 +48,7 @@ class Exchange:
         self._waits = asks_to_continue(scope)
         self._body_comes = not self._waits
         self._started = time.monotonic()
-        self._state = scope.setdefault("state", {})
-        self._state.update(request_id=self.request_id, outcome=None, timing={})
+        self._state = begin(scope, self.request_id)
 
     async def receive(self) -> Message:
         self._waits = False
@@ -80,7 +80,7 @@ class Exchange:
     @property
     def _ends(self) -> bool:
         """Whether the connection closes and itself drops the rest of the body."""
-        return self.closes or REFUSAL in self._state or CROWDED in self._state
+        return self.closes or bool(self._scope["state"].keys() & {REFUSAL, CROWDED})
 
     def _complete(self, headers: MutableHeaders) -> None:
         headers["X-Request-ID"] = self.request_id
@@ -97,12 +97,12 @@ class Exchange:
             headers["Server-Timing"] = timing
 
     def _server_timing(self) -> str:
-        return ", ".join(f"{name};dur={ms}" for name, ms in self._state["timing"].items())
+        return ", ".join(f"{name};dur={ms}" for name, ms in self._state.timing.items())
 
     def measure(self) -> None:
         """Records metrics and the access log line, by route; never path, file name or address."""
         route = getattr(self._scope.get("route"), "path", "") or self.route or "unmatched"
-        outcome: Outcome = self._state["outcome"] or outcome_of(self.status)
+        outcome: Outcome = self._state.outcome or outcome_of(self.status)
         seconds = time.monotonic() - self._started
         metrics = get_metrics()
         metrics.requests.labels(route, outcome).inc()
@@ -127,7 +127,7 @@ def outcome_of(status: int | None) -> Outcome:
     match status:
         case None:
             return Outcome.CLIENT_ERROR
-        case 429 | 503:
+        case 503:
             return Outcome.SHED
         case 504:
             return Outcome.DEADLINE

@@ -21,6 +21,7 @@ from bentos.http.methods import Methods
 from bentos.http.prefix import prefix, prefix_of
 from bentos.http.probes import Probes
 from bentos.http.problems import RequestProblem, drained, internal_error, refused
+from bentos.http.request_state import state_of
 from bentos.metric_labels import ShedReason
 from bentos.metrics import get_metrics
 from bentos.tracing import request_span
@@ -111,8 +112,9 @@ class RequestMiddleware:
             await self._pacing.of(scope).request(counts=path != METRICS)
         if path in self._paths and scope["method"] == "POST":
             exchange.route = path
-            caller = scope["state"]["caller"] = caller_of(scope, self._trusted_proxies)
-            self._check(caller)
+            state = state_of(scope)
+            state.caller = caller_of(scope, self._trusted_proxies)
+            self._check(state.caller)
         return self._app
 
 

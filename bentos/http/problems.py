@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from bentos.http.codes import CODES, PAGE
 from bentos.http.prefix import prefix
+from bentos.http.request_state import state_of
 from bentos.metric_labels import Outcome
 from chestxray import errors
 from chestxray.results import Problem
@@ -89,7 +90,7 @@ def _answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResp
 
 
 def _request_id(request: Request) -> str:
-    return str(request.scope["state"]["request_id"])
+    return state_of(request.scope).request_id
 
 
 def internal_error(request_id: str) -> JSONResponse:
@@ -126,7 +127,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(errors.AnalysisError)
     def on_analysis_error(request: Request, error: errors.AnalysisError) -> JSONResponse:
         problem = problem_of(error, _request_id(request))
-        request.scope["state"]["outcome"] = _OUTCOME_OF.get(type(error))
+        state_of(request.scope).outcome = _OUTCOME_OF.get(type(error))
         unavailable = problem.status == HTTPStatus.SERVICE_UNAVAILABLE
         return _answer(problem, {"Retry-After": str(_RETRY_SECONDS)} if unavailable else None)
 

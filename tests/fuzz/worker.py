@@ -20,7 +20,7 @@ import numpy as np
 from chestxray.confinement import DEFAULT_WALL, address_space, processor_time
 from chestxray.errors import AnalysisError
 from chestxray.images import develop, read
-from chestxray.preprocessing import SIZE, prepare
+from chestxray.preprocessing import SIZE
 from tests.fuzz import corpus
 from tests.fuzz.mutations import mutate
 
@@ -89,7 +89,7 @@ def _try(seed: int, outcomes: Outcomes) -> None:
     started = time.process_time()
     try:
         with _limited_time(), warnings.catch_warnings(record=True) as warned:
-            pixels = prepare(develop(read(data), least_side=0).image)
+            pixels = develop(read(data), least_side=0).pixels
         code, wrong = "decoded", ""
         if pixels.shape != (1, SIZE, SIZE) or pixels.dtype != np.uint8:
             wrong = f"decoded to {pixels.dtype} {pixels.shape}"

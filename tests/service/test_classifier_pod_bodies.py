@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message
 
+from bentos.http.request_state import begin
 from bentos.inference import wire
 from bentos.settings import Settings
 from chestxray import checkpoints
@@ -45,7 +46,8 @@ class Sender:
     async def ask(self, app: ASGIApp) -> "Sender":
         headers = [(k.lower().encode(), v.encode()) for k, v in self._headers.items() if v]
         scope = {"type": "http", "method": "POST", "path": wire.PATH, "headers": headers}
-        scope |= {"query_string": b"", "state": {"request_id": "x", "outcome": None}}
+        scope |= {"query_string": b""}
+        begin(scope, "x")
         await app(scope, self._receive, self._send)
         return self
 
