@@ -1,10 +1,10 @@
 """How much is let in at once: images and bytes, both bounded; what is over is told when to return.
 
-BentoML's own batch queue has no bound (trap 5), so nothing may reach it that is not counted here.
-Within the bounds a request is let in where it would not wait longer than wished. Callers get equal
-parts of the service (`turns.py`), so what a caller waits for is its own work and as much of every
-other caller's, in seconds: one that has much in flight, or costly images, makes itself wait and
-nobody else.
+BentoML's own queue has no bound (trap 5). The models' queues have (`inference/batcher.py`), but a
+request is refused here, before its body is read. Within the bounds a request is let in where
+it would not wait longer than wished. Callers get equal parts of the service (`scheduler.py`), so
+what a caller waits for is its own work and as much of every other caller's, in seconds: one that
+has much in flight, or costly images, makes itself wait and nobody else.
 """
 
 import math
