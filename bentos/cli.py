@@ -26,7 +26,7 @@ def main() -> None:
         prog="chestxray", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve", help="start the gateway and both runners")
+    serving = commands.add_parser("serve", help="start the gateway and both models")
     serving.set_defaults(layout=GATEWAY)
     pod = commands.add_parser("serve-classifier", help="start a classifier for gateways elsewhere")
     pod.set_defaults(layout=CLASSIFIER_POD)

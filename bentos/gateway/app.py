@@ -23,7 +23,7 @@ _SERVICE: dict[str, Any] = {"tags": ["service"], "responses": openapi.problems(5
 
 
 def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> FastAPI:
-    """Builds the app over a pipeline, whose runners may be fakes."""
+    """Builds the app over a pipeline, whose models may be fakes."""
     app = FastAPI(
         title="chestxray",
         version=pipeline.covid_classifier.card.version,

@@ -29,7 +29,7 @@ _CROWDED_SECONDS = 1.0
 _LOOKS = (0.2, 0.3)
 """Seconds after the end of what a client sends at which it is looked for, if it has no answer."""
 _logger = logging.getLogger("uvicorn.error.connection")
-_logger.setLevel(logging.ERROR)  # it warns of what cannot be parsed, which the edge logs
+_logger.setLevel(logging.ERROR)  # it warns of what cannot be parsed, which the middleware logs
 _ENDED = (h11.MUST_CLOSE, h11.CLOSED)
 
 

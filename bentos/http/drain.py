@@ -2,7 +2,7 @@
 
 On SIGTERM BentoML stops every process at once (trap 8). Here the gateway goes first: it says that
 it is not ready, still answers until whoever sends requests has seen that, then lets what is in
-flight end. The supervisor stops the runners when the gateway is gone.
+flight end. The supervisor stops the models' processes when the gateway is gone.
 """
 
 import asyncio

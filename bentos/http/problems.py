@@ -147,7 +147,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def on_anything_else(request: Request, error: Exception) -> JSONResponse:
-        return internal_error(_request_id(request))  # raised again, and logged by the edge
+        return internal_error(_request_id(request))  # raised again, and logged by the middleware
 
     @app.exception_handler(HTTPException)
     def on_http_exception(request: Request, error: HTTPException) -> JSONResponse:

@@ -1,7 +1,8 @@
-"""Where the processes listen: the one in front at the public port, the runners at private sockets.
+"""Where the processes listen: the one in front at the public port, the models at private sockets.
 
 The sockets belong to the supervisor and outlive the processes, so that nobody is refused while one
-is started again. The runners unpickle what they are sent (trap 14): only this user may reach them.
+is started again. BentoML's API at a model server's socket unpickles what it is sent (trap 14), so
+only this user may connect to it.
 """
 
 import json
@@ -26,7 +27,7 @@ _BACKLOG = 2048
 
 @dataclass(frozen=True)
 class Layout:
-    """Which services run together: one in front, and the runners that it depends on."""
+    """Which services run together: one in front, and the model servers that it depends on."""
 
     name: ProcessName
     entry: str  # as BentoML imports it

@@ -2,7 +2,7 @@
 
 BentoML's supervisor looks after its processes every ten seconds, restarts none in a container,
 stops all at once, and opens two more TCP ports (traps 8, 9, 24). This one notices a death at once
-and a hang in seconds, listens at the public port alone, and stops the runners after the front.
+and a hang in seconds, listens at the public port alone, and stops the models after the front.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class StartError(Exception):
 
 
 class Supervisor:
-    """The parent of the service in front and its runners."""
+    """The parent of the service in front and its model servers."""
 
     def __init__(self, layout: Layout, *, host: str, port: int, settings: Settings) -> None:
         """Raises StartError."""
@@ -96,7 +96,7 @@ class Supervisor:
         except (CheckpointError, OSError) as error:
             raise StartError(str(error)) from error
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._folder / "metrics")
-        # A file that is replaced while the service runs must not be what a restarted runner reads.
+        # A file that is replaced while the service runs must not be what a restarted model reads.
         os.environ["CHESTXRAY_FILTER_DIGEST"], os.environ["CHESTXRAY_CLASSIFIER_DIGEST"] = digests
         # Threads that spin while they wait take the cores from those that work.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
