@@ -3,7 +3,9 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 3000
-DATA ?= ../shared/data
+# Images, starting weights and the cluster lab, which the repository does not have.
+export SHARED_DIR ?= ../shared
+DATA ?= $(SHARED_DIR)/data
 RUNS ?= 50
 CONFIGS ?= paper
 MINUTES ?= 5
@@ -71,7 +73,7 @@ test-figures: $(VENV)/.dev ## measure the published figures again
 	$(BIN)/pytest -m figures
 
 test-trials: $(VENV)/.dev ## a minute of each trial
-	$(BIN)/pytest -m trials
+	$(BIN)/pytest -m trials -rP
 
 test-soak: $(VENV)/.dev ## the tests that take minutes of load
 	$(BIN)/pytest -m soak
@@ -93,7 +95,7 @@ gpu-data: $(VENV)/.dev ## the images in parts of 60 MB, for a machine without a 
 	$(BIN)/python -m gpu.packing build/gpu --data $(DATA)
 
 k8s-test: $(VENV)/.dev ## the image and the manifests on a real cluster: KUBECONFIG's, or the lab's
-	$(BIN)/pytest -m cluster -s
+	$(BIN)/pytest -m cluster -s -rs
 
 test-gpu: $(VENV)/.dev ## the tests that need a CUDA device
 	$(BIN)/pytest -m gpu
@@ -125,7 +127,7 @@ train-classifier: train-guided ## train the classifier on from 0.3.0 inside the 
 	$(TRAIN) training.compare --data $(DATA) --config training/configs/comparison_long.toml --only "whole picture"
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_supervised.toml
 	$(TRAIN) training.evaluate runs/classifier_supervised/best.safetensors --data $(DATA) \
-		--ship bentos/covid_classifier --report results
+		--ship bentos/covid_classifier --results results
 
 train-guided: $(VENV)/.dev ## train 0.3.0, which the comparisons start from, through its six steps
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[guide]'
@@ -140,9 +142,9 @@ train-guided: $(VENV)/.dev ## train 0.3.0, which the comparisons start from, thr
 pretrain: $(VENV)/.dev ## pretrain the classifier's blocks without labels
 	$(TRAIN) training.pretrain --data $(DATA) --resume
 
-evaluate: $(VENV)/.dev ## measure again what is shipped, and write the reports
-	$(TRAIN) training.evaluate bentos/xray_filter/weights.safetensors --data $(DATA) --report results
-	$(TRAIN) training.evaluate bentos/covid_classifier/weights.safetensors --data $(DATA) --report results
+evaluate: $(VENV)/.dev ## measure again what is shipped; reports in build/reports
+	$(TRAIN) training.evaluate bentos/xray_filter/weights.safetensors --data $(DATA) --results results
+	$(TRAIN) training.evaluate bentos/covid_classifier/weights.safetensors --data $(DATA) --results results
 
 graphs: $(VENV)/.dev ## write the graphs that a CPU runs, one for each architecture, without weights
 	$(BIN)/python -m training.graphs

@@ -1,6 +1,6 @@
-"""What holds a process that reads strangers' files, whatever their bytes make a library do.
+"""Kernel limits for a process that decodes untrusted files.
 
-The kernel holds it: no code of the process has to run for a limit to work.
+The kernel enforces every limit; none depends on code in the process itself.
 """
 
 import ctypes
@@ -16,21 +16,21 @@ _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38  # prctl(2)
 
 
 class Wall(NamedTuple):
-    """What one file may take of the process that reads it."""
+    """Resource limits for decoding one file."""
 
-    seconds: float  # of processor time
-    memory: int  # bytes that it may add
+    seconds: float  # of CPU time
+    memory: int  # bytes of address space beyond the process's own
 
 
 DEFAULT_WALL = Wall(seconds=2.0, memory=448 * 2**20)
 
 
 def confine(*, memory: int) -> None:
-    """Takes from this process for good what decoding does not need.
+    """Irrevocably drops what decoding does not need.
 
-    It may add so many bytes to the address space that it has. It can open nothing, so all modules
-    must be imported before; write no file; start no process, where it is not root's; leave no core;
-    gain no privilege; and outlive its parent.
+    Limits growth of the address space to `memory` bytes. Afterwards the process cannot open files
+    (so all modules must be imported before), write to files, start processes (unless it runs as
+    root), dump core, gain privileges or outlive its parent.
     """
     die_with_parent()
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
@@ -47,7 +47,7 @@ def confine(*, memory: int) -> None:
 
 @contextmanager
 def processor_time(seconds: float) -> Iterator[None]:
-    """Lets the kernel end the process by SIGPROF once it has worked for so long in here."""
+    """Has the kernel kill the process by SIGPROF after `seconds` of CPU time in this context."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
@@ -56,12 +56,12 @@ def processor_time(seconds: float) -> Iterator[None]:
 
 
 def die_with_parent() -> None:
-    """Lets the kernel kill the process when the thread that started it ends."""
+    """Has the kernel kill the process when the thread that started it exits."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def address_space() -> int:
-    """Bytes that the process has mapped, resident or not."""
+    """Virtual memory size of the process, in bytes."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[0]) * os.sysconf("SC_PAGESIZE")
 

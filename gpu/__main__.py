@@ -26,6 +26,7 @@ from loadtests.turns import commit
 from training.config import read_config
 from training.robustness import drawn
 from training.run import load_records
+from training.shared_folder import DATA
 
 ROOT = Path(__file__).parents[1]
 BENTOS = ROOT / "bentos"
@@ -116,7 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", default="../shared/data")
+    parser.add_argument("--data", default=DATA)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--steps", nargs="+", default=list(STEPS), choices=list(STEPS))
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "gpu")

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from training.datasets import curated
 from training.datasets.records import Record
+from training.shared_folder import DATA
 from training.train_filter import FILMS
 
 SPLITS = ("val", "train", "test", "external")
@@ -107,7 +108,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("output", type=Path)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--megabytes", type=float, default=60.0, help="of a part, at most")
     parser.add_argument("--films", action="store_true", help="leave out what only the filter needs")
     parser.add_argument("--splits", nargs="+", default=SPLITS, choices=SPLITS, help="in this order")

@@ -13,9 +13,9 @@ from chestxray.labels import Verdict
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
 from tests import collection
 from tests.phantoms import phantom
+from training.shared_folder import DATA
 
 ROOT = Path(__file__).parent.parent
-DATA = ROOT.parent / "shared" / "data"
 
 
 FOLDERS = ("unit", "models", "service", "browser", "fuzz", "trials", "k8s", "cluster", "gpu")
@@ -52,7 +52,7 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def data() -> Path:
     if not (DATA / "manifest.csv").is_file():
-        pytest.skip("../shared/data is absent: needs real images")
+        pytest.skip(f"needs real images, and {DATA} is absent; SHARED_DIR names another folder")
     return DATA
 
 

@@ -1,6 +1,6 @@
 """Measures how much of the classifier's skill is not in the lungs; fails where it reads the border.
 
-    python -m training.audit bentos/covid_classifier/weights.safetensors --data ../shared/data
+    python -m training.audit bentos/covid_classifier/weights.safetensors
 
 The exit status is 1 if the border alone suffices for more than BORDER_ONLY_LIMIT.
 """

@@ -1,6 +1,6 @@
 """Measures how many images a second each network trains on, and how long it waits for data.
 
-    python -m training.benchmark --data ../shared/data
+    python -m training.benchmark
 
 Figures differ between machines and with what else runs on them; compare within one run.
 """

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from chestxray.cam import upsample
-from chestxray.networks import Reading
+from chestxray.networks import ClassifierOutput
 from training import views
 from training.cache import Pixels
 from training.examples import Examples, eval_batches
@@ -37,12 +37,12 @@ def cam_audit(material: Material) -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def read(material: Material, chosen: Examples) -> Reading:
+def read(material: Material, chosen: Examples) -> ClassifierOutput:
     """Everything that the network says of the examples, on the CPU, in evaluation mode."""
     material.network.eval()
     batches = eval_batches(material.pixels, chosen, size=material.card.preprocessing.size)
     readings = [material.network(batch.images.to(material.device)) for batch in batches]
-    return Reading(*(torch.cat(parts).cpu() for parts in zip(*readings, strict=True)))
+    return ClassifierOutput(*(torch.cat(parts).cpu() for parts in zip(*readings, strict=True)))
 
 
 def on(pictures: Pixels, material: Material, chosen: Examples) -> tuple[Material, Examples]:
@@ -141,7 +141,7 @@ def _area(curves: Floats) -> Floats:
     return np.asarray(np.trapezoid(curves, dx=1 / STEPS, axis=1))
 
 
-def _maps_of(reading: Reading, predicted: Ints) -> Floats:
+def _maps_of(reading: ClassifierOutput, predicted: Ints) -> Floats:
     """The maps (N, h, w) of the predicted classes."""
     return reading.cam.numpy()[np.arange(len(predicted)), predicted].astype(np.float64)
 

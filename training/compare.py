@@ -1,6 +1,6 @@
 """Compares ways of training the classifier on validation: same number of images each.
 
-    python -m training.compare --data ../shared/data
+    python -m training.compare
     python -m training.compare --config training/configs/comparison_supervised.toml --jobs 8
 
 A configuration lists the variants: what each changes of what they have in common. Choose with it on

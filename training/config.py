@@ -15,7 +15,7 @@ class TrainConfig:
 
     name: str
     version: str
-    init: str  # imagenet, random, or file:PATH
+    init: str  # imagenet, random, file:PATH or shared:PATH (training/start.py)
     origin: str = ""  # in words, what the first of a chain of runs started from, and who taught it
     stage: Literal[1, 2] = 2  # of the classifier; the filter has one stage
     continues: bool = False  # init has been through this stage: its COVID-19 output is kept

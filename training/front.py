@@ -1,6 +1,6 @@
 """Makes a starting point for the classifier from the first layers of Chester, trained on NIH films.
 
-    python -m training.front ../shared/weights/densenet121_front_chester_nih.safetensors
+    python -m training.front densenet121_front_chester_nih.safetensors
 
 Chester (mlmed/chester-xray, Cohen et al. 2019, arXiv:1901.11210; CC BY-NC 4.0) is a DenseNet-121
 that went from ImageNet to NIH ChestX-ray14. Of it the file has the layers up to the second dense
@@ -89,7 +89,7 @@ def recalibrate(
 
 
 def _set_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
-    # Of a norm with mean 0 and variance 1 this makes what ../shared/weights/README.md says.
+    # The file folds its statistics into weight and bias: running mean 0, running variance 1.
     assert norm.running_mean is not None and norm.running_var is not None
     slope = norm.weight / (norm.running_var.double() + norm.eps).sqrt()
     norm.bias.add_(slope * (mean - norm.running_mean))

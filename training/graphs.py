@@ -15,7 +15,7 @@ import onnx
 import torch
 
 from chestxray.engines import GRAPHS, INPUT
-from chestxray.networks import BY_ARCHITECTURE, Network, Reading
+from chestxray.networks import BY_ARCHITECTURE, ClassifierOutput, Network
 from chestxray.preprocessing import SIZE
 
 _OPSET = 17
@@ -32,7 +32,7 @@ class _Served(torch.nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
         answer = self.network(images)
-        if not isinstance(answer, Reading):
+        if not isinstance(answer, ClassifierOutput):
             return answer  # type: ignore[no-any-return]
         return tuple(value for name, value in answer._asdict().items() if name != _UNSERVED)
 
@@ -43,8 +43,8 @@ def graph_of(network: Network) -> onnx.ModelProto:
     for tensor in weights.values():
         tensor.uniform_(0.5, 1.5)  # the exporter makes one of those that are equal
     names = ["logits"]
-    if isinstance(network(torch.zeros(1, 1, SIZE, SIZE, dtype=torch.uint8)), Reading):
-        names = [name for name in Reading._fields if name != _UNSERVED]
+    if isinstance(network(torch.zeros(1, 1, SIZE, SIZE, dtype=torch.uint8)), ClassifierOutput):
+        names = [name for name in ClassifierOutput._fields if name != _UNSERVED]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
         file = Path(folder) / "graph.onnx"  # by the older exporter, which keeps the weights' names
         torch.onnx.export(

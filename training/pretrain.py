@@ -1,6 +1,6 @@
 """Pretrains the classifier's blocks without labels, on all chest images of the training split.
 
-    python -m training.pretrain --data ../shared/data
+    python -m training.pretrain
 
 Barlow Twins (Zbontar et al. 2021, arXiv:2103.03230): the embeddings of two variations of a picture
 agree in every feature, and no two features tell the same. It needs no large batches. What comes out

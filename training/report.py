@@ -1,7 +1,8 @@
 """The report of a published run: one HTML file with curves and tables, and one with pictures.
 
-Figures and tables may be published. The pictures are patients: that file is made beside the
-checkpoint's run, where git ignores it.
+The report is built, not committed: it goes to build/reports. Its figures, metrics.json, go to the
+results, which are committed. The pictures are patients: that file is made beside the checkpoint's
+run, where git ignores it.
 """
 
 import csv
@@ -24,6 +25,7 @@ from training.material import Material
 from training.model_card import rate
 
 AUDIT = "audit.json"
+REPORTS = Path("build") / "reports"
 _SHARES = ("accuracy", "accepted_of_upright", "rejected_of_turned", "rejected_of_other_pictures")
 
 
@@ -37,12 +39,13 @@ class Section:
     figure: str = ""
 
 
-def write(material: Material, runs: Path, reports: Path) -> Path:
-    """Writes report and metrics to `reports / name of the run`; returns the report."""
+def write(material: Material, runs: Path, results: Path, reports: Path = REPORTS) -> Path:
+    """Writes `results / name of the run / metrics.json` and the report, whose path it returns."""
     card = material.card
     name = str(card.training["config"]["name"])
-    run, folder = runs / name, reports / name
-    folder.mkdir(parents=True, exist_ok=True)
+    run, folder, target = runs / name, results / name, reports / f"{name}.html"
+    for each in (folder, reports):
+        each.mkdir(parents=True, exist_ok=True)
     history = read_history(run / HISTORY) if (run / HISTORY).exists() else []
     sections = [*_curves(history)]
     if isinstance(material.network, CovidClassifierNet):
@@ -51,9 +54,9 @@ def write(material: Material, runs: Path, reports: Path) -> Path:
     else:
         sections += _filter(material)
     page = _render(card, material.digest, sections)
-    (folder / "report.html").write_text(page)
+    target.write_text(page)
     (folder / "metrics.json").write_text(json.dumps(card.metrics, indent=1))
-    return folder / "report.html"
+    return target
 
 
 def read_history(path: Path) -> list[Epoch]:

@@ -1,6 +1,6 @@
 """Measures how an answer moves when a film is saved, sized, windowed or shown otherwise.
 
-    python -m training.robustness --films 100 --report results
+    python -m training.robustness --films 100 --results results
 
 Films of the test split are written as files once for each change (training/changes.py) and read by
 the code that serves. `moved` is the largest change among a film's three probabilities against the
@@ -182,7 +182,7 @@ def main() -> None:
     parser.add_argument("--filter", type=Path, default=BENTOS / "xray_filter" / weights)
     add_data_flags(parser)
     parser.add_argument("--films", type=int, default=100)
-    parser.add_argument("--report", type=Path, help="folder of the reports")
+    parser.add_argument("--results", type=Path, help="folder that gets the table")
     flags = parser.parse_args()
     classifier = _open(flags.checkpoint, CovidClassifierNet())
     config = parse_config(classifier[1].training["config"])
@@ -191,8 +191,8 @@ def main() -> None:
         [film.path for film in films], classifier, _open(flags.filter, XRayFilterNet())
     )
     print("\n".join(lines := render(movements)))
-    if flags.report:
-        folder = flags.report / config.name
+    if flags.results:
+        folder = flags.results / config.name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "robustness.md").write_text("\n".join([*_title(len(films)), *lines]) + "\n")
         found = json.dumps([asdict(m) for m in movements], indent=2)
@@ -203,7 +203,7 @@ def _title(films: int) -> list[str]:
     return [
         "# What changes of the file do to the answer",
         "",
-        f"Made by `python -m training.robustness --films {films} --report results`; what stands "
+        f"Made by `python -m training.robustness --films {films} --results results`; what stands "
         "there is said in that module. Changes in bold are no harmless ones. Research use only.",
         "",
     ]

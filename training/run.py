@@ -17,6 +17,8 @@ from training.config import TrainConfig, read_config
 from training.datasets import collections
 from training.datasets.records import Record
 from training.engine import STATE, Trainer
+from training.shared_folder import DATA
+from training.start import file_of
 from training.team import SOLO, Team, join_team
 from training.views import apply
 
@@ -47,7 +49,7 @@ def open_run(description: str | None, config_path: Path) -> Run:
     parser.add_argument("--output", type=Path, default=Path("runs"))
     parser.add_argument("--seed", type=int, help="in place of the configuration's")
     parser.add_argument(
-        "--init", help="in place of the configuration's: imagenet, random, file:PATH"
+        "--init", help="in place of the configuration's: imagenet, random, file:PATH, shared:PATH"
     )
     parser.add_argument("--resume", action="store_true")
     flags = parser.parse_args()
@@ -61,7 +63,7 @@ def open_run(description: str | None, config_path: Path) -> Run:
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
     """Where the images are, and where the network runs."""
     parser.add_argument(
-        "--data", nargs="+", default=["../shared/data"], help="curated folder, or NAME=FOLDER each"
+        "--data", nargs="+", default=[str(DATA)], help="curated folder, or NAME=FOLDER each"
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
 
@@ -108,8 +110,8 @@ def open_trainer(run: Run, start: Callable[[TrainConfig], nn.Module]) -> Trainer
 
 
 def _fingerprint(run: Run) -> str:
-    start = run.config.init.removeprefix("file:")
-    weights = checkpoints.digest(Path(start)) if start != run.config.init else start
+    file = file_of(run.config.init)
+    weights = checkpoints.digest(file) if file else run.config.init
     return json.dumps([asdict(run.config), weights, data_digests(run.records)])
 
 

@@ -1,4 +1,7 @@
-"""Where a network starts from, by name: imagenet, random, or file:PATH."""
+"""Where a network starts from, by name: imagenet, random, file:PATH or shared:PATH.
+
+shared:PATH lies in the folder of training/shared_folder.py.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +13,7 @@ from torch import Tensor, nn
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
 from chestxray.preprocessing import IMAGENET
 from chestxray.torchvision_ops import models
-
-_FILE = "file:"
+from training.shared_folder import SHARED
 
 
 def start_filter(init: str) -> XRayFilterNet:
@@ -65,9 +67,26 @@ def _weights(init: str, published: Callable[[], nn.Module]) -> dict[str, Tensor]
         return {}
     if init == "imagenet":
         return published().state_dict()
-    if not init.startswith(_FILE):
-        raise ValueError(f"init is {init!r}; allowed are imagenet, random and file:PATH")
-    return load_file(Path(init.removeprefix(_FILE)))
+    file = file_of(init)
+    if file is None:
+        allowed = "imagenet, random, file:PATH and shared:PATH"
+        raise ValueError(f"init is {init!r}; allowed are {allowed}")
+    if not file.is_file():
+        hint = "name other weights by --init, or their folder by the variable SHARED_DIR"
+        raise FileNotFoundError(f"{file} is absent; {hint}")
+    return load_file(file)
+
+
+def file_of(init: str) -> Path | None:
+    """The checkpoint that a start names, if it names one."""
+    kind, _, path = init.partition(":")
+    match kind:
+        case "file":
+            return Path(path)
+        case "shared":
+            return SHARED / path
+        case _:
+            return None
 
 
 def _fill(network: nn.Module, weights: dict[str, Tensor]) -> None:

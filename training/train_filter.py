@@ -1,6 +1,6 @@
 """Trains the X-ray filter: upright frontal chest X-rays against all other pictures.
 
-    python -m training.train_filter --data ../shared/data
+    python -m training.train_filter
 
 Turned negatives are made from the frontal images of the same split, so no turned test image was an
 upright training image. Half of each batch is valid; the kinds of negatives share the rest (paper,

@@ -1,4 +1,4 @@
-"""Answers as the OpenAPI document shows them; a test holds them against the wire types."""
+"""Example responses for the OpenAPI document; a test validates them against the models."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ _MORE: dict[str, dict[str, Any]] = {NotAnXRay.code: {"filter": _TURNED}}
 
 
 def problem(code: str) -> dict[str, Any]:
-    """A problem of this code."""
+    """Returns an example problem with this code."""
     return {
         "type": f"{PAGE}#{code}",
         "title": code.replace("-", " ").capitalize(),
@@ -97,4 +97,4 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "list_examples": _EXAMPLES,
     "get_limits": _LIMITS,
 }
-"""By operation, with `heatmap=none`."""
+"""Examples by operation, with `heatmap=none`."""

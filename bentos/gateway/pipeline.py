@@ -135,7 +135,7 @@ class Pipeline:
     async def _take(self, job: Job, *, heatmap: Heatmaps, picture: bool) -> None:
         started = time.monotonic()
         try:
-            with self._turns.turn() as turn:
+            with self._turns.slot() as turn:
                 with _stage(Stage.DECODE, job):
                     pixels = await self._decode(job, turn, picture=picture)
                 with _stage(Stage.FILTER, job):
@@ -153,7 +153,7 @@ class Pipeline:
         if job.picture is None or heatmap is None:
             raise ValueError("the analysis was made without picture or heatmap")
         grid = np.array(heatmap.grid, np.float32)
-        with _stage(Stage.RENDER, job), self._turns.turn() as turn:
+        with _stage(Stage.RENDER, job), self._turns.slot() as turn:
             return await self._in_thread(turn, cam.overlay, job.picture, grid)
 
     async def _decode(self, job: Job, turn: Slot, *, picture: bool) -> Images:

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from tests.conftest import ROOT
+from training.shared_folder import SHARED
 
-LAB = ROOT.parent / "shared" / "k8s-lab" / "lab"
+LAB = SHARED / "k8s-lab" / "lab"
 HERE = Path(__file__).parent
 NAMESPACE = "chestxray"
 CLIENT = (HERE / "client.py").read_text()

@@ -33,7 +33,7 @@ def bare_cluster() -> Iterator[Cluster]:
         yield Cluster((kubectl(),))
         return
     if not lab_can_run():
-        pytest.skip("needs KUBECONFIG, or ../shared/k8s-lab/lab and root")
+        pytest.skip(f"needs KUBECONFIG, or root and {LAB}, which SHARED_DIR may name elsewhere")
     start_lab()
     try:
         for tag, target in IMAGES.items():

@@ -8,6 +8,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -36,6 +37,12 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 SHORT_WALL = Wall(seconds=0.5, memory=256 * 2**20)
 
 
+@cache
+def made(name: str) -> bytes:
+    """A bomb, made once for all tests of it: that takes seconds."""
+    return BOMBS[name]()
+
+
 @pytest.fixture
 def unbounded(random_filter: Path, random_classifier: Path) -> Iterator[httpx.AsyncClient]:
     """The app over decoders that foresee nothing."""
@@ -50,7 +57,7 @@ def unbounded(random_filter: Path, random_classifier: Path) -> Iterator[httpx.As
 # The reader of TIFF has a bound of its own on tiles that it decodes itself.
 @pytest.mark.parametrize("name", ["tiff of jpeg tiles", "png"])
 def test_wall_holds_alone_where_no_bound_does(unbounded: httpx.AsyncClient, name: str) -> None:
-    bomb = BOMBS[name]()
+    bomb = made(name)
 
     async def main() -> tuple[list[httpx.Response], list[httpx.Response]]:
         async with unbounded as client:
@@ -68,7 +75,7 @@ def test_wall_holds_alone_where_no_bound_does(unbounded: httpx.AsyncClient, name
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_bomb_is_refused_before_it_is_decoded(client: httpx.Client, name: str) -> None:
-    bomb = BOMBS[name]()
+    bomb = made(name)
     client.post(URL, content=GOOD)
     started = time.monotonic()
 

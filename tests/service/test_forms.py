@@ -87,8 +87,8 @@ def test_form_or_bytes_of_a_usual_client_are_read(run: Callable[..., None], name
 
 TOLD: dict[str, tuple[bytes, str, int, str, str]] = {
     "bare LF": (form().replace(b"\r\n", b"\n"), FORM, 400, "malformed-form", "CRLF"),
-    "no end": (form(end=b""), FORM, 400, "malformed-form", "last boundary"),
-    "cut within the image": (form()[:-90], FORM, 400, "malformed-form", "last boundary"),
+    "no end": (form(end=b""), FORM, 400, "malformed-form", "final boundary"),
+    "cut within the image": (form()[:-90], FORM, 400, "malformed-form", "final boundary"),
     "no boundary": (form(), "multipart/form-data", 400, "malformed-form", "boundary"),
     "empty boundary": (form(), FORM[:-3], 400, "malformed-form", "boundary"),
     "another boundary": (form(), FORM[:-3] + "abc", 400, "malformed-form", "boundary"),

@@ -21,7 +21,7 @@ BAD_REQUESTS: dict[str, tuple[int, str, dict[str, Any]]] = {
     "truncated": (422, "truncated-image", form(DARK[:-20])),
     "blank": (422, "blank-image", form(encode(np.zeros((64, 64), np.uint8), "PNG"))),
     "DICOM": (415, "unsupported-format", form(bytes(128) + b"DICM" + bytes(99))),
-    "kind of TIFF that is not read": (
+    "kind of TIFF that is not supported": (
         415,
         "unsupported-variant",
         form(encode(np.eye(64, dtype=np.uint8), "TIFF", compression="lzma")),

@@ -44,8 +44,12 @@ def test_report_of_a_run_is_whole(
         best, [str(phantoms)], tmp_path / "cache", torch.device("cpu")
     )
 
-    page = report.write(evaluate.evaluate(material), tmp_path, tmp_path / "reports").read_text()
+    measured, results = evaluate.evaluate(material), tmp_path / "results"
+    written = report.write(measured, tmp_path, results, tmp_path / "reports")
+    page = written.read_text()
 
+    assert written == tmp_path / "reports" / f"{name}.html"
+    assert json.loads((results / name / "metrics.json").read_text())
     assert "Research use only" in page
     assert "7.8" in page
     assert "Learning curves" in page

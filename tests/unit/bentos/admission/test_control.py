@@ -37,14 +37,14 @@ class Service:
     def send(self, caller: str, images: int = 0, count: int = 0) -> bool:
         """Whether a request of a caller's is let in; it stays in flight."""
         try:
-            self.admission.add(self.ledger.account(caller), images=images, count=count)
+            self.admission.add(self.ledger.account(caller), images=images, size=count)
         except RequestProblem as problem:
             assert problem.code == "overloaded"
             return False
         return True
 
     def answer(self, caller: str, images: int = 0, count: int = 0) -> None:
-        self.admission.remove(self.ledger.account(caller), images=images, count=count)
+        self.admission.remove(self.ledger.account(caller), images=images, size=count)
 
     def send_all(self, caller: str, images: int = 1, count: int = 0) -> int:
         """How many requests of a caller's are let in, one after the other."""
