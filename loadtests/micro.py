@@ -64,7 +64,7 @@ def milliseconds(step: Callable[[], Any], seconds: float) -> float:
     return 1000 * median(times)
 
 
-async def hops(seconds: float) -> dict[str, float]:
+async def rpc_overhead(seconds: float) -> dict[str, float]:
     """RPC overhead in milliseconds, by model. Raises NotStarted."""
     requests = [CHESTXRAY.request(data) for data in archive_pool()]
     with started(CHESTXRAY, Path(tempfile.gettempdir(), "micro.log")) as service:
@@ -107,7 +107,7 @@ def main() -> None:
     flags = parser.parse_args()
     for name, step in steps().items():
         print(f"{name:32} {milliseconds(step, flags.seconds):8.2f} ms", flush=True)
-    for model, found in asyncio.run(hops(max(flags.seconds, 2.0))).items():
+    for model, found in asyncio.run(rpc_overhead(max(flags.seconds, 2.0))).items():
         print(f"RPC overhead, {model:18} {found:8.2f} ms")
 
 

@@ -22,7 +22,7 @@ def groups() -> list[Group]:
     """Returns every rule group except those of the SLOs."""
     return [
         Group("chestxray.capacity", "30s", [_shedding(), _queue(), _full_batches()]),
-        Group("chestxray.processes", "30s", [*_runners(), _restarts(), *_scrapes()]),
+        Group("chestxray.processes", "30s", [*_readiness(), _restarts(), *_scrapes()]),
         Group("chestxray.models", "2m", [_skew(), *_verdicts(), *_scores()]),
     ]
 
@@ -79,14 +79,14 @@ def _full_batches() -> Alert:
     )
 
 
-def _runners() -> list[Alert]:
+def _readiness() -> list[Alert]:
     return [
         Alert(
             name="ChestxrayNoReadyRunner",
             severity="critical",
             query="max by (namespace, model) (chestxray_runner_ready) == 0",
             lasts="2m",
-            summary="No pod has a ready runner of {{ $labels.model }}",
+            summary="{{ $labels.model }} is ready in no pod",
             description="No request is served: {{ $labels.model }} fails its probe in every pod.",
         ),
         Alert(
@@ -95,7 +95,7 @@ def _runners() -> list[Alert]:
             query="min by (namespace, pod, model) (chestxray_runner_ready) == 0",
             lasts="10m",  # a slow machine needs up to three minutes to start
             summary="{{ $labels.model }} is not ready in {{ $labels.pod }}",
-            description="The pod gets no requests, and its runner has not recovered.",
+            description="The pod gets no requests, and the model has not recovered.",
         ),
         Alert(
             name="ChestxrayClassifierPodsUnused",

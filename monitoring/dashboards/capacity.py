@@ -73,7 +73,7 @@ _TIER = [
         "The maximum over all gateways.",
     ),
     Panel(
-        "Classifier pods evicted",
+        "Classifier pods closed",
         "short",
         {"{{reason}}": increase("chestxray_pod_failures_total", "1h", by="reason")},
         "Per hour. malformed, implausible, wrong: the pod does not run our classifier.",
@@ -135,7 +135,7 @@ _COST = [
         needs="cAdvisor",
     ),
     Panel(
-        "Runner utilisation",
+        "Model utilisation",
         "percentunit",
         {"{{pod}} {{model}}": rate("chestxray_batch_duration_seconds_sum", by="pod, model")},
         "Share of the time that a model spends on a batch; 1 is saturated.",

@@ -27,7 +27,7 @@ _DEPLOYED = [
         "One series per model, except during a rollout.",
     ),
     Panel(
-        "Pods with a ready runner",
+        "Pods in which a model is ready",
         "short",
         {"{{model}}": f"sum by (model) ({gauge('chestxray_runner_ready')})"},
         "As of the last readiness probe.",

@@ -35,7 +35,7 @@ WITHOUT_PAST = {"Score drift against the week before"}
 
 @pytest.fixture(scope="session")
 def scraped(passing_filter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Room for one full batch and one thread to decode it, so that a little load is too much."""
+    """Space for one full batch and one thread to decode it, so that a little load is too much."""
     environment = {
         "CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter),
         "CHESTXRAY_MAX_QUEUE_SECONDS": "60",

@@ -1,4 +1,4 @@
-"""Which pods get lanes, by what a name service says and what they answer; over real connections."""
+"""Which pods are used, by what a name service says and what they answer; over real connections."""
 
 import asyncio
 import contextlib

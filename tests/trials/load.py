@@ -23,7 +23,7 @@ TOLERANCE = 1e-4 + 1e-9
 IMAGES = [path.read_bytes() for path in sorted((ROOT / "web" / "examples").glob("*.jpg"))]
 _TIMEOUT_SECONDS = 70.0
 _IDLE_SECONDS = 3.0
-"""Below the server's own 5 s, or a connection may close under the next request (trap 2)."""
+"""Shorter than any server's, or a connection may close as its next request is sent (trap 2)."""
 
 Post = Callable[[int], Awaitable["Answer"]]
 
