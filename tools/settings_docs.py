@@ -18,20 +18,23 @@ TARGET = Path(__file__).parents[1] / "docs" / "settings.md"
 
 _CHECKPOINTS = {"filter_checkpoint", "filter_digest", "classifier_checkpoint", "classifier_digest"}
 _DRAIN = {"drain_delay_seconds", "drain_timeout_seconds"}
-_PUBLIC = _DRAIN | {
-    "max_images_in_flight", "max_model_batch", "trusted_proxies", "header_timeout_seconds",
-    "body_timeout_seconds", "keep_alive_timeout_seconds", "max_connections",
-    "max_connections_per_address", "pod_timeout_seconds", "pod_token", "otlp_endpoint",
+_SERVER = {
+    "max_images_in_flight", "max_model_batch", "body_timeout_seconds", "pod_token", "otlp_endpoint",
 }  # fmt: skip
+_PUBLIC = _SERVER | _DRAIN | {
+    "trusted_proxies", "header_timeout_seconds", "keep_alive_timeout_seconds", "max_connections",
+    "max_connections_per_address",
+}  # fmt: skip
+_MODEL = _SERVER | {"device", "model_threads"}
 READ_BY = {
     "gateway": _CHECKPOINTS | _PUBLIC | {
         "max_image_bytes", "max_image_pixels", "max_images_per_batch", "max_batch_bytes",
         "max_queue_seconds", "max_bytes_in_flight", "decode_processes", "decode_cpu_seconds",
-        "decode_memory_bytes", "request_timeout_seconds", "classifier_pods", "examples",
-        "root_path", "cors_origins", "frame_ancestors",
+        "decode_memory_bytes", "request_timeout_seconds", "classifier_pods",
+        "pod_timeout_seconds", "examples", "root_path", "cors_origins", "frame_ancestors",
     },
-    "model services": _CHECKPOINTS | {"device", "model_threads", "max_model_batch"},
-    "classifier pod": _PUBLIC | {"classifier_checkpoint", "classifier_digest"},
+    "model services": _CHECKPOINTS | _MODEL,
+    "classifier pod": _PUBLIC | _MODEL | {"classifier_checkpoint", "classifier_digest"},
     "supervisor": _CHECKPOINTS | _DRAIN | {
         "max_connections", "heartbeat_timeout_seconds", "pod_token",
     },
@@ -48,8 +51,8 @@ unknown `CHESTXRAY_` name or an invalid value stops the start with one line for 
 needs a restart.
 
 *Read by* names the processes that use a setting. The supervisor, the gateway and the model services
-are what `chestxray serve` starts; `chestxray serve-classifier` starts a supervisor, the classifier
-pod's server and its model service.
+are what `chestxray serve` starts; `chestxray serve-classifier` starts a supervisor and one classifier
+pod, which is the classifier's model service at a public port.
 
 """
 
