@@ -51,8 +51,8 @@ unknown `CHESTXRAY_` name or an invalid value stops the start with one line for 
 needs a restart.
 
 *Read by* names the processes that use a setting. The supervisor, the gateway and the model services
-are what `chestxray serve` starts; `chestxray serve-classifier` starts a supervisor and one classifier
-pod, which is the classifier's model service at a public port.
+are what `chestxray serve` starts; `chestxray serve-classifier` starts a supervisor and one
+classifier pod, which is the classifier's model service at a public port.
 
 """
 

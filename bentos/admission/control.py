@@ -1,10 +1,10 @@
 """Admission control: bounds images and bytes in flight; rejects the rest with 503 and Retry-After.
 
-BentoML's batch queue is unbounded (trap 5), so every image is counted here first. Within the
-bounds, a request is admitted if its predicted queueing delay is at most the target. The scheduler
-shares the service fairly among clients (`scheduler.py`), so a client waits for its own work and for
-at most as much work of each other client: a client with many or costly images in flight delays only
-itself.
+BentoML's batch queue is unbounded (trap 5); the batcher's is bounded, but its refusals come late,
+so every image is counted here first. Within the bounds, a request is admitted if its predicted
+queueing delay is at most the target. The scheduler shares the service fairly among clients
+(`scheduler.py`), so a client waits for its own work and for at most as much work of each other
+client: a client with many or costly images in flight delays only itself.
 """
 
 import math

@@ -121,7 +121,8 @@ class Pipeline:
     ) -> list[Job]:
         """Takes every image as far as it gets; no image harms another.
 
-        Where this is cancelled, what has not begun of the images' decoding and hops never does.
+        Where this is cancelled, what has not begun of the images' decoding and inference
+        never does.
         """
         jobs = [Job(upload) for upload in uploads]
         async with asyncio.TaskGroup() as tasks:

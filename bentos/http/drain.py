@@ -2,7 +2,7 @@
 
 On SIGTERM BentoML stops every process at once (trap 8). Here the gateway first reports that it is
 not ready, keeps serving until proxies have noticed, then finishes the requests in flight. The
-supervisor stops the runners after the gateway has exited.
+supervisor stops the models after the gateway has exited.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Listening sockets of all processes: a public port, and a private Unix socket for each runner.
+"""Listening sockets of all processes: a public port, and a private Unix socket for each model.
 
 The supervisor owns the sockets. They outlive the processes, so connections queue during a restart
 instead of being refused. BentoML's own API unpickles requests (trap 14), so only this user
@@ -26,7 +26,7 @@ _BACKLOG = 2048
 
 @dataclass(frozen=True)
 class Layout:
-    """The services of one installation: a public service, and the runners that it depends on."""
+    """The services of one installation: a public service, and the models that it depends on."""
 
     name: ProcessName
     entry: str  # BentoML's import string of the public service

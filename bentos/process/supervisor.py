@@ -2,7 +2,7 @@
 
 BentoML's supervisor polls its processes every ten seconds, restarts none in a container, stops all
 at once, and opens two more TCP ports (traps 8, 9, 24). This one detects an exit immediately and a
-hang within seconds, listens only on the public port, and stops the runners after the public
+hang within seconds, listens only on the public port, and stops the models after the public
 service.
 """
 
@@ -49,7 +49,7 @@ class StartError(Exception):
 
 
 class Supervisor:
-    """Parent process of the public service and its runners."""
+    """Parent process of the public service and its models."""
 
     def __init__(self, layout: Layout, *, host: str, port: int, settings: Settings) -> None:
         """Raises StartError."""
@@ -97,7 +97,7 @@ class Supervisor:
         except (CheckpointError, OSError) as error:
             raise StartError(str(error)) from error
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._folder / "metrics")
-        # A restarted runner must not load a file that was replaced in the meantime.
+        # A restarted model must not load a file that was replaced in the meantime.
         os.environ["CHESTXRAY_FILTER_DIGEST"], os.environ["CHESTXRAY_CLASSIFIER_DIGEST"] = digests
         # Spinning idle threads would take cores from busy ones.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -51,7 +51,7 @@ def test_an_accepted_image_gets_a_whole_answer(open_server: Server) -> None:
 
 
 def test_every_answer_under_load_is_right_and_batches_are_shared(open_server: Server) -> None:
-    """Traps 1 to 4: closed sessions, broken connections, batches of one, shedding."""
+    """Traps 2 to 4: broken connections, batches of one, shedding."""
     answers = check_load(open_server, [CHEST], 300)
 
     assert {answer.status_code for answer in answers} == {200}

@@ -1,4 +1,4 @@
-"""BentoML's traps that show only in a running server (numbers as in the project's notes)."""
+"""BentoML's traps that show only in a running server (numbers as in docs/bentoml.md)."""
 
 import http.server
 import threading
