@@ -10,13 +10,18 @@ from tools import settings_docs
 
 USE = re.compile(r"(?:settings|get_settings\(\))\.([a-z_]+)")
 MODULES = {
-    "gateway": ("bentos/gateway/*.py", "bentos/http/*.py"),
+    "gateway": ("bentos/gateway/*.py", "bentos/http/*.py", "bentos/inference/discovery.py"),
     "model services": (
         "bentos/xray_filter/*.py",
         "bentos/covid_classifier/*.py",
         "bentos/inference/model.py",
+        "bentos/inference/server.py",
     ),
-    "classifier pod": ("bentos/classifier_pod/*.py",),
+    "classifier pod": (
+        "bentos/covid_classifier/*.py",
+        "bentos/inference/model.py",
+        "bentos/inference/se*.py",
+    ),
     "supervisor": ("bentos/process/*.py",),
 }
 
