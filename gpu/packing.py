@@ -23,11 +23,11 @@ from training.train_filter import FILMS
 
 SPLITS = ("val", "train", "test", "external")
 _BLOCK = 512
-"""Bytes of a tar file's header, and what every file in it is filled up to."""
+"""Size of a tar header, and the block size that every file is padded to."""
 
 
 def files_of(record: Record) -> Iterator[Path]:
-    """A picture, and the masks that readers drew on it."""
+    """An image and its segmentation masks."""
     yield record.path
     for mask in (record.regions.lung_mask, record.regions.infection_mask):
         if mask is not None:
@@ -35,7 +35,7 @@ def files_of(record: Record) -> Iterator[Path]:
 
 
 def chosen(root: Path, splits: Sequence[str], *, films: bool) -> list[Record]:
-    """What is packed, in the order of the splits: frontal films, or all there is."""
+    """Lists the files to pack, in order of the splits: frontal images only, or everything."""
     records = [
         r for r in curated.load(root) if r.split in splits and (not films or r.label in FILMS)
     ]
@@ -43,9 +43,9 @@ def chosen(root: Path, splits: Sequence[str], *, films: bool) -> list[Record]:
 
 
 def pack(records: Sequence[Record], root: Path, output: Path, *, megabytes: float) -> list[Path]:
-    """Writes part_00.tar.gz and so on, each of so many megabytes at most; returns their paths.
+    """Writes part_00.tar.gz and so on, each of at most this many megabytes; returns their paths.
 
-    Raises ValueError where one file alone is larger.
+    Raises ValueError if a single file is larger.
     """
     output.mkdir(parents=True, exist_ok=True)
     for old in output.glob("part_*.tar.gz"):
@@ -87,7 +87,7 @@ def _parts(
     entries: Iterable[tuple[str, bytes]], most: int
 ) -> Iterator[Sequence[tuple[str, bytes]]]:
     part: list[tuple[str, bytes]] = []
-    room = most - tarfile.RECORDSIZE  # the end of a tar file is filled up
+    room = most - tarfile.RECORDSIZE  # padding at the end of a tar file
     left = room
     for name, data in entries:
         size = _BLOCK * (1 + -(-len(data) // _BLOCK))

@@ -26,9 +26,7 @@ _WARM_UP, _STEPS = 1, 6
 
 
 def measure(run: Run, *, steps: int = _STEPS) -> tuple[float, float]:
-    """Returns images per second over so many steps, and the share of the time in which the network
-    waited for data.
-    """
+    """Images per second over this many steps, and the share of time spent waiting for data."""
     torch.manual_seed(0)
     maps = None
     if run.config.name == "filter":

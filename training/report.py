@@ -1,7 +1,7 @@
-"""The report of a published run: one HTML file with curves and tables, and one with pictures.
+"""Reports of a published run: an HTML file with curves and tables, and one with images.
 
-Figures and tables may be published. The pictures are patients: that file is made beside the
-checkpoint's run, where git ignores it.
+Curves and tables may be published. The images show patients: that file is in the run's folder,
+which git ignores.
 """
 
 import csv
@@ -29,7 +29,7 @@ _SHARES = ("accuracy", "accepted_of_upright", "rejected_of_turned", "rejected_of
 
 @dataclass(frozen=True)
 class Section:
-    """One heading with what stands below it."""
+    """A heading with its content."""
 
     title: str
     text: str = ""
@@ -38,7 +38,7 @@ class Section:
 
 
 def write(material: Material, runs: Path, reports: Path) -> Path:
-    """Writes report and metrics to `reports / name of the run`; returns the report."""
+    """Writes report and metrics to `reports / name of the run`; returns the report's path."""
     card = material.card
     name = str(card.training["config"]["name"])
     run, folder = runs / name, reports / name
@@ -57,7 +57,7 @@ def write(material: Material, runs: Path, reports: Path) -> Path:
 
 
 def read_history(path: Path) -> list[Epoch]:
-    """Reads a learning curve; what an older run did not write is NaN."""
+    """Reads a learning curve; columns that an older run did not write are NaN."""
     with path.open(newline="") as file:
         lines = list(csv.DictReader(file))
     return [_epoch(line) for line in lines]
@@ -180,7 +180,7 @@ def _projection(card: Card) -> list[Section]:
 
 
 def _audit(path: Path) -> list[Section]:
-    """What `python -m training.audit` left there."""
+    """Reads the result of `python -m training.audit`."""
     if not path.exists():
         return []
     found = json.loads(path.read_text())

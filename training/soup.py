@@ -26,7 +26,7 @@ _FOLDER = Path("classifier_soup")
 
 
 def average(ingredients: Sequence[Path]) -> dict[str, Tensor]:
-    """Returns the mean of every tensor; counters are those of the last."""
+    """Returns the mean of every tensor; counters are those of the last checkpoint."""
     weights = [load_file(path) for path in ingredients]
     return {
         name: torch.stack([w[name] for w in weights]).mean(dim=0)
@@ -37,7 +37,7 @@ def average(ingredients: Sequence[Path]) -> dict[str, Tensor]:
 
 
 def cook(ingredients: Sequence[Path], target: Path) -> None:
-    """Writes the soup with the last ingredient's card, which names all of them."""
+    """Writes the average with the last checkpoint's card, which lists all of them."""
     network = CovidClassifierNet()
     network.load_state_dict(average(ingredients))
     card = checkpoints.read_card(ingredients[-1])

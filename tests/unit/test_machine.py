@@ -54,7 +54,7 @@ def test_too_few_open_files_end_the_start_with_one_line(tmp_path: Path) -> None:
 def test_open_files_are_raised_as_far_as_they_may() -> None:
     code = (
         "import resource\n"
-        "from bentos import machine\n"
+        "from bentos.process import machine\n"
         "machine.allow_connections(1000)\n"
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 1000)\n"
     )
