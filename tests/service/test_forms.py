@@ -161,7 +161,7 @@ TOLD: dict[str, tuple[bytes, str, int, str, str]] = {
         FORM,
         400,
         "unexpected-field",
-        "name the field of the file image",
+        "name the file's field image",
     )
     for name in ("file", "files", "upload", "data", "img", "images", "image[]", "Image", "")
 }
