@@ -1,6 +1,6 @@
 """Exports the ONNX graphs for the CPU, one per architecture, without weights.
 
-python -m training.graphs [--output chestxray/graphs]
+    python -m training.graphs [--output chestxray/graphs]
 
 Initializers keep the names that weights have in a checkpoint, so that any checkpoint of the
 architecture fits (chestxray.engines.OnnxEngine).

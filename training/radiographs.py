@@ -1,6 +1,6 @@
 """Synthetic radiographs for the page: drawn by code, from no patient's image.
 
-python -m training.radiographs --output web/examples
+    python -m training.radiographs --output web/examples
 
 Casts rays through a body of simple solids, attenuated by the Beer-Lambert law; adds scatter, photon
 noise and a detector's response curve.

@@ -89,7 +89,7 @@ def test_bodies_that_do_not_end_take_room_and_the_next_is_not_read() -> None:
         await asyncio.sleep(0.1)
         refused = await Sender(BODY).ask(app)
         gone = [await each for each in holding]
-        assert (await Sender(BODY).ask(app)).sent[0]["status"] == 200  # the room is given back
+        assert (await Sender(BODY).ask(app)).sent[0]["status"] == 200  # the capacity is released
         return gone, refused
 
     (gone,), refused = asyncio.run(ask())

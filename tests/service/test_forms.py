@@ -1,4 +1,6 @@
-"""What clients send as a form or as bare bytes: read where it can be, else told what to do."""
+"""Forms and raw bodies as clients send them: accepted if possible, otherwise rejected with
+advice.
+"""
 
 import base64
 import gzip
