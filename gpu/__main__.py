@@ -1,11 +1,11 @@
-"""Does on a machine with a CUDA device what only such a machine can show; needs no network.
+"""Runs the tests and measurements that need a CUDA device; needs no network.
 
     python -m gpu --data data --output results/gpu
     python -m gpu --data data --steps parity serving
-    python -m gpu --data data --miniature           # the same in small, on a CPU
+    python -m gpu --data data --miniature           # a small version, on a CPU
 
-Every step writes its figures, is not done again where they are there, and takes ten minutes at the
-most; a step that would begin after `--minutes` is left to the next call. GPU.md shows them all.
+Every step takes at most ten minutes, writes its results, and is skipped if they exist. No step
+starts after `--minutes`; the next call continues. GPU.md has all results.
 """
 
 import argparse

@@ -1,13 +1,12 @@
-"""Data in parts that a machine without a network can be given one after the other.
+"""Packs the data into parts, to copy them to a machine without a network.
 
     python -m gpu.packing build/gpu --megabytes 60
-    python -m gpu.packing build/gpu --films                 # frontal chest films alone
+    python -m gpu.packing build/gpu --films                 # only frontal chest images
     python -m gpu.packing build/gpu --films --splits val    # enough for parity
 
-Every part is a tar file of the collection's own files, byte for byte. The first has the manifests,
-cut down to what is packed, and then the validation films, so that what needs few films can begin
-before the rest is there. `tar -xf` of all parts into one folder makes a collection that every
-command here reads with --data.
+Every part is a tar file of the collection's original files. The first has the manifests, reduced to
+what is packed, followed by the validation images, so that steps that need few images can start
+early. Extracting all parts into one folder gives a collection for --data.
 """
 
 import argparse
@@ -87,15 +86,15 @@ def _parts(
     entries: Iterable[tuple[str, bytes]], most: int
 ) -> Iterator[Sequence[tuple[str, bytes]]]:
     part: list[tuple[str, bytes]] = []
-    room = most - tarfile.RECORDSIZE  # padding at the end of a tar file
-    left = room
+    capacity = most - tarfile.RECORDSIZE  # padding at the end of a tar file
+    left = capacity
     for name, data in entries:
         size = _BLOCK * (1 + -(-len(data) // _BLOCK))
-        if size > room:
+        if size > capacity:
             raise ValueError(f"{name} has {len(data)} bytes; a part may have {most}")
         if size > left:
             yield part
-            part, left = [], room
+            part, left = [], capacity
         part.append((name, data))
         left -= size
     if part:

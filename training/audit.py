@@ -1,4 +1,4 @@
-"""Measures how much of the classifier's skill is not in the lungs; fails where it reads the border.
+"""Audits shortcuts: how much of the classifier's accuracy does not come from the lungs.
 
     python -m training.audit bentos/covid_classifier/weights.safetensors --data ../shared/data
 

@@ -1,8 +1,8 @@
-"""Measures how many images a second each network trains on, and how long it waits for data.
+"""Measures the training images per second of each network, and the time spent waiting for data.
 
     python -m training.benchmark --data ../shared/data
 
-Figures differ between machines and with what else runs on them; compare within one run.
+Results depend on the machine and its other load; only compare within one run.
 """
 
 import argparse

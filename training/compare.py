@@ -1,12 +1,12 @@
-"""Compares ways of training the classifier on validation: same number of images each.
+"""Compares training variants of the classifier on validation, with the same number of images each.
 
     python -m training.compare --data ../shared/data
     python -m training.compare --config training/configs/comparison_supervised.toml --jobs 8
 
-A configuration lists the variants: what each changes of what they have in common. Choose with it on
-validation; the test split and the external set are not looked at. It goes on where it was stopped
-and writes `results/<configuration>/COMPARISON.md` after every variant. Several jobs, each a process
-of its own, fill a large GPU.
+A configuration lists the variants as changes to a common base. Only uses the validation split, not
+the test split or the external set. Resumes after an interruption, and rewrites
+`results/<configuration>/COMPARISON.md` after every variant. Several jobs, each in its own process,
+use a large GPU better.
 """
 
 import argparse

@@ -82,8 +82,8 @@ def write(
 def compress(images: Tensor, quality: Tensor) -> Tensor:
     """Compresses images as JPEG of `quality` (B,), 1 to 100, and decodes them again."""
     height, width = images.shape[-2:]
-    room = [0, -width % _BLOCK, 0, -height % _BLOCK]
-    padded = functional.pad(images.round() - 128, room, mode="replicate")
+    padding = [0, -width % _BLOCK, 0, -height % _BLOCK]
+    padded = functional.pad(images.round() - 128, padding, mode="replicate")
     blocks = functional.pixel_unshuffle(padded, _BLOCK)  # (B, 64, H / 8, W / 8)
     transform = _cosines().to(images.device)
     steps = _steps(quality).unsqueeze(2)  # (B, 64, 1)

@@ -1,12 +1,12 @@
-"""Measures a trained model on the test split and the external set, and ships it with the figures.
+"""Evaluates a trained model on the test split and the external set; installs it with --ship.
 
     python -m training.evaluate runs/filter/best.safetensors --ship bentos/xray_filter
     python -m training.evaluate bentos/covid_classifier/weights.safetensors --report results
     python -m training.evaluate --runs 50
 
-A checkpoint fresh from training is completed first: thresholds, calibration and such are fitted on
-validation. `--report` writes what people look at. `--runs` repeats the paper's whole experiment on
-splits drawn anew, goes on where it stopped, and writes Tables 4 and 5 (training/experiment.py).
+First fits thresholds, calibration and so on on validation, if the checkpoint does not have them
+yet. `--report` writes HTML reports. `--runs` repeats the paper's whole experiment with random
+splits, resumes after an interruption, and writes Tables 4 and 5 (training/experiment.py).
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""The paper's whole experiment, repeated: splits drawn anew, filter, both stages, Tables 4 and 5.
+"""Repeats the paper's whole experiment: random splits, filter, both stages, Tables 4 and 5.
 
     python -m training.evaluate --runs 50
     python -m training.evaluate --runs 2 --configs training/configs/small
 
-Run number i has seed i, which draws its splits, its weights and its batches. A run that was stopped
-goes on from its last epoch, and one that is done is not done again.
+Run i uses seed i for its splits, initial weights and batches. Interrupted runs resume from their
+last epoch; completed ones are skipped.
 """
 
 import json

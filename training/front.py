@@ -1,13 +1,14 @@
-"""Makes a starting point for the classifier from the first layers of Chester, trained on NIH films.
+"""Converts the first layers of Chester, trained on NIH images, to initial weights.
 
     python -m training.front ../shared/weights/densenet121_front_chester_nih.safetensors
 
 Chester (mlmed/chester-xray, Cohen et al. 2019, arXiv:1901.11210; CC BY-NC 4.0) is a DenseNet-121
-that went from ImageNet to NIH ChestX-ray14. Of it the file has the layers up to the second dense
-block; it takes grey / 255, and its batch norms are folded. Here they get the statistics of training
-films, so that they can be trained, and the first layers get the scale of the classifier. The result
-is for `training.train_classifier --init file:runs/chester_front.safetensors`; layers that it lacks
-start at random. Chester may have been trained on the NIH films of the external split.
+that was trained on ImageNet and then on NIH ChestX-ray14. The file has its layers up to the second
+dense block, for input grey / 255, with folded batch norms. Here the norms get the statistics of
+training images, so that they can be trained, and the first layers the classifier's input scale. Use
+the result with `training.train_classifier --init file:runs/chester_front.safetensors`; missing
+layers are initialised randomly. Chester may have been trained on the NIH images of the external
+split.
 """
 
 import argparse

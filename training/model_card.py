@@ -1,4 +1,4 @@
-"""Renders a model card as Markdown."""
+"""Renders model cards as Markdown."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

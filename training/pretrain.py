@@ -1,10 +1,11 @@
-"""Pretrains the classifier's blocks without labels, on all chest images of the training split.
+"""Self-supervised pretraining of the classifier's blocks on all chest images of the training split.
 
     python -m training.pretrain --data ../shared/data
 
-Barlow Twins (Zbontar et al. 2021, arXiv:2103.03230): the embeddings of two variations of a picture
-agree in every feature, and no two features tell the same. It needs no large batches. What comes out
-is a start for `training.train_classifier --init file:runs/pretrained/best.safetensors`.
+Barlow Twins (Zbontar et al. 2021, arXiv:2103.03230): the embeddings of two augmentations of an
+image should agree in every feature, and different features should be uncorrelated. It needs no
+large batches. Use the result with `training.train_classifier --init
+file:runs/pretrained/best.safetensors`.
 """
 
 from collections.abc import Iterator

@@ -1,12 +1,12 @@
-"""Measures how an answer moves when a film is saved, sized, windowed or shown otherwise.
+"""Measures the effect of formats, sizes, windowing and other changes on the predictions.
 
     python -m training.robustness --films 100 --report results
 
-Films of the test split are written as files once for each change (training/changes.py) and read by
-the code that serves. `moved` is the largest change among a film's three probabilities against the
-film as it is; `flipped` is the share whose likeliest class becomes another one. Both are of the
-classifier alone, whatever the filter says; the filter's own answers stand beside them. A film that
-is refused for its size is read all the same, so that the table shows what the limit is for.
+Writes images of the test split to files, once for each change (training/changes.py), and decodes
+them with the serving code. `moved` is the largest change among an image's three probabilities;
+`flipped` is the share of images whose most probable class changes. Both concern the classifier
+alone, whatever the filter decides, whose verdicts are reported separately. Images rejected for
+their size are evaluated all the same, to show what the limit is for.
 """
 
 import argparse

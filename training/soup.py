@@ -1,10 +1,10 @@
-"""Averages the weights of checkpoints that were trained on from one another.
+"""Averages the weights of checkpoints of which each continued the training of the one before.
 
     python -m training.soup BEFORE.safetensors AFTER.safetensors
 
-Model soups (Wortsman et al. 2022, arXiv:2203.05482): such networks lie in one basin, and the middle
-of it is often better than its rims. Whether it is, validation says: the mean loss is printed for
-each ingredient and for the soup, which is written to `runs/classifier_soup/best.safetensors`.
+Model soups (Wortsman et al. 2022, arXiv:2203.05482): such networks are in one basin of the loss,
+and their mean is often better than each. Prints the mean validation loss of each checkpoint and of
+the average, which is written to `runs/classifier_soup/best.safetensors`.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""Trains one stage of the classifier; the second stage starts from the first one's best weights.
+"""Trains one stage of the classifier; stage 2 starts from the best weights of stage 1.
 
     python -m training.train_classifier --config training/configs/classifier_stage1.toml
     python -m training.train_classifier --config training/configs/classifier_stage2.toml
     python -m training.train_classifier --config training/configs/classifier_longer.toml
 
-Stage 1 tells no finding from opacity, COVID-19 counting as opacity; stage 2 tells all three apart
-(paper, 2.2). Every class is drawn equally often, so COVID-19 is oversampled.
+Stage 1 separates no finding from opacity, with COVID-19 as opacity; stage 2 separates all three
+(paper, 2.2). Classes are sampled equally often, so COVID-19 is oversampled.
 """
 
 from collections.abc import Sequence

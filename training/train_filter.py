@@ -1,10 +1,10 @@
-"""Trains the X-ray filter: upright frontal chest X-rays against all other pictures.
+"""Trains the X-ray filter: upright frontal chest X-rays against all other images.
 
     python -m training.train_filter --data ../shared/data
 
-Turned negatives are made from the frontal images of the same split, so no turned test image was an
+Rotated negatives come from the frontal images of the same split, so no rotated test image was an
 upright training image. Half of each batch is valid; the kinds of negatives share the rest (paper,
-3.1 and 4.1).
+3.1, 4.1).
 """
 
 from collections.abc import Sequence
