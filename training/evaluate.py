@@ -1,4 +1,4 @@
-"""Measures a trained model on the test split and the external set, and ships it with the figures.
+"""Evaluates a trained model on the test split and the external set; installs it with --ship.
 
     python -m training.evaluate runs/filter/best.safetensors --ship bentos/xray_filter
     python -m training.evaluate bentos/covid_classifier/weights.safetensors --results results
@@ -35,7 +35,7 @@ WEIGHTS, MODEL_CARD = "weights.safetensors", "MODEL_CARD.md"
 
 
 def open_material(checkpoint: Path, data: list[str], cache: Path, device: torch.device) -> Material:
-    """Loads a checkpoint of either model and the images, split as for its training."""
+    """Loads a checkpoint of either model and its images, split as in training."""
     card = checkpoints.read_card(checkpoint)
     config = parse_config(card.training["config"])
     records = load_records(data, config)
@@ -47,19 +47,19 @@ def open_material(checkpoint: Path, data: list[str], cache: Path, device: torch.
 
 
 def evaluate(material: Material) -> Material:
-    """Measures the model; the material comes back with the completed card."""
+    """Evaluates the model; returns the evaluation set with the completed card."""
     evaluation = _EVALUATION_OF[material.card.architecture][1]
     if not material.card.metrics:
         completed: Material = evaluation.complete(material)
         return completed
-    # What was found while fitting stays.
+    # Keep what was found while fitting.
     metrics = material.card.metrics | evaluation.measure(material)
     update = {"metrics": metrics, "caveats": evaluation.CAVEATS}
     return material.with_card(material.card.model_copy(update=update))
 
 
 def ship(material: Material, folder: Path) -> None:
-    """Writes weights and model card beside the service."""
+    """Writes weights and model card into the service's folder."""
     checkpoints.save(folder / WEIGHTS, material.network, material.card)
     checkpoints.write_digest(folder / WEIGHTS)
     (folder / MODEL_CARD).write_text(model_card.render(material.card))

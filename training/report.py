@@ -1,4 +1,4 @@
-"""The report of a published run: one HTML file with curves and tables, and one with pictures.
+"""Reports of a published run: an HTML file with curves and tables, and one with images.
 
 The report is built, not committed: it goes to build/reports. Its figures, metrics.json, go to the
 results, which are committed. The pictures are patients: that file is made beside the checkpoint's
@@ -31,7 +31,7 @@ _SHARES = ("accuracy", "accepted_of_upright", "rejected_of_turned", "rejected_of
 
 @dataclass(frozen=True)
 class Section:
-    """One heading with what stands below it."""
+    """A heading with its content."""
 
     title: str
     text: str = ""
@@ -60,7 +60,7 @@ def write(material: Material, runs: Path, results: Path, reports: Path = REPORTS
 
 
 def read_history(path: Path) -> list[Epoch]:
-    """Reads a learning curve; what an older run did not write is NaN."""
+    """Reads a learning curve; columns that an older run did not write are NaN."""
     with path.open(newline="") as file:
         lines = list(csv.DictReader(file))
     return [_epoch(line) for line in lines]

@@ -17,15 +17,17 @@ from training.shared_folder import SHARED
 
 
 def start_filter(init: str) -> XRayFilterNet:
-    """Builds the filter from a checkpoint of its own, which may have fewer verdicts, or from a
-    MobileNetV2, whose weights for RGB are folded into the one channel.
+    """Builds the filter from a filter checkpoint, which may have fewer verdicts, or from a
+    MobileNetV2, whose RGB stem is folded into one channel.
     """
     network = XRayFilterNet()
     weights = _weights(init, lambda: models.mobilenet_v2(weights="IMAGENET1K_V1"))
     if "backbone.features.0.0.weight" in weights:
         for name, values in network.state_dict().items():
             known = weights[name]
-            (values[: len(known)] if values.dim() else values).copy_(known)  # new verdicts are last
+            (values[: len(known)] if values.dim() else values).copy_(
+                known
+            )  # new verdicts are appended
     elif weights:
         stem = weights["features.0.0.weight"] / torch.tensor(IMAGENET.std).view(1, 3, 1, 1)
         weights["features.0.0.weight"] = stem.sum(dim=1, keepdim=True)
@@ -34,12 +36,12 @@ def start_filter(init: str) -> XRayFilterNet:
 
 
 def freeze_filter(network: XRayFilterNet, blocks: int) -> None:
-    """Stops the stem and the first blocks of the MobileNetV2 from learning."""
+    """Freezes the stem and the first blocks of the MobileNetV2."""
     network.backbone.features[:blocks].requires_grad_(False)
 
 
 def start_classifier(init: str) -> CovidClassifierNet:
-    """Builds the classifier from a checkpoint of its own, or from the blocks of a DenseNet-121."""
+    """Builds the classifier from a classifier checkpoint, or from the blocks of a DenseNet-121."""
     network = CovidClassifierNet()
     weights = _weights(init, lambda: models.densenet121(weights="IMAGENET1K_V1"))
     if "cam.weight" in weights:
@@ -52,7 +54,7 @@ def start_classifier(init: str) -> CovidClassifierNet:
 
 
 def freeze(network: CovidClassifierNet, blocks: int) -> None:
-    """Stops the stem and the first dense blocks with their transitions from learning."""
+    """Freezes the stem and the first dense blocks with their transitions."""
     if blocks == 0:
         return
     for name, module in network.features.named_children():

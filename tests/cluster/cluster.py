@@ -1,4 +1,4 @@
-"""A cluster that tests use through kubectl: the lab beside this repository, or a given one."""
+"""Wraps kubectl for tests: on the lab cluster next to this repository, or on a given one."""
 
 import json
 import os
@@ -74,7 +74,7 @@ class Cluster:
         )
 
     def log(self, pod: str) -> str:
-        """What a pod has said, nothing where it is between two containers."""
+        """The log of a pod; empty between two containers."""
         try:
             return self.kubectl("logs", pod)
         except subprocess.CalledProcessError:
@@ -110,7 +110,7 @@ class Cluster:
 
 @dataclass
 class Load:
-    """What the requests of a load were answered."""
+    """Responses to a load's requests."""
 
     statuses: dict[int, int] = field(default_factory=dict)
     slowest: float = 0.0

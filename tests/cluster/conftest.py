@@ -60,7 +60,7 @@ def cluster(bare_cluster: Cluster) -> Iterator[Cluster]:
     """The cluster with two gateways that are ready, no classifier pod, and a client."""
     started = time.monotonic()
     bare_cluster.apply(rendered(HERE / "overlay"))
-    # A ScaledObject's first wish; nobody grants it before a scaler runs.
+    # A ScaledObject's initial replicas; nothing sets them before a scaler runs.
     bare_cluster.kubectl("scale", "deployment/classifier", "--replicas=0")
     try:
         bare_cluster.roll_out("gateway")

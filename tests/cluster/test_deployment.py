@@ -120,7 +120,7 @@ def test_broken_weights_hold_the_rollout(cluster: Cluster) -> None:
 
 
 def evict(cluster: Cluster, pod: str) -> None:
-    """What `kubectl drain` asks for each pod of a node."""
+    """The eviction that `kubectl drain` requests for each pod of a node."""
     group = "policy/v1beta1" if cluster.convert_command else "policy/v1"
     eviction = {
         "apiVersion": group,

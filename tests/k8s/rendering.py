@@ -1,4 +1,4 @@
-"""What kustomize makes of the overlays, and of every sensible mix of components."""
+"""Renders the overlays, and every sensible combination of components, with kustomize."""
 
 import itertools
 import os

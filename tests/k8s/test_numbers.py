@@ -1,4 +1,4 @@
-"""What in manifests follows from the code, a measurement or an objective."""
+"""Numbers in manifests that follow from the code, a measurement or an objective."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ PRIVATE = {"/metrics", "/docs/oauth2-redirect"}
 
 @pytest.fixture(scope="module")
 def public() -> set[str]:
-    """A path of every public route, with something in place of its parameters."""
+    """A path of every public route, with a placeholder for its parameters."""
     card = SimpleNamespace(version="0")
     pipeline: Any = SimpleNamespace(covid_classifier=SimpleNamespace(card=card))
     admission: Any = SimpleNamespace()

@@ -1,4 +1,4 @@
-"""What every pod must be: restricted, bounded, spread, probed, and stopped without loss."""
+"""Every pod is restricted, has limits and probes, is spread, and stops without losing requests."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.k8s.rendering import OVERLAYS, Manifest, find, name_of, of_kind, pods
 
 UID = 10001
 STOP_SECONDS = 10
-"""What the processes take at most to end after the drain."""
+"""Maximum time that the processes need to exit after the drain."""
 MARGIN_SECONDS = 5
 SMALLEST_REQUEST = {"cpu", "memory"}
 

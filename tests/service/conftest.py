@@ -18,13 +18,13 @@ from tests.phantoms import encode, phantom
 from tests.service.fakes import FakeModels, app_over, client_of
 from tests.service.server import Server, serve
 
-PATIENT = {"CHESTXRAY_MAX_QUEUE_SECONDS": "60"}
+NO_SHEDDING = {"CHESTXRAY_MAX_QUEUE_SECONDS": "60"}
 """However slow the machine is, what tests send at once is let in."""
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("server"), **PATIENT) as running:
+    with serve(tmp_path_factory.mktemp("server"), **NO_SHEDDING) as running:
         yield running
 
 
@@ -41,7 +41,7 @@ def passing_filter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def open_server(passing_filter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The shipped weights under a filter that lets everything pass, so that both models work."""
-    environment = PATIENT | {"CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter)}
+    environment = NO_SHEDDING | {"CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter)}
     with serve(tmp_path_factory.mktemp("open"), **environment) as running:
         yield running
 

@@ -102,7 +102,7 @@ def app_over(
 
 
 async def ready() -> bool:
-    """What readiness says where it is not asked about."""
+    """Default result of the readiness check."""
     return True
 
 

@@ -1,4 +1,4 @@
-"""What comes before a request, or is none: ports, sockets, slow and broken clients, smuggling."""
+"""Before and around requests: ports, sockets, slow and broken clients, request smuggling."""
 
 import os
 import socket
@@ -157,7 +157,7 @@ def test_no_probe_holds_a_connection(strict: Server, method: str, path: str) -> 
 def test_a_client_that_sends_no_more_has_its_answer(
     strict: Server, png: bytes, version: bytes
 ) -> None:
-    """What `nc -N` does: it ends its own side, and reads on."""
+    """Like `nc -N`: half-closes the connection and reads on."""
     length = b"Content-Length: %d\r\n\r\n" % len(png)
     start = b"POST /v1/analyses HTTP/" + version + b"\r\nHost: x\r\nContent-Type: image/png\r\n"
     runner = strict.runner("XRayFilter")

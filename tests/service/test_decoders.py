@@ -1,4 +1,6 @@
-"""Files that break decoders, and decoders that are killed, over HTTP: nobody else notices."""
+"""Files that crash decoders, and decoders that are killed, over HTTP: other requests are
+unaffected.
+"""
 
 import asyncio
 import os
@@ -54,7 +56,7 @@ def unbounded(random_filter: Path, random_classifier: Path) -> Iterator[httpx.As
     decoders.close()
 
 
-# The reader of TIFF has a bound of its own on tiles that it decodes itself.
+# The TIFF reader has its own limit on tiles that it decodes itself.
 @pytest.mark.parametrize("name", ["tiff of jpeg tiles", "png"])
 def test_wall_holds_alone_where_no_bound_does(unbounded: httpx.AsyncClient, name: str) -> None:
     bomb = made(name)

@@ -1,4 +1,6 @@
-"""What dies or hangs is replaced, what is in flight is answered, what stops loses nothing."""
+"""Processes that die or hang are replaced, requests in flight are answered, shutdown loses
+nothing.
+"""
 
 import concurrent.futures
 import shutil
@@ -221,7 +223,7 @@ def test_taken_port_stops_the_start(tmp_path: Path, server: Server) -> None:
 
 
 def refused_start(folder: Path, port: int | None = None, **environment: str) -> str:
-    """What a service says that cannot start."""
+    """Output of a service that cannot start."""
     server = start(folder, port or free_port(), command=SERVE, **environment)
     code = server.process.wait(START_SECONDS)
     output = server.log.read_text()

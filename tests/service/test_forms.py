@@ -1,4 +1,6 @@
-"""What clients send as a form or as bare bytes: read where it can be, else told what to do."""
+"""Forms and raw bodies as clients send them: accepted if possible, otherwise rejected with
+advice.
+"""
 
 import base64
 import gzip
@@ -161,7 +163,7 @@ TOLD: dict[str, tuple[bytes, str, int, str, str]] = {
         FORM,
         400,
         "unexpected-field",
-        "name the field of the file image",
+        "name the file's field image",
     )
     for name in ("file", "files", "upload", "data", "img", "images", "image[]", "Image", "")
 }

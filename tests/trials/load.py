@@ -30,7 +30,7 @@ Post = Callable[[int], Awaitable["Answer"]]
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one request."""
+    """Outcome of one request."""
 
     image: int
     at: float  # on the monotonic clock
@@ -136,7 +136,7 @@ class _Connection(asyncio.Protocol):
 
 
 class Client:
-    """Keeps connections to one or more services, and posts to the one that it is told."""
+    """Keeps connections to one or more services, and posts to a given one."""
 
     def __init__(self, url: Callable[[], str]) -> None:
         self._url = url

@@ -1,4 +1,4 @@
-"""What a trial found, with what was wanted beside it: printed, written, and an exit code."""
+"""Results of a trial next to the targets: printed, written to a file, and an exit code."""
 
 import json
 import os
