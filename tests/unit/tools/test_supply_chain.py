@@ -248,11 +248,11 @@ UNKNOWN = {"name": "torch", "skip_reason": "not found"}
     ("packages", "status", "said"),
     [
         ([FINE], 0, "no advisory"),
-        ([FINE, HOLE], audit_dependencies.HOLES, r"X-1.*2\.4\.7"),
-        ([UNKNOWN, HOLE], audit_dependencies.HOLES, "torch"),
-        ([FINE, UNKNOWN], audit_dependencies.NO_ANSWER, "not audited.*torch"),
-        ([UNKNOWN], audit_dependencies.NO_ANSWER, "nothing was audited"),
-        ([], audit_dependencies.NO_ANSWER, "nothing was audited"),
+        ([FINE, HOLE], audit_dependencies.VULNERABLE, r"X-1.*2\.4\.7"),
+        ([UNKNOWN, HOLE], audit_dependencies.VULNERABLE, "torch"),
+        ([FINE, UNKNOWN], audit_dependencies.UNKNOWN, "not audited.*torch"),
+        ([UNKNOWN], audit_dependencies.UNKNOWN, "nothing was audited"),
+        ([], audit_dependencies.UNKNOWN, "nothing was audited"),
     ],
 )
 def test_audit_passes_only_what_was_looked_up(
@@ -270,6 +270,6 @@ def test_audit_without_a_database_says_so() -> None:
 
     status, message = audit_dependencies.main(options)
 
-    assert status == audit_dependencies.NO_ANSWER
+    assert status == audit_dependencies.UNKNOWN
     assert "no database of advisories answered" in message
     assert "Traceback" not in message
