@@ -11,7 +11,15 @@ from functools import cache
 
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.trace import Link, NoOpTracerProvider, Span, SpanContext, SpanKind, Tracer
+from opentelemetry.trace import (
+    Link,
+    NoOpTracerProvider,
+    Span,
+    SpanContext,
+    SpanKind,
+    Tracer,
+    TracerProvider,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from bentos.settings import get_settings
@@ -23,18 +31,30 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 @cache
 def get_tracer() -> Tracer:
     """Returns the tracer of this process; without an endpoint it records nothing."""
+    return _provider().get_tracer(_NAME)
+
+
+def flush() -> None:
+    """Sends the spans that have not been sent yet; a process that a signal ends would lose them."""
+    provider = _provider()
+    if not isinstance(provider, NoOpTracerProvider):
+        provider.force_flush()  # type: ignore[attr-defined]
+
+
+@cache
+def _provider() -> TracerProvider:
     endpoint = get_settings().otlp_endpoint
     if not endpoint:
-        return NoOpTracerProvider().get_tracer(_NAME)
+        return NoOpTracerProvider()
     # These imports take 0.1 s and are rarely needed.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk import trace as sdk
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    provider = TracerProvider(resource=Resource.create({"service.name": _NAME}))
+    provider = sdk.TracerProvider(resource=Resource.create({"service.name": _NAME}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
-    return provider.get_tracer(_NAME)
+    return provider
 
 
 @contextmanager

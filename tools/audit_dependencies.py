@@ -32,7 +32,8 @@ def verdict(report: str, complaint: str = "") -> tuple[int, str]:
             f"nothing was audited, the database knows none of {len(packages)} packages",
         )
     lines = [
-        f"{each['name']} {each['version']}: {found['id']}, fixed in {found['fix_versions'] or 'none'}"
+        f"{each['name']} {each['version']}: {found['id']}, "
+        f"fixed in {found['fix_versions'] or 'none'}"
         for each in packages
         for found in each.get("vulns", ())
     ]

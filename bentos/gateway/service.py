@@ -18,7 +18,6 @@ from bentos.gateway.app import create_app
 from bentos.gateway.pipeline import Pipeline, PooledModels, Served
 from bentos.http.bentoml_server import (
     SERVICE_OPTIONS,
-    address_of,
     prepare_process,
     serve_publicly,
 )
@@ -57,9 +56,9 @@ class Gateway:
             for path, digest in settings.checkpoints
         ]
         filter_digest, self._classifier_digest = (each.digest for each in served)
-        self._filter = self._pool(ModelName.XRAY_FILTER, FILTER_ROW, filter_digest)
+        self._filter = self._pool(XRayFilter.url, ModelName.XRAY_FILTER, FILTER_ROW, filter_digest)
         self._classifier = self._pool(
-            ModelName.COVID_CLASSIFIER, CLASSIFIER_ROW, self._classifier_digest
+            CovidClassifier.url, ModelName.COVID_CLASSIFIER, CLASSIFIER_ROW, self._classifier_digest
         )
         decoders = Decoders(settings.limits, settings.wall, processes=settings.decode_processes)
         models = PooledModels(self._filter, self._classifier, settings.max_model_batch)
@@ -107,9 +106,13 @@ class Gateway:
             return False
         return all(await asyncio.gather(self._filter.ready(), self._classifier.ready()))
 
-    def _pool(self, name: ModelName, row: "np.dtype[np.void]", digest: str) -> ModelPool:
+    def _pool(
+        self, url: str | None, name: ModelName, row: "np.dtype[np.void]", digest: str
+    ) -> ModelPool:
+        if url is None:
+            raise RuntimeError(f"BentoML does not serve {name}; start with `bentoml serve`")
         local = ModelClient(
-            address_of(self, name),
+            url,
             row=row,
             digest=digest,
             seconds=LONGEST_REQUEST_SECONDS,

@@ -71,13 +71,6 @@ def is_entry_service() -> bool:
     return bool(bentoml.server_context.service_type == "entry_service")
 
 
-def address_of(service: object, dependency: str) -> str:
-    """Returns the address of a service that this one depends on, as in `file:///path`."""
-    getattr(service, dependency)  # resolves it
-    address: str = getattr(type(service), dependency).url
-    return address.replace("tcp://", "http://")
-
-
 def prepare_process() -> None:
     """Sets up logging and garbage collection, once everything is imported."""
     logging.getLogger("bentos").setLevel(logging.INFO)  # BentoML shows others' warnings alone

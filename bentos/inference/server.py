@@ -28,7 +28,7 @@ from bentos.inference import wire
 from bentos.inference.batcher import Answer, Batcher, Overloaded
 from bentos.inference.model import Model
 from bentos.metric_labels import ModelName, ModelStage
-from bentos.metrics import exposition, get_metrics
+from bentos.metrics import exposition
 from bentos.settings import LONGEST_REQUEST_SECONDS, Settings
 from chestxray.engines import Images
 from chestxray.errors import DeadlineExceeded
@@ -155,13 +155,10 @@ class InferenceServer:
                 f"{self._images} images are in flight; the limit is {self._max_images}", 1.0
             )
         self._images += images
-        gauge = get_metrics().in_flight.labels(self._stage)
-        gauge.inc(images)
         try:
             yield
         finally:
             self._images -= images
-            gauge.dec(images)
 
     async def _read(self, receive: Receive, length: int) -> bytes:
         body = bytearray()

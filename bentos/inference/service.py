@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bentos import tracing
 from bentos.http.bentoml_server import (
     is_entry_service,
     prepare_process,
@@ -76,6 +77,11 @@ class ModelService:
                 create_app(self._server), self._drain, self._is_ready, paths=(wire.PATH,)
             )
             serve_publicly(pod, self._drain, settings)
+
+    @bentoml.on_shutdown
+    async def stop(self) -> None:
+        """Sends the last spans."""
+        await asyncio.to_thread(tracing.flush)
 
     def _is_alive(self) -> bool:
         """Whether the batch in flight can still be of use; the supervisor kills a hung model."""
