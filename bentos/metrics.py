@@ -216,7 +216,6 @@ def create_gateway_series(metrics: Metrics, routes: Iterable[str]) -> None:
 
 def create_model_series(metrics: Metrics, model: ModelName, stage: ModelStage) -> None:
     """Creates what a model's process counts."""
-    metrics.in_flight.create([(stage,)])
     metrics.dropped.create([(stage,)])
     metrics.batch_size.create([(model,)])
     metrics.batch_fill.create([(model,)])

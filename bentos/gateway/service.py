@@ -20,6 +20,7 @@ from bentos.http.bentoml_server import (
     SERVICE_OPTIONS,
     prepare_process,
     serve_publicly,
+    url_of,
 )
 from bentos.http.drain import Drain
 from bentos.http.middleware import RequestMiddleware
@@ -56,9 +57,14 @@ class Gateway:
             for path, digest in settings.checkpoints
         ]
         filter_digest, self._classifier_digest = (each.digest for each in served)
-        self._filter = self._pool(XRayFilter.url, ModelName.XRAY_FILTER, FILTER_ROW, filter_digest)
+        self._filter = self._pool(
+            url_of(XRayFilter), ModelName.XRAY_FILTER, FILTER_ROW, filter_digest
+        )
         self._classifier = self._pool(
-            CovidClassifier.url, ModelName.COVID_CLASSIFIER, CLASSIFIER_ROW, self._classifier_digest
+            url_of(CovidClassifier),
+            ModelName.COVID_CLASSIFIER,
+            CLASSIFIER_ROW,
+            self._classifier_digest,
         )
         decoders = Decoders(settings.limits, settings.wall, processes=settings.decode_processes)
         models = PooledModels(self._filter, self._classifier, settings.max_model_batch)
@@ -106,11 +112,7 @@ class Gateway:
             return False
         return all(await asyncio.gather(self._filter.ready(), self._classifier.ready()))
 
-    def _pool(
-        self, url: str | None, name: ModelName, row: "np.dtype[np.void]", digest: str
-    ) -> ModelPool:
-        if url is None:
-            raise RuntimeError(f"BentoML does not serve {name}; start with `bentoml serve`")
+    def _pool(self, url: str, name: ModelName, row: "np.dtype[np.void]", digest: str) -> ModelPool:
         local = ModelClient(
             url,
             row=row,

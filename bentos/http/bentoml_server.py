@@ -71,6 +71,13 @@ def is_entry_service() -> bool:
     return bool(bentoml.server_context.service_type == "entry_service")
 
 
+def url_of(service: Any) -> str:
+    """Returns the address of a BentoML service that this one depends on, as in `file:///path`."""
+    if service.url is None:
+        raise RuntimeError(f"{service.name} is not served; start with `bentoml serve`")
+    return str(service.url)
+
+
 def prepare_process() -> None:
     """Sets up logging and garbage collection, once everything is imported."""
     logging.getLogger("bentos").setLevel(logging.INFO)  # BentoML shows others' warnings alone

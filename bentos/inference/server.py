@@ -56,7 +56,7 @@ class InferenceServer:
 
     def __init__(self, model: Model, *, stage: ModelStage, settings: Settings) -> None:
         """A request must carry the token of the settings, where there is one."""
-        self._model, self._stage = model, stage
+        self._model = model
         self._token = settings.pod_token.get_secret_value()
         self._max_images, self._max_batch = settings.max_images_in_flight, settings.max_model_batch
         self._body_seconds = settings.body_timeout_seconds
