@@ -6,6 +6,7 @@ pods cost a request one timeout at most, and never its answer.
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from bentos.metrics import get_metrics
 from chestxray.engines import Images
 from chestxray.errors import ModelUnavailable
 from chestxray.preprocessing import SIZE
+
+logger = logging.getLogger(__name__)
 
 _TRIES = 3
 """Of an image at the local model, which is started again where an image has killed it."""
@@ -131,6 +134,7 @@ class ModelPool:
     def _check_retryable(self, error: BackendError) -> None:
         if error.reason != "unreachable":
             raise ModelUnavailable("a model does not answer; try again") from error
+        logger.warning("%s lost a connection (%s); retrying", self._model, error)
 
     async def _ask_once(self, images: Images, *, alone: bool = False) -> Rows:
         rows, seconds = await self.local(images, alone=alone)

@@ -114,7 +114,7 @@ def test_broken_weights_hold_the_rollout(cluster: Cluster) -> None:
         cluster.kubectl("rollout", "undo", "deployment/gateway")
         cluster.roll_out("gateway")
 
-    assert "corrupt or not the file that is meant" in complaint
+    assert "corrupt or the wrong file" in complaint
     assert status["availableReplicas"] == 2
     assert answer["status"] == 200
 

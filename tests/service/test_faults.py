@@ -203,7 +203,7 @@ def test_corrupt_weights_stop_the_start(tmp_path: Path, model: str) -> None:
 
     output = refused_start(tmp_path, **{f"CHESTXRAY_{model.upper()}_CHECKPOINT": str(weights)})
 
-    assert "corrupt or not the file that is meant" in output
+    assert "corrupt or the wrong file" in output
     assert checkpoints.digest(weights) in output
 
 

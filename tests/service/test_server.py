@@ -88,13 +88,13 @@ def check_load(server: Server, images: list[bytes], count: int) -> list[httpx.Re
 
     assert {answer.status_code for answer in answers} <= {200, 422}
     log = server.log.read_text()[seen:]
-    assert "asking again" not in log
+    assert "retrying" not in log
     assert "Traceback" not in log
     accepted = sum(answer.status_code == 200 for answer in answers)
     for model, expected in zip(MODELS, (count, accepted), strict=True):
         number, images_taken = batches(server, model) - before[model]
         assert images_taken == expected
-        assert images_taken / number > 1.5
+        assert images_taken > number  # no image waits for company, but those that wait share
     return answers
 
 

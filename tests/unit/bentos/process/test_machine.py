@@ -6,6 +6,8 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -35,11 +37,18 @@ def start(folder: Path, limit: int, *values: int) -> "subprocess.CompletedProces
     )
 
 
-def test_disk_without_room_ends_the_start_with_one_line(tmp_path: Path) -> None:
-    done = start(tmp_path, resource.RLIMIT_FSIZE, 4096, 4096)
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """The path of a Unix socket has at most 107 bytes."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def test_disk_without_room_ends_the_start_with_one_line(short_path: Path) -> None:
+    done = start(short_path, resource.RLIMIT_FSIZE, 4096, 4096)
 
     assert done.returncode == 2
-    assert done.stderr.startswith(f"chestxray cannot start: cannot write to {tmp_path}")
+    assert done.stderr.startswith(f"chestxray cannot start: cannot write to {short_path}")
     assert len(done.stderr.splitlines()) == 1
 
 
