@@ -82,6 +82,7 @@ trials: $(VENV)/.dev $(BENTOML_HOME) ## overload, kills, rolling restarts and a 
 	$(BIN)/python -m tests.trials.overload --seconds 300
 	$(BIN)/python -m tests.trials.chaos --seconds 300
 	$(BIN)/python -m tests.trials.rolling --times 20
+	$(BIN)/python -m tests.trials.backpressure
 	$(BIN)/python -m tests.trials.hostile --seconds 600
 
 soak: $(VENV)/.dev $(BENTOML_HOME) ## an hour at 70% of the capacity, and one of mixed requests: nothing may grow
