@@ -138,14 +138,11 @@ class Settings(BaseSettings):
     """host:port of the headless Service of the classifier pods. Empty: the gateway's own model
     classifies."""
     pod_timeout_seconds: PositiveFloat = 5.0
-    """Timeout of one batch at a classifier pod; the batch is then retried elsewhere. Must be below
+    """Time in which a classifier pod must answer an image, if only to refuse it. A pod that is
+    silent for longer is closed, and the local model answers. Must be below
     request_timeout_seconds."""
     pod_token: SecretStr = SecretStr("")
     """Shared secret of gateways and classifier pods, 16 characters or more; required for both."""
-
-    otlp_endpoint: str = ""
-    """Address of the trace collector (OTLP over HTTP), such as http://collector:4318/v1/traces.
-    Empty: no traces."""
 
     examples: DirectoryPath = SHIPPED_EXAMPLES
     """Folder of the example images on the page; every visitor can see every file in it."""
@@ -201,13 +198,6 @@ class Settings(BaseSettings):
     def _port_exists(cls, value: str) -> str:
         if value and not 0 < int(value.rpartition(":")[2]) < 2**16:
             raise ValueError("a port is between 1 and 65535")
-        return value
-
-    @field_validator("otlp_endpoint")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        if value and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
-            raise ValueError("must be an address that begins with http:// or https://")
         return value
 
     @model_validator(mode="after")

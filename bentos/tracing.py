@@ -1,10 +1,12 @@
 """Tracing of requests and batches (OpenTelemetry, W3C Trace Context).
 
 A batch serves many requests, so its span is not a child of one of them: it starts a trace of its
-own with a link to every request (trap 20). Disabled unless CHESTXRAY_OTLP_ENDPOINT is set;
-responses then still carry the request's `traceparent`.
+own with a link to every request (trap 20). Configured by OpenTelemetry's own
+variables, and disabled unless one of _ENDPOINTS is set; responses then still carry the request's
+`traceparent`.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -22,9 +24,8 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from bentos.settings import get_settings
-
 _NAME = "chestxray"
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
@@ -43,17 +44,16 @@ def flush() -> None:
 
 @cache
 def _provider() -> TracerProvider:
-    endpoint = get_settings().otlp_endpoint
-    if not endpoint:
+    if not any(os.environ.get(name) for name in _ENDPOINTS):
         return NoOpTracerProvider()
     # These imports take 0.1 s and are rarely needed.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk import trace as sdk
-    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    provider = sdk.TracerProvider(resource=Resource.create({"service.name": _NAME}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+    os.environ.setdefault("OTEL_SERVICE_NAME", _NAME)
+    provider = sdk.TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return provider
 
 

@@ -19,7 +19,7 @@ TARGET = Path(__file__).parents[1] / "docs" / "settings.md"
 _CHECKPOINTS = {"filter_checkpoint", "filter_digest", "classifier_checkpoint", "classifier_digest"}
 _DRAIN = {"drain_delay_seconds", "drain_timeout_seconds"}
 _SERVER = {
-    "max_images_in_flight", "max_model_batch", "body_timeout_seconds", "pod_token", "otlp_endpoint",
+    "max_images_in_flight", "max_model_batch", "body_timeout_seconds", "pod_token",
 }  # fmt: skip
 _PUBLIC = _SERVER | _DRAIN | {
     "trusted_proxies", "header_timeout_seconds", "keep_alive_timeout_seconds", "max_connections",
@@ -53,6 +53,9 @@ needs a restart.
 *Read by* names the processes that use a setting. The supervisor, the gateway and the model services
 are what `chestxray serve` starts; `chestxray serve-classifier` starts a supervisor and one
 classifier pod, which is the classifier's model service at a public port.
+
+Traces have OpenTelemetry's own variables: `OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318` turns
+them on, and `OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER` and the other variables of its SDK hold.
 
 """
 

@@ -61,7 +61,7 @@ def test_one_trace_per_request_and_batches_linked_to_every_one(
     """Trap 20: BentoML gives a whole batch the trace of its first request."""
     url, spans = collector
     traces = [secrets.token_hex(16) for _ in range(COUNT)]
-    with serve(tmp_path, CHESTXRAY_OTLP_ENDPOINT=url) as server:
+    with serve(tmp_path, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=url) as server:
         with concurrent.futures.ThreadPoolExecutor(COUNT) as pool:
             answers = list(pool.map(lambda trace: post(server, trace), traces))
         own = httpx.post(f"{server.url}/v1/analyses", files=FILES, timeout=60)
