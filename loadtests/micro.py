@@ -4,7 +4,8 @@
 
 Decoding, the networks and rendering run in this process. The RPC overhead comes from single
 requests to a running service: the gateway's time in a model stage minus the model's own time.
-Prints milliseconds: the mean for the RPC overhead, the median for everything else.
+The CPU of a model call is that of client, wire and batcher, both sides together, with a model that
+does nothing. Prints milliseconds: the mean for RPC overhead and CPU, the median for the others.
 """
 
 import argparse
@@ -15,14 +16,23 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import numpy as np
+import uvicorn
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
+from bentos.covid_classifier.service import ROW
+from bentos.inference.client import BLANK, ModelClient
+from bentos.inference.server import InferenceServer
+from bentos.inference.wire import Rows
+from bentos.metric_labels import ModelName, Stage
+from bentos.settings import Settings
 from chestxray import cam
+from chestxray.engines import Images
 from chestxray.images import decode
 from chestxray.preprocessing import SIZE, prepare
 from loadtests.contestants import CHESTXRAY, started
@@ -81,6 +91,47 @@ async def rpc_overhead(seconds: float) -> dict[str, float]:
     return found
 
 
+class _NullModel:
+    """Costs nothing, so that only the call of a model is timed."""
+
+    card, digest = SimpleNamespace(name=ModelName.COVID_CLASSIFIER.value), "none"
+
+    def __call__(self, images: Images) -> Rows:
+        rows = np.zeros(len(images), ROW)
+        rows["ok"] = True
+        return rows
+
+
+async def call_cpu(calls: int, *, clients: int) -> float:
+    """CPU milliseconds of one call of a model, both sides together: client, wire, batcher."""
+    settings = Settings()
+    server = InferenceServer(_NullModel(), stage=Stage.CLASSIFY, settings=settings)  # type: ignore[arg-type]
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "model.sock"))
+        serving = uvicorn.Server(
+            uvicorn.Config(server, uds=path, log_level="error", lifespan="off", http="h11")
+        )
+        task = asyncio.create_task(serving.serve())
+        while not serving.started:
+            await asyncio.sleep(0.01)
+        client = ModelClient(
+            f"file://{path}", row=ROW, digest=_NullModel.digest, seconds=10, settings=settings
+        )
+
+        async def ask(count: int) -> None:
+            for _ in range(count):
+                await client(BLANK)
+
+        await ask(20)
+        begun = time.process_time()
+        await asyncio.gather(*(ask(calls // clients) for _ in range(clients)))
+        spent = time.process_time() - begun
+        await client.close()
+        serving.should_exit = True
+        await task
+    return 1000 * spent / calls
+
+
 _Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -107,6 +158,9 @@ def main() -> None:
     flags = parser.parse_args()
     for name, step in steps().items():
         print(f"{name:32} {milliseconds(step, flags.seconds):8.2f} ms", flush=True)
+    for clients in (1, 16):
+        found = asyncio.run(call_cpu(800, clients=clients))
+        print(f"{f'CPU of a model call, {clients} clients':32} {found:8.2f} ms", flush=True)
     for model, found in asyncio.run(rpc_overhead(max(flags.seconds, 2.0))).items():
         print(f"RPC overhead, {model:18} {found:8.2f} ms")
 
