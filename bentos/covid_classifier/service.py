@@ -1,7 +1,10 @@
 """CovidClassifier: three probabilities, the class activation maps and a place in the projection."""
 
+from typing import Annotated, Any
+
 import bentoml
 import numpy as np
+from bentoml.validators import DType
 
 from bentos.http.bentoml_server import SERVICE_OPTIONS
 from bentos.inference.service import ModelService
@@ -40,8 +43,8 @@ class CovidClassifier(ModelService):
         )
 
     @bentoml.api(batchable=True, max_batch_size=64, max_latency_ms=1000 * LONGEST_REQUEST_SECONDS)
-    async def classify(self, images: np.ndarray) -> np.ndarray:
-        """Takes uint8 (B, 1, 224, 224), returns ROW (B,)."""
+    async def classify(self, images: Annotated[np.ndarray, DType("uint8")]) -> list[dict[str, Any]]:
+        """Takes preprocessed images, uint8 (B, 1, 224, 224); returns the fields of ROW for each."""
         return await self.infer(images)
 
 

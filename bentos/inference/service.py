@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import bentoml
 import numpy as np
+from bentoml.exceptions import InvalidArgument
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -30,6 +32,7 @@ from bentos.process import heartbeat
 from bentos.settings import LONGEST_REQUEST_SECONDS, get_settings
 from chestxray.checkpoints import Card
 from chestxray.engines import Images, Outputs
+from chestxray.preprocessing import SIZE
 
 
 class ModelService:
@@ -59,9 +62,15 @@ class ModelService:
         )
         self._server = InferenceServer(model, stage=stage, settings=settings)
 
-    async def infer(self, images: Images) -> wire.Rows:
-        """Returns one row per image."""
-        return await self._server.infer(images)
+    async def infer(self, images: Images) -> list[dict[str, Any]]:
+        """Answers BentoML's own API: the fields of one row per image, as plain lists.
+
+        Raises InvalidArgument for other images than uint8 (B, 1, SIZE, SIZE).
+        """
+        if images.shape[1:] != (1, SIZE, SIZE) or images.dtype != np.uint8:
+            raise InvalidArgument(f"send uint8 (B, 1, {SIZE}, {SIZE}), the preprocessed images")
+        rows = await self._server.infer(images)
+        return [{name: row[name].tolist() for name in rows.dtype.names or ()} for row in rows]
 
     @bentoml.on_startup
     async def start(self) -> None:

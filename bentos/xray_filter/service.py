@@ -1,7 +1,10 @@
 """XRayFilter: what kind of image it is, and whether it is a frontal chest X-ray."""
 
+from typing import Annotated, Any
+
 import bentoml
 import numpy as np
+from bentoml.validators import DType
 
 from bentos.http.bentoml_server import SERVICE_OPTIONS
 from bentos.inference.service import ModelService
@@ -30,8 +33,8 @@ class XRayFilter(ModelService):
         )
 
     @bentoml.api(batchable=True, max_batch_size=64, max_latency_ms=1000 * LONGEST_REQUEST_SECONDS)
-    async def judge(self, images: np.ndarray) -> np.ndarray:
-        """Takes uint8 (B, 1, 224, 224), returns ROW (B,)."""
+    async def judge(self, images: Annotated[np.ndarray, DType("uint8")]) -> list[dict[str, Any]]:
+        """Takes preprocessed images, uint8 (B, 1, 224, 224); returns the fields of ROW for each."""
         return await self.infer(images)
 
 
