@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bentos.admission.control import Admission
-from bentos.admission.ledger import Ledger
 from loadtests import benchmark, capacity, endurance
 from loadtests import measured_capacity as shipped
 from loadtests.contestants import CONTESTANTS, OURS
@@ -94,12 +92,6 @@ def test_shipped_capacity_was_measured() -> None:
 def test_capacity_of_a_service_that_fails_is_not_told() -> None:
     with pytest.raises(Failed):
         capacity.capacity_of({1: MEASURED, 8: replace(MEASURED, failures={503: 1})}, megabytes=1)
-
-
-def test_admission_begins_with_the_measured_capacity() -> None:
-    admission = Admission(max_images=10**6, max_bytes=1, max_queue_seconds=4.0, ledger=Ledger())
-
-    assert admission.limit == pytest.approx(4.0 * shipped.read().images_per_second, abs=1)
 
 
 @pytest.mark.parametrize(

@@ -71,5 +71,5 @@ def test_loss_grows_with_the_distance_from_the_guide(features: guide.Features) -
 def test_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guide, "_PACKAGE", "no_such_package")
 
-    with pytest.raises(FileNotFoundError, match="make train-classifier"):
+    with pytest.raises(FileNotFoundError, match="make train-guided"):
         guide._model_path()

@@ -189,15 +189,14 @@ def test_request_that_would_wait_beyond_its_deadline_is_refused_at_once() -> Non
         await batcher(images(0), seconds=5)
         asked = [asyncio.create_task(batcher(images(i), seconds=5)) for i in range(8)]
         await asyncio.sleep(0)
-        begun = time.monotonic()
         with pytest.raises(Overloaded) as refusal:
             await batcher(images(9), seconds=0.2)
-        assert time.monotonic() - begun < 0.05
+        assert not any(each.done() for each in asked)
         await asyncio.gather(*asked)
         assert [9] not in model.batches
         return refusal.value.retry_seconds
 
-    assert asyncio.run(main()) == pytest.approx(0.4, rel=0.5)
+    assert asyncio.run(main()) >= 0.4  # eight images of 0.05 s or more
 
 
 def test_one_slow_batch_does_not_make_an_idle_model_refuse() -> None:
