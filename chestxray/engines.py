@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from chestxray import checkpoints
+from chestxray import checkpoints, quantised
 from chestxray.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Engine(Protocol):
 
 
 class OnnxEngine:
-    """The graph of an architecture, filled with a checkpoint's weights; float32.
+    """The graph of an architecture, filled with a checkpoint's weights; float32, or int8 in part.
 
     Of several images every thread takes one after the other, which costs a tenth less than a batch
     that all threads share, and no memory for batches. What would leave most threads idle, such as a
@@ -51,17 +51,19 @@ class OnnxEngine:
 
     on_gpu = False
 
-    def __init__(self, checkpoint: Path, architecture: str, *, threads: int = 0) -> None:
+    def __init__(
+        self, checkpoint: Path, architecture: str, *, threads: int = 0, graphs: Path = GRAPHS
+    ) -> None:
         """Takes one thread for each core that this process may use where `threads` is 0; a quota
         on processor time is not seen. Raises CheckpointError where the checkpoint is of another
         architecture.
         """
         checkpoints.check_architecture(checkpoint, architecture)
         threads = threads or len(os.sched_getaffinity(0))
-        weights = _weights(checkpoint)
+        graph, weights = graphs / f"{architecture}.onnx", _weights(checkpoint)
         try:
-            self._shared = _session(architecture, weights, threads)
-            self._single = _session(architecture, weights, 1) if threads > 1 else self._shared
+            self._shared = _session(graph, weights, threads)
+            self._single = _session(graph, weights, 1) if threads > 1 else self._shared
         except Exception as error:  # ONNX Runtime's have no base of their own
             raise CheckpointError(
                 f"{checkpoint.name} does not fit {architecture}: {error}"
@@ -99,9 +101,7 @@ def _weights(checkpoint: Path) -> "dict[str, OrtValue]":
     }
 
 
-def _session(
-    architecture: str, weights: "Mapping[str, OrtValue]", threads: int
-) -> "InferenceSession":
+def _session(graph: Path, weights: "Mapping[str, OrtValue]", threads: int) -> "InferenceSession":
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -109,8 +109,7 @@ def _session(
     # Threads that spin while they wait take the cores from the other model.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_external_initializers(list(weights), list(weights.values()))
-    graph = str(GRAPHS / f"{architecture}.onnx")
-    return ort.InferenceSession(graph, options, ["CPUExecutionProvider"])
+    return ort.InferenceSession(str(graph), options, ["CPUExecutionProvider"])
 
 
 class TorchEngine:
@@ -149,10 +148,14 @@ class TorchEngine:
 def open_engine(
     checkpoint: Path, architecture: str, *, device: str = "auto", threads: int = 0
 ) -> Engine:
-    """Opens a checkpoint where it runs best: `auto` is the first CUDA device, or else the CPU.
+    """Opens a checkpoint where it runs best: `auto` is the first CUDA device, or else the CPU; a
+    model in int8 runs on a CPU alone.
 
     Raises CheckpointError.
     """
+    if architecture.endswith(quantised.SUFFIX):
+        quantised.check_cpu()
+        return OnnxEngine(checkpoint, architecture, threads=threads)
     if device == "auto":
         device = "cuda" if _cuda_is_available() else "cpu"
     if device == "cpu":
