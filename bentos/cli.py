@@ -1,8 +1,8 @@
-"""The command `chestxray`: starts the service or one of its classifiers, or drains what runs.
+"""The command `chestxray`: starts a gateway or a classifier pod, or drains a running one.
 
 chestxray serve [--host 127.0.0.1] [--port 3000]
 chestxray serve-classifier [--host 127.0.0.1] [--port 3001]   # for gateways in other pods
-chestxray drain [--port 3000]                    # readiness off; returns when nothing is in flight
+chestxray drain [--port 3000]    # fails readiness; returns when no request is in flight
 """
 
 import argparse
@@ -26,13 +26,13 @@ def main() -> None:
         prog="chestxray", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve", help="start the gateway and both runners")
+    serving = commands.add_parser("serve", help="start the gateway and both models")
     serving.set_defaults(layout=GATEWAY)
-    pod = commands.add_parser("serve-classifier", help="start a classifier for gateways elsewhere")
+    pod = commands.add_parser("serve-classifier", help="start a classifier pod")
     pod.set_defaults(layout=CLASSIFIER_POD)
     for command in (serving, pod):
         command.add_argument("--host", default="127.0.0.1")
-    draining = commands.add_parser("drain", help="let what is in flight end, for preStop")
+    draining = commands.add_parser("drain", help="drain the service, for preStop")
     for command, port in ((serving, 3000), (pod, 3001), (draining, 3000)):
         command.add_argument("--port", type=_port, default=port)
     flags = parser.parse_args()
@@ -43,8 +43,8 @@ def main() -> None:
 
 
 def serve(layout: Layout, host: str, port: int) -> None:
-    """Serves until SIGTERM or Ctrl-C; a second one cuts the drain short."""
-    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # it phones home otherwise
+    """Serves until SIGTERM or SIGINT; a second signal aborts the drain."""
+    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # disables BentoML's telemetry
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     settings = settings_or_exit()
     try:
@@ -55,20 +55,20 @@ def serve(layout: Layout, host: str, port: int) -> None:
 
 
 def _port(text: str) -> int:
-    """A port to listen at. Raises ValueError, which argparse explains."""
+    """Parses a port. Raises ValueError or ArgumentTypeError, which argparse reports."""
     port = int(text)
     if not 0 < port < 2**16:
-        raise argparse.ArgumentTypeError(f"{port} is no port: it must be between 1 and 65535")
+        raise argparse.ArgumentTypeError(f"{port} is not a port: must be between 1 and 65535")
     return port
 
 
 def drain(port: int) -> None:
-    """Asks the service on this machine to drain, and waits until it has."""
+    """Drains the service on this port of the local machine, and waits until it is done."""
     try:
         folder = run_folder(port)
         os.kill(int((folder / SUPERVISOR).read_text()), signal.SIGUSR1)
     except (OSError, ValueError):
-        sys.exit(f"no service of this user runs on port {port}")
+        sys.exit(f"no service of this user is running on port {port}")
     while folder.exists() and not (folder / DRAINED).exists():
         time.sleep(_POLL_SECONDS)
 

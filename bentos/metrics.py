@@ -4,10 +4,38 @@ prometheus_client decides at its import whether it shares values between process
 sets the variable that it decides by only when a worker has started. Hence the import inside.
 """
 
+# ruff: noqa: RUF009 - the calls below return dataclass fields, not values
+
 import os
-from functools import cache
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache, partial
+from itertools import product
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple, get_args
+
+from bentos.metric_labels import (
+    Backend,
+    DecoderRestartReason,
+    DropStage,
+    InFlightStage,
+    ModelName,
+    ModelStage,
+    Outcome,
+    PodFailureReason,
+    ProcessName,
+    ProcessRestartReason,
+    ShedReason,
+    Stage,
+    TimedStage,
+)
+from chestxray.labels import Finding, Verdict
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter, Gauge, Histogram
+    from prometheus_client.metrics import MetricWrapperBase
+
+M = TypeVar("M", bound="MetricWrapperBase")
+Labels = TypeVarTuple("Labels")
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -15,122 +43,201 @@ _SHARES = tuple(eighth / 8 for eighth in range(1, 9))
 _SCORES = tuple(tenth / 10 for tenth in range(1, 11))
 
 
+class Labelled(Generic[M, *Labels]):
+    """A metric with labels whose values have types."""
+
+    def __init__(self, metric: M) -> None:
+        self.metric = metric
+
+    def labels(self, *values: *Labels) -> M:
+        """Returns the series with these values."""
+        return self.metric.labels(*values)
+
+    def create(self, series: Iterable[tuple[*Labels]]) -> None:
+        """Creates series, so that each is exported as 0 until it first counts."""
+        for values in series:
+            self.labels(*values)
+
+
+def _metric(kind: str, name: str, documentation: str, *labels: str, **options: Any) -> Any:
+    """Declares a field that holds a metric."""
+
+    def build() -> Any:
+        import prometheus_client
+
+        make = getattr(prometheus_client, kind)
+        metric = make(name, documentation, labels, registry=None, **options)
+        return Labelled(metric) if labels else metric
+
+    return field(default_factory=build)
+
+
+_counter, _gauge = partial(_metric, "Counter"), partial(_metric, "Gauge")
+_histogram = partial(_metric, "Histogram")
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The metrics, not registered yet."""
+
+    requests: "Labelled[Counter, str, Outcome]" = _counter(
+        "chestxray_requests_total", "Requests answered", "route", "outcome"
+    )
+    request_seconds: "Labelled[Histogram, str, Outcome]" = _histogram(
+        "chestxray_request_duration_seconds",
+        "Time from the first byte of a request to the last byte of its response",
+        "route",
+        "outcome",
+        buckets=_SECONDS,
+    )
+    stage_seconds: "Labelled[Histogram, TimedStage]" = _histogram(
+        "chestxray_stage_duration_seconds",
+        "Time that an image spent in a stage",
+        "stage",
+        buckets=_SECONDS,
+    )
+    in_flight: "Labelled[Gauge, InFlightStage]" = _gauge(
+        "chestxray_in_flight", "Images in flight, by stage", "stage", multiprocess_mode="livesum"
+    )
+    shed: "Labelled[Counter, ShedReason]" = _counter(
+        "chestxray_shed_total",
+        "Requests refused because a capacity limit was reached, by reason",
+        "reason",
+    )
+    dropped: "Labelled[Counter, DropStage]" = _counter(
+        "chestxray_dropped_total",
+        "Images dropped because their client disconnected or their deadline passed, "
+        "by the stage that they did not enter",
+        "stage",
+    )
+    decoder_restarts: "Labelled[Counter, DecoderRestartReason]" = _counter(
+        "chestxray_decoder_restarts_total", "Decoder processes replaced, by reason", "reason"
+    )
+    admission_limit: "Gauge" = _gauge(
+        "chestxray_admission_limit",
+        "Maximum number of images admitted at once",
+        multiprocess_mode="livemax",
+    )
+    verdicts: "Labelled[Counter, Verdict]" = _counter(
+        "chestxray_filter_verdicts_total", "Images judged by the filter, by verdict", "verdict"
+    )
+    predictions: "Labelled[Counter, Finding]" = _counter(
+        "chestxray_predictions_total", "Images classified, by predicted label", "label"
+    )
+    scores: "Labelled[Histogram, Finding]" = _histogram(
+        "chestxray_prediction_score", "Predicted probability of a label", "label", buckets=_SCORES
+    )
+    batch_size: "Labelled[Histogram, ModelName]" = _histogram(
+        "chestxray_batch_size", "Images in a batch, in the model process", "model", buckets=_BATCHES
+    )
+    batch_fill: "Labelled[Histogram, ModelName]" = _histogram(
+        "chestxray_batch_fill_ratio",
+        "Images in a batch as a share of the maximum batch size",
+        "model",
+        buckets=_SHARES,
+    )
+    batch_queue_seconds: "Labelled[Histogram, ModelName]" = _histogram(
+        "chestxray_batch_queue_seconds",
+        "Time that an image waited for its batch to start",
+        "model",
+        buckets=_SECONDS,
+    )
+    batch_seconds: "Labelled[Histogram, ModelName]" = _histogram(
+        "chestxray_batch_duration_seconds", "Inference time of a batch", "model", buckets=_SECONDS
+    )
+    runner_images: "Labelled[Counter, ModelName, Backend]" = _counter(
+        "chestxray_runner_images_total",
+        "Images processed, by model and by where: its own process or the classifier pods",
+        "model",
+        "runner",
+    )
+    runner_ready: "Labelled[Gauge, ModelName]" = _gauge(
+        "chestxray_runner_ready",
+        "1 if the model's own process was ready at the last readiness probe, otherwise 0",
+        "model",
+        multiprocess_mode="livemin",
+    )
+    classifier_pods: "Gauge" = _gauge(
+        "chestxray_classifier_pods", "Classifier pods in use", multiprocess_mode="livemax"
+    )
+    pod_failures: "Labelled[Counter, PodFailureReason]" = _counter(
+        "chestxray_pod_failures_total",
+        "Classifier pods removed from use, or not taken into use, by reason",
+        "reason",
+    )
+    process_restarts: "Labelled[Counter, ProcessName, ProcessRestartReason]" = _counter(
+        "chestxray_process_restarts_total",
+        "Processes restarted, by process and reason",
+        "process",
+        "reason",
+    )
+    model_info: "Labelled[Gauge, ModelName, str, str]" = _gauge(
+        "chestxray_model_info",
+        "1 for every model served, with its version and digest",
+        "model",
+        "version",
+        "digest",
+        multiprocess_mode="livemax",
+    )
+    model_load_seconds: "Labelled[Gauge, ModelName]" = _gauge(
+        "chestxray_model_load_seconds",
+        "Time to load a model and warm it up",
+        "model",
+        multiprocess_mode="livemax",
+    )
+
+
 @cache
-def get_metrics() -> SimpleNamespace:
+def get_metrics() -> Metrics:
     """Registers the metrics in this process, once."""
-    return SimpleNamespace(**_of_requests(), **_of_models(), **_of_processes())
+    from prometheus_client import REGISTRY
+
+    metrics = Metrics()
+    for each in vars(metrics).values():
+        REGISTRY.register(each.metric if isinstance(each, Labelled) else each)
+    return metrics
 
 
-def _of_requests() -> dict[str, Any]:
-    """What the gateway counts: requests, images on their way, answers."""
-    from prometheus_client import Counter, Gauge, Histogram
-
-    return dict(
-        requests=Counter("chestxray_requests_total", "Answered requests", ["route", "outcome"]),
-        request_seconds=Histogram(
-            "chestxray_request_duration_seconds",
-            "Time from the first byte in to the last byte out",
-            ["route", "outcome"],
-            buckets=_SECONDS,
-        ),
-        stage_seconds=Histogram(
-            "chestxray_stage_duration_seconds", "Time in one stage", ["stage"], buckets=_SECONDS
-        ),
-        in_flight=Gauge(
-            "chestxray_in_flight", "Images in a stage", ["stage"], multiprocess_mode="livesum"
-        ),
-        shed=Counter("chestxray_shed_total", "Requests refused for want of capacity", ["reason"]),
-        dropped=Counter(
-            "chestxray_dropped_total",
-            "Images whose caller left or whose deadline passed, by the stage they were spared",
-            ["stage"],
-        ),
-        decoder_restarts=Counter(
-            "chestxray_decoder_restarts_total",
-            "Decoders' processes that were replaced, by why",
-            ["reason"],
-        ),
-        admission_limit=Gauge(
-            "chestxray_admission_limit", "Images let in at once", multiprocess_mode="livemax"
-        ),
-        verdicts=Counter("chestxray_filter_verdicts_total", "Answers of the filter", ["verdict"]),
-        predictions=Counter("chestxray_predictions_total", "Answers of the classifier", ["label"]),
-        scores=Histogram(
-            "chestxray_prediction_score", "Probability of a class", ["label"], buckets=_SCORES
-        ),
-    )
+def create_gateway_series(metrics: Metrics, routes: Iterable[str]) -> None:
+    """Creates what a gateway counts, its analyses' `routes` among it."""
+    _create_request_series(metrics, routes)
+    metrics.stage_seconds.create(product(get_args(TimedStage)))
+    metrics.in_flight.create(product(get_args(InFlightStage)))
+    metrics.shed.create(product(ShedReason))
+    metrics.dropped.create([(Stage.DECODE,)])
+    metrics.decoder_restarts.create(product(DecoderRestartReason))
+    metrics.verdicts.create(product(Verdict))
+    metrics.predictions.create(product(Finding))
+    metrics.scores.create(product(Finding))
+    metrics.runner_images.create(product(ModelName, [Backend.OWN]))
+    metrics.runner_images.create([(ModelName.COVID_CLASSIFIER, Backend.PODS)])
+    metrics.pod_failures.create(product(get_args(PodFailureReason)))
 
 
-def _of_models() -> dict[str, Any]:
-    """What each model's batches are counted by."""
-    from prometheus_client import Histogram
-
-    return dict(
-        batch_size=Histogram(
-            "chestxray_batch_size", "Images that a model took at once", ["model"], buckets=_BATCHES
-        ),
-        batch_fill=Histogram(
-            "chestxray_batch_fill_ratio",
-            "Images sent to a model at once, of the most that it takes",
-            ["model"],
-            buckets=_SHARES,
-        ),
-        batch_queue_seconds=Histogram(
-            "chestxray_batch_queue_seconds",
-            "Time that images waited for their batch",
-            ["model"],
-            buckets=_SECONDS,
-        ),
-        batch_seconds=Histogram(
-            "chestxray_batch_duration_seconds", "Time of one batch", ["model"], buckets=_SECONDS
-        ),
-    )
+def create_model_series(metrics: Metrics, model: ModelName, stage: ModelStage) -> None:
+    """Creates what a model's process counts."""
+    metrics.dropped.create([(stage,)])
+    metrics.batch_size.create([(model,)])
+    metrics.batch_fill.create([(model,)])
+    metrics.batch_queue_seconds.create([(model,)])
+    metrics.batch_seconds.create([(model,)])
 
 
-def _of_processes() -> dict[str, Any]:
-    """Who answers, and what is loaded in each process."""
-    from prometheus_client import Counter, Gauge
+def create_classifier_pod_series(metrics: Metrics, routes: Iterable[str]) -> None:
+    """Creates what a model's process counts besides where it is a classifier pod."""
+    _create_request_series(metrics, routes)
+    metrics.shed.create([(ShedReason.CONNECTIONS,)])
 
-    return dict(
-        runner_images=Counter(
-            "chestxray_runner_images_total",
-            "Images that a model answered, by whose: the own runner's or the classifier pods'",
-            ["model", "runner"],
-        ),
-        runner_ready=Gauge(
-            "chestxray_runner_ready",
-            "1 where the own runner answered when readiness was asked for last",
-            ["model"],
-            multiprocess_mode="livemin",
-        ),
-        classifier_pods=Gauge(
-            "chestxray_classifier_pods",
-            "Classifier pods that images are sent to now",
-            multiprocess_mode="livemax",
-        ),
-        pod_failures=Counter(
-            "chestxray_pod_failures_total",
-            "Classifier pods that were given up or not taken into use, by why",
-            ["reason"],
-        ),
-        process_restarts=Counter(
-            "chestxray_process_restarts_total",
-            "Processes that were started again, by why",
-            ["process", "reason"],
-        ),
-        model_info=Gauge(
-            "chestxray_model_info",
-            "1 for the model that is served",
-            ["model", "version", "digest"],
-            multiprocess_mode="livemax",
-        ),
-        model_load_seconds=Gauge(
-            "chestxray_model_load_seconds",
-            "Time to load and warm up",
-            ["model"],
-            multiprocess_mode="livemax",
-        ),
-    )
+
+def create_supervisor_series(metrics: Metrics, processes: Iterable[ProcessName]) -> None:
+    """Creates what the supervisor counts of its processes."""
+    metrics.process_restarts.create(product(processes, ProcessRestartReason))
+
+
+def _create_request_series(metrics: Metrics, routes: Iterable[str]) -> None:
+    series = list(product(routes, Outcome))
+    metrics.requests.create(series)
+    metrics.request_seconds.create(series)
 
 
 def exposition() -> tuple[bytes, str]:

@@ -1,8 +1,7 @@
-"""All that an operator can set, read once from the environment, prefix CHESTXRAY_."""
+"""All settings, read once from the environment; docs/settings.md is generated from them."""
 
 import re
 import sys
-from collections.abc import Iterator
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -26,7 +25,6 @@ from bentos.process import heartbeat
 from bentos.settings_checks import variable_of
 from chestxray import quantised
 from chestxray.confinement import DEFAULT_WALL, Wall
-from chestxray.errors import CheckpointError
 from chestxray.images import DEFAULT_LIMITS, Limits
 from chestxray.quantised import Precision
 
@@ -38,11 +36,16 @@ PATH_PREFIX = r"^(/[A-Za-z0-9_.~-]+)*$"
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:\d+)?|[a-z]+://\[[0-9a-f:]+\](:\d+)?")
 """As browsers spell it: in lower case, without a path."""
 PREFIX = settings_checks.PREFIX
+AT_MOST = (
+    ("max_images_per_batch", "max_images_in_flight"),
+    ("max_image_bytes", "max_batch_bytes"),
+    ("max_batch_bytes", "max_bytes_in_flight"),
+    ("request_timeout_seconds", "drain_timeout_seconds"),
+)
+"""Pairs of settings of which the first may not be above the second."""
 _CANNOT_START = 2
 """The exit status; what a process dies of later is another."""
 _SHORTEST_TOKEN = 16
-_HEARTBEATS = 2
-"""As many may be late before a process is taken for hung."""
 _HERE = Path(__file__).parent
 WEB = _HERE.parent / "web"
 """The page's files."""
@@ -51,97 +54,111 @@ SHIPPED_EXAMPLES = WEB / "examples"
 
 
 class Settings(BaseSettings):
-    """Every key, with its default and its meaning."""
+    """Every setting with its default, bounds and meaning."""
 
     # What an error shows of the input may be the token; explain() shows the rest.
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+        env_prefix=PREFIX,
+        frozen=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,  # tools/ writes docs/settings.md and the ConfigMap from them
     )
 
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    """Where the networks run: auto takes the first CUDA device, or the CPU where there is none."""
+    """Device of the models. `auto`: the first CUDA device, or the CPU if there is none."""
     model_threads: int = Field(default=0, ge=0)
-    """CPU threads of each of the two runners; 0 is one for each core."""
+    """CPU threads of each of the two models. 0: one for each core that the process may use."""
     filter_checkpoint: Path = _HERE / "xray_filter" / "weights.safetensors"
-    """Weights and card of the X-ray filter."""
+    """Checkpoint of the X-ray filter: weights and model card."""
     classifier_checkpoint: Path = _HERE / "covid_classifier" / "weights.safetensors"
-    """Weights and card of the COVID-19 classifier."""
+    """Checkpoint of the COVID-19 classifier: weights and model card."""
     precision: Precision = "float32"
-    """The classifier's arithmetic: float32, or int8 on CPUs with VNNI: twice as fast, another file,
-    whose name ends in _int8, and slightly other answers."""
+    """Arithmetic of the classifier. `int8` is about twice as fast, needs a CPU with VNNI, and loads
+    the checkpoint whose name ends in _int8; its probabilities differ slightly."""
     filter_digest: str = ""
-    """sha256:... of the filter's file; empty takes it from the .sha256 beside it."""
+    """Required digest of the filter's checkpoint, as sha256:... Empty: the one in the .sha256 file
+    next to it."""
     classifier_digest: str = ""
-    """sha256:... of the classifier's file; empty takes it from the .sha256 beside it."""
+    """Required digest of the classifier's checkpoint, as sha256:... Empty: the one in the .sha256
+    file next to it."""
     max_model_batch: PositiveInt = 16
-    """Images that a runner takes at once; more gain nothing on a CPU, raise it for a GPU."""
+    """Most images that a model gets in one batch. A larger value gains nothing on a CPU; raise it
+    for a GPU."""
 
     max_image_bytes: PositiveInt = DEFAULT_LIMITS.max_bytes
-    """Size of one image file."""
+    """Size limit of one image file; a larger one is answered 413."""
     max_image_pixels: PositiveInt = DEFAULT_LIMITS.max_pixels
-    """Width times height of one image; three quarters of it for WebP, whose decoder needs more."""
+    """Limit of width times height of one image; 413 above it. For WebP it is three quarters of
+    this, because its decoder needs more memory."""
     max_images_per_batch: PositiveInt = 16
-    """Images in one request to the batch route."""
+    """Most images in one request to the batch route; 400 above it."""
     max_batch_bytes: PositiveInt = 96 * 2**20
-    """Size of the body of one request to the batch route."""
+    """Size limit of the body of one request to the batch route; 413 above it."""
 
     max_images_in_flight: PositiveInt = 128
-    """Images in the house at once, whatever the speed; requests over it are answered 503."""
-    queue_seconds: PositiveFloat = 2.0
-    """Longest time that images should be in the house: as many are let in as are done in it."""
+    """Hard limit of images in flight; further requests are answered 503 with Retry-After."""
+    max_queue_seconds: PositiveFloat = 2.0
+    """A request whose predicted queueing time is longer is answered 503 with Retry-After. The
+    prediction follows the measured throughput."""
     max_bytes_in_flight: PositiveInt = 256 * 2**20
-    """Bytes of request bodies in the house at once."""
+    """Hard limit of bytes of request bodies in flight; 503 with Retry-After above it."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
-    """Networks whose X-Forwarded-For names the caller, and that may have any number of connections,
-    as JSON: ["10.0.0.0/8"]."""
+    """Networks of reverse proxies, as JSON: ["10.0.0.0/8"]. Their X-Forwarded-For and
+    X-Forwarded-Prefix are believed, and max_connections_per_address does not apply to them."""
     decode_processes: PositiveInt = 2
-    """Images decoded at the same time, each in a process of its own."""
-    decode_seconds: PositiveFloat = DEFAULT_WALL.seconds
-    """Processor time that one image may take; the process is killed then, and another started."""
+    """Worker processes that decode images, one image at a time each."""
+    decode_cpu_seconds: PositiveFloat = DEFAULT_WALL.seconds
+    """CPU time limit for decoding one image. A worker that exceeds it is killed and replaced."""
     decode_memory_bytes: PositiveInt = DEFAULT_WALL.memory
-    """Memory that decoding one image may take, the bytes of its file included."""
+    """Memory limit for decoding one image, the bytes of its file included."""
     request_timeout_seconds: float = Field(default=30.0, gt=0, le=LONGEST_REQUEST_SECONDS)
-    """Longest time for one request; X-Request-Timeout-Ms may ask for less."""
+    """Deadline of a request; a client may ask for an earlier one by X-Request-Timeout-Ms."""
     header_timeout_seconds: PositiveFloat = 10.0
-    """Longest time from a connection's first byte to the end of a request's headers."""
+    """Longest time from the first byte of a request to the end of its headers, and from the opening
+    of a connection to its first request."""
     body_timeout_seconds: PositiveFloat = 10.0
-    """In each such time at least 8 KiB per second of a request's body must come."""
-    keep_alive_seconds: PositiveFloat = 120.0
-    """A connection may be idle so long between requests. Longer than a proxy in front keeps one, or
-    requests are lost: nginx and AWS 60 s, nginx towards clients 75 s; Google's balancer 600 s."""
+    """In each interval of this length a request body must bring at least 8 KiB per second, and a
+    client must read part of its response; otherwise the connection is closed."""
+    keep_alive_timeout_seconds: PositiveFloat = 120.0
+    """An idle connection is closed after this time. It must be longer than the idle timeout of a
+    proxy in front, or requests are lost: nginx 60 s to upstreams and 75 s to clients, AWS 60 s,
+    Google Cloud 600 s."""
     max_connections: PositiveInt = 2048
-    """Connections at once. At the bound the one that is idle longest makes way; where none is idle,
-    only probes are answered to new ones."""
+    """Hard limit of open connections. At the limit the connection that has been idle longest is
+    closed; if none is idle, new connections are answered 503, except for probes."""
     max_connections_per_address: PositiveInt = 256
-    """Connections at once of one address (IPv6: one /64 network) that is no trusted proxy."""
+    """Limit of open connections from one client address (IPv6: one /64 network); trusted proxies
+    have no such limit."""
 
-    hang_seconds: PositiveFloat = 10.0
-    """A process that answers no probe for so long is killed and started again."""
+    heartbeat_timeout_seconds: float = Field(default=10.0, ge=2 * heartbeat.SECONDS)
+    """Seconds without a heartbeat after which a worker process is killed and restarted."""
     drain_delay_seconds: float = Field(default=3.0, ge=0)
-    """Time for proxies to see that readiness is off; until it is over requests are still taken."""
+    """At shutdown, the time between readiness turning off and the end of accepting requests, in
+    which load balancers take this instance out."""
     drain_timeout_seconds: PositiveFloat = LONGEST_REQUEST_SECONDS
-    """Longest time for what is in flight to end once requests are no longer taken."""
+    """At shutdown, the longest wait for requests in flight, after the drain delay."""
 
     classifier_pods: str = Field(default="", pattern=r"^([\w.-]+:\d+)?$")
-    """host:port whose every address is a pod that classifies; empty: the own runner does."""
+    """host:port of the headless Service of the classifier pods. Empty: the gateway's own model
+    classifies."""
     pod_timeout_seconds: PositiveFloat = 5.0
-    """A classifier pod that takes longer for a batch is given up, and another is asked."""
+    """Time in which a classifier pod must answer an image, if only to refuse it. A pod that is
+    silent for longer is closed, and the local model answers. Must be below
+    request_timeout_seconds."""
     pod_token: SecretStr = SecretStr("")
-    """What gateways and classifier pods know each other by, 16 characters or more; a secret."""
-
-    otlp_endpoint: str = ""
-    """Where traces are sent (OTLP over HTTP): http://collector:4318/v1/traces; empty: nowhere."""
+    """Shared secret of gateways and classifier pods, 16 characters or more; required for both."""
 
     examples: DirectoryPath = SHIPPED_EXAMPLES
-    """Folder of the images that the page offers to try; what lies there is shown to everyone."""
+    """Folder of the example images on the page; every visitor can see every file in it."""
     root_path: str = Field(default="", pattern=PATH_PREFIX)
-    """Path that a reverse proxy serves this under and takes off, as in /xray; X-Forwarded-Prefix of
-    a trusted proxy goes before it."""
+    """Path prefix that a reverse proxy strips, such as /xray. X-Forwarded-Prefix of a trusted proxy
+    takes precedence."""
     cors_origins: tuple[str, ...] = ()
-    """Sites whose pages may call the API from a browser, as JSON: ["https://portal.example"]; ["*"]
-    allows every site."""
+    """Origins whose pages may call the API from a browser, as JSON: ["https://portal.example"];
+    ["*"] allows every origin."""
     frame_ancestors: str = Field(default="'self'", pattern=r"^[^;,\r\n]+$")
-    """Sites that may embed the page, as in a Content-Security-Policy: https://portal.example."""
+    """Sites that may embed the page, as in the Content-Security-Policy: https://portal.example."""
 
     @classmethod
     def settings_customise_sources(
@@ -188,25 +205,12 @@ class Settings(BaseSettings):
             raise ValueError("a port is between 1 and 65535")
         return value
 
-    @field_validator("otlp_endpoint")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        if value and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
-            raise ValueError("must be an address that begins with http:// or https://")
-        return value
-
     @model_validator(mode="after")
     def _go_together(self) -> Self:
-        pairs = (
-            ("max_images_per_batch", "max_images_in_flight"),
-            ("max_image_bytes", "max_batch_bytes"),
-            ("max_batch_bytes", "max_bytes_in_flight"),
-            ("request_timeout_seconds", "drain_timeout_seconds"),
-        )
         faults = [
             f"{variable_of(low)}={getattr(self, low)} is above "
             f"{variable_of(high)}={getattr(self, high)}"
-            for low, high in pairs
+            for low, high in AT_MOST
             if getattr(self, low) > getattr(self, high)
         ]
         if self.classifier_pods and not self.pod_token.get_secret_value():
@@ -219,27 +223,11 @@ class Settings(BaseSettings):
             faults.append(
                 f"{longer} must be below {limit}: a pod that hangs would cost its requests"
             )
-        if self.hang_seconds < _HEARTBEATS * heartbeat.SECONDS:
-            least = f"{_HEARTBEATS * heartbeat.SECONDS:g}"
-            faults.append(f"{variable_of('hang_seconds')} must be at least {least}")
         if self.precision == "int8":
-            faults += self._int8_faults()
+            faults += settings_checks.int8_faults(self.device, self.classifier_file)
         if faults:
             raise ValueError("\n".join(faults))
         return self
-
-    def _int8_faults(self) -> Iterator[str]:
-        """What keeps the int8 classifier from running here; pods, where there are some, run it."""
-        variable = f"{variable_of('precision')}=int8"
-        if self.device not in ("auto", "cpu"):
-            yield f"{variable} runs on a CPU, not on {variable_of('device')}={self.device}"
-        if not self.classifier_file.is_file():
-            yield f"{variable} needs {self.classifier_file}, which `make quantise` makes"
-        if not self.classifier_pods:
-            try:
-                quantised.check_cpu()
-            except CheckpointError as error:
-                yield str(error)
 
     @property
     def checkpoints(self) -> tuple[tuple[Path, str], ...]:
@@ -251,7 +239,7 @@ class Settings(BaseSettings):
 
     @property
     def classifier_file(self) -> Path:
-        """The classifier's file in the precision that is asked for."""
+        """The classifier's checkpoint in the configured precision."""
         return quantised.file_in(self.precision, self.classifier_checkpoint)
 
     @property
@@ -262,7 +250,7 @@ class Settings(BaseSettings):
     @property
     def wall(self) -> Wall:
         """What one image may take of a decoder."""
-        return Wall(self.decode_seconds, self.decode_memory_bytes)
+        return Wall(self.decode_cpu_seconds, self.decode_memory_bytes)
 
 
 @cache

@@ -2,13 +2,17 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
+
+from chestxray import quantised
+from chestxray.errors import CheckpointError
 
 PREFIX = "CHESTXRAY_"
 INTERNAL = frozenset({"CHESTXRAY_HEARTBEAT", "CHESTXRAY_DRAINED_MARKER"})
@@ -23,7 +27,7 @@ _MAX = {"seconds": 3600, "bytes": 2**36, "pixels": 2**31, "threads": 256, "batch
 """By a word of a setting's name: beyond an hour, 64 GiB and so on nothing is bounded any more."""
 _MAX_COUNT = 2**20
 """For what has none of these words in its name."""
-_MIN_SECONDS = 0.01
+MIN_SECONDS = 0.01
 """What is shorter would refuse everything, and is a mistake of units; 0 may mean something."""
 _SHOWN_CHARACTERS = 80
 _UNREADABLE_JSON = ("tuple_type", "list_type", "dict_type", "set_type", "frozen_set_type")
@@ -64,12 +68,29 @@ def check_bounds(name: str, value: object) -> None:
     """Refuses a number that is no bound at all. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
+    if not math.isfinite(value) or value > upper_bound(name):
+        raise ValueError(f"must be at most {upper_bound(name)}")
+    if "seconds" in name.split("_") and 0 < value < MIN_SECONDS:
+        raise ValueError(f"must be at least {MIN_SECONDS}")
+
+
+def upper_bound(name: str) -> int:
+    """The largest value of a number by its name; a setting may have a lower bound of its own."""
     words = name.split("_")
-    largest = next((_MAX[word] for word in _MAX if word in words), _MAX_COUNT)
-    if not math.isfinite(value) or value > largest:
-        raise ValueError(f"must be at most {largest}")
-    if "seconds" in words and 0 < value < _MIN_SECONDS:
-        raise ValueError(f"must be at least {_MIN_SECONDS}")
+    return next((_MAX[word] for word in _MAX if word in words), _MAX_COUNT)
+
+
+def int8_faults(device: str, checkpoint: Path) -> Iterator[str]:
+    """Yields every reason why the int8 classifier cannot run here, as a sentence."""
+    variable = f"{variable_of('precision')}=int8"
+    if device not in ("auto", "cpu"):
+        yield f"{variable} runs on a CPU, not on {variable_of('device')}={device}"
+    if not checkpoint.is_file():
+        yield f"{variable} needs {checkpoint}, which `make quantise` makes"
+    try:
+        quantised.check_cpu()
+    except CheckpointError as error:
+        yield str(error)
 
 
 def explain(error: ValidationError, settings: type[BaseModel]) -> list[str]:

@@ -1,45 +1,65 @@
-"""One trace per request, through gateway, queue and batches (OpenTelemetry, W3C Trace Context).
+"""Tracing of requests and batches (OpenTelemetry, W3C Trace Context).
 
-A batch answers many requests, so its span is no child of one of them: it begins a trace of its own
-and is linked to every request that it answers (trap 20). Off unless CHESTXRAY_OTLP_ENDPOINT is set;
-a `traceparent` that comes in is answered all the same.
+A batch serves many requests, so its span is not a child of one of them: it starts a trace of its
+own with a link to every request (trap 20). Configured by OpenTelemetry's own
+variables, and disabled unless one of _ENDPOINTS is set; responses then still carry the request's
+`traceparent`.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.trace import Link, NoOpTracerProvider, Span, SpanContext, SpanKind, Tracer
+from opentelemetry.trace import (
+    Link,
+    NoOpTracerProvider,
+    Span,
+    SpanContext,
+    SpanKind,
+    Tracer,
+    TracerProvider,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from bentos.settings import get_settings
-
 _NAME = "chestxray"
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 @cache
 def get_tracer() -> Tracer:
-    """The tracer of this process; without an endpoint it keeps nothing."""
-    endpoint = get_settings().otlp_endpoint
-    if not endpoint:
-        return NoOpTracerProvider().get_tracer(_NAME)
-    # A tenth of a second of imports that most services do without.
+    """Returns the tracer of this process; without an endpoint it records nothing."""
+    return _provider().get_tracer(_NAME)
+
+
+def flush() -> None:
+    """Sends the spans that have not been sent yet; a process that a signal ends would lose them."""
+    provider = _provider()
+    if not isinstance(provider, NoOpTracerProvider):
+        provider.force_flush()  # type: ignore[attr-defined]
+
+
+@cache
+def _provider() -> TracerProvider:
+    if not any(os.environ.get(name) for name in _ENDPOINTS):
+        return NoOpTracerProvider()
+    # These imports take 0.1 s and are rarely needed.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk import trace as sdk
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    provider = TracerProvider(resource=Resource.create({"service.name": _NAME}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
-    return provider.get_tracer(_NAME)
+    os.environ.setdefault("OTEL_SERVICE_NAME", _NAME)
+    provider = sdk.TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return provider
 
 
 @contextmanager
 def request_span(method: str, headers: Mapping[str, str]) -> Iterator[Span]:
-    """The span of a request, in its caller's trace where it names one."""
+    """Starts the span of a request, in the client's trace if the headers have one."""
     parent = _PROPAGATOR.extract(headers, context=Context())
     with get_tracer().start_as_current_span(method, context=parent, kind=SpanKind.SERVER) as span:
         yield span
@@ -57,8 +77,8 @@ def remote_parent(headers: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def stage_span(name: str) -> Iterator[None]:
-    """The span of one stage of one image of the current request."""
-    # An image that is refused is no failure of the stage.
+    """Starts the span of one stage for one image of the current request."""
+    # A rejected image is not an error of the stage.
     with get_tracer().start_as_current_span(
         name, record_exception=False, set_status_on_exception=False
     ):
@@ -67,7 +87,7 @@ def stage_span(name: str) -> Iterator[None]:
 
 @contextmanager
 def batch_span(model: str, requests: Sequence[SpanContext], images: int) -> Iterator[None]:
-    """The span of one batch, linked to the requests that it answers."""
+    """Starts the span of a batch, linked to the requests that it serves."""
     distinct = {(each.trace_id, each.span_id): each for each in requests if each.is_valid}
     links = [Link(each) for each in distinct.values()]
     attributes: dict[str, str | int] = {"chestxray.model": model, "chestxray.images": images}
@@ -78,19 +98,19 @@ def batch_span(model: str, requests: Sequence[SpanContext], images: int) -> Iter
 
 
 def current() -> SpanContext:
-    """The place in the trace where the caller is; invalid outside of any."""
+    """Returns the current span's context; invalid outside of a trace."""
     return trace.get_current_span().get_span_context()
 
 
 def current_headers() -> dict[str, str]:
-    """The headers that make a request part of the current trace."""
+    """Returns the headers that propagate the current trace."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier
 
 
 def traceparent(span: Span) -> str:
-    """The header that names a span, or nothing outside of any trace."""
+    """Returns the `traceparent` of a span; empty outside of a trace."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier, context=trace.set_span_in_context(span, Context()))
     return carrier.get("traceparent", "")

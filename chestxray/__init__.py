@@ -1,1 +1,2 @@
-"""The core that training and serving share: labels, decoding, networks, checkpoints, wire types."""
+"""Core shared by training and serving: labels, image decoding, networks, checkpoints, wire
+types."""

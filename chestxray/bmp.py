@@ -1,6 +1,6 @@
-"""BMP: bit fields of any layout and run lengths of 8 bits, which Pillow refuses or decodes slowly.
+"""BMP variants that Pillow rejects or decodes slowly: bit fields of any layout, and RLE8.
 
-Layouts: Microsoft, "Bitmap Header Types" and "Bitmap Compression"; OS/2 has two headers of its own.
+Layouts: Microsoft, "Bitmap Header Types" and "Bitmap Compression"; OS/2 has two more headers.
 """
 
 import struct
@@ -12,42 +12,42 @@ from chestxray.errors import TruncatedImage, UnreadableImage, UnsupportedVariant
 from chestxray.greys import Values, luma
 
 HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
-"""Sizes of the header that follows the file's, which tell its kind."""
+"""Sizes of the DIB header, which follows the file header; the size identifies its version."""
 
 _OS2_HEADERS = (12, 16, 64)
 _FILE_HEADER, _INFO_HEADER = 14, 40
 _PLAIN, _RLE8, _BIT_FIELDS, _ALPHA_BIT_FIELDS = 0, 1, 3, 6
-_REFUSED = {2: "run lengths of 4 bits", 4: "a JPEG inside", 5: "a PNG inside"}
+_UNSUPPORTED = {2: "RLE4 compression", 4: "an embedded JPEG", 5: "an embedded PNG"}
 _END_OF_PICTURE, _JUMP = 1, 2
-_MANY = 32  # bytes of runs
+_MIN_NUMPY_BYTES = 32  # of run pairs; below this, numpy's call overhead dominates
 _PILLOW_BITS = (1, 4, 8, 16, 24, 32)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What a BMP says of its pixels."""
+    """The pixel layout of a BMP file."""
 
     width: int
     height: int
-    bits: int  # of a pixel
+    bits: int  # per pixel
     compression: int
-    offset: int  # of the pixels
-    size: int  # of the header
+    offset: int  # of the pixels, in bytes
+    size: int  # of the DIB header, in bytes
     top_down: bool
 
     @property
     def for_pillow(self) -> bool:
-        """Whether Pillow reads it right."""
+        """Whether Pillow decodes this variant correctly."""
         return self.compression == _PLAIN
 
     @property
     def bits_of_sample(self) -> int:
-        """Of a colour, or of a pixel where it is an index."""
+        """Bits per colour channel, or per palette index."""
         return self.bits if self.bits <= 8 else {16: 5}.get(self.bits, 8)
 
 
 def header(data: bytes) -> Header:
-    """Reads the header. Raises RejectedImage, by name for what is not read."""
+    """Reads the header. Raises UnsupportedVariant, TruncatedImage or UnreadableImage."""
     offset, size = struct.unpack_from("<II", data.ljust(18, b"\0"), 10)
     if len(data) < _FILE_HEADER + size or size not in HEADERS:
         raise TruncatedImage("the BMP file ends within its header; send it whole")
@@ -72,17 +72,17 @@ def header(data: bytes) -> Header:
 
 def _check(found: Header) -> None:
     os2 = found.size in _OS2_HEADERS and found.compression >= _BIT_FIELDS
-    reason = "OS/2's own compression" if os2 else _REFUSED.get(found.compression)
+    reason = "an OS/2 compression" if os2 else _UNSUPPORTED.get(found.compression)
     if found.compression == _PLAIN and found.bits not in _PILLOW_BITS:
-        reason = f"{found.bits} bits a pixel"
+        reason = f"{found.bits} bits per pixel"
     if found.size == 16:
-        reason = "a short header of OS/2"
+        reason = "a short OS/2 header"
     known = found.compression in (_PLAIN, _RLE8, _BIT_FIELDS, _ALPHA_BIT_FIELDS)
     if not known and reason is None:
         reason = f"compression {found.compression}"
     if reason is not None:
         raise UnsupportedVariant(
-            f"a BMP file with {reason} is not read; save it as PNG, or as BMP of 8 or 24 bits",
+            f"a BMP file with {reason} is not supported; save it as PNG, or as 8-bit or 24-bit BMP",
             found=f"BMP with {reason}",
         )
     if found.width <= 0 or not found.height:
@@ -90,7 +90,7 @@ def _check(found: Header) -> None:
 
 
 def grey(data: bytes, found: Header) -> Values:
-    """Returns uint8 (H, W) of a BMP that is not for Pillow. Raises RejectedImage."""
+    """Decodes a BMP that Pillow does not support to uint8 (H, W). Raises RejectedImage."""
     if found.compression == _RLE8:
         values = _palette(data, found)[_run_lengths(data, found)]
     else:
@@ -99,7 +99,7 @@ def grey(data: bytes, found: Header) -> Values:
 
 
 def _palette(data: bytes, found: Header) -> Values:
-    """The grey of each of 256 indices; those without a colour are black."""
+    """Returns the grey value of each of 256 indices; undefined ones are black."""
     start = _FILE_HEADER + found.size
     colours = np.zeros((256, 4), np.uint8)
     entries = np.frombuffer(data[start : min(start + 1024, found.offset)], np.uint8)
@@ -117,7 +117,7 @@ def _bit_fields(data: bytes, found: Header) -> Values:
         raise TruncatedImage("the BMP file ends before its pixels do; send it whole")
     raw = np.frombuffer(data, np.uint8, size, found.offset).reshape(found.height, row)
     numbers = raw.view(f"<u{found.bits // 8}")[:, : found.width]
-    # They stand behind the first header and within the later ones, which is the same place.
+    # After the 40-byte header, or within a later one: either way at the same offset.
     masks = struct.unpack_from("<III", data.ljust(66, b"\0"), _FILE_HEADER + _INFO_HEADER)
     values = np.empty(numbers.shape, np.uint8)
     for line, into in zip(numbers, values, strict=True):
@@ -126,7 +126,7 @@ def _bit_fields(data: bytes, found: Header) -> Values:
 
 
 def _channel(numbers: Values, mask: int) -> Values:
-    """The bits of a mask, stretched to 8."""
+    """Extracts the bits of a mask and scales them to 0..255."""
     if not mask:
         return np.zeros(numbers.shape, np.uint8)
     shift = (mask & -mask).bit_length() - 1
@@ -135,7 +135,7 @@ def _channel(numbers: Values, mask: int) -> Values:
 
 
 def _run_lengths(data: bytes, found: Header) -> Values:
-    """Decodes run lengths of 8 bits; what they leave out is index 0."""
+    """Decodes RLE8 to indices uint8 (H, W); skipped pixels get index 0."""
     if found.bits != 8:
         raise UnreadableImage(f"the BMP file has run lengths of {found.bits} bits")
     indices = np.zeros((found.height, found.width), np.uint8)
@@ -149,13 +149,13 @@ def _run_lengths(data: bytes, found: Header) -> Values:
 
 
 def _line(data: bytes, start: int, width: int) -> tuple[bytearray, int, bool]:
-    """Returns a row, where the next one starts, and whether this one is the last."""
-    # No row needs more: two bytes a pixel, and two for its end.
+    """Returns a row, the position of the next one, and whether this row is the last."""
+    # The most a row can take: two bytes per pixel, and two for the end marker.
     window = data[start : start + 2 * (width + 1)]
     counts = np.frombuffer(window, np.uint8, len(window) // 2 * 2)[::2]
     line, position = bytearray(), 0
     for escape in (2 * np.flatnonzero(counts == 0)).tolist():
-        if escape < position:  # within pixels that are written out
+        if escape < position:  # inside a literal run
             continue
         _repeat(window[position:escape], line)
         value = window[escape + 1]
@@ -173,8 +173,8 @@ def _line(data: bytes, start: int, width: int) -> tuple[bytearray, int, bool]:
 
 
 def _repeat(pairs: bytes, line: bytearray) -> None:
-    """Adds runs, each a count and a value; in numpy where that is worth its start."""
-    if len(pairs) >= _MANY:
+    """Appends runs, each a pair of count and value."""
+    if len(pairs) >= _MIN_NUMPY_BYTES:
         both = np.frombuffer(pairs, np.uint8)
         line += np.repeat(both[1::2], both[::2]).tobytes()
         return

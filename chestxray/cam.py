@@ -1,4 +1,4 @@
-"""Drawing class activation maps: the grid laid over the picture, each cell where it looked."""
+"""Class activation maps drawn over the image."""
 
 import io
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-# Cividis (Nunez et al. 2018, doi 10.1371/journal.pone.0199239): the same to colour-blind eyes.
+# Cividis (Nunez et al. 2018, doi 10.1371/journal.pone.0199239), safe for colour vision deficiency.
 _CIVIDIS = np.array(
     [[0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 184, 102], [254, 232, 56]]
 )
@@ -14,15 +14,15 @@ _MAX_OPACITY = 0.65
 
 
 def upsample(grid: npt.NDArray[np.float32], *, size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Spreads a grid (h, w) over a picture of (width, height): cell centres stay in their place."""
+    """Upsamples a grid (h, w) bicubically to float32 (height, width); `size` is (width, height)."""
     smooth = Image.fromarray(grid.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
     return np.asarray(smooth)  # (height, width)
 
 
 def overlay(image: Image.Image, grid: npt.NDArray[np.float32]) -> bytes:
-    """Draws the positive part of a grid (h, w) over a greyscale picture, as PNG.
+    """Overlays the positive part of a grid (h, w) on a greyscale image; returns a PNG.
 
-    What speaks against the class or not at all stays plain; opacity grows with the evidence.
+    Opacity grows with the evidence for the class; everything else stays unchanged.
     """
     evidence = np.clip(upsample(grid, size=image.size), 0, None)
     strength = evidence / evidence.max() if evidence.max() > 0 else evidence  # (H, W) in [0, 1]

@@ -1,4 +1,4 @@
-"""A model as one safetensors file: its weights, and a card with all that serving needs to know."""
+"""A model as one safetensors file: the weights, and a card with everything that serving needs."""
 
 import hashlib
 from collections.abc import Callable
@@ -21,19 +21,19 @@ DIGEST_SUFFIX = ".sha256"
 
 
 class Reference(BaseModel):
-    """Training images as points in the projection, each with its class and without its picture."""
+    """Projected embeddings of training images with their classes, without the images."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    variance: tuple[float, ...]  # each axis's share of the whole
+    variance: tuple[float, ...]  # explained by each axis, as a share of the total
     labels: tuple[str, ...]
     points: tuple[tuple[float, ...], ...]
 
 
 class Card(BaseModel):
-    """What is stored beside the weights; serving restates none of it."""
+    """Metadata stored with the weights; serving has no second copy of it."""
 
-    # A share of nothing is NaN, before and after it was written.
+    # Metrics of an empty group are NaN and must survive serialisation.
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     name: str
@@ -51,7 +51,7 @@ class Card(BaseModel):
 
 
 def card_of(network: Any, *, name: str, version: str) -> Card:
-    """A card with what a network says of itself; training and evaluation add the rest."""
+    """Creates a card from a network's attributes; training and evaluation add the rest."""
     return Card(
         name=name,
         version=version,
@@ -62,16 +62,16 @@ def card_of(network: Any, *, name: str, version: str) -> Card:
 
 
 def digest(path: Path) -> str:
-    """Returns `sha256:` and the hexadecimal digest of the file."""
+    """Returns `sha256:` followed by the file's hexadecimal digest."""
     with path.open("rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verified_digest(path: Path, wanted: str = "") -> str:
-    """Returns the file's digest, which must be the wanted one.
+    """Verifies the file against a digest and returns its digest. Raises CheckpointError.
 
-    Without one it must be that of the `.sha256` file beside it, where there is such a file: weights
-    whose bytes have changed still load, and answer something. Raises CheckpointError.
+    Without `wanted`, verifies against the `.sha256` file of the same name, if there is one:
+    corrupted weights would load and predict without an error.
     """
     try:
         found = digest(path)
@@ -82,19 +82,19 @@ def verified_digest(path: Path, wanted: str = "") -> str:
         raise CheckpointError(f"{path} cannot be verified: {error}") from error
     if wanted and found != wanted:
         raise CheckpointError(
-            f"{path} is corrupt or not the file that is meant: it has {found}; {wanted} is needed"
+            f"{path} is corrupt or the wrong file: its digest is {found}, expected {wanted}"
         )
     return found
 
 
 def write_digest(path: Path) -> None:
-    """Writes the `.sha256` file beside a checkpoint, as sha256sum does."""
+    """Writes the `.sha256` file of a checkpoint, in the format of sha256sum."""
     hexadecimal = digest(path).removeprefix("sha256:")
     path.with_suffix(DIGEST_SUFFIX).write_text(f"{hexadecimal}  {path.name}\n")
 
 
 def save(path: Path, network: Any, card: Card) -> None:
-    """Writes weights and card; the file appears whole or not at all."""
+    """Writes weights and card atomically."""
     from safetensors.torch import save_file
 
     tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
@@ -102,7 +102,7 @@ def save(path: Path, network: Any, card: Card) -> None:
 
 
 def save_arrays(path: Path, arrays: dict[str, npt.NDArray[Any]], card: Card) -> None:
-    """The same of weights that are no network's."""
+    """Writes arrays and card, for weights that no PyTorch network holds."""
     from safetensors.numpy import save_file
 
     _write(path, partial(save_file, arrays), card)
@@ -111,38 +111,38 @@ def save_arrays(path: Path, arrays: dict[str, npt.NDArray[Any]], card: Card) -> 
 def _write(path: Path, write: Callable[..., None], card: Card) -> None:
     unfinished = path.with_suffix(".partial")
     write(unfinished, metadata={_CARD_KEY: card.model_dump_json()})
-    unfinished.chmod(0o644)  # the service may run as another user than the one who trained
+    unfinished.chmod(0o644)  # training and the service may run as different users
     unfinished.replace(path)
 
 
 def read_card(path: Path) -> Card:
-    """Reads the card alone, without torch. Raises CheckpointError."""
+    """Reads only the card, without torch. Raises CheckpointError."""
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
         return Card.model_validate_json(metadata[_CARD_KEY])
     except (OSError, SafetensorError, KeyError, ValidationError) as error:
-        raise CheckpointError(f"{path.name} is no checkpoint of chestxray: {error}") from error
+        raise CheckpointError(f"{path.name} is not a chestxray checkpoint: {error}") from error
 
 
 def check_architecture(path: Path, wanted: str) -> None:
-    """Raises CheckpointError where a checkpoint is of another architecture."""
+    """Raises CheckpointError if the checkpoint has a different architecture."""
     _check(path, read_card(path), "architecture", wanted)
 
 
-def _check(path: Path, card: Card, fact: str, wanted: Any) -> None:
-    held = getattr(card, fact)
-    if held != wanted:
-        raise CheckpointError(f"{path.name} has {fact} {held}; {wanted} is needed")
+def _check(path: Path, card: Card, attribute: str, expected: Any) -> None:
+    value = getattr(card, attribute)
+    if value != expected:
+        raise CheckpointError(f"{path.name} has {attribute} {value}; {expected} is needed")
 
 
 def load(path: Path, network: Network) -> Network:
-    """Fills the network, which must be what the card says. Raises CheckpointError."""
+    """Loads the weights into a network that matches the card. Raises CheckpointError."""
     from safetensors.torch import load_model
 
     card = read_card(path)
-    for fact in ("architecture", "preprocessing", "labels"):
-        _check(path, card, fact, getattr(network, fact))
+    for attribute in ("architecture", "preprocessing", "labels"):
+        _check(path, card, attribute, getattr(network, attribute))
     try:
         load_model(network, path)  # type: ignore[arg-type]
     except (RuntimeError, SafetensorError) as error:

@@ -1,7 +1,7 @@
-"""Where an image file ends, and whether it is a file of another kind as well.
+"""Format sniffing, and detection of truncated and polyglot files.
 
-Read from the structure of the container alone, before any pixel is decoded: decoders are lenient
-about missing ends and silent about what follows.
+Uses only the container structure, before any pixel is decoded: decoders tolerate missing ends and
+ignore trailing data.
 """
 
 import io
@@ -28,11 +28,12 @@ _SIGNATURES = re.compile(
     rb"|(?P<WEBP>RIFF....WEBP)|(?P<BMP>BM.{12}(?P<header>.)\0\0\0)",
     re.DOTALL,
 )
-_BMP_OLD_HEADER = b"\x0c"  # OS/2's
+_BMP_OLD_HEADER = b"\x0c"  # OS/2
 
 # Readers look for %PDF- in the first 1024 bytes, browsers for markup in the first 1445 (WHATWG).
 _HEAD_BYTES = 2048
-# Behind an image, a foreign file is looked for where its readers would begin or end.
+# After the image, search where readers of the other format would start: right behind, or at the
+# end.
 _TAIL_BYTES = 2**16
 _TIFF_TAIL_BYTES = 4096
 _FOREIGN = re.compile(
@@ -42,16 +43,16 @@ _FOREIGN = re.compile(
 
 
 def sniff(data: bytes) -> str | None:
-    """Names the format by its signature, as Pillow spells it; None for anything else."""
+    """Returns Pillow's name of the format, by signature; None if unknown."""
     match = _SIGNATURES.match(data)
-    # Text may begin with BM as well.
+    # Text may also begin with BM.
     if match is None or (match["BMP"] and match["header"][0] not in bmp.HEADERS):
         return None
     return match.lastgroup
 
 
 def check(data: bytes, format_: str) -> Structure:
-    """Reads the structure of the container.
+    """Parses the container structure.
 
     Raises TruncatedImage, PolyglotFile, MultiFrameImage or UnreadableImage.
     """
@@ -84,7 +85,7 @@ def _structure(data: bytes, format_: str) -> Structure:
         case "BMP":
             return _bmp(data)
         case _:
-            # Its parts may lie in any order.
+            # The parts of a TIFF may be in any order, so its end is unknown.
             return replace(tiff(data), end=max(0, len(data) - _TIFF_TAIL_BYTES))
 
 

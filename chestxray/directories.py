@@ -1,7 +1,7 @@
-"""What the directories of a TIFF file ask of a decoder, and what that costs.
+"""Decoding cost of a TIFF file (TIFF 6.0), from its directories.
 
-TIFF 6.0. A decoder reads whole strips and tiles, wherever they lie: many may lie at one place, or
-reach far beyond the picture.
+Decoders read whole strips and tiles, wherever they are: a crafted file may have many at one offset,
+or tiles far larger than the image.
 """
 
 import struct
@@ -15,7 +15,7 @@ from chestxray.errors import TruncatedImage, UnreadableImage
 from chestxray.segments import Structure, jpeg
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-"""Bytes of a value by its type; of any other, 8 at most."""
+"""Bytes per value, by field type; unknown types count as 8."""
 _BYTES = (1, 2, 6, 7)
 _NUMBERS = {3: "u2", 4: "u4", 13: "u4"}  # short, long, offset of a directory
 
@@ -29,12 +29,13 @@ _ONE = {_WIDTH, _LENGTH, _COMPRESSION, _SAMPLES, _ROWS_PER_STRIP, _PLANAR, _TILE
 _SEVERAL = {_BITS, _STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS}
 _SEPARATE = 2  # planes
 _PLAIN, _JPEG = 1, 7
-# None, LZW, JPEG, deflate by both of its numbers, PackBits. The fax codes go on behind each damaged
-# row, with a line on standard error for it; the rest are rare, and some choose their own memory.
+# None, LZW, JPEG, deflate (two codes), PackBits. The fax decoders continue after each damaged row
+# and write a line to standard error for it; the others are rare, and some allocate memory as they
+# like.
 _COMPRESSIONS = (_PLAIN, 5, _JPEG, 8, 32946, 32773)
 _DEPTH = 3
 _MAX_PAGES = 64
-# One strip per row is the most that is sensible: an offset and a length for each.
+# One strip per row is the sensible maximum: an offset and a byte count each.
 _MAX_VALUES = 2**17
 _MAX_TILE_PIXELS = 4096 * 4096
 
@@ -43,23 +44,23 @@ Numbers = npt.NDArray[np.integer]
 
 @dataclass(frozen=True)
 class _Directory:
-    """The fields of a directory that say how much there is to do."""
+    """The fields of a directory that determine the decoding cost."""
 
     fields: dict[int, Numbers]
-    tables: bytes  # of JPEG
-    seconds: float  # to read all of its fields
-    end: int
+    tables: bytes  # JPEG tables
+    seconds: float  # to read all fields
+    end: int  # offset behind the last field
 
     def one(self, tag: int, default: int) -> int:
-        """The only number of a field, or the first."""
+        """Returns the first value of a field."""
         values = self.fields.get(tag)
         return default if values is None or not len(values) else int(values[0])
 
 
 def tiff(data: bytes) -> Structure:
-    """Walks through the pages; `seconds` are those of the costliest one.
+    """Walks the pages; `seconds` is the cost of the costliest one.
 
-    Raises UnreadableImage, or TruncatedImage where a directory is not all there.
+    Raises UnreadableImage, or TruncatedImage if a directory is incomplete.
     """
     order = "<" if data.startswith(b"II") else ">"
     size, seconds, seen = (0, 0), 0.0, set[int]()
@@ -72,7 +73,7 @@ def tiff(data: bytes) -> Structure:
                 size = page
             seconds = max(seconds, found.seconds + _pixels(data, found))
             seen.add(start)
-            # Some writers leave out that nothing follows.
+            # Some writers omit the final offset of 0.
             after = data[found.end : found.end + 4].ljust(4, b"\0")
             (start,) = struct.unpack(f"{order}I", after)
     except (struct.error, ValueError) as error:
@@ -96,7 +97,7 @@ def _directory(data: bytes, order: str, start: int, depth: int) -> _Directory:
             tables = data[at : at + count]
         if tag not in _ONE | _SEVERAL:
             continue
-        # Decoders read further kinds, and do not agree on which of two counts.
+        # Decoders accept more types, and disagree on which of two duplicate fields applies.
         if tag in fields or kind not in _NUMBERS or (tag in _ONE and count != 1):
             raise UnreadableImage(f"the TIFF file has field {tag} twice, or as no plain number")
         fields[tag] = np.frombuffer(
@@ -110,13 +111,15 @@ def _directory(data: bytes, order: str, start: int, depth: int) -> _Directory:
 
 
 def _pixels(data: bytes, found: _Directory) -> float:
-    """The time for all strips or tiles of a page. Raises UnreadableImage."""
+    """Seconds to decode all strips or tiles of a page. Raises UnreadableImage."""
     compression = found.one(_COMPRESSION, _PLAIN)
     if compression not in _COMPRESSIONS:
-        raise UnreadableImage("the TIFF file is compressed unusually; send it with LZW or without")
+        raise UnreadableImage(
+            "the TIFF file has an unusual compression; save it with LZW or uncompressed"
+        )
     segments, decoded = _segments(found)
     counts = found.fields.get(_TILE_COUNTS if _TILE_OFFSETS in found.fields else _STRIP_COUNTS)
-    # Where it says nothing of their lengths, each may be as long as the file.
+    # Without byte counts, each may be as long as the file.
     coded = segments * len(data) if counts is None else int(counts.clip(max=len(data)).sum())
     each = costs.TIFF_PLAIN_SEGMENT if compression == _PLAIN else costs.TIFF_SEGMENT
     seconds = segments * each + coded * costs.TIFF_CODED_BYTE + decoded * costs.TIFF_DECODED_BYTE
@@ -126,12 +129,12 @@ def _pixels(data: bytes, found: _Directory) -> float:
 
 
 def _segments(found: _Directory) -> tuple[int, int]:
-    """How many strips or tiles there are, and to how many bytes they decode."""
+    """Returns the number of strips or tiles, and their decoded size in bytes."""
     width, height = found.one(_WIDTH, 0), found.one(_LENGTH, 0)
     samples, bits = found.one(_SAMPLES, 1), int(max(found.fields.get(_BITS, [1])))
     planes = samples if found.one(_PLANAR, 1) == _SEPARATE else 1
     tiled = _TILE_OFFSETS in found.fields
-    # A decoder that goes by the size of a tile would read tiles, one that goes by offsets strips.
+    # With both, a decoder that checks the tile size reads tiles, one that checks offsets strips.
     if any((tag in found.fields) != tiled for tag in (_TILE_WIDTH, _TILE_LENGTH)) or (
         tiled and _STRIP_OFFSETS in found.fields
     ):
@@ -145,13 +148,13 @@ def _segments(found: _Directory) -> tuple[int, int]:
         return 0, 0
     count = -(-width // across) * -(-height // down) * planes
     listed = len(found.fields.get(_TILE_OFFSETS if tiled else _STRIP_OFFSETS, ()))
-    rows = -(-height // down) * down if tiled else height  # the last strip is as high as it must
+    rows = -(-height // down) * down if tiled else height  # the last strip may be shorter
     row = -(-across * bits * samples // (8 * planes)) * -(-width // across)
     return max(count, listed), planes * rows * row
 
 
 def _jpegs(data: bytes, found: _Directory, coded: int) -> float:
-    """The time for strips or tiles that are each a JPEG, whatever size that says it has."""
+    """Seconds to decode strips or tiles that are JPEGs, each by the size in its own header."""
     tiled = _TILE_OFFSETS in found.fields
     offsets = found.fields.get(_TILE_OFFSETS if tiled else _STRIP_OFFSETS, np.empty(0, int))
     counts = found.fields.get(_TILE_COUNTS if tiled else _STRIP_COUNTS)

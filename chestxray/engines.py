@@ -1,4 +1,4 @@
-"""What runs a network: ONNX Runtime on a CPU, PyTorch on a GPU. Arrays go in, arrays come out."""
+"""Inference engines: ONNX Runtime on a CPU, PyTorch on a GPU, with the same NumPy interface."""
 
 import logging
 import os
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Images = npt.NDArray[np.uint8]  # (B, 1, SIZE, SIZE)
-Outputs = dict[str, npt.NDArray[np.float32]]  # each (B, ...)
+Outputs = dict[str, npt.NDArray[np.float32]]  # by name, each (B, ...)
 
 GRAPHS = Path(__file__).parent / "graphs"
-"""One graph for each architecture, without weights; `python -m training.graphs` writes them."""
+"""One graph per architecture, without weights, written by `python -m training.graphs`."""
 INPUT = "images"
-"""A graph's input."""
+"""Name of a graph's input."""
 
 
 class Engine(Protocol):
@@ -35,18 +35,21 @@ class Engine(Protocol):
     on_gpu: bool
 
     def __call__(self, images: Images) -> Outputs:
-        """Returns everything that the network answers, by name."""
+        """Runs uint8 images (B, 1, SIZE, SIZE); returns the network's outputs by name.
+
+        Both networks have `logits`, the classifier also `cam` and `projection`.
+        """
 
     def free_memory(self) -> None:
-        """Gives back what the device keeps for later."""
+        """Releases memory that the device allocator caches."""
 
 
 class OnnxEngine:
-    """The graph of an architecture, filled with a checkpoint's weights; float32, or int8 in part.
+    """Runs an architecture's graph with a checkpoint's weights, in float32 or partly in int8.
 
-    Of several images every thread takes one after the other, which costs a tenth less than a batch
-    that all threads share, and no memory for batches. What would leave most threads idle, such as a
-    lone image, all of them share.
+    Each thread runs images of a batch one by one, which costs 10% less CPU than parallelising a
+    batch over all threads and needs no memory for batches. The remainder of a batch that would
+    leave at least half of the threads idle, such as a single image, runs on all threads.
     """
 
     on_gpu = False
@@ -54,9 +57,10 @@ class OnnxEngine:
     def __init__(
         self, checkpoint: Path, architecture: str, *, threads: int = 0, graphs: Path = GRAPHS
     ) -> None:
-        """Takes one thread for each core that this process may use where `threads` is 0; a quota
-        on processor time is not seen. Raises CheckpointError where the checkpoint is of another
-        architecture.
+        """`threads=0` uses one thread per core in the process's affinity mask; a cgroup CPU quota
+        is not considered.
+
+        Raises CheckpointError if the checkpoint does not fit the architecture.
         """
         checkpoints.check_architecture(checkpoint, architecture)
         threads = threads or len(os.sched_getaffinity(0))
@@ -64,7 +68,7 @@ class OnnxEngine:
         try:
             self._shared = _session(graph, weights, threads)
             self._single = _session(graph, weights, 1) if threads > 1 else self._shared
-        except Exception as error:  # ONNX Runtime's have no base of their own
+        except Exception as error:  # ONNX Runtime's exceptions have no common base class
             raise CheckpointError(
                 f"{checkpoint.name} does not fit {architecture}: {error}"
             ) from error
@@ -83,7 +87,7 @@ class OnnxEngine:
         return dict(zip(self._names, outputs, strict=True))
 
     def free_memory(self) -> None:
-        """Does nothing: main memory that is wanting is not kept here."""
+        """Does nothing: this engine caches no memory."""
 
 
 def _run(session: "InferenceSession", images: Images) -> list[npt.NDArray[np.float32]]:
@@ -97,7 +101,7 @@ def _weights(checkpoint: Path) -> "dict[str, OrtValue]":
     return {
         name: OrtValue.ortvalue_from_numpy(values)
         for name, values in load_file(checkpoint).items()
-        if not name.endswith("num_batches_tracked")  # a counter of training
+        if not name.endswith("num_batches_tracked")  # only used in training
     }
 
 
@@ -106,21 +110,21 @@ def _session(graph: Path, weights: "Mapping[str, OrtValue]", threads: int) -> "I
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    # Threads that spin while they wait take the cores from the other model.
+    # Idle threads that spin would take cores from the other model.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_external_initializers(list(weights), list(weights.values()))
     return ort.InferenceSession(str(graph), options, ["CPUExecutionProvider"])
 
 
 class TorchEngine:
-    """The network itself in float32, channels-last; a GPU that has TF32 multiplies in it.
+    """Runs the PyTorch network in float32, channels-last; TF32 where the GPU supports it.
 
-    bfloat16 is twice as fast but moved a probability by up to .028, and serving spends its time in
-    decoding: in a loop around both networks an H100 was busy for 3% of it (results/gpu/GPU.md).
+    bfloat16 is twice as fast but changed a probability by up to .028. Serving is bound by decoding
+    anyway: in the bare loop an H100 was busy 3% of the time (results/gpu/GPU.md).
     """
 
     def __init__(self, checkpoint: Path, network: "nn.Module", device: str) -> None:
-        """Raises CheckpointError where the checkpoint is not the network's."""
+        """Raises CheckpointError if the checkpoint does not match the network."""
         import torch
 
         self.on_gpu = device.startswith("cuda")
@@ -132,7 +136,7 @@ class TorchEngine:
         import torch
 
         with torch.inference_mode():
-            # BentoML hands out read-only buffers; torch warns of those, and nothing writes here.
+            # BentoML passes read-only buffers, which torch warns about.
             tensor = torch.from_numpy(images if images.flags.writeable else images.copy())
             answer: Any = self._network(tensor.to(self._device))
         fields = {"logits": answer} if isinstance(answer, torch.Tensor) else answer._asdict()
@@ -148,10 +152,10 @@ class TorchEngine:
 def open_engine(
     checkpoint: Path, architecture: str, *, device: str = "auto", threads: int = 0
 ) -> Engine:
-    """Opens a checkpoint where it runs best: `auto` is the first CUDA device, or else the CPU; a
-    model in int8 runs on a CPU alone.
+    """Opens a checkpoint with ONNX Runtime on "cpu", and with PyTorch on any other device; an int8
+    one with ONNX Runtime always.
 
-    Raises CheckpointError.
+    "auto" is "cuda" if available, else "cpu". Raises CheckpointError.
     """
     if architecture.endswith(quantised.SUFFIX):
         quantised.check_cpu()
@@ -167,18 +171,18 @@ def open_engine(
 
 
 def _cuda_is_available() -> bool:
-    """Asks torch, whose import takes seconds, only where there is a driver to ask about."""
+    """Imports torch, which takes seconds, only if an NVIDIA driver is present."""
     if not any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg")):
         return False
     try:
         import torch
     except ImportError:
-        logger.warning("there is an NVIDIA driver, but no torch; the networks run on the CPU")
+        logger.warning("found an NVIDIA driver but no torch; running the networks on the CPU")
         return False
     return torch.cuda.is_available()
 
 
 def softmax(logits: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
-    """Probabilities (B, C) of logits (B, C) at a temperature (Guo et al. 2017, section 4.2)."""
+    """Probabilities (B, C) from logits (B, C), with temperature scaling (Guo et al. 2017, 4.2)."""
     powers = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
     return powers / powers.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with an image or a model, as one tree.
+"""Exception tree for images and models.
 
 AnalysisError
 ├── RejectedImage
@@ -16,10 +16,9 @@ AnalysisError
 │   │   └── MultiFrameImage
 │   └── NotAnXRay
 ├── ModelUnavailable
-├── DeadlineExceeded
-└── CheckpointError
+└── DeadlineExceeded
 
-`code` is stable: programs match on it and the page translates it.
+`code` is stable: clients match on it, and the web page translates it.
 """
 
 from chestxray.labels import Verdict
@@ -27,25 +26,25 @@ from chestxray.results import FilterResult
 
 
 class AnalysisError(Exception):
-    """Any reason why an image gets no prediction."""
+    """The analysis of an image failed."""
 
     code = "analysis-failed"
 
 
 class RejectedImage(AnalysisError):
-    """The image itself is the reason."""
+    """The image cannot be analysed."""
 
     code = "rejected-image"
 
 
 class EmptyImage(RejectedImage):
-    """There are no bytes."""
+    """The image has no bytes."""
 
     code = "empty-image"
 
 
 class ImageTooLarge(RejectedImage):
-    """More bytes or pixels than allowed; `limit` is how many are."""
+    """The image has more bytes or pixels than `limit`."""
 
     code = "image-too-large"
 
@@ -55,25 +54,25 @@ class ImageTooLarge(RejectedImage):
 
 
 class ImageTooSmall(RejectedImage):
-    """The film has so few pixels that the models would answer by chance."""
+    """The radiograph has too few pixels for the models."""
 
     code = "image-too-small"
 
 
 class NotOneFilm(RejectedImage):
-    """The picture is wider or higher than any single film of a chest."""
+    """The aspect ratio is not that of a single chest radiograph."""
 
     code = "not-one-film"
 
 
 class ImageTooCostly(RejectedImage):
-    """Decoding would take, or took, more time or memory than a film does."""
+    """Decoding exceeded, or would exceed, the limit on time or memory."""
 
     code = "image-too-costly"
 
 
 class UnsupportedFormat(RejectedImage):
-    """The bytes are in no format that is read here; `found` names theirs where it is known."""
+    """The format is not supported; `found` is its name, if known."""
 
     code = "unsupported-format"
     found = ""
@@ -84,51 +83,51 @@ class UnsupportedFormat(RejectedImage):
 
 
 class UnsupportedVariant(UnsupportedFormat):
-    """The format is read, but not this kind of it, which `found` names; nothing is damaged."""
+    """The format is supported, but not this variant, which `found` names; the file is intact."""
 
     code = "unsupported-variant"
 
 
 class PolyglotFile(UnsupportedFormat):
-    """The image is at the same time a file of another kind."""
+    """The file is valid in another format as well."""
 
     code = "polyglot-file"
 
 
 class UnreadableImage(RejectedImage):
-    """The format is known, but the bytes cannot be decoded."""
+    """The format is supported, but the file cannot be decoded."""
 
     code = "unreadable-image"
 
 
 class BlankImage(UnreadableImage):
-    """Every pixel has the same value, or none has one."""
+    """Every pixel has the same value, or no pixel has a finite one."""
 
     code = "blank-image"
 
 
 class TruncatedImage(UnreadableImage):
-    """The image ends before its format says that it does."""
+    """The file ends early."""
 
     code = "truncated-image"
 
 
 class MultiFrameImage(UnreadableImage):
-    """An animation or a stack of pages in place of one picture."""
+    """The file is an animation or has several pages."""
 
     code = "multi-frame-image"
 
 
 class NotAnXRay(RejectedImage):
-    """The filter does not take it for an upright frontal chest X-ray; `result` says why."""
+    """The filter rejected the image; `result` has its verdict and scores."""
 
     code = "not-a-frontal-chest-xray"
 
     def __init__(self, result: FilterResult) -> None:
         looks, advice = _VIEWS.get(_view(result), (f"looks like {result.verdict}", _SEND))
         super().__init__(
-            f"the image {looks}: its score as frontal_chest is {result.score:.4f} of at least "
-            f"{result.threshold:.4f}; {advice}"
+            f"the image {looks}: its score for frontal_chest is {result.score:.4f}, below the "
+            f"threshold of {result.threshold:.4f}; {advice}"
         )
         self.result = result
 
@@ -136,8 +135,8 @@ class NotAnXRay(RejectedImage):
 _SEND = "send an upright frontal (AP or PA) chest X-ray"
 _VIEWS: dict[str, tuple[str, str]] = {
     Verdict.FRONTAL_CHEST: (
-        "is probably an upright frontal chest X-ray, but not surely enough",
-        "send the whole film, upright, uncropped and without borders or marks",
+        "is probably an upright frontal chest X-ray, but the filter is not certain enough",
+        "send the whole radiograph, upright, uncropped, and without borders or annotations",
     ),
     Verdict.ROTATED_90: (
         "looks like a frontal chest X-ray turned by 90 degrees clockwise",
@@ -154,40 +153,40 @@ _VIEWS: dict[str, tuple[str, str]] = {
     Verdict.LATERAL_CHEST: ("looks like a chest X-ray from the side (lateral)", _SEND),
     Verdict.OTHER_XRAY: (
         "looks like an X-ray of something else (other_xray)",
-        f"{_SEND}; if it is one, crop the image to the film",
+        f"{_SEND}; if it is one, crop the image to the radiograph",
     ),
     Verdict.NOT_XRAY: (
-        "does not look like an X-ray, or not like one film (not_xray)",
-        f"{_SEND}, the film alone and straight",
+        "does not look like a single X-ray (not_xray)",
+        f"{_SEND}, one radiograph, cropped and straight",
     ),
     Verdict.INVERTED: (
         "looks like a negative, with dark bones (inverted)",
-        "exchange black and white, or export it with its polarity applied",
+        "invert it, or export it with its polarity applied",
     ),
 }
-"""What an image of a view looks like, and what to do."""
+"""Description and advice, by view."""
 
 
 def _view(result: FilterResult) -> str:
-    """The verdict, or frontal_chest where that is likeliest and only below the threshold."""
+    """Returns frontal_chest if it has the highest score but is below the threshold; else the
+    verdict.
+    """
     likeliest = max(result.scores, key=result.scores.__getitem__, default=result.verdict)
     uncertain = likeliest is Verdict.FRONTAL_CHEST and result.score < result.threshold
     return likeliest if uncertain else result.verdict
 
 
 class ModelUnavailable(AnalysisError):
-    """A model gave no answer for this image."""
+    """A model returned no result for this image."""
 
     code = "model-unavailable"
 
 
 class DeadlineExceeded(AnalysisError):
-    """The caller's time was over before there was an answer."""
+    """The request's deadline passed before there was a result."""
 
     code = "deadline-exceeded"
 
 
-class CheckpointError(AnalysisError):
-    """A checkpoint file is missing, corrupt, or not the one that is needed."""
-
-    code = "checkpoint-unusable"
+class CheckpointError(Exception):
+    """A checkpoint file is missing, corrupt, or the wrong one: the service cannot start."""

@@ -1,7 +1,8 @@
-"""Where the one film lies in a picture: without borders, page or the window of a viewer.
+"""Finds the single radiograph in an image that has borders, a page or a viewer window around it.
 
-The picture is cut along rows and columns of one even level, part by part, until nothing more can be
-cut (Nagy and Seth 1984, XY-cut). Anatomy is never so even over a whole row, a border always is.
+Recursive XY-cut (Nagy and Seth 1984): the image is split along rows and columns of uniform grey
+until no part can be split further. A border is uniform over a whole row or column; anatomy never
+is.
 """
 
 import functools
@@ -13,29 +14,30 @@ import numpy.typing as npt
 from chestxray.windowing import Greys, levels
 
 _SAMPLE_SIDE = 768
-"""The most of the shorter side that is looked at, in pixels."""
+"""The image is subsampled so that its shorter side has at most this many pixels."""
 _CELLS = 256
-"""Cells along the longer side; each is known by its darkest and brightest pixel."""
+"""Cells along the longer side; a cell keeps only its minimum and maximum."""
 _TOLERANCE = 6
-"""Of 255: how far a level may vary and still be even, for the noise of JPEG."""
+"""Out of 255: deviation within which grey counts as uniform, for JPEG noise."""
 _SPECKS = 0.02
-"""Share of a row or column that may differ: dust, and the corners of letters."""
+"""Share of a row or column that may deviate: dust, and the corners of letters."""
 _GAP = 2
-"""Least width of a cut, in cells."""
-_LEAST_AREA = 0.06
-"""Of the picture, without what is as even as the page: smaller parts are buttons or thumbnails."""
+"""Gaps of up to this many cells are not cut."""
+_MIN_AREA = 0.06
+"""Minimum share of the image, not counting background; smaller parts are buttons or thumbnails."""
 _RIVAL_AREA = 0.4
-"""Of the largest part, counted alike: where another is as large, there is more than one film."""
-_LEAST_SIDE = 64
+"""Share of the largest part above which a second part counts as another radiograph."""
+_MIN_SIDE = 64
+"""Minimum side of the result, in pixels."""
 _PROBES = 48
-"""Cells of a row or column that its level is taken from."""
+"""Cells of a row or column that its median is computed from."""
 _MAX_DEPTH = 8
 _MAX_ROUNDS = 3
-"""A border within a border is found in the second round."""
+"""The second round finds a border within a border."""
 
 
 class Box(NamedTuple):
-    """Part of a picture, in pixels; right and bottom are the first ones outside."""
+    """Rectangle in pixels or cells; right and bottom are exclusive."""
 
     left: int
     top: int
@@ -47,30 +49,30 @@ class Box(NamedTuple):
         return (self.right - self.left) * (self.bottom - self.top)
 
     def of(self, values: Greys) -> Greys:
-        """The part itself, a view of values (H, W)."""
+        """Returns the box as a view of values (H, W)."""
         return values[self.top : self.bottom, self.left : self.right]
 
     def within(self, other: "Box") -> "Box":
-        """The same part, where it was found in another one."""
+        """Translates a box that is relative to `other`."""
         left, top = other.left, other.top
         return Box(self.left + left, self.top + top, self.right + left, self.bottom + top)
 
 
-@np.errstate(invalid="ignore", over="ignore")  # crafted floats, which numpy would name in the log
+@np.errstate(invalid="ignore", over="ignore")  # numpy would log crafted floats
 def find(values: Greys) -> Box:
-    """Returns where the film lies in values (H, W); all of it where that is not clear."""
+    """Returns the box of the radiograph in values (H, W), or the whole image if ambiguous."""
     height, width = values.shape
     box = Box(0, 0, width, height)
     for _ in range(_MAX_ROUNDS):
         found = _largest(box.of(values)).within(box)
-        if found == box or min(found.right - found.left, found.bottom - found.top) < _LEAST_SIDE:
+        if found == box or min(found.right - found.left, found.bottom - found.top) < _MIN_SIDE:
             break
         box = found
     return box
 
 
 def _largest(values: Greys) -> Box:
-    """The part that shows more by far than any other one, or all."""
+    """Returns the part with by far the most content, or the whole image."""
     height, width = values.shape
     everything = Box(0, 0, width, height)
     step = -(-min(height, width) // _SAMPLE_SIDE)
@@ -79,7 +81,7 @@ def _largest(values: Greys) -> Box:
     shown = cells.shown()
     ranked = sorted(cells.cut(whole), key=lambda part: -int(part.of(shown).sum()))
     areas = [int(part.of(shown).sum()) for part in ranked]
-    if not ranked or areas[0] < _LEAST_AREA * whole.area:
+    if not ranked or areas[0] < _MIN_AREA * whole.area:
         return everything
     if len(areas) > 1 and areas[1] > _RIVAL_AREA * areas[0]:
         return everything
@@ -88,7 +90,7 @@ def _largest(values: Greys) -> Box:
 
 
 def _in_pixels(part: Box, side: int, whole: Box, everything: Box) -> Box:
-    """A part's pixels and a cell more on each side, since its edge lies within a cell."""
+    """Converts cells to pixels, plus a cell on each side, because the edge is within a cell."""
     return Box(
         max(0, part.left - 1) * side,
         max(0, part.top - 1) * side,
@@ -98,7 +100,7 @@ def _in_pixels(part: Box, side: int, whole: Box, everything: Box) -> Box:
 
 
 class _Cells:
-    """The darkest and the brightest value of square cells, (rows, columns) each."""
+    """Minimum and maximum of square cells, each (rows, columns)."""
 
     def __init__(self, values: Greys) -> None:
         self.side = min(max(2, -(-max(values.shape) // _CELLS)), *values.shape)
@@ -108,7 +110,7 @@ class _Cells:
         self._tolerance = _TOLERANCE / 255 * (white - black)
 
     def shown(self) -> npt.NDArray[np.bool_]:
-        """Which cells are not of the commonest even level, that of the page."""
+        """Marks the cells that are not background, the most common uniform grey."""
         even = self.high - self.low <= self._tolerance
         found, counts = np.unique(self.low[even], return_counts=True)
         if not found.size:
@@ -119,7 +121,7 @@ class _Cells:
         )
 
     def cut(self, box: Box, depth: int = _MAX_DEPTH) -> list[Box]:
-        """The parts of a box between rows and columns of one even level."""
+        """Splits a box along uniform rows and columns, recursively."""
         for axis in (0, 1):
             runs = _runs(~self._even(box, axis))
             length = (box.bottom - box.top, box.right - box.left)[axis]
@@ -129,7 +131,7 @@ class _Cells:
         return [box]
 
     def _even(self, box: Box, axis: int) -> npt.NDArray[np.bool_]:
-        """Which rows (axis 0) or columns (axis 1) of a box have one even level."""
+        """Marks the uniform rows (axis 0) or columns (axis 1) of a box."""
         low, high = box.of(self.low), box.of(self.high)
         if axis == 1:
             low, high = low.T, high.T
@@ -153,7 +155,7 @@ def _slice(box: Box, axis: int, start: int, end: int) -> Box:
 
 
 def _runs(kept: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Where kept lines begin and end; gaps that are too narrow for a cut belong to them."""
+    """Returns (start, end) of runs of kept lines; gaps of up to _GAP do not end a run."""
     places = np.flatnonzero(kept)
     if not places.size:
         return []
@@ -164,7 +166,7 @@ def _runs(kept: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _trimmed(values: Greys, box: Box, most: int) -> Box:
-    """A box without the even lines at its edges, two cells of `most` pixels at each."""
+    """Trims uniform lines from each edge of a box, at most two cells of `most` pixels."""
     part = box.of(values)
     low, high = levels(part)
     tolerance = _TOLERANCE / 255 * (high - low)

@@ -1,7 +1,7 @@
-"""What a file is that is read here in none of its kinds, and what its sender can do.
+"""Names unsupported file formats by signature, with advice for the sender.
 
-A table of signatures, since the libraries that have one know neither DICOM without its preamble nor
-text that holds an image, and none has advice.
+A table of our own: libraries with signatures recognise neither DICOM without a preamble nor text
+that encodes an image, and none has advice.
 """
 
 import codecs
@@ -19,7 +19,7 @@ _BYTES = "send the bytes of the image file itself"
 
 @dataclass(frozen=True)
 class Kind:
-    """A format by its name, and what to do where a file has it."""
+    """A format, and what to do with such a file."""
 
     name: str
     advice: str = _EXPORT
@@ -30,11 +30,11 @@ _HEIC, _AVIF = Kind("HEIC", _IPHONE), Kind("AVIF")
 _VIDEO, _RAW = Kind("video", _STILL), Kind("camera raw")
 _MARKUP = Kind("HTML or XML")
 
-_PREAMBLE = 128  # of a DICOM file (PS3.10, 7.1); it may hold the header of another format
+_PREAMBLE = 128  # bytes of a DICOM preamble (PS3.10, 7.1); it may hold another format's header
 _HEAD_BYTES = 1024
 
 SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
-    # Without its preamble: an element of group 2 or 8, with a type or with a short length.
+    # Without a preamble: an element of group 2 or 8, with a VR or with a short length.
     (
         rb"[\x02\x08]\0[\0-\x70]\0(?:[A-Z]{2}|[\0-\xff]{2}\0\0)|\0[\x02\x08]\0[\0-\x70][A-Z]{2}",
         _DICOM,
@@ -98,20 +98,20 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def disguised(data: bytes) -> Kind | None:
-    """Names what begins as a TIFF may and is none: DICOM of two kinds, Canon's raw files."""
+    """Recognises files that may start with a TIFF header but are not TIFF: DICOM and Canon raw."""
     if data[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
         return _DICOM
     return _RAW if data[8:11] == b"CR\x02" else None
 
 
 def recognise(data: bytes) -> Kind | None:
-    """Names the kind by what it begins with; None where nobody would know it."""
+    """Recognises a format by its first bytes; None if unknown."""
     head = data[:_HEAD_BYTES]
     for pattern, kind in _PATTERNS:
         if pattern.match(head):
             return kind
     if not data.strip(b"\0"):
-        return Kind("zeros only", "the file was not stored or sent whole; send it again")
+        return Kind("zeros only", "the file was not saved or sent completely; send it again")
     return _text(head) if _is_text(head) else None
 
 
@@ -119,7 +119,7 @@ def _is_text(head: bytes) -> bool:
     if head.startswith(_UTF16):
         return True
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)  # whose last character may be cut
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut off
     except UnicodeDecodeError:
         return False
     return not _CONTROL.search(head)

@@ -1,4 +1,4 @@
-"""Arrays of grey values, made with little more memory than they take themselves."""
+"""Conversion of pixels to grey values, band by band to save memory."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,14 +10,14 @@ from PIL import Image
 Values = npt.NDArray[Any]
 
 LUMA = (19595, 38470, 7471)
-"""Weights of red, green and blue, of 2**16 in all (ITU-R BT.601), as Pillow has them."""
+"""Pillow's weights of red, green and blue (ITU-R BT.601); their sum is 2**16."""
 
 BAND_BYTES = 4 * 2**20
-"""What is worked on at a time."""
+"""Approximate size of the band that is processed at a time."""
 
 
 def luma(colours: Values) -> Values:
-    """Makes (H, W, 3 or more) grey in its own depth, a few rows at a time."""
+    """Converts colours (H, W, 3 or more channels) to grey (H, W) of the same dtype."""
     rows, width = colours.shape[:2]
     values = np.empty((rows, width), colours.dtype)
     at_once = max(1, BAND_BYTES // (width * 24))
@@ -40,7 +40,7 @@ def _luma(red: Values, green: Values, blue: Values) -> Values:
 
 
 def bands(image: Image.Image) -> Iterator[tuple[slice, Values]]:
-    """Yields some rows at a time, with their places; numpy's own way holds a copy three times."""
+    """Yields bands of rows with their slices; converting all at once would need three copies."""
     width, height = image.size
     at_once = max(1, BAND_BYTES // (4 * width))
     for top in range(0, height, at_once):
@@ -49,7 +49,7 @@ def bands(image: Image.Image) -> Iterator[tuple[slice, Values]]:
 
 
 def pixels(image: Image.Image) -> Values:
-    """Copies the pixels of a picture of one band."""
+    """Copies the pixels of a single-band image to an array (H, W)."""
     dtype = np.asarray(image.crop((0, 0, 1, 1))).dtype.newbyteorder("=")
     copied = np.empty(image.size[::-1], dtype)
     for rows, band in bands(image):

@@ -1,7 +1,7 @@
-"""From the bytes of an upload to one greyscale picture, or a clear reason why not.
+"""Decodes an upload to one greyscale image, or raises an error that says why it cannot.
 
 JPEG, PNG, TIFF, WebP and BMP; integers of 1 to 64 bits and floats; greyscale, palette, alpha,
-colour, CMYK; EXIF orientation applied. Limits on pixels hold before a pixel is decoded.
+colour, CMYK. Applies the EXIF orientation. Checks the pixel limit before decoding.
 """
 
 from collections.abc import Callable
@@ -24,27 +24,23 @@ from chestxray.errors import (
     UnsupportedFormat,
 )
 from chestxray.greys import Values
+from chestxray.preprocessing import prepare
 from chestxray.readers import Found
 from chestxray.results import DIGITS, Input
 from chestxray.windowing import window
 
 LEAST_FILM_SIDE = 160
-"""Of the film's shorter side, in pixels of the file; smaller films lose what is read in them."""
+"""Minimum shorter side of the radiograph, in pixels of the file; below it, detail is lost."""
 
 _ASPECTS = (0.5, 1.9)
-"""Width over height of a single film; those of the training films are 0.74 to 1.75."""
+"""Range of width over height of a single radiograph; the training images have 0.74 to 1.75."""
 
-# Of the pixels that others may have: its decoder takes 16 bytes for each.
-_WEBP_SHARE = 0.75
-
-_ASPECTS = (0.5, 1.9)
-"""Width over height of a single film; those of the training films are 0.74 to 1.75."""
-
-# Of the pixels that others may have: its decoder takes 16 bytes for each.
+# Share of the pixel limit that applies to WebP: its decoder needs 16 bytes per pixel.
 _WEBP_SHARE = 0.75
 
 TOO_MUCH_MEMORY = (
-    "decoding it takes more memory than any film; open it in a viewer and save it anew"
+    "decoding the image takes more memory than any radiograph needs; open it in a viewer and save "
+    "it again"
 )
 
 _TURNS: dict[int, Callable[[Values], Values]] = {  # EXIF 2.32, tag 0x0112
@@ -71,11 +67,11 @@ _ALIASES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How large an image may be.
+    """Maximum size of an image.
 
-    5120 squared holds a detector of 43x43 cm at 100 um (4267x4267), a film of 14x17 inches at 300
-    dpi (4200x5100) and a phone's 24 megapixels (6016x4016); the bytes are those of so many RGB
-    pixels, or 16-bit grey ones, without compression.
+    5120x5120 pixels cover a 43x43 cm detector at 100 µm (4267x4267), a 14x17 inch film at 300 dpi
+    (4200x5100) and a 24-megapixel phone camera (6016x4016). The byte limit fits that many RGB or
+    16-bit grey pixels uncompressed.
     """
 
     max_bytes: int = 80 * 2**20
@@ -83,7 +79,7 @@ class Limits:
 
     @property
     def max_webp_pixels(self) -> int:
-        """Fewer, since its decoder needs more memory for each."""
+        """Pixel limit for WebP, whose decoder needs more memory per pixel."""
         return int(self.max_pixels * _WEBP_SHARE)
 
 
@@ -92,10 +88,10 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
-    """The grey values of a picture as its file has them.
+    """Grey values of an image at the bit depth of its file.
 
-    `values` are (H, W), larger is brighter: uint8 where there were 8 bits or fewer, else the file's
-    own type or one that holds it. A JPEG is at reduced scale, as are values of 4 bytes and more.
+    `values` (H, W), larger is brighter, are uint8 for up to 8 bits, else of the file's type or a
+    wider one. JPEGs, and large images with 4 bytes per value or more, are at reduced scale.
     """
 
     values: Values
@@ -105,25 +101,30 @@ class Raw:
 
 @dataclass(frozen=True)
 class Picture:
-    """A film as a person would look at it, and what the file was."""
+    """The cropped and windowed radiograph, and a description of its file."""
 
-    image: Image.Image  # mode L, upright by EXIF, the film alone, windowed
+    image: Image.Image  # mode L, EXIF orientation applied
     input: Input
+
+    @property
+    def pixels(self) -> Values:
+        """What the networks take: uint8 (1, SIZE, SIZE)."""
+        return prepare(self.image)
 
 
 def decode(
     data: bytes, *, limits: Limits = DEFAULT_LIMITS, media_type: str | None = None
 ) -> Image.Image:
-    """Decodes the whole picture to mode L, upright by EXIF, windowed; a JPEG at reduced scale.
+    """Decodes and windows an image without cropping: mode L, EXIF orientation applied.
 
-    Raises RejectedImage.
+    JPEGs are decoded at reduced scale. Raises RejectedImage.
     """
     raw = read(data, limits=limits, media_type=media_type)
     return Image.fromarray(window(_upright(raw)))
 
 
 def develop(raw: Raw, *, least_side: int = LEAST_FILM_SIDE) -> Picture:
-    """Finds the film in what was read, and windows it. Raises ImageTooSmall, NotOneFilm."""
+    """Crops to the radiograph and windows it. Raises ImageTooSmall or NotOneFilm."""
     values = _upright(raw)
     height, width = values.shape
     box = film.find(values)
@@ -131,14 +132,14 @@ def develop(raw: Raw, *, least_side: int = LEAST_FILM_SIDE) -> Picture:
     side = round(min(box.right - box.left, box.bottom - box.top) * reduction)
     if side < least_side:
         raise ImageTooSmall(
-            f"the film is {side} pixels along its shorter side; {least_side} are needed: "
+            f"the radiograph's shorter side is {side} pixels; at least {least_side} are needed: "
             "send it as it was exported, not a thumbnail"
         )
     aspect = (box.right - box.left) / (box.bottom - box.top)
     if least_side and not _ASPECTS[0] <= aspect <= _ASPECTS[1]:
         raise NotOneFilm(
-            f"what is not border is {aspect:.2g} times as wide as it is high; a single film of a "
-            f"chest is {_ASPECTS[0]:g} to {_ASPECTS[1]:g} times: send one film by itself"
+            f"without borders, the image is {aspect:.2g} times as wide as it is high; a single "
+            f"chest radiograph is {_ASPECTS[0]:g} to {_ASPECTS[1]:g} times: send one per image"
         )
     found = raw.input
     if box.area < width * height:
@@ -152,10 +153,10 @@ def _upright(raw: Raw) -> Values:
 
 
 def read(data: bytes, *, limits: Limits = DEFAULT_LIMITS, media_type: str | None = None) -> Raw:
-    """Reads the grey values. The bytes decide; `media_type` is what the sender declared.
+    """Decodes the grey values. The content decides the format; `media_type` is the declared type.
 
-    Raises EmptyImage, ImageTooLarge, UnsupportedFormat, UnsupportedVariant, PolyglotFile,
-    TruncatedImage, MultiFrameImage, BlankImage or UnreadableImage.
+    Raises EmptyImage, ImageTooLarge, ImageTooCostly, UnsupportedFormat, UnsupportedVariant,
+    PolyglotFile, TruncatedImage, MultiFrameImage, BlankImage or UnreadableImage.
     """
     format_ = _format_of(data, limits)
     most = limits.max_webp_pixels if format_ == "WEBP" else limits.max_pixels
@@ -165,7 +166,7 @@ def read(data: bytes, *, limits: Limits = DEFAULT_LIMITS, media_type: str | None
         raise
     except MemoryError as error:
         raise ImageTooCostly(TOO_MUCH_MEMORY) from error
-    # Decoders raise nearly any exception on crafted input.
+    # On crafted input decoders raise almost any exception.
     except Exception as error:
         if "truncated" in str(error):
             raise TruncatedImage(f"the {format_} image data ends early; send it whole") from error
@@ -189,11 +190,11 @@ def _format_of(data: bytes, limits: Limits) -> str:
     kind = foreign.disguised(data) or (foreign.recognise(data) if format_ is None else None)
     if kind is not None:
         raise UnsupportedFormat(
-            f"found {kind.name}, which is not read; {kind.advice}", found=kind.name
+            f"found {kind.name}, which is not supported; {kind.advice}", found=kind.name
         )
     if format_ is None:
         allowed = ", ".join(containers.MEDIA_TYPES)
-        raise UnsupportedFormat(f"the bytes are no image in a format that is read here ({allowed})")
+        raise UnsupportedFormat(f"the file is not an image in a supported format ({allowed})")
     return format_
 
 
@@ -217,7 +218,7 @@ def _check_values(values: Values) -> None:
     if values.dtype.kind == "f":
         known = np.isfinite(values)
         if not known.any():
-            raise BlankImage("no pixel has a value; all are NaN or infinite")
+            raise BlankImage("no pixel has a finite value; all are NaN or infinite")
         low, high = (
             values.min(initial=np.inf, where=known),
             values.max(initial=-np.inf, where=known),
@@ -225,4 +226,4 @@ def _check_values(values: Values) -> None:
     else:
         low, high = values.min(), values.max()
     if low == high:
-        raise BlankImage(f"every pixel has the same value, {low}; send the picture itself")
+        raise BlankImage(f"every pixel has the same value, {low}; check the export")

@@ -1,5 +1,6 @@
-"""Which kind of JPEG a file is (ITU T.81, table B.1; T.87 for JPEG-LS): baseline and progressive
-ones of 8 bits are read.
+"""Variant of a JPEG file (ITU T.81, table B.1; T.87 for JPEG-LS).
+
+Only 8-bit baseline and progressive files are supported.
 """
 
 import re
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from chestxray.errors import UnsupportedVariant
 
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
-_NO_FRAME = (0xD9, 0xDA)  # the end and a scan
+_NO_FRAME = (0xD9, 0xDA)  # end of image, start of scan
 _MAX_SEGMENTS = 1000
 _KINDS = {
     0xC3: "lossless JPEG",
@@ -28,14 +29,14 @@ _FRAMES = {0xC0, 0xC1, 0xC2, *_KINDS}
 
 @dataclass(frozen=True)
 class Frame:
-    """What a frame header says of its samples."""
+    """Bits per sample and number of components, from a frame header."""
 
     bits: int
     components: int
 
 
 def frame(data: bytes) -> Frame | None:
-    """Reads the first frame header, None where there is none. Raises UnsupportedVariant."""
+    """Reads the first frame header; None if there is none. Raises UnsupportedVariant."""
     position = 2
     for _ in range(_MAX_SEGMENTS):
         found = _MARKER.search(data, position)
@@ -54,8 +55,8 @@ def _read(header: bytes, refused: str | None) -> Frame:
     named = refused or (f"{bits}-bit JPEG" if bits != 8 else None)
     if named:
         raise UnsupportedVariant(
-            f"the file is {named}, which is not read; save it as baseline JPEG of 8 bits, "
-            "or as PNG or TIFF of 16",
+            f"the file is {named}, which is not supported; save it as 8-bit baseline JPEG, or as "
+            "16-bit PNG or TIFF",
             found=named,
         )
     return Frame(bits, components)

@@ -1,10 +1,10 @@
-"""The classes of both models, in the order in which every tensor holds them."""
+"""Classes of both models, in tensor order."""
 
 from enum import StrEnum
 
 
 class Finding(StrEnum):
-    """What the classifier says of an upright frontal chest X-ray."""
+    """Classes of the classifier."""
 
     NO_FINDING = "no_finding"
     LUNG_OPACITY = "lung_opacity"
@@ -12,9 +12,9 @@ class Finding(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the filter says of any picture; a rotation names what was done to an upright image.
+    """Classes of the filter. ROTATED_N: an upright image rotated clockwise by N degrees.
 
-    An inverted one is a negative: bone is dark, as in a MONOCHROME1 film exported as it is stored.
+    INVERTED: a negative with dark bone, such as a MONOCHROME1 image exported as stored.
     """
 
     FRONTAL_CHEST = "frontal_chest"
@@ -31,4 +31,4 @@ FINDINGS = tuple(Finding)
 VERDICTS = tuple(Verdict)
 
 QUARTER_TURNS = {Verdict.ROTATED_90: 1, Verdict.ROTATED_180: 2, Verdict.ROTATED_270: 3}
-"""Clockwise quarter turns that make an upright chest X-ray an example of the verdict."""
+"""Clockwise quarter turns that turn an upright chest X-ray into an example of the verdict."""

@@ -1,4 +1,4 @@
-"""The two networks, as functions from uint8 pixels to what is answered."""
+"""The two networks, from uint8 pixels to logits."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from chestxray.torchvision_ops import models
 
 
 class Scale(nn.Module):
-    """Pixels in [0, 255] (B, 1, H, W) to normalised channels (B, C, H, W), on their device."""
+    """Normalises pixels 0..255 (B, 1, H, W) to float32 (B, C, H, W), on the device."""
 
     mean: Tensor
     std: Tensor
@@ -48,8 +48,8 @@ class XRayFilterNet(nn.Module):
         return logits.float()
 
 
-class Reading(NamedTuple):
-    """What one forward pass of the classifier gives."""
+class ClassifierOutput(NamedTuple):
+    """Outputs of a forward pass of the classifier."""
 
     logits: Tensor  # (B, 3)
     cam: Tensor  # (B, 3, 14, 14)
@@ -58,7 +58,7 @@ class Reading(NamedTuple):
 
 
 class CovidClassifierNet(nn.Module):
-    """DenseNet-121 up to its third dense block, and a head whose maps are the CAM (paper, 2.2).
+    """DenseNet-121 up to its third dense block, with a head that computes the CAM (paper, 2.2).
 
     The 1x1 convolution comes before the pooling, so `cam.mean over space + bias == logits` exactly
     (Zhou et al. 2016, arXiv:1512.04150, equation 2).
@@ -88,25 +88,25 @@ class CovidClassifierNet(nn.Module):
 
     @torch.no_grad()
     def centre(self) -> None:
-        """Takes from each class's map and bias what all classes have in common.
+        """Subtracts the mean over classes from the weights and biases of the head.
 
-        Softmax does not see it, so no probability changes; the maps then show what speaks for one
-        class and not for the others.
+        Softmax is invariant to this, so no probability changes; each map then shows the evidence
+        for its class as opposed to the others.
         """
         self.cam.weight.sub_(self.cam.weight.mean(dim=0, keepdim=True))
         self.bias.sub_(self.bias.mean())
 
-    def forward(self, images: Tensor) -> Reading:
-        """Reads uint8 images (B, 1, 224, 224)."""
+    def forward(self, images: Tensor) -> ClassifierOutput:
+        """Runs uint8 images (B, 1, 224, 224)."""
         maps = torch.relu(self.norm(self.features(self.scale(images))))  # (B, 1024, 14, 14)
-        # The identity of CAM and logit holds to float32 whatever precision the blocks ran in.
+        # In float32, so that the identity of CAM and logits holds under autocast too.
         with torch.autocast(maps.device.type, enabled=False):
             maps = maps.float()
             cam = self.cam(maps)  # (B, 3, 14, 14)
             logits = cam.mean(dim=(2, 3)) + self.bias
             embedding = maps.mean(dim=(2, 3))
             projection = (embedding - self.projection_mean) @ self.projection_axes.T
-        return Reading(logits, cam, embedding, projection)
+        return ClassifierOutput(logits, cam, embedding, projection)
 
 
 Network = XRayFilterNet | CovidClassifierNet

@@ -1,6 +1,6 @@
-"""Which page of a TIFF file is the film, and whether it is of a kind that is read.
+"""Selects the page of a TIFF file that holds the radiograph, and checks that it is supported.
 
-Whatever is not read is refused by its name, before a decoder sees it.
+Rejects unsupported variants by name, before any decoder runs.
 """
 
 import struct
@@ -27,7 +27,7 @@ from chestxray.tiff import (
 )
 
 _MAX_PAGES = 64
-_MAX_SAMPLES = 6  # colours, alpha and what programs add to them
+_MAX_SAMPLES = 6  # colours, alpha and extra channels
 
 _COMPRESSIONS = {
     2: "fax",
@@ -48,8 +48,8 @@ _COMPRESSIONS = {
 }
 _READ_COMPRESSIONS = (NO_COMPRESSION, 5, JPEG, 8, 32946, 32773)
 _COMPLEX = {5: "complex integers", 6: "complex numbers"}
-_READ_CMYK = ((8, False), (8, True), (16, False))  # bits, and whether in planes
-_WHOLE_BITS = {  # that samples may have, by their format; up to 16 bits any integer is unpacked
+_READ_CMYK = ((8, False), (8, True), (16, False))  # (bits, planar)
+_WHOLE_BITS = {  # supported bits per sample, by sample format
     UNSIGNED: {*range(1, 17), 24, 32, 64},
     SIGNED: {8, 16, 32, 64},
     FLOAT: {16, 32, 64},
@@ -58,7 +58,9 @@ _FORMAT_NAMES = {UNSIGNED: "uint", SIGNED: "int", FLOAT: "float"}
 
 
 def film(data: bytes) -> Page:
-    """Returns the only page of full size. Raises RejectedImage where it is not read, by name."""
+    """Returns the only full-size page. Raises MultiFrameImage, UnsupportedVariant or another
+    RejectedImage.
+    """
     try:
         found = list(islice(pages(data), _MAX_PAGES))
     except struct.error as error:
@@ -73,7 +75,7 @@ def film(data: bytes) -> Page:
 
 
 def alone(data: bytes, page: Page) -> bytes:
-    """The file with this page as its first."""
+    """Returns the file with this page first."""
     start = struct.pack(f"{page.order}I", page.start)
     return data if data[4:8] == start else b"".join([data[:4], start, memoryview(data)[8:]])
 
@@ -85,12 +87,12 @@ def _is_thumbnail(page: Page, of: Page) -> bool:
 def _check(page: Page) -> None:
     if page.camera_raw:
         raise UnsupportedFormat(
-            "the file is a camera's raw file; export the picture as JPEG, PNG or TIFF",
+            "the file is a camera raw file; export the picture as JPEG, PNG or TIFF",
             found="camera raw",
         )
     if reason := _not_read(page):
         raise UnsupportedVariant(
-            f"a TIFF file {reason} is not read; save the picture as TIFF of 8 or 16 bits, "
+            f"a TIFF file {reason} is not supported; save the picture as 8-bit or 16-bit TIFF, "
             "greyscale or RGB, with LZW or no compression",
             found=f"TIFF {reason}",
         )
@@ -99,7 +101,7 @@ def _check(page: Page) -> None:
 
 
 def _not_read(page: Page) -> str:
-    """What about a page is not read, in words; empty where it is read."""
+    """Describes why a page is not supported; empty if it is."""
     if page.compression not in _READ_COMPRESSIONS:
         named = _COMPRESSIONS.get(page.compression, f"method {page.compression}")
         return f"compressed with {named}"

@@ -1,4 +1,4 @@
-"""What happens between a decoded picture and a network; serving and evaluation share it."""
+"""Preprocessing between a decoded image and a network, shared by serving and evaluation."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 from PIL import Image
 
 SIZE = 224
-"""Side of the square that the networks see, in pixels (paper, 4.1 and 4.2)."""
+"""Side of the square network input, in pixels (paper, 4.1 and 4.2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,6 @@ IMAGENET = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 def prepare(image: Image.Image) -> npt.NDArray[np.uint8]:
-    """Resizes a picture of mode L with antialiasing, aspect ignored, to uint8 (1, SIZE, SIZE)."""
+    """Resizes a mode L image to uint8 (1, SIZE, SIZE), antialiased, ignoring the aspect ratio."""
     square = image.resize((SIZE, SIZE), Image.Resampling.BILINEAR, reducing_gap=2.0)
     return np.asarray(square)[None]  # (1, SIZE, SIZE)

@@ -14,14 +14,14 @@ class Projection:
 
     mean: npt.NDArray[np.float32]  # (D,)
     axes: npt.NDArray[np.float32]  # (K, D)
-    variance: npt.NDArray[np.float64]  # (K,): each axis's share of the whole
+    variance: npt.NDArray[np.float64]  # (K,): explained by each axis, as a share of the total
 
 
 def fit(embeddings: npt.NDArray[np.float32], *, axes: int) -> Projection:
     """Fits the axes of greatest variance to embeddings (N, D)."""
     mean = embeddings.mean(axis=0)
     _, spread, rows = np.linalg.svd(embeddings - mean, full_matrices=False)
-    # The sign of an axis is arbitrary: its largest weight is made positive, so refits agree.
+    # The sign of an axis is arbitrary; making its largest weight positive keeps refits consistent.
     largest = np.abs(rows[:axes]).argmax(axis=1)
     signs = np.sign(rows[np.arange(axes), largest])
     variance = spread.astype(np.float64) ** 2

@@ -1,6 +1,7 @@
-"""Each format's way from its bytes to grey values: what kind it is, its container, its pixels.
+"""Readers from file bytes to grey values, one per format: variant, container, pixels.
 
-Pillow reads what it reads right and whole; the rest is read here, or refused by its name.
+Pillow decodes the variants that it decodes correctly and at full depth; our modules decode the
+others or reject them by name.
 """
 
 import io
@@ -17,34 +18,35 @@ from chestxray.greys import Values, pixels
 from chestxray.preprocessing import SIZE
 from chestxray.windowing import steps
 
-# Pillow warns of damaged metadata, which is not used here, and would name it in the log.
+# Pillow would log damaged metadata, which is not used here.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
-# Our own limit is checked between header and pixels, with a message that names it.
+# We check our own limit after the header and before the pixels.
 Image.MAX_IMAGE_PIXELS = None
 
 UPRIGHT = 1
-"""Of EXIF 2.32, tag 0x0112."""
+"""EXIF orientation (EXIF 2.32, tag 0x0112)."""
 
 _MAX_SIDE = 2**15
-"""Decoders hold some rows besides the picture; no film has longer ones."""
+"""Maximum width and height in pixels: decoders buffer whole rows."""
 
 _LEAST_SIDE = 2 * SIZE
-"""Half of the reduction stays with the antialiased resize: decoding to exactly SIZE would alias."""
+"""Minimum shorter side after scaled decoding. Decoding to exactly SIZE would alias; the antialiased
+resize does the last factor of two."""
 
 _MAX_WHOLE_PIXELS = 2**23
-"""Values of 4 bytes and more are kept whole up to so many pixels, so that they give the answer that
-8 and 16 bits would give; more of them would take too much memory."""
+"""TIFFs up to this many pixels keep full resolution at any depth, so that depth does not change the
+result; larger ones with 4 bytes per value or more are averaged, to save memory."""
 
 _EXIF_KEYS = ("exif", "Raw profile type exif")
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
-_MAX_EXIF_BYTES = 2**16  # what fits into a JPEG
+_MAX_EXIF_BYTES = 2**16  # the maximum in a JPEG
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a reader made of a file."""
+    """Grey values (H, W) and facts about the file; `size` is (width, height)."""
 
     values: Values
     size: tuple[int, int]
@@ -68,7 +70,7 @@ def _check_size(size: tuple[int, int], limit: int) -> None:
 
 
 def _check(data: bytes, format_: str, max_pixels: int) -> None:
-    """Raises RejectedImage by the structure of the container, before a pixel is decoded."""
+    """Checks structure, size and decoding cost before decoding. Raises RejectedImage."""
     found = containers.check(data, format_)
     _check_size(found.size, max_pixels)
     costs.check(found.seconds, len(data))
@@ -170,8 +172,8 @@ def _one_band(image: Image.Image) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    for key in _XMP_KEYS:  # Pillow would turn by XMP as well, which browsers do not
+    for key in _XMP_KEYS:  # Pillow would apply XMP orientation, browsers do not
         image.info.pop(key, None)
     if any(len(image.info.get(key, "")) > _MAX_EXIF_BYTES for key in _EXIF_KEYS):
-        return UPRIGHT  # no camera writes so much, and reading it costs a hundred times its size
+        return UPRIGHT  # no camera writes that much, and parsing it takes a hundred times its size
     return int(image.getexif().get(ExifTags.Base.Orientation, UPRIGHT))

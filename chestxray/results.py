@@ -1,4 +1,4 @@
-"""What is answered over the wire."""
+"""Response models of the API."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chestxray.labels import Finding, Verdict
 
 DIGITS = 4
-"""Of every number answered; what is decided is decided on what is shown."""
+"""Decimal digits of every number in a response. Decisions use the rounded numbers."""
 
 DISCLAIMER = "Research use only. Not a diagnosis."
 
@@ -18,7 +18,7 @@ class _Wire(BaseModel):
 
 
 class FilterResult(_Wire):
-    """What the filter says; the image is valid where score reaches threshold."""
+    """Result of the filter; the image is valid if `score` is at least `threshold`."""
 
     verdict: Verdict
     valid: bool
@@ -28,7 +28,7 @@ class FilterResult(_Wire):
 
 
 class Prediction(_Wire):
-    """What the classifier says."""
+    """Result of the classifier."""
 
     label: Finding
     probabilities: dict[Finding, float]
@@ -36,16 +36,16 @@ class Prediction(_Wire):
 
 
 class Heatmap(_Wire):
-    """The raw class activation map of one class; row 0 is the top of the image."""
+    """Class activation map of one class, 14x14, in units of its logit; row 0 is the top."""
 
     method: Literal["cam"] = "cam"
     label: Finding
     grid: list[list[float]]
-    range: tuple[float, float]
+    range: tuple[float, float] = Field(description="Minimum and maximum of the grid")
 
 
 class Timing(_Wire):
-    """Milliseconds."""
+    """Milliseconds per stage; filter and classify include queueing."""
 
     decode: float
     filter: float
@@ -54,33 +54,34 @@ class Timing(_Wire):
 
 
 class Input(_Wire):
-    """What the image file was, by its bytes."""
+    """Properties of the image file, from its content."""
 
     format: str = Field(description="JPEG, PNG, TIFF, WEBP or BMP")
     media_type: str
     width: int = Field(description="In pixels, as stored")
     height: int
-    bits: int = Field(description="Of each sample, as stored")
-    colour: bool = Field(description="Stored in colours; read as grey")
-    mislabelled: bool = Field(description="Sent as an image of another type; its bytes counted")
+    bits: int = Field(description="Per sample, as stored")
+    colour: bool = Field(description="Whether stored in colour; analysed in greyscale")
+    mislabelled: bool = Field(description="Whether the declared image type was wrong")
     film: tuple[float, float, float, float] | None = Field(
         None,
-        description="Where the film lies in the upright picture, if not all of it is the film: "
-        "left, top, right, bottom, in parts of its width and height",
+        description="Crop to the radiograph in the upright image: left, top, right, bottom as "
+        "fractions of its width and height; null if not cropped",
     )
 
 
 class Analysis(_Wire):
-    """The answer for one accepted image."""
+    """Analysis of an accepted image."""
 
     id: str
     created_at: datetime
-    kept: bool = False
     input: Input
     filter: FilterResult
     prediction: Prediction
     heatmap: Heatmap | None
-    heatmaps: dict[Finding, Heatmap] | None = Field(None, description="Of every class, if asked")
+    heatmaps: dict[Finding, Heatmap] | None = Field(
+        None, description="Of every class, if requested"
+    )
     projection: tuple[float, float, float]
     models: dict[str, str] = Field(description="Digest of each model's checkpoint")
     timing_ms: Timing
@@ -88,7 +89,7 @@ class Analysis(_Wire):
 
 
 class Problem(_Wire):
-    """Why there is no answer (RFC 9457), with a stable `code`."""
+    """Why there is no analysis (RFC 9457), with a stable `code`."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -99,22 +100,20 @@ class Problem(_Wire):
     code: str
     request_id: str
     disclaimer: str = DISCLAIMER
-    found: str | None = Field(None, description="Format of a file that is not read, or its kind")
-    filter: FilterResult | None = Field(None, description="Where the filter refused the image")
-    limit: int | None = Field(
-        None, description="Where the code is about one: bytes, pixels, images"
-    )
+    found: str | None = Field(None, description="Format or variant of an unsupported file")
+    filter: FilterResult | None = Field(None, description="If the filter rejected the image")
+    limit: int | None = Field(None, description="The limit exceeded, in bytes, pixels or images")
 
 
 class BatchAnalysis(_Wire):
-    """One analysis or one problem per image, in the order in which they came."""
+    """One analysis or problem per image, in the order of the request."""
 
     results: list[Analysis | Problem]
     disclaimer: str = DISCLAIMER
 
 
 class Model(_Wire):
-    """One served model: what it is and how well it did."""
+    """A deployed model and its evaluation metrics."""
 
     name: str
     version: str
@@ -128,46 +127,44 @@ class Model(_Wire):
 
 
 class Models(_Wire):
-    """Both models, in the order in which an image meets them."""
+    """Both models, in pipeline order."""
 
     models: list[Model]
     disclaimer: str = DISCLAIMER
 
 
 class Projection(_Wire):
-    """Training images as points, in the space of `projection` in an analysis; empty where the
-    checkpoint has none.
-    """
+    """Training images as points in the space of an analysis's `projection`; may be empty."""
 
-    variance: list[float] = Field(description="Each axis's share of the embeddings' variance")
+    variance: list[float] = Field(description="Share of the total variance that each axis explains")
     labels: list[Finding]
     points: list[tuple[float, float, float]]
-    model: str = Field(description="Digest of the checkpoint that they belong to")
+    model: str = Field(description="Digest of the checkpoint")
     disclaimer: str = DISCLAIMER
 
 
 class Limits(_Wire):
-    """What an image may be; beyond it there is a problem in place of an analysis."""
+    """Limits of an image; a larger one gets a problem instead of an analysis."""
 
     max_image_bytes: int
     max_image_pixels: int = Field(description="Width times height")
-    max_webp_pixels: int = Field(description="Of a WebP image, whose decoder needs more memory")
+    max_webp_pixels: int = Field(description="For WebP, whose decoder needs more memory")
     max_images_per_batch: int
     media_types: list[str]
     disclaimer: str = DISCLAIMER
 
 
 class Example(_Wire):
-    """An image to try."""
+    """An example image."""
 
     name: str
     url: str = Field(description="Relative to the page")
-    thumbnail: str = Field(description="A small JPEG of it")
-    synthetic: bool = Field(description="Drawn by code; it shows no patient")
+    thumbnail: str = Field(description="A small JPEG; relative to the page")
+    synthetic: bool = Field(description="Drawn by code; shows no patient")
 
 
 class Examples(_Wire):
-    """The images that the page offers to try."""
+    """The example images of the page."""
 
     examples: list[Example]
     disclaimer: str = DISCLAIMER

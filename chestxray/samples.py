@@ -1,8 +1,8 @@
-"""The grey values of a TIFF's page in their own depth: integers and floats of up to 64 bits.
+"""Decodes the samples of a TIFF page at full depth: integers and floats of up to 64 bits.
 
-Pillow knows few of these depths, but its libtiff decompresses any bytes: it is given the strips or
-tiles of some rows as if they were 8-bit grey, and numpy makes samples of what comes back. Some rows
-at a time, so that no picture is ever held in all of its channels.
+Pillow supports few of these depths, but its libtiff can decompress any bytes: it gets the strips or
+tiles as 8-bit grey, and numpy reinterprets the result. This happens band by band, so that an image
+is never in memory with all of its channels.
 """
 
 import io
@@ -19,8 +19,8 @@ from chestxray.errors import TruncatedImage, UnreadableImage, UnsupportedVariant
 from chestxray.greys import BAND_BYTES, Values, luma, pixels
 from chestxray.tiff import FLOAT, NATIVE_BITS, NO_COMPRESSION, SIGNED, UNSIGNED, Page
 
-_MAX_SEGMENT_BYTES = 80 * 2**20  # libtiff decodes a strip or tile whole
-_PICTURE_COST = 4  # tiles may reach so far beyond the picture
+_MAX_SEGMENT_BYTES = 80 * 2**20  # libtiff decodes a strip or tile at once
+_MAX_OVERHANG = 4  # maximum area of all tiles over the area of the image
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _KINDS = {UNSIGNED: "u", SIGNED: "i", FLOAT: "f"}
 _HEADER = b"II*\0\x08\0\0\0"
@@ -28,9 +28,10 @@ _STRIP_OFFSETS, _LONG = 273, 4
 
 
 def grey(data: bytes, page: Page, steps: tuple[int, int]) -> Values:
-    """Returns (H, W), larger is brighter; of 4 bytes and more, means of blocks of `steps` pixels.
+    """Returns grey values (H, W), larger is brighter. Raises RejectedImage.
 
-    Of 8 bits and fewer it is uint8 over the whole range. Raises RejectedImage.
+    Up to 8 bits they are uint8 scaled to 0..255. Values of more than 16 bits, and floats, are
+    averaged over blocks of `steps` (down, across) pixels.
     """
     _check_cost(page)
     greys = _greys(_blocks(data, page), page)
@@ -46,11 +47,11 @@ def _check_cost(page: Page) -> None:
     size = height * _row_bytes(page)
     if page.compression != NO_COMPRESSION and size > _MAX_SEGMENT_BYTES:
         raise UnsupportedVariant(
-            f"a TIFF file with strips or tiles of {size} bytes is not read; save it with smaller "
-            f"ones, or without compression",
+            f"a TIFF file with strips or tiles of {size} bytes is not supported; save it with "
+            "smaller ones, or without compression",
             found="TIFF with huge strips",
         )
-    if width * across * height * down > _PICTURE_COST * (page.width * page.height + 512 * 512):
+    if width * across * height * down > _MAX_OVERHANG * (page.width * page.height + 512 * 512):
         raise UnreadableImage("the TIFF file has tiles far larger than its picture")
     planes = page.samples if page.planar else 1
     if len(page.offsets) < down * across * planes:
@@ -58,18 +59,18 @@ def _check_cost(page: Page) -> None:
 
 
 def _grid(page: Page) -> tuple[int, int]:
-    """How many strips or tiles there are down and across."""
+    """Returns the number of strips or tiles (down, across)."""
     width, height = page.segment
     return -(-page.height // height), -(-page.width // width)
 
 
 def _row_bytes(page: Page) -> int:
-    """Of one row of a strip or tile, whose last byte may be filled up."""
+    """Bytes per row of a strip or tile, rounded up."""
     return -(-page.segment[0] * (1 if page.planar else page.samples) * page.bits // 8)
 
 
 def _blocks(data: bytes, page: Page) -> Iterator[Values]:
-    """Yields the samples of some rows, (rows, W, samples), from the top."""
+    """Yields bands of samples (rows, W, samples), from the top."""
     height, (down, across) = page.segment[1], _grid(page)
     planes = page.samples if page.planar else 1
     at_once = max(1, BAND_BYTES // (across * height * _row_bytes(page)))
@@ -82,9 +83,9 @@ def _blocks(data: bytes, page: Page) -> Iterator[Values]:
 
 
 def _block(data: bytes, page: Page, segments: range, rows: int) -> Values:
-    """Samples of strips below each other, or of rows of tiles."""
+    """Decodes consecutive strips, or rows of tiles, to (rows, W, samples)."""
     width, height = page.segment
-    # The last strip ends with the picture, a tile goes on.
+    # The last strip ends with the image; tiles extend beyond it.
     raw = _raw(data, page, segments, len(segments) * height if page.tiled else rows)
     samples = _unpacked(raw, page)
     if page.tiled:
@@ -101,7 +102,7 @@ def _raw(data: bytes, page: Page, segments: range, rows: int) -> npt.NDArray[np.
     pieces = []
     for place, segment in enumerate(segments):
         start = page.offsets[segment]
-        # How many bytes there are of what is not compressed, some writers do not say.
+        # Some writers omit the byte counts of uncompressed data.
         known = segment < len(page.counts) and not whole
         size = min(height, rows - place * height) * row_bytes
         piece = memoryview(data)[start : start + (page.counts[segment] if known else size)]
@@ -117,14 +118,15 @@ def _raw(data: bytes, page: Page, segments: range, rows: int) -> npt.NDArray[np.
 def _decompressed(
     pieces: list[memoryview | bytes], page: Page, rows: int, row_bytes: int
 ) -> npt.NDArray[np.uint8]:
-    """Has libtiff decode strips of bytes, as if each were a grey pixel."""
+    """Decompresses with libtiff, treating each byte as a grey pixel."""
     sizes = [len(piece) for piece in pieces]
     fields = ImageFileDirectory_v2(prefix=b"II")
     fields[256], fields[257], fields[258] = row_bytes, rows, 8
     fields[259], fields[262], fields[277] = page.compression, 1, 1
     fields[278], fields[279] = page.segment[1], tuple(sizes)
     fields.tagtype[_STRIP_OFFSETS] = _LONG
-    fields[_STRIP_OFFSETS] = tuple(accumulate([0, *sizes[:-1]]))  # from the directory's end
+    # Pillow adds the size of header and directory.
+    fields[_STRIP_OFFSETS] = tuple(accumulate([0, *sizes[:-1]]))
     file = b"".join([_HEADER, fields.tobytes(len(_HEADER)), *pieces])
     with Image.open(io.BytesIO(file), formats=["TIFF"]) as image:
         image.load()
@@ -132,7 +134,7 @@ def _decompressed(
 
 
 def _unpacked(raw: npt.NDArray[np.uint8], page: Page) -> Values:
-    """Makes samples (rows, width, samples) of the bytes of rows."""
+    """Converts rows of bytes to samples (rows, width, samples)."""
     each = 1 if page.planar else page.samples
     count, predictor = page.segment[0] * each, page.used_predictor
     if page.bits not in NATIVE_BITS:
@@ -148,7 +150,7 @@ def _unpacked(raw: npt.NDArray[np.uint8], page: Page) -> Values:
 
 
 def _of_floating_point(raw: npt.NDArray[np.uint8], each: int, size: int) -> Values:
-    """Undoes the floating point predictor (TIFF technical note 3): differences, byte by byte."""
+    """Undoes the floating-point predictor (TIFF technical note 3): byte-wise differences."""
     rows = len(raw)
     sums = np.cumsum(raw.reshape(rows, -1, each), axis=1, dtype=np.uint8)
     by_number = np.ascontiguousarray(sums.reshape(rows, size, -1).transpose(0, 2, 1))
@@ -156,7 +158,7 @@ def _of_floating_point(raw: npt.NDArray[np.uint8], each: int, size: int) -> Valu
 
 
 def _of_bits(raw: npt.NDArray[np.uint8], page: Page, count: int) -> Values:
-    """Unpacks unsigned numbers of any few bits, most significant first; under 8 bits to 0..255."""
+    """Unpacks unsigned numbers of up to 16 or 24 bits; scales those below 8 bits to 0..255."""
     if page.bits == 24:
         parts = raw.reshape(len(raw), count, 3)[..., :: -1 if page.order == "<" else 1]
         return np.asarray(parts.astype(np.uint32) @ np.array([2**16, 2**8, 1], np.uint32))
@@ -173,7 +175,7 @@ def _of_bits(raw: npt.NDArray[np.uint8], page: Page, count: int) -> Values:
 
 
 def _shown(numbers: Values) -> Values:
-    """The numbers as one of the types that are windowed: no 8-bit signed, half or 64-bit ones."""
+    """Converts to a dtype that windowing supports: not int8, float16 or 64-bit integers."""
     match numbers.dtype.kind, numbers.dtype.itemsize:
         case "i", 1:
             return numbers.view(np.uint8) ^ np.uint8(128)
@@ -197,7 +199,7 @@ def _greys(blocks: Iterator[Values], page: Page) -> Iterator[Values]:
 
 
 def _palette(page: Page) -> Values:
-    """The grey of each index; colours have 16 bits, or 8 by some writers."""
+    """Returns the grey value of each index; colours have 16 bits, with some writers 8."""
     colours = np.array(page.palette)
     if len(colours) != 3 * 2**page.bits:
         raise UnreadableImage("the TIFF file has a palette that is not of its depth")
@@ -218,7 +220,7 @@ def _stacked(greys: Iterator[Values], page: Page) -> Values:
 
 
 def _means(greys: Iterator[Values], down: int, across: int) -> Iterator[Values]:
-    """Averages whole blocks of pixels; those that the last row or column cuts are left out."""
+    """Averages blocks of pixels; drops incomplete blocks at the right and bottom."""
     kept: list[Values] = []
     for block in greys:
         rows = np.concatenate([*kept, block]) if kept else block
@@ -229,7 +231,7 @@ def _means(greys: Iterator[Values], down: int, across: int) -> Iterator[Values]:
         kept = [rows[whole:]]
 
 
-@np.errstate(all="ignore")  # crafted floats, which numpy would name in the log
+@np.errstate(all="ignore")  # numpy would log crafted floats
 def _mean(rows: Values, down: int, across: int) -> Values:
     if down == across == 1:
         return rows.astype(rows.dtype.newbyteorder("="))
@@ -241,9 +243,9 @@ def _mean(rows: Values, down: int, across: int) -> Values:
 
 @np.errstate(all="ignore")
 def _white_is_one(values: Values, page: Page) -> Values:
-    """Turns the values round: integers of few bytes within their type, others within their range.
+    """Inverts WhiteIsZero values: up to 16 bits within the type's range, others within their own.
 
-    Within a type of 4 bytes a film of 12 bits would lie where floats do not tell its values apart.
+    Inverted within 32 bits, 12-bit data would end up where float32 cannot distinguish values.
     """
     if values.dtype.kind == "f":
         return np.asarray(-values)

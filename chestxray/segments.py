@@ -1,7 +1,7 @@
-"""What the parts of a JPEG, PNG or WebP file are, and what decoding them costs.
+"""Structure and decoding cost of JPEG, PNG and WebP files.
 
-Decoders are generous: each part that they meet costs them more memory and time than its bytes, and
-some parts cost a pass over all pixels. The bounds are far above what any real writer needs.
+Each segment costs a decoder more memory and time than its size suggests, and some cost a pass over
+all pixels. The limits are far above what real encoders write.
 """
 
 import re
@@ -11,26 +11,26 @@ from dataclasses import dataclass, field
 from chestxray import costs
 from chestxray.errors import MultiFrameImage, UnreadableImage
 
-# A marker is FF and a byte that is no stuffing (00), TEM (01), restart (D0-D7) or fill (FF).
+# A marker is FF and a byte other than stuffing (00), TEM (01), restart (D0-D7) or fill (FF).
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 _JPEG_END, _JPEG_SCAN, _JPEG_APP1 = 0xD9, 0xDA, 0xE1
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _JPEG_PROGRESSIVE, _JPEG_ARITHMETIC = (0xC2, 0xC6, 0xCA, 0xCE), range(0xC9, 0xD0)
-# Reserved (ITU T.81, table B.1), or a second start: decoders do not agree on what follows them.
+# Reserved (ITU T.81, table B.1), or a second start of image: decoders disagree on how to continue.
 _JPEG_REFUSED = {*range(0x02, 0xC0), 0xC8, 0xD8, *range(0xF0, 0xFE)}
 _MAX_JPEG_SEGMENTS = 1000
-_MAX_EXIFS = 4  # programs that edit add one; each is read
-# Real progressive files have 6 to 18.
+_MAX_EXIFS = 4  # editors may add one; decoders parse each
+# Real progressive files have 6 to 18 scans.
 _MAX_JPEG_SCANS = 40
-_BLOCK = 8  # samples along the side
+_BLOCK = 8  # samples per side
 
-_MAX_PNG_CHUNKS = 20_000  # of pixels; encoders write 8 KB and more in each
-# A second profile costs once more, a second header makes a picture of two modes (PNG 3, 5.6).
+_MAX_PNG_CHUNKS = 20_000  # encoders write at least 8 KB of pixels per chunk
+# A second profile doubles its cost, a second header changes the mode (PNG 3, 5.6).
 _PNG_SINGLE = (b"IHDR", b"PLTE", b"iCCP")
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 _MAX_WEBP_CHUNKS = 1000
-_WEBP_COSTS = {  # of a pixel and of a byte
+_WEBP_COSTS = {  # per pixel, per byte
     b"VP8 ": (costs.WEBP_PIXEL, costs.WEBP_BYTE),
     b"VP8L": (costs.WEBP_LOSSLESS_PIXEL, costs.WEBP_LOSSLESS_BYTE),
     b"ALPH": (costs.WEBP_LOSSLESS_PIXEL, costs.WEBP_LOSSLESS_BYTE),
@@ -39,15 +39,15 @@ _WEBP_COSTS = {  # of a pixel and of a byte
 
 @dataclass(frozen=True)
 class Structure:
-    """What a file says of itself."""
+    """End, size and decoding cost of an image, from its headers."""
 
-    end: int | None  # where its image ends, None where it does not
-    size: tuple[int, int]  # width and height; nothing where it says nothing
-    seconds: float  # that decoding will take
+    end: int | None  # offset behind the image; None if the end is missing
+    size: tuple[int, int]  # width and height; (0, 0) if unknown
+    seconds: float  # estimated CPU time to decode
 
 
 def png(data: bytes) -> Structure:
-    """Walks through the chunks. Raises UnreadableImage, or struct.error where a header is cut."""
+    """Walks the chunks. Raises UnreadableImage, or struct.error for a truncated header."""
     position, single = 8, set[bytes]()
     for number in range(_MAX_PNG_CHUNKS):
         if position + 12 > len(data):
@@ -65,11 +65,11 @@ def png(data: bytes) -> Structure:
 
 
 def _png_pixels(data: bytes) -> tuple[tuple[int, int], float]:
-    """The size, and the time for the pixels alone."""
+    """Returns the size and the seconds for the pixels alone."""
     width, height, depth, colour, *_, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
     channels = _PNG_CHANNELS.get(colour, 4)
-    times = 2 if depth > 8 and channels > 1 else 1  # each byte of a sample on its own
-    # The seven passes have less than twice the rows, each with up to a byte that is not full.
+    times = 2 if depth > 8 and channels > 1 else 1  # one pass per byte of a sample
+    # The seven interlacing passes have less than twice the rows, each padded to a whole byte.
     rows = 2 * height + 8 if interlaced else height
     count = 2 * rows + width * height * channels * depth // 8
     seconds = rows * costs.PNG_ROW + count * costs.PNG_BYTE
@@ -78,7 +78,7 @@ def _png_pixels(data: bytes) -> tuple[tuple[int, int], float]:
 
 @dataclass
 class _JpegCost:
-    """Counts what a decoder does for a JPEG (ITU T.81, A.1.1 and A.2)."""
+    """Counts a decoder's work for a JPEG (ITU T.81, A.1.1 and A.2)."""
 
     size: tuple[int, int] = (0, 0)
     blocks: dict[int, int] = field(default_factory=dict)  # by component
@@ -86,7 +86,7 @@ class _JpegCost:
     frame: int = 0
 
     def start(self, kind: int, header: bytes) -> None:
-        """Takes a frame header. Raises struct.error where it is cut."""
+        """Adds a frame header. Raises struct.error if it is truncated."""
         height, width, count = struct.unpack_from(">HHB", header, 3)
         parts = list(struct.iter_unpack("BBB", header[8 : 8 + 3 * count]))
         across = max((sampling >> 4 for _, sampling, _ in parts), default=1) or 1
@@ -98,13 +98,13 @@ class _JpegCost:
         self.size, self.frame = (width, height), kind
 
     def scan(self, header: bytes) -> None:
-        """Takes a scan header."""
+        """Adds a scan header."""
         count = header[2] if len(header) > 2 else 0
         for component in header[3 : 3 + 2 * count : 2]:
             self.passes += self.blocks.get(component, sum(self.blocks.values()))
 
     def seconds(self, count: int) -> float:
-        """The time for a file of so many bytes."""
+        """Estimated seconds for a file of `count` bytes."""
         progressive = self.frame in _JPEG_PROGRESSIVE
         block = costs.JPEG_SMOOTHED_BLOCK if progressive else costs.JPEG_BLOCK
         byte = costs.JPEG_PROGRESSIVE_BYTE if progressive else costs.JPEG_BYTE
@@ -115,7 +115,7 @@ class _JpegCost:
 
 
 def jpeg(data: bytes) -> Structure:
-    """Walks through the segments. Raises UnreadableImage, or struct.error for a cut header."""
+    """Walks the segments. Raises UnreadableImage, or struct.error for a truncated header."""
     position, segments, scans, frames, exifs = 2, 0, 0, 0, 0
     cost = _JpegCost()
     while (marker := _JPEG_MARKER.search(data, position)) is not None:
@@ -147,7 +147,7 @@ def jpeg(data: bytes) -> Structure:
 
 
 def webp(data: bytes) -> Structure:
-    """Walks through the chunks. Raises MultiFrameImage, UnreadableImage or struct.error."""
+    """Walks the chunks. Raises MultiFrameImage, UnreadableImage or struct.error."""
     end = 8 + int.from_bytes(data[4:8], "little")
     width, height = _webp_size(data)
     position, seconds = 12, 0.0
@@ -165,7 +165,7 @@ def webp(data: bytes) -> Structure:
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
-    """Reads width and height; the decoder takes memory for them as soon as it sees the header."""
+    """Reads width and height; the decoder allocates memory for them on reading the header."""
     match data[12:16]:
         case b"VP8X":
             width, height = data[24:27], data[27:30]

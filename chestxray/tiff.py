@@ -1,4 +1,4 @@
-"""What the pages of a TIFF file are, by their directories (TIFF 6.0)."""
+"""Parses the directories of a TIFF file into pages (TIFF 6.0)."""
 
 import re
 import struct
@@ -20,7 +20,7 @@ NATIVE_BITS = (8, 16, 32, 64)
 
 
 class Tag(IntEnum):
-    """The fields that are read."""
+    """The fields that this module reads."""
 
     SUBFILE = 254
     WIDTH = 256
@@ -50,15 +50,15 @@ class Tag(IntEnum):
 _READ = frozenset(Tag)
 _DESCRIPTION = 270
 _SEPARATE = 2  # planes
-_PREDICTING = (5, 8, 32946)  # compressions: LZW, deflate by both of its numbers
+_PREDICTING = (5, 8, 32946)  # compressions with a predictor: LZW, deflate (two codes)
 _NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I"}  # byte, short, long, offset of a directory
 
-# Real directories have fewer than a hundred fields; one strip a row is the most that is sensible.
+# Real directories have fewer than a hundred fields; one strip per row is the sensible maximum.
 _MAX_FIELDS = 1000
 _MAX_VALUES = 2**17
 _MAX_COLOURS = 3 * 2**8
 _MAX_DESCRIPTION = 2048
-# ImageJ may describe a whole stack by its first page.
+# ImageJ may write a directory only for the first page of a stack.
 _STACK = re.compile(rb"\AImageJ=.*^images=(?!1$)\d+$", re.DOTALL | re.MULTILINE)
 
 _CAMERA_RAW = (32803, 34892)  # photometric: a colour filter array, linear raw
@@ -66,10 +66,10 @@ _CAMERA_RAW = (32803, 34892)  # photometric: a colour filter array, linear raw
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """One picture: how its samples are coded and where they lie."""
+    """One page: the encoding and the location of its samples."""
 
-    start: int
-    order: str  # as struct and numpy spell it
+    start: int  # offset of the directory
+    order: str  # byte order, "<" or ">"
     width: int
     height: int
     bits: int  # of each sample
@@ -86,28 +86,30 @@ class Page:
     counts: tuple[int, ...]
     palette: tuple[int, ...]  # all reds, all greens, all blues
     subsampled: bool  # of YCbCr
-    orientation: int  # as EXIF has it
+    orientation: int  # as in EXIF
     reduced: bool  # a thumbnail, a lower level of a pyramid or a mask
     camera_raw: bool
 
     @property
     def colour(self) -> bool:
-        """Whether it has colours, grey ones perhaps."""
+        """Whether the pixels are colours, even if all are grey."""
         return self.photometric > BLACK_IS_ZERO
 
     @property
     def used_predictor(self) -> int:
-        """The predictor, where the compression has one."""
+        """The predictor if the compression supports one, else 1 (none)."""
         return self.predictor if self.compression in _PREDICTING else 1
 
     @property
     def for_pillow(self) -> bool:
-        """Pillow decodes JPEG and colour spaces; of grey, RGB and palettes it knows few kinds."""
+        """Whether Pillow decodes the page: JPEG, CMYK, YCbCr and CIELAB. Of grey, RGB and palettes
+        it supports only some depths.
+        """
         return self.compression == JPEG or self.photometric > PALETTE
 
 
 def pages(data: bytes) -> Iterator[Page]:
-    """Walks along the pages. Raises struct.error or RejectedImage where one cannot be read."""
+    """Yields the pages. Raises struct.error or RejectedImage for a malformed directory."""
     order = "<" if data.startswith(b"II") else ">"
     (start,) = struct.unpack_from(f"{order}I", data, 4)
     seen = set[int]()
@@ -115,10 +117,10 @@ def pages(data: bytes) -> Iterator[Page]:
         seen.add(start)
         fields, end = _fields(data, order, start)
         yield _page(fields, order, start)
-        # Some writers leave out that nothing follows.
+        # Some writers omit the final offset of 0.
         (start,) = struct.unpack_from(f"{order}I", data, end) if end + 4 <= len(data) else (0,)
     if not seen:
-        raise TruncatedImage("the TIFF file has no picture; send it whole")
+        raise TruncatedImage("the TIFF file has no picture; send the whole file")
 
 
 def _fields(data: bytes, order: str, start: int) -> tuple[dict[int, tuple[int, ...]], int]:
@@ -133,7 +135,7 @@ def _fields(data: bytes, order: str, start: int) -> tuple[dict[int, tuple[int, .
         if tag not in _READ:
             continue
         if tag == Tag.COLOUR_MAP and count > _MAX_COLOURS:
-            continue  # of 16 bits, which no film has
+            continue  # a 16-bit palette, which no radiograph has
         if kind not in _NUMBERS or count > _MAX_VALUES:
             raise UnreadableImage(f"the TIFF file has field {tag} as no plain number, or too long")
         layout = f"{order}{count}{_NUMBERS[kind]}"
@@ -146,7 +148,7 @@ def _fields(data: bytes, order: str, start: int) -> tuple[dict[int, tuple[int, .
 def _check_description(data: bytes, order: str, place: int, count: int) -> None:
     (at,) = struct.unpack_from(f"{order}I", data, place + 8)
     if _STACK.match(data[at : at + min(count, _MAX_DESCRIPTION)]):
-        raise MultiFrameImage("the TIFF file is a stack of ImageJ; send one picture of it")
+        raise MultiFrameImage("the TIFF file is an ImageJ stack; send one picture of it")
 
 
 def _page(fields: dict[int, tuple[int, ...]], order: str, start: int) -> Page:
@@ -185,6 +187,8 @@ def _page(fields: dict[int, tuple[int, ...]], order: str, start: int) -> Page:
 
 
 def _sample_format(formats: set[int]) -> int:
-    """Untyped data are numbers; what differs from sample to sample is none that is read."""
+    """Returns the sample format; 0 if it differs between samples. Untyped data count as
+    unsigned.
+    """
     known = formats - {4} or {UNSIGNED}
     return known.pop() if len(known) == 1 else 0

@@ -1,7 +1,7 @@
-"""torchvision's models, also where its compiled operators do not fit the torch build.
+"""torchvision.models, even if torchvision's compiled operators do not match the torch build.
 
-Its Python code asks for the schemas of two operators at import. Where the compiled library loads,
-this does nothing; else it declares the schemas, and the models, which use neither, work.
+torchvision looks up the schemas of two operators at import. If its compiled library does not load,
+this module declares them; the models use neither operator.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""From grey values of any depth to 8 bits, by one rule, so that the depth changes no answer."""
+"""Windowing of grey values to 8 bits, by the same rule for every bit depth."""
 
 from typing import Any
 
@@ -6,26 +6,26 @@ import numpy as np
 import numpy.typing as npt
 
 _PERCENTILES = (0.1, 99.9)
-"""The darkest and the brightest permille of the values are clipped: dead pixels, small labels."""
+"""Values outside of these percentiles are clipped: dead pixels, small labels."""
 _SAMPLE_SIDE = 512
-"""The shorter side of what is looked at, in pixels."""
-# No radiograph is longer than so many times its width: one that is loses detail along its length
-# before it takes memory for all of its pixels.
-_LONGEST_ASPECT = 4
+"""The levels are computed on a subsample whose shorter side is about this many pixels."""
+# No radiograph has a larger aspect ratio. A longer image is subsampled more along its length, to
+# bound memory.
+_MAX_ASPECT = 4
 
-# A label, or the padding around a round or turned field, has one extreme value that lies apart.
+# A label, or the padding around a round or rotated field, has a constant extreme value ("fill").
 _FILL_SHARE = 0.0005
-"""Least share of the pixels that have such a value."""
+"""Minimum share of pixels with fill values."""
 _FILL_GAP = 0.1
-"""Least distance to the next value, in parts of the range of all others."""
+"""Minimum distance of fills to the other values, relative to the range of those."""
 _MAX_FILLS = 4
-"""Values of labels and padding at each end."""
+"""Maximum number of fill values at each end."""
 
 _BAND_PIXELS = 2**20
-"""What is windowed at a time; each pixel takes a few times its memory meanwhile."""
+"""Pixels windowed at a time, to bound the memory for intermediate arrays."""
 
 Greys = npt.NDArray[Any]
-"""Grey values (H, W) of any integer or float type, larger is brighter."""
+"""Grey values (H, W) of any integer or float dtype, larger is brighter."""
 
 
 Floats = npt.NDArray[np.float64]
@@ -33,15 +33,15 @@ Counts = npt.NDArray[np.int64]
 
 
 def steps(size: tuple[int, int], least: int) -> tuple[int, int]:
-    """How many pixels count as one along each side, so that at least so many are left of them."""
+    """Returns the subsampling steps along both sides that leave at least `least` pixels."""
     step = max(1, min(size) // least)
-    first, second = (max(step, side // (_LONGEST_ASPECT * least)) for side in size)
+    first, second = (max(step, side // (_MAX_ASPECT * least)) for side in size)
     return first, second
 
 
-@np.errstate(invalid="ignore", over="ignore")  # crafted floats, which numpy would name in the log
+@np.errstate(invalid="ignore", over="ignore")  # numpy would log crafted floats
 def window(values: Greys) -> npt.NDArray[np.uint8]:
-    """Maps values (H, W) linearly to 0..255; what lies outside of their levels is clipped."""
+    """Maps values (H, W) linearly to 0..255, clipping at their levels."""
     low, high = levels(values)
     scale = 255.0 / (high - low) if high > low else 0.0
     if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
@@ -50,15 +50,14 @@ def window(values: Greys) -> npt.NDArray[np.uint8]:
     made = np.empty(values.shape, np.uint8)
     rows = max(1, _BAND_PIXELS // values.shape[1])
     for top in range(0, len(values), rows):
-        # A film of more bits may lie far from zero, where single precision has few values.
+        # Values of more bits may be far from zero, where float32 is too coarse.
         made[top : top + rows] = _to_bytes(values[top : top + rows], low, scale, np.float64)
     return made
 
 
 def levels(values: Greys) -> tuple[float, float]:
-    """Returns the values (H, W) that become black and white; equal where there is no other value.
-
-    Percentiles of the finite values, without the fills of labels and padding.
+    """Returns the values that map to black and white: percentiles of the finite values (H, W),
+    without fills. Both are equal if there is only one value.
     """
     down, across = steps((values.shape[0], values.shape[1]), _SAMPLE_SIDE)
     found, counts = _histogram(values[::down, ::across])
@@ -71,7 +70,7 @@ def levels(values: Greys) -> tuple[float, float]:
 
 
 def _histogram(sample: Greys) -> tuple[Floats, Counts]:
-    """The finite values that occur, ascending, and how often each does."""
+    """Returns the distinct finite values, ascending, and their counts."""
     if sample.dtype.kind == "u" and sample.dtype.itemsize <= 2:
         counts = np.bincount(sample.ravel())
         found = np.flatnonzero(counts)
@@ -81,9 +80,9 @@ def _histogram(sample: Greys) -> tuple[Floats, Counts]:
 
 
 def _without_fills(found: Floats, counts: Counts) -> tuple[Floats, Counts]:
-    """Leaves out the few brightest and the few darkest values where they lie apart."""
+    """Drops the fill values at both ends."""
     least = _FILL_SHARE * counts.sum()
-    for _ in range(2):  # a fill at the other end hides how far apart one is
+    for _ in range(2):  # a fill at one end widens the range, which may hide one at the other
         kept = len(found) - _fills(found, counts, least)
         found, counts = found[:kept], counts[:kept]
         first = _fills(-found[::-1], counts[::-1], least)
@@ -92,7 +91,7 @@ def _without_fills(found: Floats, counts: Counts) -> tuple[Floats, Counts]:
 
 
 def _fills(found: Floats, counts: Counts, least: float) -> int:
-    """How many of the last of ascending values are fills."""
+    """Returns how many of the largest values are fills; `found` is ascending."""
     for number in range(min(_MAX_FILLS, len(found) - 2), 0, -1):
         gap = found[-number] - found[-number - 1]
         spread = found[-number - 1] - found[0]

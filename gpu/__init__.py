@@ -1,1 +1,1 @@
-"""What only a machine with a CUDA device can show; it needs no network (gpu/README.md)."""
+"""Tests and measurements that need a CUDA device, but no network (gpu/README.md)."""

@@ -1,11 +1,11 @@
-"""Does on a machine with a CUDA device what only such a machine can show; needs no network.
+"""Runs the tests and measurements that need a CUDA device; needs no network.
 
     python -m gpu --data data --output results/gpu
     python -m gpu --data data --steps parity serving
-    python -m gpu --data data --miniature           # the same in small, on a CPU
+    python -m gpu --data data --miniature           # a small version, on a CPU
 
-Every step writes its figures, is not done again where they are there, and takes ten minutes at the
-most; a step that would begin after `--minutes` is left to the next call. GPU.md shows them all.
+Every step takes at most ten minutes, writes its results, and is skipped if they exist. No step
+starts after `--minutes`; the next call continues. GPU.md has all results.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from loadtests.turns import commit
 from training.config import read_config
 from training.robustness import drawn
 from training.run import load_records
+from training.shared_folder import DATA
 
 ROOT = Path(__file__).parents[1]
 BENTOS = ROOT / "bentos"
@@ -37,19 +38,19 @@ CONFIG = ROOT / "training" / "configs" / "classifier_supervised.toml"
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is measured."""
+    """Size of each measurement."""
 
     films: int = 200
-    seconds: float = 3.0  # of each figure of serving
+    seconds: float = 3.0  # per measurement of serving
     clients: tuple[int, ...] = serving.CLIENTS
-    steps: int = 60  # of training
+    steps: int = 60  # per measurement of training
 
 
 MINIATURE = Extent(films=6, seconds=0.3, clients=(1, 4), steps=1)
 
 
 def tests(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
-    """The tests that need a CUDA device; without one they are skipped."""
+    """Runs the tests that need a CUDA device; without one they are skipped."""
     command = [sys.executable, "-m", "pytest", "-m", "gpu", "-rA", "--color=no", "tests/gpu"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     lines = done.stdout.strip().splitlines()
@@ -64,7 +65,7 @@ def tests(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
 
 
 def parities(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
-    """The GPU's answers beside the CPU's, on films of the validation split."""
+    """Compares the GPU's outputs with the CPU's, on validation images."""
     records = load_records([flags.data], read_config(CONFIG))
     films = [record.path for record in drawn(records, extent.films, split="val")]
     found = parity.measure(films, MODELS, device=flags.device)
@@ -72,13 +73,13 @@ def parities(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]
 
 
 def servings(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
-    """Networks, bare loop and service."""
+    """Measures the networks, the bare loop and the service."""
     found = serving.measure(device=flags.device, seconds=extent.seconds, clients=extent.clients)
     return found, serving.render(found)
 
 
 def trainings(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
-    """Images a second in training, by batch."""
+    """Measures training images per second, by batch size."""
     found = throughput.measure(flags.data, flags.cache, device=flags.device, steps=extent.steps)
     return found, throughput.render(found)
 
@@ -92,13 +93,13 @@ STEPS: dict[str, Callable[[argparse.Namespace, Extent], tuple[Any, list[str]]]] 
 
 
 def machine(device: str) -> str:
-    """What the figures are of, in words."""
+    """Describes the machine and the sizes of the measurements."""
     name = torch.cuda.get_device_name() if device.startswith("cuda") else platform.machine()
     return f"{name}, torch {torch.__version__}, commit {commit()}"
 
 
 def render(folder: Path) -> str:
-    """The report of all steps that are done, wherever each was."""
+    """Renders the report of all completed steps, wherever each ran."""
     lines = [
         "# What a GPU does",
         "",
@@ -116,7 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", default="../shared/data")
+    parser.add_argument("--data", default=DATA)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--steps", nargs="+", default=list(STEPS), choices=list(STEPS))
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "gpu")
@@ -133,7 +134,7 @@ def main() -> None:
         print(f"{name} begins after {time.monotonic() - begun:.0f} s", flush=True)
         try:
             found, lines = STEPS[name](flags, MINIATURE if flags.miniature else Extent())
-        except Exception as error:  # one step must not cost the others their turn
+        except Exception as error:  # a failed step must not stop the others
             failed.append(f"{name}: {error!r}")
             continue
         path.write_text(json.dumps(found, indent=1) + "\n")

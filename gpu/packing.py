@@ -1,13 +1,12 @@
-"""Data in parts that a machine without a network can be given one after the other.
+"""Packs the data into parts, to copy them to a machine without a network.
 
     python -m gpu.packing build/gpu --megabytes 60
-    python -m gpu.packing build/gpu --films                 # frontal chest films alone
+    python -m gpu.packing build/gpu --films                 # only frontal chest images
     python -m gpu.packing build/gpu --films --splits val    # enough for parity
 
-Every part is a tar file of the collection's own files, byte for byte. The first has the manifests,
-cut down to what is packed, and then the validation films, so that what needs few films can begin
-before the rest is there. `tar -xf` of all parts into one folder makes a collection that every
-command here reads with --data.
+Every part is a tar file of the collection's original files. The first has the manifests, reduced to
+what is packed, followed by the validation images, so that steps that need few images can start
+early. Extracting all parts into one folder gives a collection for --data.
 """
 
 import argparse
@@ -19,15 +18,16 @@ from pathlib import Path
 
 from training.datasets import curated
 from training.datasets.records import Record
+from training.shared_folder import DATA
 from training.train_filter import FILMS
 
 SPLITS = ("val", "train", "test", "external")
 _BLOCK = 512
-"""Bytes of a tar file's header, and what every file in it is filled up to."""
+"""Size of a tar header, and the block size that every file is padded to."""
 
 
 def files_of(record: Record) -> Iterator[Path]:
-    """A picture, and the masks that readers drew on it."""
+    """An image and its segmentation masks."""
     yield record.path
     for mask in (record.regions.lung_mask, record.regions.infection_mask):
         if mask is not None:
@@ -35,7 +35,7 @@ def files_of(record: Record) -> Iterator[Path]:
 
 
 def chosen(root: Path, splits: Sequence[str], *, films: bool) -> list[Record]:
-    """What is packed, in the order of the splits: frontal films, or all there is."""
+    """Lists the files to pack, in order of the splits: frontal images only, or everything."""
     records = [
         r for r in curated.load(root) if r.split in splits and (not films or r.label in FILMS)
     ]
@@ -43,9 +43,9 @@ def chosen(root: Path, splits: Sequence[str], *, films: bool) -> list[Record]:
 
 
 def pack(records: Sequence[Record], root: Path, output: Path, *, megabytes: float) -> list[Path]:
-    """Writes part_00.tar.gz and so on, each of so many megabytes at most; returns their paths.
+    """Writes part_00.tar.gz and so on, each of at most this many megabytes; returns their paths.
 
-    Raises ValueError where one file alone is larger.
+    Raises ValueError if a single file is larger.
     """
     output.mkdir(parents=True, exist_ok=True)
     for old in output.glob("part_*.tar.gz"):
@@ -87,15 +87,15 @@ def _parts(
     entries: Iterable[tuple[str, bytes]], most: int
 ) -> Iterator[Sequence[tuple[str, bytes]]]:
     part: list[tuple[str, bytes]] = []
-    room = most - tarfile.RECORDSIZE  # the end of a tar file is filled up
-    left = room
+    capacity = most - tarfile.RECORDSIZE  # padding at the end of a tar file
+    left = capacity
     for name, data in entries:
         size = _BLOCK * (1 + -(-len(data) // _BLOCK))
-        if size > room:
+        if size > capacity:
             raise ValueError(f"{name} has {len(data)} bytes; a part may have {most}")
         if size > left:
             yield part
-            part, left = [], room
+            part, left = [], capacity
         part.append((name, data))
         left -= size
     if part:
@@ -107,7 +107,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("output", type=Path)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--megabytes", type=float, default=60.0, help="of a part, at most")
     parser.add_argument("--films", action="store_true", help="leave out what only the filter needs")
     parser.add_argument("--splits", nargs="+", default=SPLITS, choices=SPLITS, help="in this order")

@@ -1,7 +1,7 @@
-"""Whether the GPU answers as the CPU does, on real films.
+"""Compares GPU and CPU outputs on real images.
 
-A CPU computes in float32, a GPU in bfloat16 where it can (chestxray/engines.py), so answers differ
-by rounding; here it is measured by how much, and how often an answer becomes another one.
+A CPU computes in float32, a GPU in TF32 where it can (chestxray/engines.py), so outputs differ by
+rounding. Measures how much, and how often a decision changes.
 """
 
 from collections.abc import Sequence
@@ -25,19 +25,19 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two engines on the same films."""
+    """Differences of two engines on the same images."""
 
     model: str
     films: int
     probability_most: float
-    probability_mean: float  # of the largest difference of a film
-    cells_most: float  # of the map, in parts of the film's own largest magnitude; 0 without a map
-    flipped: int  # films whose likeliest class is another one
-    verdicts: int  # films that one accepts and the other refuses; 0 for the classifier
+    probability_mean: float  # quantiles of an image's largest difference
+    cells_most: float  # of the map, relative to the image's own maximum magnitude; 0 without a map
+    flipped: int  # images with a different most probable class
+    verdicts: int  # images that only one of the two accepts; 0 for the classifier
 
 
 def compare(checkpoint: Path, images: Images, *, device: str) -> Difference:
-    """Asks the engines of a device and of the CPU about images (N, 1, SIZE, SIZE)."""
+    """Runs images (N, 1, SIZE, SIZE) on a device and on the CPU, and compares."""
     card = checkpoints.read_card(checkpoint)
     ours, cpu = (_answers(checkpoint, card.architecture, images, one) for one in (device, "cpu"))
     one, other = (softmax(found["logits"], card.temperature) for found in (ours, cpu))
@@ -69,13 +69,13 @@ def _answers(checkpoint: Path, architecture: str, images: Images, device: str) -
 
 
 def measure(films: Sequence[Path], models: Sequence[Path], *, device: str) -> list[dict[str, Any]]:
-    """Differences of every model's checkpoint on the same films; plain values."""
+    """Compares every model's checkpoint on the same images; returns plain values."""
     images = np.stack([read(film) for film in films])
     return [asdict(compare(model, images, device=device)) for model in models]
 
 
 def render(found: Sequence[dict[str, Any]]) -> list[str]:
-    """The differences in Markdown."""
+    """Renders the differences as Markdown."""
     head = (
         "model",
         "films",

@@ -1,8 +1,8 @@
-"""How fast the service is with its networks on a GPU, and what the GPU alone could do.
+"""Measures the service's throughput with its networks on a GPU, and the GPU's own limit.
 
-Three figures bound each other: the engine asked in batches of images that lie ready; the bare loop,
-which decodes files with a thread for each core while the GPU reads the batch before; and the
-service, over HTTP, under so many clients. Utilisation is what NVML reports, sampled.
+Three measurements bound each other: the engine on batches that are already in memory; the bare
+loop, which decodes with one thread per core while the GPU runs the previous batch; and the service
+over HTTP. Utilisation is sampled from NVML.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from training.model_card import table
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 CLIENTS = (1, 8, 32, 64, 128)
 SERVED_BATCH = 32
-"""Largest batch of the service while it is measured (CHESTXRAY_MAX_MODEL_BATCH)."""
+"""The service's CHESTXRAY_MAX_MODEL_BATCH during the measurement."""
 _SAMPLE_SECONDS = 0.1
 _WARM_SECONDS = 3.0
 
 
 def measure(*, device: str, seconds: float, clients: Sequence[int] = CLIENTS) -> dict[str, Any]:
-    """Measures engine, bare loop and service, each for so many seconds; plain values."""
+    """Measures engine, bare loop and service, each for this many seconds; returns plain values."""
     files = archive_pool()
     reader = Reader(device)
     images = np.stack([reader.decode(data) for data in files])
@@ -51,7 +51,7 @@ def measure(*, device: str, seconds: float, clients: Sequence[int] = CLIENTS) ->
 
 
 def _engine_rate(engine: Any, images: Images, batch: int, seconds: float) -> float:
-    """Images a second of one network; answers are copied back, as serving needs them."""
+    """Images per second of one network, including copying the outputs back."""
     asked = np.resize(images, (batch, *images.shape[1:]))
     for _ in range(3):
         engine(asked)
@@ -65,7 +65,7 @@ def _engine_rate(engine: Any, images: Images, batch: int, seconds: float) -> flo
 def _bare(
     reader: Reader, files: Sequence[bytes], batch: int, seconds: float, device: str
 ) -> dict[str, float]:
-    """Images a second of decoding and both networks, with the GPU's utilisation."""
+    """Images per second of decoding and both networks, with the GPU's utilisation."""
     chosen = [files[i % len(files)] for i in range(batch)]
     with ThreadPoolExecutor(os.cpu_count()) as pool, utilisation(device) as busy:
 
@@ -89,7 +89,7 @@ def _bare(
 async def _service(
     files: Sequence[bytes], *, device: str, seconds: float, clients: Sequence[int]
 ) -> dict[str, Any]:
-    """Rate, latency and utilisation by number of clients."""
+    """Throughput, latency and utilisation by number of clients."""
     own = (("CHESTXRAY_DEVICE", device), ("CHESTXRAY_MAX_MODEL_BATCH", str(SERVED_BATCH)))
     contestant = replace(CHESTXRAY, environment=(*CHESTXRAY.environment, *own))
     requests = [contestant.request(data) for data in files]
@@ -114,7 +114,7 @@ async def _service(
 
 @contextmanager
 def utilisation(device: str) -> Iterator[list[float]]:
-    """Collects the share of time in which a kernel ran, while the block runs; nothing on a CPU."""
+    """Samples GPU utilisation while the block runs; empty on a CPU."""
     samples: list[float] = []
     if not device.startswith("cuda"):
         yield samples
@@ -138,7 +138,7 @@ def utilisation(device: str) -> Iterator[list[float]]:
 
 
 def render(found: dict[str, Any]) -> list[str]:
-    """The figures in Markdown."""
+    """Renders the results as Markdown."""
     engines, bare, service = found["engines"], found["bare"], found["service"]
     best = max(each["rate"] for each in bare.values())
     batches = [

@@ -1,7 +1,7 @@
-"""How many images a second the classifier trains on, by batch.
+"""Measures the classifier's training images per second, by batch size.
 
-Small batches leave a large GPU waiting for the processor that launches its kernels. Several runs on
-one GPU fill the gaps: `python -m training.compare --jobs` (its runs' history.csv say how fast).
+Small batches leave a large GPU waiting for the CPU that launches its kernels. Several runs on one
+GPU fill the gaps: `python -m training.compare --jobs` (see their history.csv).
 """
 
 from dataclasses import replace
@@ -21,7 +21,9 @@ BATCHES = (32, 64, 128, 256)
 
 
 def measure(data: str, cache: Path, *, device: str, steps: int) -> dict[str, Any]:
-    """Images a second, and the share of waiting for data, by batch; plain values."""
+    """Images per second and the share of time spent waiting for data, by batch size; plain
+    values.
+    """
     found = {}
     with TemporaryDirectory() as output:
         for batch in BATCHES:
@@ -34,7 +36,7 @@ def measure(data: str, cache: Path, *, device: str, steps: int) -> dict[str, Any
 
 
 def render(found: dict[str, Any]) -> list[str]:
-    """The speeds in Markdown."""
+    """Renders the results as Markdown."""
     head = ("batch", "images/s", "waiting for data")
     rows = [
         (batch, f"{row['images_per_second']:.0f}", f"{row['waiting']:.0%}")

@@ -1,11 +1,10 @@
-"""The service against other ways to serve the same two networks, turn by turn on this machine.
+"""Compares the service with other servers of the same two networks on this machine.
 
     python -m loadtests.benchmark --rounds 3 --seconds 15
 
-Every contestant reads the same JPEGs of 2 megapixels for the same client at 1, 8 and 32
-connections, is started anew in every round, and has an environment of its own under build/peers.
-The limit of all is the bare loop of `loadtests.reading`. Writes results/benchmark/peers.md and
-.json.
+Every server analyses the same 2-megapixel JPEGs for 1, 8 and 32 concurrent clients, is restarted in
+every round, and has its own environment under build/peers. The bare loop of `loadtests.reading` is
+the upper bound. Writes results/benchmark/peers.md and .json.
 """
 
 import argparse
@@ -31,7 +30,7 @@ LIMIT = "bare loop"
 
 
 def bare_turn(folder: Path, seconds: float) -> dict[str, Any]:
-    """One turn of the bare loop: alone for the time of one client, at its best for the others."""
+    """Measures the bare loop: single images, and its fastest and cheapest batch configurations."""
     command = ["-m", "loadtests.reading", "--seconds", str(seconds / 2), "--images", str(folder)]
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, check=True)
     found = json.loads(done.stdout)
@@ -46,15 +45,15 @@ def bare_turn(folder: Path, seconds: float) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Runs the rounds and writes what they found, after each."""
+    """Runs all rounds and rewrites the results after each."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     names = [each.name for each in CONTESTANTS]
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=15.0, help="at each number of clients")
-    parser.add_argument("--only", nargs="+", default=names, choices=names, help="contestants")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for what was found")
+    parser.add_argument("--seconds", type=float, default=15.0, help="per number of clients")
+    parser.add_argument("--only", nargs="+", default=names, choices=names, help="servers")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the results")
     flags = parser.parse_args()
     chosen = [each for each in CONTESTANTS if each.name in flags.only]
     for contestant in chosen:
@@ -83,22 +82,22 @@ def main() -> None:
 
 
 def render(record: dict[str, Any]) -> str:
-    """The rounds as Markdown: figures, then ratios of the same round to this service."""
+    """Renders Markdown: absolute values, then the service's ratio to each server by round."""
     rounds, machine = record["rounds"], record["machine"]
     names = [name for name in rounds[0] if name != LIMIT]
     how = (
-        f"{len(rounds)} rounds, {record['seconds']:g} s at each number of clients, "
-        f"{machine['cores']} cores ({machine['processor']}), JPEGs of 2 megapixels, commit "
-        f"{record['commit']}. Median of the rounds (least-most)."
+        f"{len(rounds)} rounds, {record['seconds']:g} s per number of clients, "
+        f"{machine['cores']} cores ({machine['processor']}), 2-megapixel JPEGs, commit "
+        f"{record['commit']}. Median of the rounds (min-max)."
     )
-    head = ["", *(f"images/s, {n}" for n in CLIENTS), "CPU-s an image, 8"]
+    head = ["", *(f"images/s, {n}" for n in CLIENTS), "CPU-s per image, 8"]
     head += [f"{key} s, {n}" for key in ("p50", "p99") for n in CLIENTS]
     head += ["memory MB", "start s", "failures"]
     rows = [_row(name, [each[name] for each in rounds]) for name in names]
     parts = ["# The service against its peers", how, _bare([each[LIMIT] for each in rounds])]
     parts.append(_table(head, rows))
     if OURS in names:
-        parts.append(f"{OURS} over the other, in the same round:")
+        parts.append(f"Ratio of {OURS} to each, in the same round:")
         head = ["", *(f"{key} at {n}" for n, key in COMPARED)]
         others = [name for name in (LIMIT, *names) if name != OURS]
         parts.append(_table(head, [_ratios(name, rounds) for name in others]))
@@ -126,8 +125,8 @@ def _bare(turns: Sequence[dict[str, Any]]) -> str:
     cost = spread([t["cheapest"]["cpu_seconds"] for t in turns])
     alone = spread([t["p50"] for t in turns])
     return (
-        f"The {LIMIT}: {rate} images/s ({' or '.join(ways)}), {cost} CPU-s an image at its "
-        f"cheapest, {alone} s for a lone image on all cores."
+        f"The {LIMIT}: {rate} images/s ({' or '.join(ways)}), {cost} CPU-s per image at its "
+        f"cheapest, {alone} s for a single image on all cores."
     )
 
 
@@ -141,7 +140,7 @@ def _ratios(name: str, rounds: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _like(turn_: dict[str, Any]) -> dict[str, Any]:
-    """The bare loop's turn, by the keys of the others."""
+    """Converts a measurement of the bare loop to the keys of the others."""
     if "fastest" not in turn_:
         return turn_
     best = {

@@ -1,12 +1,11 @@
-"""Finds what one replica of the service can do here, and writes it where others take it from.
+"""Measures the capacity of one replica on this machine and writes loadtests/measured_capacity.toml.
 
     python -m loadtests.capacity --seconds 20
 
-Steps from 1 client to 32, each posting its next JPEG of 2 megapixels once the last was answered.
-Through the steps goes throughput(n) = min(n / seconds_alone, images_per_second): linear until
-requests wait for each other, flat beyond (the asymptotic bounds of a closed system, Denning and
-Buzen 1978). Writes bentos/capacity.toml, which admission takes its first guess from, and prints the
-steps.
+A closed loop with 1 to 32 clients posts 2-megapixel JPEGs. The fit is
+throughput(n) = min(n / seconds_alone, images_per_second): linear until requests queue, constant
+beyond (asymptotic bounds of a closed system, Denning and Buzen 1978). Admission control takes its
+initial estimate from the file.
 """
 
 import argparse
@@ -22,9 +21,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bentos.capacity import FILE, Capacity
 from loadtests.contestants import CHESTXRAY, Contestant, started
 from loadtests.images import archive_pool
+from loadtests.measured_capacity import FILE, Capacity
 from loadtests.measuring import Measured
 
 HEADER = "# Written by `python -m loadtests.capacity`."
@@ -33,14 +32,14 @@ _WARM_SECONDS = 3.0
 
 
 def fit(rates: Mapping[int, float]) -> tuple[float, float, list[int]]:
-    """Least squares in the logarithm: seconds_alone, images_per_second, and the numbers of clients
-    that are beyond the knee; from the throughput by number of clients.
+    """Fits throughput by number of clients, by least squares in the logarithm.
 
-    Raises ValueError with fewer than two steps.
+    Returns seconds_alone, images_per_second, and the numbers of clients beyond the knee. Raises
+    ValueError for fewer than two steps.
     """
     clients = sorted(rates)
     if len(clients) < 2:
-        raise ValueError("a knee needs two steps at least")
+        raise ValueError("fitting a knee needs at least two steps")
     best: tuple[float, float, float, list[int]] = (math.inf, 0.0, 0.0, [])
     for rising in range(1, len(clients)):
         alone = [math.log(n / rates[n]) for n in clients[:rising]]
@@ -60,7 +59,7 @@ def _squares(values: Sequence[float]) -> float:
 
 
 def capacity_of(steps: Mapping[int, Measured], megabytes: float) -> Capacity:
-    """What the steps say together. Raises Failed where not every image was served."""
+    """Fits the steps. Raises Failed if a request failed."""
     alone, most, busy = fit({clients: step.sound().rate for clients, step in steps.items()})
     spent = sum(steps[clients].cpu_seconds for clients in busy)
     done = sum(steps[clients].images for clients in busy)
@@ -77,7 +76,10 @@ def capacity_of(steps: Mapping[int, Measured], megabytes: float) -> Capacity:
 async def step_run(
     contestant: Contestant, seconds: float, clients: Sequence[int] = STEPS
 ) -> tuple[dict[int, Measured], float]:
-    """Measures every number of clients, and memory at the end. Raises NotStarted."""
+    """Measures each number of clients; returns the steps and the memory in MiB.
+
+    Raises NotStarted.
+    """
     requests = [contestant.request(data) for data in archive_pool()]
     with started(contestant, Path(tempfile.gettempdir(), "capacity.log")) as service:
         await service.start(requests[0])
@@ -90,7 +92,7 @@ async def step_run(
 
 
 def write(capacity: Capacity, path: Path = FILE) -> None:
-    """Writes it as TOML."""
+    """Writes the capacity as TOML."""
     lines = [f"{key} = {json.dumps(value)}" for key, value in asdict(capacity).items()]
     path.write_text("\n".join([HEADER, *lines]) + "\n")
 
@@ -100,17 +102,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=20.0, help="for each step")
+    parser.add_argument("--seconds", type=float, default=20.0, help="per step")
     parser.add_argument("--output", type=Path, default=FILE)
     flags = parser.parse_args()
     steps, megabytes = asyncio.run(step_run(CHESTXRAY, flags.seconds))
     capacity = capacity_of(steps, megabytes)
     write(capacity, flags.output)
-    print("clients  images/s  fitted  p50 s  p99 s  CPU-s an image")
+    print("clients  images/s  fitted  p50 s  p99 s  CPU-s per image")
     for clients, step in steps.items():
         fitted = min(clients / capacity.seconds_alone, capacity.images_per_second)
         times = f"{step.percentile(50):6.3f} {step.percentile(99):6.3f}"
-        print(f"{clients:7} {step.rate:9.2f} {fitted:7.2f} {times} {step.cost:15.4f}")
+        print(f"{clients:7} {step.rate:9.2f} {fitted:7.2f} {times} {step.cost:16.4f}")
     print(flags.output.read_text())
 
 

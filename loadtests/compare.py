@@ -1,9 +1,9 @@
-"""This working tree against another commit, turn by turn on this machine.
+"""Compares this working tree with another commit on this machine.
 
     python -m loadtests.compare [BASE] --rounds 3 --seconds 10
 
-BASE is checked out under build/base and run by this environment. Prints the ratios of this to it,
-of the same round: the median, with the least and the most.
+Checks BASE out under build/base and runs it in this environment. Prints the ratios of this working
+tree to BASE within the same round: median (min-max).
 """
 
 import argparse
@@ -23,7 +23,7 @@ BASE = ROOT / "build" / "base"
 
 
 def check_out(commit: str) -> Path:
-    """The folder of another commit. Raises CalledProcessError where there is none of that name."""
+    """Checks out a commit; returns its folder. Raises CalledProcessError if it does not exist."""
     if BASE.exists():
         _git("worktree", "remove", "--force", str(BASE))
     _git("worktree", "add", "--force", "--detach", str(BASE), commit)
@@ -35,13 +35,13 @@ def _git(*words: str) -> None:
 
 
 def main() -> None:
-    """Measures both, and prints the ratios."""
+    """Measures both and prints the ratios."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("base", nargs="?", default="HEAD")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=10.0, help="at each number of clients")
+    parser.add_argument("--seconds", type=float, default=10.0, help="per number of clients")
     flags = parser.parse_args()
     files, base = archive_pool(), check_out(flags.base)
     rounds: list[tuple[dict[str, Any], dict[str, Any]]] = []
@@ -53,7 +53,7 @@ def main() -> None:
         rounds.append((turns[ROOT], turns[base]))
     failed = [each[str(n)]["failures"] for pair in rounds for each in pair for n in CLIENTS]
     if any(failed):
-        sys.exit(f"not every image was served: {failed}")
+        sys.exit(f"requests failed: {failed}")
     print(f"this over {flags.base}, {flags.rounds} rounds of {flags.seconds:g} s")
     for clients, key in COMPARED:
         found = [one[clients][key] for one, _ in rounds]

@@ -1,4 +1,4 @@
-"""Who is compared: this service and its peers, how each is started and wants its images."""
+"""The servers to compare: this service and its peers, how to start each, and its request format."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ def _file(image: bytes) -> Request:
 
 
 def form(files: Sequence[bytes], path: str = "/v1/analyses") -> Request:
-    """Files as a form, in the field `image`."""
+    """Builds a multipart form with each file in a field `image`."""
     mark = "-" * 24
     head = f'--{mark}\r\nContent-Disposition: form-data; name="image"; filename="image.jpg"\r\n'
     parts = [
@@ -69,11 +69,11 @@ def _v2_binary(image: bytes) -> Request:
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to serve, and how it wants its images."""
+    """A server to measure."""
 
     name: str
-    command: tuple[str, ...]  # {port} and {cores} are filled in; run by its own Python
-    requirements: str = ""  # a file of peers/; empty is this environment
+    command: tuple[str, ...]  # module and arguments; {port} and {cores} are replaced
+    requirements: str = ""  # a file in peers/; empty: this environment
     environment: tuple[tuple[str, str], ...] = ()
     request: Callable[[bytes], Request] = _file
 
@@ -90,11 +90,11 @@ def _peer(module: str, request: Callable[[bytes], Request], **environment: str) 
     return Contestant(module, command, f"{module}.txt", tuple(environment.items()), request)
 
 
-# The others queue without bound; here nobody may be turned away either.
+# The other servers queue without bound, so load shedding must not trigger here either.
 CHESTXRAY = Contestant(
     OURS,
     ("bentos.cli", "serve", "--port", "{port}"),
-    environment=(("CHESTXRAY_QUEUE_SECONDS", "10"),),
+    environment=(("CHESTXRAY_MAX_QUEUE_SECONDS", "10"),),
 )
 CONTESTANTS = (
     CHESTXRAY,
@@ -103,13 +103,13 @@ CONTESTANTS = (
     _peer("lit_serve", lambda image: form([image])),
     _peer("ray_serve", _file),
     _peer("ml_server", _v2),
-    # Its store in shared memory needs the very patch release of Python that it was built with.
+    # Its shared-memory tensor store needs the exact Python patch release it was built with.
     _peer("py_triton", _v2_binary, PYTRITON_NO_TENSORSTORE="1"),
 )
 
 
 def python_of(contestant: Contestant) -> Path:
-    """The Python of a contestant's environment, which is made where it is not there yet."""
+    """Returns the interpreter of a server's environment; creates the environment if necessary."""
     if not contestant.requirements:
         return Path(sys.executable)
     folder = ROOT / "build" / "peers" / Path(contestant.requirements).stem
@@ -129,7 +129,7 @@ def python_of(contestant: Contestant) -> Path:
 
 @contextmanager
 def started(contestant: Contestant, log: Path, *, root: Path = ROOT) -> Iterator[Service]:
-    """Starts a contestant of a checkout, and stops every process of it at the end."""
+    """Runs a server from the checkout at `root`; stops all of its processes on exit."""
     port = free_port()
     words = {"port": port, "cores": os.cpu_count()}
     command = [python_of(contestant), "-m", *(word.format(**words) for word in contestant.command)]
@@ -148,6 +148,6 @@ def started(contestant: Contestant, log: Path, *, root: Path = ROOT) -> Iterator
         for each in left:
             each.kill()
         psutil.wait_procs(left, timeout=_STOP_SECONDS)
-        with suppress(ProcessLookupError):  # what lost its parent before
+        with suppress(ProcessLookupError):  # orphaned children
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(_STOP_SECONDS)

@@ -1,13 +1,13 @@
-"""Does an image cost the same after tens of thousands, in any company and in any order?
+"""Checks that throughput, memory and cost per image stay constant over tens of thousands of images.
 
     python -m loadtests.endurance --count 30000
 
-Eight clients post frontal radiographs; throughput and memory of the first and of the last thousand
-are compared. The machine's own speed drifts by more than what is looked for, so throughput counts
-in parts of the bare loop's (`loadtests/reading.py`), measured before and after each thousand. Then
-images of every size and depth come alone and four to a request, sorted by size and shuffled: what
-an image costs in processor-seconds is compared. Writes results/benchmark/endurance.md; ends with 1
-where a figure is not flat within 10%.
+Eight clients post frontal radiographs; the first thousand is compared with the last. The machine's
+speed drifts by more than the tolerance, so throughput is relative to the bare loop
+(`loadtests/reading.py`), measured before and after each thousand. Then images of every size and bit
+depth are posted singly and in batches of four, sorted by size and shuffled, and their CPU-seconds
+per image compared. Writes results/benchmark/endurance.md; exits with 1 if a value changes by more
+than 10%.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from loadtests.reading import Reader, in_batches
 
 RESULT = ROOT / "results" / "benchmark" / "endurance.md"
 FLAT = 0.10
-"""How much may lie between what should be equal."""
+"""Relative tolerance."""
 _CLIENTS, _STRETCH, _PASSES = 8, 1000, 30
 _BARE_SECONDS = 4.0
 
@@ -38,20 +38,20 @@ _BARE_SECONDS = 4.0
 class Stretch:
     """A part of the run."""
 
-    rate: float  # images a second
-    bare_rate: float  # of the bare loop, just before and after
-    megabytes: float  # of all processes, at its end
+    rate: float  # images per second
+    bare_rate: float  # of the bare loop, mean of just before and just after
+    megabytes: float  # PSS of all processes, at the end
 
     @property
     def share(self) -> float:
-        """The throughput in parts of the bare loop's."""
+        """Throughput relative to the bare loop."""
         return self.rate / self.bare_rate
 
 
 async def stretches(
     service: Service, requests: Sequence[Request], count: int, size: int = _STRETCH
 ) -> list[Stretch]:
-    """Posts so many images, in stretches of `size`."""
+    """Posts `count` images in stretches of `size`."""
     found, readers = [], [Reader(threads=1) for _ in range(os.cpu_count() or 1)]
     files = archive_pool()
     before = bare_rate(readers, files)
@@ -64,19 +64,19 @@ async def stretches(
 
 
 def bare_rate(readers: Sequence[Reader], files: Sequence[bytes]) -> float:
-    """Images a second of the same loop without a service, which is idle meanwhile."""
+    """Images per second of the bare loop, while the service is idle."""
     return in_batches(readers, files, max(1, _CLIENTS // len(readers)), _BARE_SECONDS)[0]
 
 
 def ways() -> dict[str, list[Request]]:
-    """Requests of the same images, in other company and order."""
+    """Requests with the same images, grouped and ordered in different ways."""
     files = [data for name in FRONTAL for data in sizes_of(EXAMPLES / name)]
     by_size = sorted(files, key=len)
     shuffled = random.Random(0).sample(files, len(files))
     return {
-        "alone, smallest first": [CHESTXRAY.request(data) for data in by_size],
-        "alone, shuffled": [CHESTXRAY.request(data) for data in shuffled],
-        "four to a request": [
+        "single, smallest first": [CHESTXRAY.request(data) for data in by_size],
+        "single, shuffled": [CHESTXRAY.request(data) for data in shuffled],
+        "four per request": [
             form(shuffled[start : start + 4], "/v1/analyses/batch")
             for start in range(0, len(shuffled), 4)
         ],
@@ -84,7 +84,7 @@ def ways() -> dict[str, list[Request]]:
 
 
 async def costs(service: Service, passes: int = _PASSES) -> dict[str, float]:
-    """Processor-seconds an image, by way of posting; every image so many times."""
+    """CPU-seconds per image for each of `ways()`; posts every image `passes` times."""
     found = {}
     for way, requests in tqdm(ways().items()):
         posts = passes * len(requests)
@@ -93,14 +93,14 @@ async def costs(service: Service, passes: int = _PASSES) -> dict[str, float]:
 
 
 def main() -> None:
-    """Runs both parts, writes and judges."""
+    """Runs both parts, writes the report and sets the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--count", type=int, default=30_000)
     flags = parser.parse_args()
     if flags.count < 2 * _STRETCH:
-        parser.error(f"--count must be {2 * _STRETCH} at least")
+        parser.error(f"--count must be at least {2 * _STRETCH}")
     found, by_way = asyncio.run(_run(flags.count))
     text, flat = render(found, by_way)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
@@ -118,11 +118,11 @@ async def _run(count: int) -> tuple[list[Stretch], dict[str, float]]:
 
 
 def render(found: Sequence[Stretch], by_way: dict[str, float]) -> tuple[str, bool]:
-    """The report as Markdown, and whether every figure is flat."""
+    """Returns the report as Markdown, and whether every value is within the tolerance."""
     first, last = found[0], found[-1]
     rows = [
         (
-            "images/s, in parts of the bare loop's",
+            "images/s, relative to the bare loop",
             f"{first.share:.3f}",
             f"{last.share:.3f}",
             last.share / first.share - 1,
@@ -137,15 +137,16 @@ def render(found: Sequence[Stretch], by_way: dict[str, float]) -> tuple[str, boo
     lines = [
         "# Endurance",
         "",
-        f"{len(found)} stretches of {_STRETCH} JPEGs of 2 megapixels, {_CLIENTS} clients.",
+        f"{len(found)} stretches of {_STRETCH} 2-megapixel JPEGs, {_CLIENTS} clients.",
         "",
-        "| | first | last | change | wanted |",
+        "| | first | last | change | required |",
         "|---|---|---|---|---|",
     ]
     lines += [f"| {n} | {a} | {b} | {c:+.1%} | within {FLAT:.0%} |" for n, a, b, c in rows]
-    lines += ["", "Over all stretches, least to most: " + _spread(found)]
+    lines += ["", "Range over all stretches: " + _spread(found)]
     least = min(by_way.values())
-    lines += ["", "| images come | CPU-s an image | over the least | wanted |", "|---|---|---|---|"]
+    header = "| requests | CPU-s per image | above the minimum | required |"
+    lines += ["", header, "|---|---|---|---|"]
     for way, cost in by_way.items():
         lines.append(f"| {way} | {cost:.4f} | {cost / least - 1:+.1%} | within {FLAT:.0%} |")
     flat = all(abs(change) <= FLAT for *_, change in rows)
@@ -156,8 +157,8 @@ def render(found: Sequence[Stretch], by_way: dict[str, float]) -> tuple[str, boo
 def _spread(found: Sequence[Stretch]) -> str:
     series = {
         "{:.1f} to {:.1f} images/s": [each.rate for each in found],
-        "{:.1f} to {:.1f} of the bare loop": [each.bare_rate for each in found],
-        "{:.3f} to {:.3f} of one in parts of the other": [each.share for each in found],
+        "{:.1f} to {:.1f} for the bare loop": [each.bare_rate for each in found],
+        "{:.3f} to {:.3f} relative": [each.share for each in found],
     }
     return ", ".join(text.format(min(v), max(v)) for text, v in series.items()) + "."
 

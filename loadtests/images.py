@@ -1,4 +1,4 @@
-"""What is posted: radiographs as cameras, archives and phones make them, and what is none."""
+"""Test images: radiographs as detectors, archives and phones export them, and invalid files."""
 
 import io
 import random
@@ -8,21 +8,21 @@ import numpy as np
 from PIL import Image
 
 EXAMPLES = Path(__file__).parents[1] / "web" / "examples"
-"""Radiographs drawn by code."""
+"""Synthetic radiographs."""
 _POSTED = ("clear.jpg", "patches.jpg", "hand.jpg")
-"""Two that the filter accepts for each that it does not."""
+"""The filter accepts two and rejects one."""
 FRONTAL = ("clear.jpg", "patches.jpg", "opacity.jpg")
 _ARCHIVE = (1600, 1250)
-"""Width and height of what an archive exports: 2 megapixels."""
+"""Width and height in pixels of a typical archive export, 2 megapixels."""
 _SEED = 0
 _GRAIN = 6.0
-"""Standard deviation of the noise, in grey levels: files of a real size need some."""
+"""Standard deviation of the noise, in grey levels; without noise the files would be too small."""
 
 
 def image_pool(folder: str = "") -> list[bytes]:
-    """The files of a folder, or synthetic ones of every size, the same in every process.
+    """Returns the files of a folder, or synthetic images that are the same in every process.
 
-    Raises ValueError where the folder has no file.
+    Raises ValueError if the folder has no files.
     """
     if not folder:
         return [image for name in _POSTED for image in sizes_of(EXAMPLES / name)]
@@ -33,7 +33,7 @@ def image_pool(folder: str = "") -> list[bytes]:
 
 
 def archive_pool(count: int = 12) -> list[bytes]:
-    """Frontal chest radiographs as archives export them: JPEGs of 2 megapixels, all different."""
+    """Returns different frontal chest radiographs as archives export them: 2-megapixel JPEGs."""
     greys = [Image.open(EXAMPLES / name).convert("L") for name in FRONTAL]
     return [
         _file(_grained(greys[seed % len(greys)], _ARCHIVE, seed), "JPEG", quality=90)
@@ -42,13 +42,13 @@ def archive_pool(count: int = 12) -> list[bytes]:
 
 
 def sizes_of(example: Path) -> list[bytes]:
-    """One picture in the sizes, formats and depths that real ones come in."""
+    """Returns one image in the sizes, formats and bit depths of real files."""
     grey = Image.open(example).convert("L")
     return [
-        _file(_grained(grey, (4000, 3000)), "JPEG", quality=90),  # a phone's 12 megapixels
+        _file(_grained(grey, (4000, 3000)), "JPEG", quality=90),  # a 12-megapixel phone
         _file(_grained(grey, _ARCHIVE), "JPEG", quality=90),
         _file(_grained(grey, (1024, 1024)), "PNG"),
-        _file(_deep(_grained(grey, (1024, 1024))), "PNG"),  # 16 bits, as detectors have
+        _file(_deep(_grained(grey, (1024, 1024))), "PNG"),  # 16 bits, as from a detector
         example.read_bytes(),
         _file(grey.resize((128, 128)), "JPEG", quality=80),  # a thumbnail
     ]
@@ -64,7 +64,9 @@ def _grained(grey: Image.Image, size: tuple[int, int], seed: int = _SEED) -> Ima
 
 
 def _deep(grey: Image.Image) -> Image.Image:
-    return Image.fromarray(np.asarray(grey).astype(np.uint16) * 16)  # 12 bits used, as is usual
+    return Image.fromarray(
+        np.asarray(grey).astype(np.uint16) * 16
+    )  # 12 significant bits, as is usual
 
 
 def _file(image: Image.Image, kind: str, **options: int) -> bytes:
@@ -85,4 +87,4 @@ def _bad() -> dict[str, bytes]:
 
 
 BAD = _bad()
-"""By name; each must be refused with a problem, or read, but break nothing."""
+"""Invalid files by name. The service must reject or decode each, without any failure."""

@@ -1,4 +1,4 @@
-"""Watches a run from the master, window by window, and ends it with a verdict and a report."""
+"""Evaluates a run on the master, window by window; sets the exit code and writes a report."""
 
 import json
 import logging
@@ -24,13 +24,13 @@ logger = logging.getLogger(__name__)
 
 
 def add_flags(parser: ArgumentParser) -> None:
-    """Adds what a judge is told."""
-    parser.add_argument("--objectives", default=str(DEFAULT), help="what must be met, as TOML")
-    parser.add_argument("--report", default="", help="file for the verdict, as JSON")
+    """Adds the command-line options of the judge."""
+    parser.add_argument("--objectives", default=str(DEFAULT), help="TOML file of the objectives")
+    parser.add_argument("--report", default="", help="JSON file to write the verdict to")
 
 
 def install(environment: Environment) -> None:
-    """Judges a run where its statistics come together: on the master, or in the one process."""
+    """Evaluates the run, unless this is a worker: the master has the merged statistics."""
     if isinstance(environment.runner, WorkerRunner) or environment.parsed_options is None:
         return
     judge = Judge(environment, read(Path(environment.parsed_options.objectives)))
@@ -40,7 +40,7 @@ def install(environment: Environment) -> None:
 
 @dataclass
 class Judge:
-    """One run's windows, and what was missed in them."""
+    """Collects the windows of a run and the objectives missed in each."""
 
     environment: Environment
     objectives: Objectives
@@ -48,11 +48,11 @@ class Judge:
     too_slow: bool = False
 
     def start(self, **_: object) -> None:
-        """Begins to watch, if somebody answers."""
+        """Starts the evaluation, or quits if the service is unreachable."""
         try:
             requests.get(f"{self.environment.host}/readyz", timeout=_UNREACHABLE_SECONDS)
         except requests.RequestException as error:
-            logger.error("nobody answers at %s (%s)", self.environment.host, type(error).__name__)
+            logger.error("cannot reach %s (%s)", self.environment.host, type(error).__name__)
             self.environment.process_exit_code = UNREACHABLE
             gevent.spawn(self.environment.runner.quit)
             return
@@ -94,7 +94,7 @@ class Judge:
         return judged
 
     def end(self, environment: Environment, **_: object) -> None:
-        """Says what came of it, and sets the exit code."""
+        """Logs the verdict, writes the report and sets the exit code."""
         routes = [w[route] for w in self.windows for route in self.objectives.routes if route in w]
         if environment.process_exit_code is None:
             met = bool(routes) and not any(judged["missed"] for judged in routes)

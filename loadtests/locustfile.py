@@ -1,10 +1,10 @@
-"""Three kinds of users post images to a running service; objectives say whether it did well.
+"""Three personas post images to a running service, evaluated against the objectives.
 
-    make loadtest          # ten users for half a minute, and whether they were served well
+    make loadtest          # ten users for half a minute
     locust -f loadtests/locustfile.py,loadtests/shapes.py --shape steps --headless --host URL
 
-`--images FOLDER` posts those images in place of synthetic ones. Ends with 0 where the objectives
-are met, 1 where one is missed, 2 where the generator was too slow to tell, 3 where nobody answers.
+`--images FOLDER` posts those images instead of synthetic ones. Exit codes: 0 objectives met, 1 one
+missed, 2 the load generator was too slow to tell, 3 the service is unreachable.
 """
 
 import random
@@ -33,7 +33,7 @@ def prepare(environment: Environment, **_: object) -> None:
 
 
 class PortalVisitor(HttpUser):
-    """Sends one image and looks at the result for a while."""
+    """Posts a single image, then looks at the result for a while."""
 
     weight = 6
     wait_time = between(0.5, 2)
@@ -44,7 +44,7 @@ class PortalVisitor(HttpUser):
 
 
 class HospitalProgram(HttpUser):
-    """Sends one batch after the other."""
+    """Posts one batch after another."""
 
     weight = 3
     wait_time = between(0.1, 0.5)
@@ -55,7 +55,7 @@ class HospitalProgram(HttpUser):
 
 
 class Abuser(HttpUser):
-    """Sends what is no image, or half of one; a clear refusal is the right answer."""
+    """Posts invalid and truncated files, and expects a 4xx."""
 
     weight = 1
     wait_time = between(0.5, 2)

@@ -1,4 +1,4 @@
-"""Measures a service from outside: how long its clients wait, and what its processes cost."""
+"""Measures a server from outside: its clients' latency, and its processes' CPU time and memory."""
 
 import asyncio
 import socket
@@ -14,17 +14,17 @@ import numpy as np
 import psutil
 
 LOST = 0
-"""In place of a status: the connection broke before there was an answer."""
+"""Pseudo-status: the connection broke before a response."""
 _PAUSE_SECONDS = 0.05
 _TIMEOUT = aiohttp.ClientTimeout(total=120)
 
 
 class NotStarted(Exception):
-    """A service ended, or was not there in time."""
+    """A server exited, or was not ready in time."""
 
 
 class Failed(Exception):
-    """Not every image was answered well, so that figures say little."""
+    """Some requests failed, so the measurement is not valid."""
 
 
 @dataclass(frozen=True)
@@ -39,39 +39,39 @@ class Request:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a stretch of load found."""
+    """Result of one period of load."""
 
     seconds: float
-    images: int  # in answers 200
-    latencies: tuple[float, ...]  # of answers 200, in seconds, in the order of their ends
-    failures: dict[int, int]  # how many of each other status
-    cpu_seconds: float  # of all processes of the service
+    images: int  # in 200 responses
+    latencies: tuple[float, ...]  # of 200 responses, in seconds, in order of completion
+    failures: dict[int, int]  # number of responses by any other status
+    cpu_seconds: float  # of all processes of the server
 
     def sound(self) -> Self:
-        """The same, if every image was answered well. Raises Failed."""
+        """Returns itself if every request succeeded. Raises Failed."""
         if self.failures or not self.images:
             raise Failed(
-                f"of {self.images + sum(self.failures.values())} some failed: {self.failures}"
+                f"failed requests by status: {self.failures}; {self.images} images succeeded"
             )
         return self
 
     @property
     def rate(self) -> float:
-        """Images a second."""
+        """Images per second."""
         return self.images / self.seconds
 
     @property
     def cost(self) -> float:
-        """Processor-seconds an image."""
+        """CPU-seconds per image."""
         return self.cpu_seconds / max(1, self.images)
 
     def percentile(self, percent: float) -> float:
-        """Seconds within which so many of a hundred were answered."""
+        """Latency percentile in seconds; NaN without a 200 response."""
         return float(np.percentile(self.latencies, percent)) if self.latencies else float("nan")
 
 
 class Service:
-    """A started service and the processes that it is made of."""
+    """A running server and its process tree."""
 
     def __init__(self, url: str, pid: int) -> None:
         self.url = url
@@ -81,21 +81,21 @@ class Service:
         return [self._root, *self._root.children(recursive=True)]
 
     def cpu_seconds(self) -> float:
-        """Processor time so far of what runs now."""
+        """CPU time so far of the processes that are running now."""
         return sum(_used(process) for process in self.processes())
 
     def megabytes(self) -> float:
-        """Memory of all its processes, each counted by its own share (PSS)."""
+        """Memory of all processes (PSS), in MiB."""
         return sum(_share(process) for process in self.processes()) / 2**20
 
     async def start(self, request: Request, *, seconds: float = 120.0) -> float:
-        """Waits until it answers 200, and returns how long that took. Raises NotStarted."""
+        """Waits for the first 200; returns the seconds that it took. Raises NotStarted."""
         begun = time.perf_counter()
         async with aiohttp.ClientSession(self.url, timeout=_TIMEOUT) as session:
             while await _post(session, request) != 200:
                 ended = self._root.status() == psutil.STATUS_ZOMBIE
                 if ended or time.perf_counter() > begun + seconds:
-                    raise NotStarted(f"{self.url} answers nothing good")
+                    raise NotStarted(f"{self.url} did not answer 200")
                 await asyncio.sleep(_PAUSE_SECONDS)
         return time.perf_counter() - begun
 
@@ -107,9 +107,7 @@ class Service:
         seconds: float = float("inf"),
         count: float = float("inf"),
     ) -> Measured:
-        """So many clients post, each its next image once the last was answered, for some seconds
-        or a count of requests.
-        """
+        """Runs a closed loop with `clients` clients, for `seconds` or `count` requests."""
         latencies: list[float] = []
         failures: Counter[int] = Counter()
         begun, sent, images = time.perf_counter(), 0, 0
@@ -137,7 +135,7 @@ class Service:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on, nor on the two above it."""
+    """Returns a local port that is free, as are the two above it."""
     while True:
         with ExitStack() as stack:
             one, *others = [stack.enter_context(socket.socket()) for _ in range(3)]

@@ -1,10 +1,11 @@
-"""What each step of an analysis takes, alone: decode, hop, each network, rendering.
+"""Times each step of an analysis alone: decoding, RPC overhead, both networks, rendering.
 
     python -m loadtests.micro --seconds 3
 
-Decoding, the networks and rendering run in this process; a hop is the time that the gateway waits
-for a model, less the time that the model takes, of lone requests to a started service. Prints
-milliseconds: of hops the mean, of all else the median.
+Decoding, the networks and rendering run in this process. The RPC overhead comes from single
+requests to a running service: the gateway's time in a model stage minus the model's own time.
+The CPU of a model call is that of client, wire and batcher, both sides together, with a model that
+does nothing. Prints milliseconds: the mean for RPC overhead and CPU, the median for the others.
 """
 
 import argparse
@@ -15,14 +16,23 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import numpy as np
+import uvicorn
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
+from bentos.covid_classifier.service import ROW
+from bentos.inference.client import BLANK, ModelClient
+from bentos.inference.server import InferenceServer
+from bentos.inference.wire import Rows
+from bentos.metric_labels import ModelName, Stage
+from bentos.settings import Settings
 from chestxray import cam
+from chestxray.engines import Images
 from chestxray.images import decode
 from chestxray.preprocessing import SIZE, prepare
 from loadtests.contestants import CHESTXRAY, started
@@ -31,11 +41,11 @@ from loadtests.reading import Reader
 
 _PICTURE_SIDE, _GRID = 1024, SIZE // 16
 _MODELS = {"filter": "xray_filter", "classify": "covid_classifier"}
-"""The gateway's stages, and whom they wait for."""
+"""Model of each gateway stage."""
 
 
 def steps() -> dict[str, Callable[[], Any]]:
-    """What is timed in this process."""
+    """Returns the steps to time in this process."""
     reader = Reader()
     images = np.stack([reader.decode(data) for data in archive_pool(8)])  # (8, 1, SIZE, SIZE)
     picture = decode(archive_pool(1)[0])
@@ -54,7 +64,7 @@ def steps() -> dict[str, Callable[[], Any]]:
 
 
 def milliseconds(step: Callable[[], Any], seconds: float) -> float:
-    """The median over some seconds."""
+    """Median duration of a step that is repeated for `seconds`."""
     step()
     times, end = [], time.perf_counter() + seconds
     while not times or time.perf_counter() < end:
@@ -64,8 +74,8 @@ def milliseconds(step: Callable[[], Any], seconds: float) -> float:
     return 1000 * median(times)
 
 
-async def hops(seconds: float) -> dict[str, float]:
-    """Milliseconds on the way to each model and back. Raises NotStarted."""
+async def rpc_overhead(seconds: float) -> dict[str, float]:
+    """RPC overhead in milliseconds, by model. Raises NotStarted."""
     requests = [CHESTXRAY.request(data) for data in archive_pool()]
     with started(CHESTXRAY, Path(tempfile.gettempdir(), "micro.log")) as service:
         await service.start(requests[0])
@@ -79,6 +89,47 @@ async def hops(seconds: float) -> dict[str, float]:
         worked = _mean(before, after, "chestxray_batch_duration_seconds", model=model)
         found[model] = 1000 * (waited - worked)
     return found
+
+
+class _NullModel:
+    """Costs nothing, so that only the call of a model is timed."""
+
+    card, digest = SimpleNamespace(name=ModelName.COVID_CLASSIFIER.value), "none"
+
+    def __call__(self, images: Images) -> Rows:
+        rows = np.zeros(len(images), ROW)
+        rows["ok"] = True
+        return rows
+
+
+async def call_cpu(calls: int, *, clients: int) -> float:
+    """CPU milliseconds of one call of a model, both sides together: client, wire, batcher."""
+    settings = Settings()
+    server = InferenceServer(_NullModel(), stage=Stage.CLASSIFY, settings=settings)  # type: ignore[arg-type]
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "model.sock"))
+        serving = uvicorn.Server(
+            uvicorn.Config(server, uds=path, log_level="error", lifespan="off", http="h11")
+        )
+        task = asyncio.create_task(serving.serve())
+        while not serving.started:
+            await asyncio.sleep(0.01)
+        client = ModelClient(
+            f"file://{path}", row=ROW, digest=_NullModel.digest, seconds=10, settings=settings
+        )
+
+        async def ask(count: int) -> None:
+            for _ in range(count):
+                await client(BLANK)
+
+        await ask(20)
+        begun = time.process_time()
+        await asyncio.gather(*(ask(calls // clients) for _ in range(clients)))
+        spent = time.process_time() - begun
+        await client.close()
+        serving.should_exit = True
+        await task
+    return 1000 * spent / calls
 
 
 _Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
@@ -99,16 +150,19 @@ def _mean(before: _Samples, after: _Samples, name: str, **labels: str) -> float:
 
 
 def main() -> None:
-    """Times everything and prints it."""
+    """Times every step and prints the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=3.0, help="for each step")
+    parser.add_argument("--seconds", type=float, default=3.0, help="per step")
     flags = parser.parse_args()
     for name, step in steps().items():
         print(f"{name:32} {milliseconds(step, flags.seconds):8.2f} ms", flush=True)
-    for model, found in asyncio.run(hops(max(flags.seconds, 2.0))).items():
-        print(f"hop to {model:25} {found:8.2f} ms")
+    for clients in (1, 16):
+        found = asyncio.run(call_cpu(800, clients=clients))
+        print(f"{f'CPU of a model call, {clients} clients':32} {found:8.2f} ms", flush=True)
+    for model, found in asyncio.run(rpc_overhead(max(flags.seconds, 2.0))).items():
+        print(f"RPC overhead, {model:18} {found:8.2f} ms")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Objectives, and whether what was counted in a window of time meets them."""
+"""Service level objectives, and the evaluation of a time window against them."""
 
 import tomllib
 from collections import Counter
@@ -11,7 +11,7 @@ DEFAULT = Path(__file__).parent / "objectives.toml"
 
 @dataclass(frozen=True)
 class Objective:
-    """What one route promises."""
+    """Upper bounds for one route."""
 
     p50_ms: float
     p95_ms: float
@@ -22,7 +22,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Objectives:
-    """All that is promised, and how it is judged."""
+    """All objectives, and the parameters of their evaluation."""
 
     warm_up_seconds: float
     window_seconds: float
@@ -32,9 +32,9 @@ class Objectives:
 
 @dataclass
 class Count:
-    """What was counted on one route so far, or within a window."""
+    """Counts for one route, so far or within a window."""
 
-    milliseconds: Counter[int] = field(default_factory=Counter)  # of what was served or failed
+    milliseconds: Counter[int] = field(default_factory=Counter)  # latencies, shed requests excluded
     requests: int = 0
     failures: int = 0
     shed: int = 0
@@ -48,7 +48,7 @@ class Count:
         )
 
     def percentile(self, share: float) -> float:
-        """The time within which a share of the requests was answered, in milliseconds."""
+        """Latency quantile in milliseconds; `share` is in 0..1."""
         wanted, seen = share * sum(self.milliseconds.values()), 0
         for milliseconds, count in sorted(self.milliseconds.items()):
             seen += count
@@ -57,7 +57,7 @@ class Count:
         return 0.0
 
     def figures(self) -> dict[str, float]:
-        """What an objective has bounds for, by the same names."""
+        """Returns the values that an objective bounds, by the same names."""
         everything = self.requests + self.shed
         return {
             "p50_ms": self.percentile(0.50),
@@ -69,14 +69,14 @@ class Count:
 
 
 def read(path: Path = DEFAULT) -> Objectives:
-    """Reads objectives. Raises OSError, or TypeError for a key that is missing or unknown."""
+    """Reads a TOML file. Raises OSError, or TypeError for a missing or unknown key."""
     written = tomllib.loads(path.read_text())
     routes = {route: Objective(**bounds) for route, bounds in written.pop("routes").items()}
     return Objectives(routes=routes, **written)
 
 
 def missed(count: Count, objective: Objective) -> dict[str, tuple[float, float]]:
-    """What a window misses: found and allowed, by the objective's names."""
+    """Returns the missed objectives of a window: (measured, bound) by name."""
     found = count.figures()
     bounds = vars(objective)
     return {name: (found[name], bound) for name, bound in bounds.items() if found[name] > bound}

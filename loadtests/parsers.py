@@ -1,9 +1,9 @@
-"""What the HTTP parser costs: processor time of a server a request, by h11 and by httptools.
+"""Measures the CPU time per request of a server with h11 and with httptools.
 
     python -m loadtests.parsers
 
-A server with nothing behind it answers requests of one kept connection; the parsers take turns and
-the least of each is printed, in milliseconds. h11 is what the gateway uses (SECURITY.md).
+A trivial application answers requests on one keep-alive connection. The parsers alternate; prints
+the minimum of each, in milliseconds. The gateway uses h11 (SECURITY.md).
 """
 
 import http.client
@@ -19,13 +19,13 @@ from loadtests.measuring import free_port
 
 PARSERS = ("h11", "httptools")
 REQUESTS: dict[str, tuple[int, bytes]] = {"GET": (3000, b""), "POST": (600, bytes(300_000))}
-"""How many of each, with what body."""
-_TURNS = 4
-_PATIENCE_SECONDS = 20.0
+"""Number of requests and body, by method."""
+_REPEATS = 4
+_CONNECT_SECONDS = 20.0
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
-    """An ASGI application that reads the body and answers with two bytes."""
+    """ASGI application that reads the body and responds with two bytes."""
     while (await receive()).get("more_body"):
         pass
     await send(
@@ -35,7 +35,7 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
 
 
 def milliseconds(parser: str, method: str) -> float:
-    """Processor time of the server for each request."""
+    """CPU time of the server per request."""
     count, body = REQUESTS[method]
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "loadtests.parsers:answer", "--http", parser]
@@ -43,7 +43,7 @@ def milliseconds(parser: str, method: str) -> float:
     process = subprocess.Popen(command, cwd=ROOT)
     try:
         connection = _connect(port)
-        _ask(connection, method, body, 50)  # what is done once is done
+        _ask(connection, method, body, 50)  # warm-up
         before = _spent(process.pid)
         _ask(connection, method, body, count)
         spent = _spent(process.pid) - before
@@ -54,10 +54,10 @@ def milliseconds(parser: str, method: str) -> float:
 
 
 def _connect(port: int) -> http.client.HTTPConnection:
-    """Waits for the server. Raises ConnectionRefusedError where it does not come."""
-    stop = time.monotonic() + _PATIENCE_SECONDS
+    """Waits for the server. Raises ConnectionRefusedError if it does not start."""
+    stop = time.monotonic() + _CONNECT_SECONDS
     while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_CONNECT_SECONDS)
         try:
             connection.connect()
         except ConnectionRefusedError:
@@ -80,11 +80,11 @@ def _spent(pid: int) -> float:
 
 
 def main() -> None:
-    """Prints a line for each kind of request."""
+    """Prints a line per method."""
     started = time.monotonic()
     for method, (count, body) in REQUESTS.items():
         found = {parser: float("inf") for parser in PARSERS}
-        for _ in range(_TURNS):
+        for _ in range(_REPEATS):
             for parser in PARSERS:
                 found[parser] = min(found[parser], milliseconds(parser, method))
         costs = ", ".join(f"{parser} {cost:.3f} ms" for parser, cost in found.items())

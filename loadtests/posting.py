@@ -1,4 +1,4 @@
-"""One request, and what its answer counts as."""
+"""Sends a request and classifies its response."""
 
 from collections.abc import Collection, Sequence
 
@@ -6,9 +6,9 @@ from locust.clients import HttpSession
 
 ONE, SEVERAL = "/v1/analyses", "/v1/analyses/batch"
 SERVED = (200, 422)
-"""422 is a filter that works."""
+"""422: the filter rejected the image, as it should."""
 SHED = (429, 503)
-"""Not served, but well: told at once when to return. Counted apart."""
+"""With Retry-After: shed load, reported separately."""
 SHED_MARK = " shed"
 
 
@@ -20,7 +20,7 @@ def post(
     name: str = "",
     right: Collection[int] = SERVED,
 ) -> None:
-    """Posts images as a form, and counts the answer under the route's name, or the one given."""
+    """Posts images as a form; reports the response under `name`, or else under the route."""
     files = [("image", ("image", image)) for image in images]
     with client.post(route, files=files, name=name or route, catch_response=True) as answer:
         if answer.status_code in right:

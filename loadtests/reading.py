@@ -1,9 +1,9 @@
-"""One image read without a service around it: what every peer serves, and the loop that bounds all.
+"""Decodes, filters and classifies without a server: the workload of every peer, and the bare loop.
 
     python -m loadtests.reading --seconds 10 --images FOLDER
 
-The loop decodes, resizes and asks both networks, with nothing between: one image after the other on
-all cores, and then in batches, one loop on all cores or one on each. Prints JSON.
+The bare loop is the upper bound for any server: single images on all cores, then batches in one
+loop on all cores or in one loop per core. Prints JSON.
 """
 
 import argparse
@@ -22,37 +22,34 @@ from chestxray import checkpoints
 from chestxray.engines import Engine, Images, TorchEngine, open_engine, softmax
 from chestxray.images import develop, read
 from chestxray.labels import FINDINGS, VERDICTS, Verdict
-from chestxray.preprocessing import prepare
 
 BENTOS = Path(__file__).parents[1] / "bentos"
 _BATCHES = (1, 2, 4, 8, 16)
 
 
 class Reader:
-    """Both networks of this repository, and the steps before them."""
+    """Both networks and their preprocessing."""
 
     def __init__(self, engine: str = "onnx", threads: int = 0) -> None:
-        """`engine` is onnx, torch (both on the CPU), or a device as torch names it."""
+        """`engine` is onnx or torch (both on the CPU), or a torch device."""
         self._filter, self._filter_card = _open("xray_filter", engine, threads)
         self._classifier, self._classifier_card = _open("covid_classifier", engine, threads)
         self._threshold = self._filter_card.thresholds[Verdict.FRONTAL_CHEST.value]
 
     @property
     def networks(self) -> dict[str, Engine]:
-        """Both, by their cards' names."""
+        """Both engines, by the name in their card."""
         return {
             self._filter_card.name: self._filter,
             self._classifier_card.name: self._classifier,
         }
 
     def decode(self, data: bytes) -> Images:
-        """From a file's bytes to uint8 (1, SIZE, SIZE)."""
-        return prepare(develop(read(data)).image)
+        """Decodes and preprocesses a file to uint8 (1, SIZE, SIZE)."""
+        return develop(read(data)).pixels
 
     def read(self, images: Images) -> list[dict[str, Any]]:
-        """Reads uint8 (B, 1, SIZE, SIZE): the filter's scores, and what the classifier says of
-        those that pass.
-        """
+        """Filters uint8 (B, 1, SIZE, SIZE), and classifies the images that pass."""
         logits = self._filter(images)["logits"]
         scores = softmax(logits, self._filter_card.temperature)
         read = [{"filter": dict(zip(VERDICTS, row.tolist(), strict=True))} for row in scores]
@@ -66,7 +63,7 @@ class Reader:
         return read
 
     def read_file(self, data: bytes) -> dict[str, Any]:
-        """Reads the bytes of one file."""
+        """Decodes, filters and classifies one file."""
         return self.read(self.decode(data)[None])[0]
 
 
@@ -85,7 +82,7 @@ def _open(model: str, engine: str, threads: int) -> tuple[Engine, checkpoints.Ca
 
 
 def one_by_one(reader: Reader, files: Sequence[bytes], seconds: float) -> list[float]:
-    """Seconds that each image takes, alone."""
+    """Seconds per image, one image at a time."""
     times, end = [], time.perf_counter() + seconds
     while time.perf_counter() < end:
         started = time.perf_counter()
@@ -97,7 +94,7 @@ def one_by_one(reader: Reader, files: Sequence[bytes], seconds: float) -> list[f
 def in_batches(
     readers: Sequence[Reader], files: Sequence[bytes], batch: int, seconds: float
 ) -> tuple[float, float]:
-    """Images a second and processor-seconds an image of one loop for each reader."""
+    """Images per second and CPU-seconds per image, with one loop (thread) per reader."""
     started, used = time.perf_counter(), time.process_time()
 
     def loop(reader: Reader) -> int:
@@ -114,11 +111,11 @@ def in_batches(
 
 
 def main() -> None:
-    """Measures the bare loop and prints what it found."""
+    """Measures the bare loop and prints the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=10.0, help="for each way of looping")
+    parser.add_argument("--seconds", type=float, default=10.0, help="per configuration")
     parser.add_argument("--images", type=Path, required=True, help="folder of image files")
     flags = parser.parse_args()
     files = [path.read_bytes() for path in sorted(flags.images.iterdir())]
@@ -130,7 +127,7 @@ def main() -> None:
         reader.read_file(files[0])
     times = one_by_one(together, files, flags.seconds)
     ways = []
-    for layout, readers in (("one loop", [together]), ("a loop for each core", apart)):
+    for layout, readers in (("one loop", [together]), ("one loop per core", apart)):
         for batch in _BATCHES:
             rate, cost = in_batches(readers, files, batch, flags.seconds)
             way = {"layout": layout, "batch": batch, "rate": rate, "cpu_seconds": cost}

@@ -1,8 +1,8 @@
-"""Makes the users follow one of SHAPES, by `--shape`.
+"""Locust load shapes, selected by `--shape`.
 
     locust -f loadtests/locustfile.py,loadtests/shapes.py --shape spike --headless --host URL
 
-`--scale 4` makes every stage so many times as large, `--stretch 2` so many times as long.
+`--scale 4` multiplies the users of every stage by 4, `--stretch 2` its duration by 2.
 """
 
 from argparse import ArgumentParser
@@ -15,12 +15,12 @@ from loadtests.stages import SHAPES, stage_at
 @events.init_command_line_parser.add_listener
 def add_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--shape", choices=SHAPES, default="steps", help="users over time")
-    parser.add_argument("--scale", type=float, default=1.0, help="times as many users")
-    parser.add_argument("--stretch", type=float, default=1.0, help="times as long")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor for the users")
+    parser.add_argument("--stretch", type=float, default=1.0, help="factor for the duration")
 
 
 class Stages(LoadTestShape):
-    """One of SHAPES."""
+    """Follows one of SHAPES."""
 
     def tick(self) -> tuple[int, float] | None:
         assert self.runner is not None

@@ -1,4 +1,4 @@
-"""One turn of one contestant: started, warmed, measured at every number of clients."""
+"""One measurement of one server: start it, warm it up, and load it with each number of clients."""
 
 import subprocess
 import tempfile
@@ -12,16 +12,16 @@ from loadtests.measuring import Measured
 
 CLIENTS = (1, 8, 32)
 COMPARED = (("8", "rate"), ("32", "rate"), ("8", "cpu_seconds"), ("1", "p50"))
-"""Of a turn's figures: at so many clients, what."""
+"""Pairs of (number of clients, metric) that the comparison reports."""
 _WARM_SECONDS = 3.0
 
 
 async def turn(
     contestant: Contestant, files: Sequence[bytes], seconds: float, *, root: Path = ROOT
 ) -> dict[str, Any]:
-    """Figures of a service in a checkout: by number of clients, and of the whole.
+    """Measures a server from the checkout at `root`; returns figures by number of clients.
 
-    Raises NotStarted; the log is in the folder for temporary files.
+    Raises NotStarted. The server's log is in the temporary folder.
     """
     requests = [contestant.request(data) for data in files]
     log = Path(tempfile.gettempdir(), f"benchmark-{contestant.name}.log")
@@ -48,12 +48,12 @@ def _figures(measured: Measured) -> dict[str, Any]:
 
 
 def spread(values: Sequence[float]) -> str:
-    """The median, with the least and the most."""
+    """Formats the median (min-max)."""
     middle, least, most = median(values), min(values), max(values)
     return f"{middle:.3g} ({least:.3g}-{most:.3g})"
 
 
 def commit() -> str:
-    """The commit of this working tree, marked where files differ from it."""
+    """The commit of this working tree, with "-dirty" if it has changes."""
     words = ["git", "describe", "--always", "--dirty"]
     return subprocess.run(words, cwd=ROOT, capture_output=True, text=True).stdout.strip()

@@ -1,4 +1,4 @@
-"""What watches the service: alerts and dashboards, described here, written as files by a command.
+"""Alerting rules and dashboards as Python, rendered to files by `python -m monitoring`.
 
-Every number that is measured or promised elsewhere is read from there.
+Thresholds come from the measured capacity, the settings and the load tests' objectives.
 """

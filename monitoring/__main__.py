@@ -1,4 +1,4 @@
-"""Writes the rules and dashboards that are deployed, from their descriptions here.
+"""Renders the alerting rules and dashboards into k8s/; --check only compares.
 
 python -m monitoring [--check]
 """
@@ -14,7 +14,7 @@ _COMPONENT, _PLAIN = _K8S / "components" / "monitoring", _K8S / "monitoring-plai
 
 
 def render() -> dict[Path, str]:
-    """Every file with what is in it."""
+    """Returns the content of every generated file, by its path."""
     groups = [*objectives.groups(), *alerts.groups()]
     return {
         _PLAIN / "rules.yaml": rules.plain(groups),
@@ -27,10 +27,13 @@ def render() -> dict[Path, str]:
 
 
 def differing() -> list[Path]:
-    """Files that are not what is described: other, missing, or left over."""
+    """Returns the generated files that are stale, missing or no longer generated."""
     files = render()
-    left = set((_COMPONENT / "dashboards").glob("*")) - set(files)
-    return [*left, *(p for p, text in files.items() if not p.is_file() or p.read_text() != text)]
+    obsolete = set((_COMPONENT / "dashboards").glob("*")) - set(files)
+    return [
+        *obsolete,
+        *(p for p, text in files.items() if not p.is_file() or p.read_text() != text),
+    ]
 
 
 if __name__ == "__main__":
@@ -39,4 +42,4 @@ if __name__ == "__main__":
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
     elif names := [path.relative_to(_K8S.parent).as_posix() for path in differing()]:
-        sys.exit(f"not as described in monitoring/: {', '.join(names)}; run make format")
+        sys.exit(f"stale generated files: {', '.join(names)}; run make format")

@@ -1,28 +1,28 @@
-"""Alerts on causes and on what no objective covers; each has a page in docs/runbooks."""
+"""Alerts on causes, and on symptoms outside the SLOs; each has a runbook in docs/runbooks."""
 
 from bentos.settings import Settings
 from monitoring.objectives import ANALYSES, JUDGED, SHED_RATE
 from monitoring.rules import Alert, Group, Record
 
 JOB = 'job="chestxray"'
-"""What both scrape configurations call the pods of the service."""
+"""The job label that both scrape configurations set."""
 
-QUEUE_SECONDS = float(Settings.model_fields["queue_seconds"].default) / 2
-"""Half of the longest time that images should be in the house: what is over it soon is shed."""
+QUEUE_WAIT_SECONDS = float(Settings.model_fields["max_queue_seconds"].default) / 2
+"""Half of the target queueing delay: beyond it, admission control soon sheds load."""
 
-_ENOUGH = 200
-"""Images that a shift is judged by. The standard error of a share is at most 0.036 then, so a shift
-of 0.15 is over four of them; and two samples of one distribution differ by 0.2 in the statistic of
-Kolmogorov and Smirnov less than once in a million times (2 exp(-2 n d^2)). Images of one hospital
-are alike, so the true odds are worse: hence a warning that somebody reads, and six hours."""
+_MIN_IMAGES = 200
+"""Minimum number of images in a window. At 200 the standard error of a share is at most 0.036, so a
+shift of 0.15 exceeds four standard errors, and two samples of one distribution differ by 0.2 in the
+Kolmogorov-Smirnov statistic less than once in a million (2 exp(-2 n d^2)). Images from one hospital
+are correlated, so the true odds are worse: hence a warning, not a page, over six hours."""
 _SHARE_SHIFT, _SCORE_SHIFT = 0.15, 0.2
 
 
 def groups() -> list[Group]:
-    """All but the alerts on objectives."""
+    """Returns every rule group except those of the SLOs."""
     return [
         Group("chestxray.capacity", "30s", [_shedding(), _queue(), _full_batches()]),
-        Group("chestxray.processes", "30s", [*_runners(), _restarts(), *_scrapes()]),
+        Group("chestxray.processes", "30s", [*_readiness(), _restarts(), *_scrapes()]),
         Group("chestxray.models", "2m", [_skew(), *_verdicts(), *_scores()]),
     ]
 
@@ -33,13 +33,13 @@ def _shedding() -> Alert:
     return Alert(
         name="ChestxrayShedding",
         severity="warning",
-        # A request that was shed is no other outcome, so both together are all that came.
+        # Shed requests have no outcome label, so the sum is every request.
         query=f"{shed}\n/\n({shed} + {judged})\n> {SHED_RATE:g}",
         lasts="10m",
-        summary="Requests are refused for want of capacity",
+        summary="Load shedding: requests are rejected",
         description=f"""
-            {{{{ $value | humanizePercentage }}}} of the requests of the last five minutes were
-            told to return later; {SHED_RATE:.0%} may be.""",
+            {{{{ $value | humanizePercentage }}}} of the requests in the last five minutes were
+            rejected with Retry-After; the objective is {SHED_RATE:.0%}.""",
     )
 
 
@@ -51,13 +51,13 @@ def _queue() -> Alert:
             histogram_quantile(
               0.95,
               sum by (namespace, model, le) (rate(chestxray_batch_queue_seconds_bucket[10m]))
-            ) > {QUEUE_SECONDS:g}
+            ) > {QUEUE_WAIT_SECONDS:g}
         """,
         lasts="10m",
-        summary="Images wait for {{ $labels.model }}",
+        summary="Images queue too long for {{ $labels.model }}",
         description=f"""
-            One image in twenty waits {{{{ $value | humanizeDuration }}}} or longer for its batch,
-            over {QUEUE_SECONDS:g} s; soon they are shed.""",
+            The 95th percentile of the queueing time is {{{{ $value | humanizeDuration }}}}, above
+            {QUEUE_WAIT_SECONDS:g} s; load shedding comes next.""",
     )
 
 
@@ -65,37 +65,37 @@ def _full_batches() -> Alert:
     return Alert(
         name="ChestxrayBatchesFull",
         severity="warning",
-        # Full batches are cheap and good for minutes; for long they say that nothing is left.
+        # Full batches are efficient; if they stay full, the model has no headroom.
         query="""
             sum by (namespace, model) (rate(chestxray_batch_fill_ratio_sum[15m]))
             / sum by (namespace, model) (rate(chestxray_batch_fill_ratio_count[15m]))
             > 0.9
         """,
         lasts="15m",
-        summary="{{ $labels.model }} works at its limit",
+        summary="{{ $labels.model }} is saturated",
         description="""
-            Batches are {{ $value | humanizePercentage }} full on average: more images wait than a
-            batch takes, and the tier has not grown.""",
+            Batches are {{ $value | humanizePercentage }} full on average: more images are queued
+            than fit into a batch, and the tier has not scaled out.""",
     )
 
 
-def _runners() -> list[Alert]:
+def _readiness() -> list[Alert]:
     return [
         Alert(
             name="ChestxrayNoReadyRunner",
             severity="critical",
             query="max by (namespace, model) (chestxray_runner_ready) == 0",
             lasts="2m",
-            summary="No pod has a ready runner of {{ $labels.model }}",
-            description="Nothing is analysed: every pod's {{ $labels.model }} fails its probe.",
+            summary="{{ $labels.model }} is ready in no pod",
+            description="No request is served: {{ $labels.model }} fails its probe in every pod.",
         ),
         Alert(
             name="ChestxrayRunnerNotReady",
             severity="warning",
             query="min by (namespace, pod, model) (chestxray_runner_ready) == 0",
-            lasts="10m",  # a start takes up to three minutes on a slow machine
+            lasts="10m",  # a slow machine needs up to three minutes to start
             summary="{{ $labels.model }} is not ready in {{ $labels.pod }}",
-            description="The pod gets no requests, and its runner has not come back by itself.",
+            description="The pod gets no requests, and the model has not recovered.",
         ),
         Alert(
             name="ChestxrayClassifierPodsUnused",
@@ -106,10 +106,10 @@ def _runners() -> list[Alert]:
                 sum by (namespace) (up{{{JOB}, workload="classifier"}}) > 0
             """,
             lasts="10m",
-            summary="Classifier pods run and no gateway uses them",
+            summary="Classifier pods are running but no gateway uses them",
             description="""
-                The tier is up and paid for, while the gateways classify on their own CPUs: no pod
-                is ready, or the pods refuse the gateways.""",
+                The gateways classify on their own CPUs although the tier is running: no classifier
+                pod is ready, or the pods reject the gateways.""",
         ),
     ]
 
@@ -118,22 +118,22 @@ def _restarts() -> Alert:
     return Alert(
         name="ChestxrayProcessRestarts",
         severity="warning",
-        # The first restart makes the counter, so two that are seen are three.
+        # The first restart creates the series, so an increase of two means three restarts.
         query="""
             sum by (namespace, pod, process, reason) (
               increase(chestxray_process_restarts_total[30m])
             ) >= 2
         """,
         lasts="0m",
-        summary="{{ $labels.process }} restarts again and again in {{ $labels.pod }}",
+        summary="{{ $labels.process }} keeps restarting in {{ $labels.pod }}",
         description="""
-            At least three times in half an hour it {{ $labels.reason }} and was started again; one
-            restart loses at most what the process held.""",
+            The supervisor restarted it at least three times in half an hour; reason:
+            {{ $labels.reason }}. A restart loses at most the work that the process was doing.""",
     )
 
 
 def _scrapes() -> list[Alert]:
-    # Only gateways have the filter, and gateways are always there; the classifier tier may be at 0.
+    # Only gateways load the filter. They always run; the classifier tier may be scaled to zero.
     gateways = 'chestxray_model_info{model="xray_filter"}'
     return [
         Alert(
@@ -148,18 +148,18 @@ def _scrapes() -> list[Alert]:
                 )
             """,
             lasts="5m",
-            summary="No gateway is seen",
+            summary="No gateway metrics",
             description="""
-                No metric of a gateway has come for five minutes: none runs, or none is scraped.
-                Every other alert is blind.""",
+                No gateway has been scraped for five minutes: none is running, or scraping is
+                broken. Until this is fixed no other alert can fire.""",
         ),
         Alert(
             name="ChestxrayTargetDown",
             severity="warning",
             query=f"up{{{JOB}}} == 0",
             lasts="5m",
-            summary="{{ $labels.pod }} answers no scrape",
-            description="The pod is there, and its /metrics is not.",
+            summary="Prometheus cannot scrape {{ $labels.pod }}",
+            description="The pod exists, but its /metrics does not answer.",
         ),
     ]
 
@@ -176,8 +176,8 @@ def _skew() -> Alert:
         lasts="30m",  # longer than a rollout
         summary="Pods serve different weights of {{ $labels.model }}",
         description="""
-            {{ $value }} digests are served at once: the answer to an image depends on the pod that
-            it reaches.""",
+            {{ $value }} digests are served at once: the result for an image depends on the pod that
+            analyses it.""",
     )
 
 
@@ -204,15 +204,14 @@ def _verdicts() -> list[Record | Alert]:
             query=f"""
                 abs(chestxray:images_rejected:share6h - chestxray:images_rejected:share1w offset 6h)
                 > {_SHARE_SHIFT}
-                and chestxray:images_judged:increase6h >= {_ENOUGH}
-                and chestxray:images_judged:increase1w offset 6h >= {_ENOUGH}
+                and chestxray:images_judged:increase6h >= {_MIN_IMAGES}
+                and chestxray:images_judged:increase1w offset 6h >= {_MIN_IMAGES}
             """,
             lasts="30m",
-            summary="The filter rejects another share of images than before",
+            summary="The filter's rejection rate has shifted",
             description="""
-                The share of images that are no upright frontal chest X-ray moved by
-                {{ $value | humanizePercentage }} against the week before: another source, or
-                another filter.""",
+                The share of rejected images moved by {{ $value | humanizePercentage }} against the
+                week before: the image sources or the filter changed.""",
         ),
     ]
 
@@ -228,7 +227,7 @@ def _scores() -> list[Record | Alert]:
             for window in ("6h", "1w")
         ),
         *(
-            # The share of scores up to each bound: the distribution function.
+            # The share of scores up to each bucket bound: the cumulative distribution function.
             Record(
                 f"chestxray:prediction_score:distribution{window}",
                 f"sum by ({by}, le) (increase({scores}_bucket[{window}]))\n"
@@ -240,7 +239,7 @@ def _scores() -> list[Record | Alert]:
         Alert(
             name="ChestxrayScoreDrift",
             severity="warning",
-            # The statistic of Kolmogorov and Smirnov: it sees changes of shape that a mean hides.
+            # Kolmogorov-Smirnov statistic: it detects changes of shape that a mean hides.
             query=f"""
                 max by ({by}) (
                   abs(
@@ -248,14 +247,13 @@ def _scores() -> list[Record | Alert]:
                     - chestxray:prediction_score:distribution1w offset 6h
                   )
                 ) > {_SCORE_SHIFT}
-                and chestxray:prediction_score:increase6h >= {_ENOUGH}
-                and chestxray:prediction_score:increase1w offset 6h >= {_ENOUGH}
+                and chestxray:prediction_score:increase6h >= {_MIN_IMAGES}
+                and chestxray:prediction_score:increase1w offset 6h >= {_MIN_IMAGES}
             """,
             lasts="30m",
-            summary="The scores of {{ $labels.label }} are distributed otherwise than before",
+            summary="The score distribution of {{ $labels.label }} has drifted",
             description="""
-                The distribution of the last six hours and that of the week before are
-                {{ $value | humanize }} apart, at most 1: other patients, other devices, or another
-                model.""",
+                The Kolmogorov-Smirnov distance between the last six hours and the week before is
+                {{ $value | humanize }} (0 to 1): patients, devices or the model changed.""",
         ),
     ]

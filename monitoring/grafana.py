@@ -1,4 +1,4 @@
-"""Dashboards from a short description, through the builders that Grafana publishes."""
+"""Dashboard and panel descriptions, rendered to JSON by the Grafana Foundation SDK."""
 
 import itertools
 import json
@@ -44,27 +44,27 @@ _HEIGHT, _WIDTH = 8, 8
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture."""
+    """One panel of a dashboard."""
 
     title: str
-    unit: str  # Grafana's name of it
+    unit: str  # a Grafana unit id
     queries: Mapping[str, str]
-    """What Prometheus is asked, by what the answers are called in the picture."""
-    about: str
+    """PromQL by legend format."""
+    description: str
     kind: Kind = "lines"
     needs: Source = ""
-    """Whose metrics it shows beside ours; the panel is empty where they are not collected."""
+    """Another exporter that the queries need; without it the panel is empty."""
 
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A page of pictures, in rows under a heading."""
+    """A dashboard: rows of panels, each row under a heading."""
 
     name: str
     title: str
     rows: Mapping[str, Sequence[Panel]]
     note: str = ""
-    """Markdown at the top."""
+    """Markdown shown at the top."""
 
     @property
     def panels(self) -> list[Panel]:
@@ -72,20 +72,20 @@ class Dashboard:
 
 
 def render(board: Dashboard) -> str:
-    """The JSON that Grafana loads."""
-    builder, numbers = _page(board), itertools.count(1)  # by which a link finds a panel
+    """Returns the dashboard's JSON model."""
+    builder, ids = _page(board), itertools.count(1)  # links refer to a panel by its id
     if board.note:
-        note = text.Panel().content(board.note).mode(TextMode.MARKDOWN).id(next(numbers))
+        note = text.Panel().content(board.note).mode(TextMode.MARKDOWN).id(next(ids))
         builder.with_panel(note.span(3 * _WIDTH).height(_HEIGHT // 2))
     for heading, panels in board.rows.items():
-        builder.with_row(dashboard.Row(heading).id(next(numbers)))
+        builder.with_row(dashboard.Row(heading).id(next(ids)))
         for panel in panels:
-            builder.with_panel(_panel(panel).id(next(numbers)))
+            builder.with_panel(_panel(panel).id(next(ids)))
     return json.dumps(builder.build(), cls=JSONEncoder, sort_keys=True, indent=2) + "\n"
 
 
 def _page(board: Dashboard) -> dashboard.Dashboard:
-    others = dashboard.DashboardLink("Chest X-ray").type(DashboardLinkType.DASHBOARDS)
+    links = dashboard.DashboardLink("Chest X-ray").type(DashboardLinkType.DASHBOARDS)
     return (
         dashboard.Dashboard(f"Chest X-ray: {board.title}")
         .uid(f"chestxray-{board.name}")
@@ -94,7 +94,7 @@ def _page(board: Dashboard) -> dashboard.Dashboard:
         .refresh("30s")
         .readonly()
         .tooltip(DashboardCursorSync.CROSSHAIR)
-        .link(others.tags([_TAG]).keep_time(True).include_vars(True))
+        .link(links.tags([_TAG]).keep_time(True).include_vars(True))
         .with_variable(dashboard.DatasourceVariable("datasource").type("prometheus"))
         .with_variable(
             dashboard.QueryVariable("namespace")
@@ -111,8 +111,8 @@ def _page(board: Dashboard) -> dashboard.Dashboard:
 
 def _panel(panel: Panel) -> Builder:
     builder = _kind(panel)
-    about = f"{panel.about} Needs {panel.needs}." if panel.needs else panel.about
-    builder.title(panel.title).description(about).datasource(_DATA)
+    needs = f" Needs {panel.needs}." if panel.needs else ""
+    builder.title(panel.title).description(panel.description + needs).datasource(_DATA)
     builder.span(_WIDTH).height(_HEIGHT)
     for letter, (legend, query) in zip("ABCDEFGH", panel.queries.items(), strict=False):
         target = prometheus.Dataquery().expr(query).legend_format(legend).ref_id(letter)
@@ -138,5 +138,5 @@ def _kind(panel: Panel) -> Builder:
 def _lines(panel: Panel) -> timeseries.Panel:
     legend = common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).show_legend(True)
     tooltip = common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI)
-    below = legend.placement(LegendPlacement.BOTTOM)
-    return timeseries.Panel().unit(panel.unit).min(0).legend(below).tooltip(tooltip)
+    legend = legend.placement(LegendPlacement.BOTTOM)
+    return timeseries.Panel().unit(panel.unit).min(0).legend(legend).tooltip(tooltip)

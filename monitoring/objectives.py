@@ -1,7 +1,7 @@
-"""Alerts on what is promised: how fast the errors that we may make are used up.
+"""SLO alerts: multi-window, multi-burn-rate alerts on availability and latency.
 
-Multi-window, multi-burn-rate, after the SRE workbook, chapter 5, table 5-8: a burn rate of 1 uses
-up the errors of 30 days in 30 days; the short window ends the alert soon after its cause has ended.
+After the SRE Workbook, chapter 5, table 5-8. A burn rate of 1 spends the error budget of 30 days in
+30 days. The short window resolves the alert soon after its cause is gone.
 """
 
 from collections.abc import Iterator
@@ -14,33 +14,33 @@ from monitoring.rules import Alert, Group, Record, Severity
 
 _ROUTES = objectives.read().routes
 ERROR_RATE = max(_ROUTES[path].error_rate for path in PATHS)
-"""The share of requests that may fail: the same on both routes, a test holds it."""
+"""Error budget as a share of requests; a test ensures that both routes have the same."""
 SHED_RATE = max(_ROUTES[path].shed_rate for path in PATHS)
-"""The share of requests that may be refused for want of capacity: the same on both routes, too."""
+"""Objective for the share of shed requests; a test ensures that both routes have the same."""
 
 SLOW_SECONDS = 2.5
-"""The one bound of the histogram that is promised on both routes, of different shares."""
+"""The latency threshold of both routes' objectives, and a bucket bound of the histogram."""
 SLOW_RATES = {PATHS[0]: 0.01, PATHS[1]: 0.05}
-"""It is the 99th percentile of single images, the 95th of batches; a test compares both with the
-objectives."""
+"""Latency budget by route, as a share of responses: SLOW_SECONDS is the promised 99th percentile of
+single images and the 95th of batches. A test compares both with the objectives."""
 
 ANALYSES = f'route=~"{"|".join(PATHS)}"'
 ANSWERED = 'outcome=~"accepted|rejected"'
 FAILED = 'outcome=~"deadline|server_error"'
 JUDGED = 'outcome=~"accepted|rejected|deadline|server_error"'
-"""Client errors are not ours to make or to avoid, and would hide failures behind a flood of them. A
-request that was shed was told at once when to return, which clients do, and has an objective and an
-alert of its own; as an error, the 1% that is promised there would use up ten times the 0.1% here,
-and in the total alone it would dilute the errors just when overload makes them."""
+"""Outcomes that count towards availability. Client errors are excluded: a flood of them would mask
+failures. Shed requests are excluded: they have an objective and an alert of their own. Counted as
+errors, the 1% allowed there would spend ten times the 0.1% here; counted in the total only, they
+would dilute the errors exactly during overload."""
 
-_FEWEST = 5
-"""Fewer requests than this in the long window wake nobody, whatever share of the traffic they are:
-at night one may be all of it."""
+_MIN_BAD_REQUESTS = 5
+"""Fewer bad requests in the long window never alert, whatever their share: at night, one request
+may be all the traffic."""
 
 
 @dataclass(frozen=True)
 class Burn:
-    """A speed at which errors are used up, and the windows in which it must be seen."""
+    """A burn rate and the two windows over which it must be exceeded."""
 
     rate: float
     long: str
@@ -51,21 +51,21 @@ class Burn:
 
 
 BURNS = (
-    Burn(14.4, "1h", 3600, "5m", "critical", "2m"),  # 2% of the 30 days' errors in an hour
+    Burn(14.4, "1h", 3600, "5m", "critical", "2m"),  # 2% of the 30-day budget in an hour
     Burn(6, "6h", 6 * 3600, "30m", "critical", "5m"),  # 5% in six hours
     Burn(3, "1d", 24 * 3600, "2h", "warning", "15m"),  # 10% in a day
     Burn(1, "3d", 72 * 3600, "6h", "warning", "30m"),  # 10% in three days
 )
-_OFTEN, _SELDOM = ("5m", "30m", "1h"), ("2h", "6h", "1d", "3d")
+_SHORT_WINDOWS, _LONG_WINDOWS = ("5m", "30m", "1h"), ("2h", "6h", "1d", "3d")
 """Long windows read many samples and change slowly, so they are evaluated less often."""
 
 
 def groups() -> list[Group]:
-    """What is counted over each window, and the alerts on it."""
+    """Returns the recording rules of every window and the alerts on them."""
     return [
-        Group("chestxray.windows.often", "30s", list(_records(_OFTEN))),
-        # Within the five minutes after which Prometheus takes a value for gone.
-        Group("chestxray.windows.seldom", "2m", list(_records(_SELDOM))),
+        Group("chestxray.windows.short", "30s", list(_records(_SHORT_WINDOWS))),
+        # Must stay below the five minutes after which Prometheus considers a series stale.
+        Group("chestxray.windows.long", "2m", list(_records(_LONG_WINDOWS))),
         Group("chestxray.objectives", "30s", [*_availability(), *_latency()]),
     ]
 
@@ -75,7 +75,7 @@ def _records(windows: tuple[str, ...]) -> Iterator[Record]:
 
 
 def _of_window(window: str) -> Iterator[Record]:
-    """Requests a second by route; nothing failed is 0, and not the absence of an answer."""
+    """Yields request rates by route; without failures the failure rate is 0, not absent."""
     total, seconds = "chestxray_requests_total", "chestxray_request_duration_seconds"
     yield Record(f"chestxray:requests_judged:rate{window}", _sum(total, JUDGED, window))
     yield Record(
@@ -104,10 +104,10 @@ def _availability() -> Iterator[Alert]:
             labels={"window": burn.long},
             query=_burning("failed", "judged", ERROR_RATE, burn),
             lasts=burn.lasts,
-            summary="Requests to {{ $labels.route }} fail",
+            summary="Requests to {{ $labels.route }} are failing",
             description=f"""
-                {{{{ $value | humanizePercentage }}}} of the requests of the last {burn.long} failed
-                or ran out of time, over {burn.rate:g} times the {ERROR_RATE:.1%} that may.""",
+                {{{{ $value | humanizePercentage }}}} of the requests in the last {burn.long} failed
+                or missed their deadline: over {burn.rate:g} times the {ERROR_RATE:.1%} budget.""",
         )
 
 
@@ -120,10 +120,10 @@ def _latency() -> Iterator[Alert]:
                 labels={"window": burn.long, "route": route},
                 query=_burning("slow", "answered", rate, burn, f'{{route="{route}"}}'),
                 lasts=burn.lasts,
-                summary="Answers of {{ $labels.route }} are slow",
+                summary="Responses of {{ $labels.route }} are slow",
                 description=f"""
-                    {{{{ $value | humanizePercentage }}}} of the answers of the last {burn.long}
-                    took over {SLOW_SECONDS} s, over {burn.rate:g} times the {rate:.0%} that may.
+                    {{{{ $value | humanizePercentage }}}} of the responses in the last {burn.long}
+                    took more than {SLOW_SECONDS} s: over {burn.rate:g} times the {rate:.0%} budget.
                     """,
             )
 
@@ -136,5 +136,6 @@ def _burning(bad: str, total: str, allowed: float, burn: Burn, of: str = "") -> 
         )
 
     bound = f"{burn.rate:g} * {allowed:g}"
-    enough = f"{burn.long_seconds} * chestxray:requests_{bad}:rate{burn.long}{of} >= {_FEWEST}"
+    count = f"{burn.long_seconds} * chestxray:requests_{bad}:rate{burn.long}{of}"
+    enough = f"{count} >= {_MIN_BAD_REQUESTS}"
     return f"{share(burn.long)} > {bound}\nand\n{share(burn.short)} > {bound}\nand\n{enough}"

@@ -1,4 +1,4 @@
-"""The rules that Prometheus evaluates, and the two files that carry them."""
+"""Prometheus recording and alerting rules, and the two file formats that hold them."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,16 +8,16 @@ from typing import Any, Literal
 import yaml
 
 Severity = Literal["critical", "warning"]
-"""critical: somebody is woken; warning: somebody looks on the next working day."""
+"""critical pages the person on call; warning waits for the next working day."""
 
 RUNBOOKS = "docs/runbooks"
-"""Relative to the repository's root: it is right in every checkout, fork and mirror, and no host is
-named. Alertmanager's template puts what the operator browses the repository by in front of it."""
+"""Relative to the repository root, so that it is valid in every fork and mirror. The operator's
+Alertmanager template prepends the repository's URL."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """A query whose answer is kept under a name of its own."""
+    """A recording rule."""
 
     name: str
     query: str
@@ -28,17 +28,17 @@ class Record:
 
 @dataclass(frozen=True)
 class Alert:
-    """A query that answers with what is wrong, and what somebody is told then."""
+    """An alerting rule."""
 
     name: str
     severity: Severity
     query: str
     lasts: str
-    """How long the query must answer before anyone is told."""
+    """The rule's `for`: how long the query must return a result before the alert fires."""
     summary: str
     description: str
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Tells the rules of one alert apart."""
+    """Distinguishes rules with the same alert name."""
 
     def document(self) -> dict[str, Any]:
         return {
@@ -56,7 +56,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Group:
-    """Rules that are evaluated together, in their order."""
+    """Rules that Prometheus evaluates together, in order."""
 
     name: str
     interval: str
@@ -68,12 +68,12 @@ class Group:
 
 
 def plain(groups: Sequence[Group]) -> str:
-    """A file for `rule_files` of a Prometheus without an operator."""
+    """Renders a file for `rule_files` of a Prometheus without the operator."""
     return _dump({"groups": [group.document() for group in groups]})
 
 
 def custom_resource(groups: Sequence[Group]) -> str:
-    """The same rules for the Prometheus operator."""
+    """Renders a PrometheusRule for the Prometheus operator."""
     return _dump(
         {
             "apiVersion": "monitoring.coreos.com/v1",
@@ -85,17 +85,17 @@ def custom_resource(groups: Sequence[Group]) -> str:
 
 
 def alerts(groups: Sequence[Group]) -> Iterator[Alert]:
-    """Every alert of the groups."""
+    """Yields every alert of the groups."""
     for group in groups:
         yield from (rule for rule in group.rules if isinstance(rule, Alert))
 
 
 class _Block(str):
-    """Text that is written over several lines."""
+    """Text that YAML writes as a literal block."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes lists as the rest of our YAML has them, indented."""
+    """Indents lists, as the other YAML files in the repository do."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)

@@ -13,13 +13,16 @@ from chestxray.labels import Verdict
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
 from tests import collection
 from tests.phantoms import phantom
+from training.shared_folder import DATA
 
 ROOT = Path(__file__).parent.parent
-DATA = ROOT.parent / "shared" / "data"
 
 
 FOLDERS = ("unit", "models", "service", "browser", "fuzz", "trials", "k8s", "cluster", "gpu")
 """Each is the marker of the tests in it."""
+LONG = ("soak", "trials", "figures", "cluster", "gpu")
+SECONDS, LONG_SECONDS = 300, 1800
+"""Until a test is given up, or one of the long ones, on a machine that others use too."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,6 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         if folder in FOLDERS:
             item.add_marker(folder)
+        is_long = any(item.get_closest_marker(name) for name in LONG)
+        item.add_marker(pytest.mark.timeout(LONG_SECONDS if is_long else SECONDS))
 
 
 @pytest.fixture
@@ -47,7 +52,7 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def data() -> Path:
     if not (DATA / "manifest.csv").is_file():
-        pytest.skip("../shared/data is absent: needs real images")
+        pytest.skip(f"needs real images, and {DATA} is absent; SHARED_DIR names another folder")
     return DATA
 
 

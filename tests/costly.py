@@ -1,6 +1,6 @@
-"""Files that cost much for their bytes, each in a size that is asked for.
+"""Files that are expensive to decode for their size, with a parameter for the amount of work.
 
-Their sizes are sides of a square in pixels, or as many tiles, texts or fields as make some work.
+The parameter is the side of a square in pixels, or the number of tiles, texts or fields.
 """
 
 import io
@@ -8,7 +8,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
@@ -35,7 +35,7 @@ def _dots(side: int, *shape: int) -> np.ndarray:
 
 
 def _jpeg_scans(data: bytes) -> tuple[bytes, list[bytes], bytes]:
-    """What is before the first scan, each scan with the tables before it, and the end."""
+    """The bytes before the first scan, each scan with the tables before it, and the end."""
     end = data.rindex(b"\xff\xd9")
     starts = [match.start() for match in re.finditer(b"\xff\xda", data)]
     first = data.rindex(b"\xff\xc4", 0, starts[0]) if b"\xff\xc4" in data else starts[0]
@@ -275,3 +275,9 @@ TILES = {
 }
 """Blank ones, by their compression."""
 KINDS: dict[str, Maker] = _jpegs() | _pngs() | _tiffs() | _webps() | _bmps()
+
+
+@cache
+def made(kind: str, side: int) -> bytes:
+    """A file of that kind, made once for all tests of it."""
+    return KINDS[kind](side)

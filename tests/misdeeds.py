@@ -55,7 +55,7 @@ def work_without_bounds(connection: Connection, limits: Limits, wall: Wall) -> N
 
 
 class Code:
-    """What runs where it is unpickled."""
+    """Code that runs on unpickling."""
 
     def __init__(self, command: str) -> None:
         self._command = command

@@ -1,4 +1,4 @@
-"""Radiographs of nobody: drawn by code, since no patient's image lies in the repository."""
+"""Synthetic radiographs, drawn by code: the repository has no patient's image."""
 
 import io
 from typing import Any

@@ -1,6 +1,6 @@
-"""Solids that a body is put together from, how much of each a ray passes, and a body's measures.
+"""Body parts as simple solids: their dimensions, and the path length of X-rays through them.
 
-x runs from the midline to the picture's right, y downward from its top, z to the front, all in cm.
+x runs from the midline to the image's right, y down from the top, z to the front, all in cm.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,27 +13,27 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
-Plane = npt.NDArray[np.float64]  # (H, W), centimetres along the ray where nothing else is said
-Points = npt.NDArray[np.float64]  # (N, 3) places, or (N, 4) with the cm³ that each stands for
+Plane = npt.NDArray[np.float64]  # (H, W), centimetres along the ray unless noted
+Points = npt.NDArray[np.float64]  # (N, 3) positions, or (N, 4) with the volume of each in cm³
 
-_STREWN = 1000  # points per cm² of a tube's silhouette; 5 per pixel of a chest on 512 pixels
-_STATIONS = 64  # places where a tube's length and radius are measured
-_TWIG = 0.12  # cm; a tree ends where it is thinner
+_STREWN = 1000  # points per cm² of a tube's projection; 5 per pixel of a 512-pixel chest
+_STATIONS = 64  # samples for a tube's length and radius
+_TWIG = 0.12  # cm; branches thinner than this end
 
 # Roberts 2018, "The unreasonable effectiveness of quasirandom sequences", for 4 dimensions.
 _EVENLY = 1.1673039782614187 ** -np.arange(1.0, 5.0)
 
 
 class Pipe(NamedTuple):
-    """A tube of the body; of a pair, the one on the patient's left."""
+    """A tube of the body; for a pair, the one on the patient's left."""
 
     course: tuple[tuple[float, float, float], ...]
     radii: tuple[float, ...]
     flat: float = 1.0
-    density: float = 1.0  # against others of its kind
+    density: float = 1.0  # relative to others of its kind
 
     def strewn(self, side: float = 1.0, *, hollow: float = 0.0) -> Points:
-        """Its points (N, 4), `side` times as far from the midline: mirrored where that is < 0."""
+        """Points (N, 4) of the tube, x scaled by `side`; negative values mirror it."""
         course = np.array(self.course) * (side, 1, 1)
         return tube(course, self.radii, flat=self.flat, hollow=hollow) * (1, 1, 1, self.density)
 
@@ -148,27 +148,29 @@ class Film:
         return np.asarray((np.arange(0.5, self.width)[None] - self.width / 2) * self.pixel)
 
     def blur(self, plane: Plane, sigma: float) -> Plane:
-        """Smooths by a Gaussian whose deviation is in cm."""
+        """Gaussian blur with a standard deviation in cm."""
         return np.asarray(ndimage.gaussian_filter(plane, sigma / self.pixel, mode="nearest"))
 
     def clouds(self, size: float, rng: np.random.Generator) -> Plane:
-        """Smooth noise of mean 0 and deviation 1, its details about `size` cm large."""
+        """Smooth noise with mean 0 and standard deviation 1; its details are about `size`
+        cm large.
+        """
         down, right = self.y / size + 1, (self.x - self.x[0, 0]) / size + 1
         coarse = rng.normal(size=(int(down[-1, 0]) + 3, int(right[0, -1]) + 3))
         smooth = ndimage.map_coordinates(coarse, np.broadcast_arrays(down, right))
         return np.asarray((smooth - smooth.mean()) / smooth.std())
 
     def warp(self, plane: Plane, amount: float, rng: np.random.Generator) -> Plane:
-        """Bends a plane smoothly, by `amount` cm: nobody is symmetric."""
+        """Warps a plane smoothly by `amount` cm, because nobody is symmetric."""
         shifts = [amount / self.pixel * self.clouds(7, rng) for _ in range(2)]
         places = np.indices(plane.shape) + shifts
         return np.asarray(ndimage.map_coordinates(plane, places, order=1, mode="nearest"))
 
     def chords(self, points: Points) -> Plane:
-        """Spreads the volumes of points (N, 4) over the rays beside them, bilinearly."""
+        """Splats the volumes of points (N, 4) bilinearly onto the rays."""
         row = points[:, 1] / self.pixel - 0.5
         column = points[:, 0] / self.pixel + self.width / 2 - 0.5
-        plane = np.zeros((self.height + 2, self.width + 2))  # the rim takes what is off the film
+        plane = np.zeros((self.height + 2, self.width + 2))  # the margin catches what falls outside
         for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
             r, c = np.floor(row) + down, np.floor(column) + right
             volumes = (1 - np.abs(row - r)) * (1 - np.abs(column - c)) * points[:, 3]
@@ -181,7 +183,9 @@ class Film:
 def ellipsoid(
     film: Film, centre: tuple[float, float], axes: tuple[float, float, float], tilt: float = 0.0
 ) -> Plane:
-    """Chords of an ellipsoid of half-axes along x, y, z, turned clockwise by `tilt` degrees."""
+    """Path lengths through an ellipsoid with half-axes along x, y, z, rotated clockwise by `tilt`
+    degrees.
+    """
     cos, sin = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
     dx, dy = film.x - centre[0], film.y - centre[1]
     along, across = (cos * dx + sin * dy) / axes[0], (cos * dy - sin * dx) / axes[1]
@@ -189,7 +193,7 @@ def ellipsoid(
 
 
 def pile(film: Film, sections: Plane, power: float = 2.3) -> Plane:
-    """Chords of a pile of superellipses (4, K): y, an edge's x, the other edge's, thickness."""
+    """Path lengths through a stack of superellipses (4, K): y, x of both edges, thickness."""
     top, bottom = sections[0, [0, -1]]
     rows = PchipInterpolator(sections[0], sections[1:], axis=1)(np.clip(film.y[:, 0], top, bottom))
     one, other, thickness = rows[..., None]  # each (H, 1)
@@ -202,9 +206,9 @@ def pile(film: Film, sections: Plane, power: float = 2.3) -> Plane:
 def tube(
     course: Points, radius: Sequence[float], *, flat: float = 1.0, hollow: float = 0.0
 ) -> Points:
-    """Points (N, 4) evenly strewn in a tube along a curve through `course` (K, 3).
+    """Points (N, 4) evenly distributed in a tube along a curve through `course` (K, 3).
 
-    A section is `radius` high and `flat` times that deep; a share of `hollow` lies in its wall.
+    A section is `radius` high and `flat` times as deep; a share `hollow` is in the wall.
     """
     stations = np.linspace(0, 1, _STATIONS)
     curve = CubicSpline(np.linspace(0, 1, len(course)), course)
@@ -225,7 +229,7 @@ def tube(
 def tree(
     start: Points, direction: Points, length: float, radius: float, rng: np.random.Generator
 ) -> Iterator[Points]:
-    """Tubes (N, 4) that fork from `start` (3,) on, ever thinner and shorter."""
+    """Tubes (N, 4) that branch from `start` (3,), each thinner and shorter than its parent."""
     if radius < _TWIG:
         return
     middle = start + direction * length / 2 + rng.normal(0, 0.06 * length, 3)
@@ -237,13 +241,13 @@ def tree(
 
 
 def unit(vectors: Points) -> Points:
-    """Vectors (..., 3) of length 1."""
+    """Normalises vectors (..., 3)."""
     return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
 
 
 def _across(tangent: Points) -> tuple[Points, Points]:
-    """Two unit vectors (N, 3) at right angles to each tangent, the first as upright as can be."""
+    """Two unit vectors (N, 3) orthogonal to each tangent, the first as vertical as possible."""
     tangent = unit(tangent)
-    up = np.array([0.05, 1.0, 0.1])  # not quite, since some tubes are upright themselves
+    up = np.array([0.05, 1.0, 0.1])  # tilted a little, because some tubes are vertical
     upward = unit(up - (tangent @ up)[:, None] * tangent)
     return upward, np.cross(tangent, upward)

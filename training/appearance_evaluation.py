@@ -1,9 +1,9 @@
-"""How well the classifier's features tell the four study classes of the SIIM challenge apart.
+"""Evaluates the classifier's features on the four study classes of the SIIM challenge.
 
-The head for them that training has does not ship. Here a logistic regression takes its place, on
-the features of what ships: fitted on the training films of siim, its strength chosen on validation.
-The figure is the challenge's, mean average precision over the study classes; its winners reached
-0.59 with several large networks at 512 pixels and more.
+The head trained for them is not shipped. A logistic regression on the shipped features replaces it:
+fitted on the training images of siim, its regularisation chosen on validation. The metric is the
+challenge's, mean average precision over the study classes; its winners reached 0.59 with several
+large networks at 512 pixels and more.
 """
 
 from dataclasses import asdict
@@ -24,13 +24,13 @@ from training.supervision import APPEARANCES
 WINNERS = 0.59
 """Mean average precision of the challenge's winners over its four study classes."""
 _STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-"""Inverse weights of the penalty that are tried on validation."""
+"""Inverse regularisation strengths to choose from on validation."""
 
 
 def evaluate(material: Material) -> dict[str, Any]:
-    """Average precision of every study class and their mean, on siim's test films; plain values.
+    """Average precision of each study class and their mean, on siim's test images; plain values.
 
-    Empty where the material has no training films of siim.
+    Empty if the evaluation set has no training images of siim.
     """
     parts = {split: _features(material, split) for split in ("train", "val", "test")}
     if not all(len(labels) for _, labels in parts.values()):
@@ -77,7 +77,7 @@ def _mean_precision(regression: Any, features: Floats, labels: Ints) -> float:
 
 
 def _precisions(scores: Floats, labels: Ints) -> list[float]:
-    """Average precision of each study class against the others; NaN where it does not occur."""
+    """One-vs-rest average precision of each study class; NaN if it does not occur."""
     return [
         float(average_precision_score(labels == c, scores[:, c])) if (labels == c).any() else np.nan
         for c in range(len(APPEARANCES))

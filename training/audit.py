@@ -1,6 +1,6 @@
-"""Measures how much of the classifier's skill is not in the lungs; fails where it reads the border.
+"""Audits shortcuts: how much of the classifier's accuracy does not come from the lungs.
 
-    python -m training.audit bentos/covid_classifier/weights.safetensors --data ../shared/data
+    python -m training.audit bentos/covid_classifier/weights.safetensors
 
 The exit status is 1 if the border alone suffices for more than BORDER_ONLY_LIMIT.
 """
@@ -36,19 +36,19 @@ from training.run import add_data_flags
 from training.train_classifier import examples
 
 BORDER_ONLY_LIMIT = 0.45
-"""Balanced accuracy from the frame alone that is tolerated; chance is 1/3."""
+"""Tolerated balanced accuracy from the frame alone; chance is 1/3."""
 
 AUDITED = ("as_is", "border_only", "centre_only", "blurred_lungs", "without_lungs", "without_text")
-"""Views that ask about shortcuts; the others are ways of training."""
+"""Views that reveal shortcuts; the others are training variants."""
 
 THUMBNAIL = 32
-"""Side of the thumbnails whose border the baseline reads, as in the data's README."""
+"""Side of the thumbnails for the border baseline, as in the data's README."""
 
 _CHANCE = 1 / len(FINDINGS)
 
 
 def audit(material: Material) -> dict[str, Any]:
-    """All that is measured of shortcuts, as plain values; balanced accuracies with intervals."""
+    """Measures all shortcuts; plain values, balanced accuracies with intervals."""
     test = examples(material.records, "test", power=1.0)
     seen = {name: measure_view(material, test, name) for name in AUDITED}
     as_is, without = (seen[n]["test"]["value"] for n in ("as_is", "without_lungs"))
@@ -62,7 +62,9 @@ def audit(material: Material) -> dict[str, Any]:
 
 
 def measure_view(material: Material, test: Examples, view: str) -> dict[str, Any]:
-    """Balanced accuracy on one version of the test images, and on those of the honest source."""
+    """Balanced accuracy on one version of the test images, overall and within the source with all
+    classes.
+    """
     pictures = views.apply(view, material.pixels[test.rows])
     answers = probabilities(*on(pictures, material, test))
     same = _sources(material, test) == SAME_SOURCE
@@ -71,26 +73,28 @@ def measure_view(material: Material, test: Examples, view: str) -> dict[str, Any
 
 
 def survival(left: float, whole: float) -> float:
-    """The share of a balanced accuracy's lead over chance that is left; NaN without a lead."""
+    """Share of a balanced accuracy's margin over chance that remains; NaN without a margin."""
     return (left - _CHANCE) / (whole - _CHANCE) if whole > _CHANCE else math.nan
 
 
 def reads_the_border(found: dict[str, Any]) -> bool:
-    """Whether the network does better on the frame alone than is tolerated."""
+    """Whether accuracy on the frame alone exceeds the limit."""
     return bool(found["views"]["border_only"]["test"]["value"] > BORDER_ONLY_LIMIT)
 
 
 def border_baseline(material: Material) -> dict[str, Any]:
-    """What logistic regression reaches from the border of thumbnails: the shortcut on offer."""
+    """Balanced accuracy of logistic regression on the border of thumbnails: the available
+    shortcut.
+    """
     train, test = (examples(material.records, n, power=1.0) for n in ("train", "test"))
     borders = [_borders(material.pixels[part.rows]) for part in (train, test)]
     return _regress(borders[0], train.targets, borders[1], test.targets)
 
 
 def source_probe(material: Material) -> dict[str, Any]:
-    """How well the embedding gives the data set away, beside chance; lower is better.
+    """How well the source can be predicted from the embedding, next to chance; lower is better.
 
-    Sources of which there is no validation image cannot be learnt and are left out.
+    Excludes sources without validation images.
     """
     val, test = (examples(material.records, n, power=1.0) for n in ("val", "test"))
     known = sorted({material.records[row].dataset for row in val.rows})
@@ -124,7 +128,7 @@ def _accuracy(answers: Floats, truth: Ints) -> dict[str, Any]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The report for a reader: one line per figure."""
+    """Renders the report, one line per figure."""
     lines = [f"{'balanced accuracy of':26}{'all test images':34}{SAME_SOURCE}"]
     for view, parts in found["views"].items():
         lines.append(f"  {view:24}{rate(parts['test']):34}{rate(parts[SAME_SOURCE])}")

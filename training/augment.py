@@ -1,4 +1,4 @@
-"""Random variations of a batch, drawn and applied on its device."""
+"""Random augmentations of a batch, on its device."""
 
 import math
 from collections.abc import Callable
@@ -13,36 +13,38 @@ from training import degradation
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How far a training image may be from its original; evaluation uses none of it."""
+    """Strength of each augmentation; evaluation uses none."""
 
-    flip: bool = False  # left to right
-    rotation: float = 0.0  # degrees, either way
-    zoom: tuple[float, float] = (1.0, 1.0)  # above 1 is closer, which hides the borders
-    shift: float = 0.0  # share of the side, either way
-    crop: float = 1.0  # side of a window at the image's own scale, as a share; faster, no borders
-    brightness: float = 0.0  # share of the full range, either way
+    flip: bool = False  # horizontal flip
+    rotation: float = 0.0  # degrees, in both directions
+    zoom: tuple[float, float] = (1.0, 1.0)  # above 1 zooms in, which hides the borders
+    shift: float = 0.0  # share of the side, in both directions
+    crop: float = 1.0  # side of a crop at the original scale, as a share; faster, no borders
+    brightness: float = 0.0  # share of the full range, in both directions
     contrast: float = 0.0  # factor in 1 +- this
     gamma: float = 0.0  # exponent in 2 ** +- this
-    top_occlusion: float = 0.0  # probability; letters and arrows sit there
+    top_occlusion: float = 0.0  # probability of masking the corners, which hold letters and arrows
     erasing: float = 0.0  # probability of one grey rectangle anywhere
     border: float = 0.0  # probability of a frame of one grey level, 3% to 15% of each side
-    letters: float = 0.0  # probability of a mark burned in, bright or dark, at the top or a side
-    noise: float = 0.0  # largest standard deviation per pixel, as a share of the full range
-    blur: float = 0.0  # probability of being shown as from a thumbnail, 0.35 to 0.9 of the side
-    quality: float = 0.0  # probability of JPEG's losses, of quality 20 to 90
+    letters: float = 0.0  # probability of a burnt-in mark, bright or dark, at the top or a side
+    noise: float = (
+        0.0  # maximum standard deviation of noise per pixel, as a share of the full range
+    )
+    blur: float = 0.0  # probability of downscaling to 0.35 to 0.9 of the side and back
+    quality: float = 0.0  # probability of JPEG artefacts, of quality 20 to 90
 
 
 def augment(images: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
-    """Turns uint8 (B, 1, H, W) into float32 (B, 1, crop * H, crop * W), still in [0, 255]."""
+    """Augments uint8 (B, 1, H, W) to float32 (B, 1, crop * H, crop * W), still in [0, 255]."""
     return augment_together(images, images[:, :0], how, generator)[0]
 
 
 def augment_together(
     images: Tensor, regions: Tensor, how: Augmentation, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Varies images as `augment` does, and moves regions (B, C, h, w) with them.
+    """Augments images as `augment` does, and regions (B, C, h, w) geometrically with them.
 
-    Regions come back as float32 of crop times their size; 0 is where the picture had ended.
+    Returns regions as float32 of crop times their size, 0 outside the image.
     """
     draw = Draw(images.shape[0], generator, images.device)
     matrix, margins = _motion(how, draw), None
@@ -57,7 +59,7 @@ def augment_together(
 
 
 class Draw:
-    """Uniform random numbers, one per image of the batch."""
+    """Uniform random numbers, one per image."""
 
     def __init__(self, count: int, generator: torch.Generator, device: torch.device) -> None:
         self._count, self._generator, self._device = count, generator, device
@@ -76,25 +78,27 @@ class Draw:
 
 
 def _motion(how: Augmentation, draw: Draw) -> Tensor:
-    """Draws affine matrices (B, 2, 3) from the places of the result to those of the picture."""
+    """Draws affine matrices (B, 2, 3) from output to input coordinates."""
     angle = draw(-how.rotation, how.rotation) * math.pi / 180
     scale = how.crop / draw(*how.zoom)
     mirror = 1 - 2 * (draw.chance(0.5 if how.flip else 0.0)).float()
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    reach = 2 * how.shift + 1 - how.crop  # the whole side is 2 long
+    reach = 2 * how.shift + 1 - how.crop  # coordinates span -1 to 1
     shift_x, shift_y = draw(-reach, reach), draw(-reach, reach)
     rows = [cos * mirror, -sin, shift_x, sin * mirror, cos, shift_y]
     return torch.stack(rows, dim=1).view(-1, 2, 3)
 
 
 def _margins(how: Augmentation, draw: Draw) -> Tensor:
-    """Draws left, top, right and bottom of frames (B, 4) as shares of the side; 0 is no frame."""
+    """Draws the widths (B, 4) of frames at left, top, right and bottom, as shares of the side; 0:
+    none.
+    """
     widths = torch.stack([draw(0.03, 0.15) for _ in range(4)], dim=1)
     return widths * draw.chance(how.border).unsqueeze(1)
 
 
 def _within(matrix: Tensor, margins: Tensor) -> Tensor:
-    """Affine matrices (B, 2, 3) that show the same as these in what the margins leave."""
+    """Adapts affine matrices (B, 2, 3) to the area inside the margins."""
     before, after = margins[:, :2], margins[:, 2:]
     linear = matrix[:, :, :2] / (1 - before - after).unsqueeze(1)
     return torch.cat([linear, matrix[:, :, 2:] - linear @ (before - after).unsqueeze(2)], dim=2)
@@ -115,9 +119,9 @@ def _tone(images: Tensor, how: Augmentation, draw: Draw) -> Tensor:
 
 
 def _frame(images: Tensor, margins: Tensor, level: Tensor | None = None) -> Tensor:
-    """Fills what is outside the margins with a grey level (B,), or with 0.
+    """Fills the area outside the margins with a grey level (B,), or with 0.
 
-    It covers half a pixel of the film, where that fades into what is beyond it.
+    Covers half a pixel of the image too, where interpolation blends it with the outside.
     """
     margins = margins + (margins > 0) * 0.5 / min(images.shape[-2:])
     left, top, right, bottom = margins.unbind(dim=1)
@@ -126,13 +130,13 @@ def _frame(images: Tensor, margins: Tensor, level: Tensor | None = None) -> Tens
 
 
 def _level(draw: Draw) -> Tensor:
-    """Draws black, white or a grey (B,), each as often."""
+    """Draws black, white or a random grey (B,) with equal probability."""
     kind = draw(0, 3).floor()
     return torch.where(kind < 2, 255 * kind, draw(20, 235))
 
 
 def _degrade(images: Tensor, how: Augmentation, draw: Draw) -> Tensor:
-    """Does what happens on the way, in its order; draws no numbers for what is switched off."""
+    """Applies the degradations in order; draws no random numbers for disabled ones."""
     if how.letters:
         images = _some(images, draw.chance(how.letters), degradation.write, **_mark(draw))
     if how.noise:
@@ -150,7 +154,7 @@ def _degrade(images: Tensor, how: Augmentation, draw: Draw) -> Tensor:
 def _some(
     images: Tensor, chosen: Tensor, change: Callable[..., Tensor], **values: Tensor
 ) -> Tensor:
-    """Changes the chosen films only, which costs a CPU that much less, each with its values."""
+    """Changes only the selected images, which saves CPU time."""
     rows = chosen.nonzero().squeeze(1)
     if not len(rows):
         return images
@@ -159,7 +163,7 @@ def _some(
 
 
 def _mark(draw: Draw) -> dict[str, Tensor]:
-    """Draws a mark in the upper quarter, at the left or at the right, each as often."""
+    """Draws a mark in the upper quarter, at the left or right with equal probability."""
     place, across, down = draw(0, 3), draw(), draw()
     near = 0.05 * across
     across = torch.where(place < 1, across, torch.where(place < 2, near, 1 - near))
@@ -181,7 +185,7 @@ def _hide(images: Tensor, how: Augmentation, draw: Draw) -> Tensor:
 
 
 def _box(images: Tensor, top: Tensor, bottom: Tensor, left: Tensor, right: Tensor) -> Tensor:
-    """Which pixels have their middle in a box per film, in shares of the side; (B, 1, H, W)."""
+    """Pixels (B, 1, H, W) whose centre is in a box per image, given as shares of the side."""
     height, width = images.shape[-2:]
     rows = ((torch.arange(height, device=images.device) + 0.5) / height).view(1, 1, -1, 1)
     columns = ((torch.arange(width, device=images.device) + 0.5) / width).view(1, 1, 1, -1)
@@ -190,5 +194,5 @@ def _box(images: Tensor, top: Tensor, bottom: Tensor, left: Tensor, right: Tenso
 
 
 def _each(values: Tensor) -> Tensor:
-    """One value per film (B,) as (B, 1, 1, 1)."""
+    """Reshapes (B,) to (B, 1, 1, 1)."""
     return values.view(-1, 1, 1, 1)

@@ -1,8 +1,8 @@
-"""Measures how many images a second each network trains on, and how long it waits for data.
+"""Measures the training images per second of each network, and the time spent waiting for data.
 
-    python -m training.benchmark --data ../shared/data
+    python -m training.benchmark
 
-Figures differ between machines and with what else runs on them; compare within one run.
+Results depend on the machine and its other load; only compare within one run.
 """
 
 import argparse
@@ -26,9 +26,7 @@ _WARM_UP, _STEPS = 1, 6
 
 
 def measure(run: Run, *, steps: int = _STEPS) -> tuple[float, float]:
-    """Returns images per second over so many steps, and the share of the time in which the network
-    waited for data.
-    """
+    """Images per second over this many steps, and the share of time spent waiting for data."""
     torch.manual_seed(0)
     maps = None
     if run.config.name == "filter":

@@ -1,4 +1,6 @@
-"""All pictures decoded once, by the code that serves, into one memory-mapped uint8 file."""
+"""Cache of all images, decoded and preprocessed by the serving code, as a memory-mapped
+uint8 file.
+"""
 
 import hashlib
 import inspect
@@ -21,7 +23,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def open_cache(records: Sequence[Record], folder: Path) -> Pixels:
-    """Returns uint8 (N, SIZE, SIZE), row by row the records; built where it is not there yet."""
+    """Returns uint8 (N, SIZE, SIZE) in the order of the records; builds the file if necessary."""
     path = folder / f"{_key(records)}.npy"
     if not path.exists():
         _build(records, path)
@@ -30,14 +32,14 @@ def open_cache(records: Sequence[Record], folder: Path) -> Pixels:
 
 
 def read(path: Path) -> Pixels:
-    """Decodes and prepares one file as the gateway does, or a DICOM: uint8 (1, SIZE, SIZE)."""
+    """Decodes and preprocesses a file as the gateway does, or a DICOM: uint8 (1, SIZE, SIZE)."""
     if path.suffix.lower() == ".dcm":
         return prepare(dicom.decode(path))
-    return prepare(images.develop(images.read(path.read_bytes()), least_side=0).image)
+    return images.develop(images.read(path.read_bytes()), least_side=0).pixels
 
 
 def data_digest(records: Sequence[Record]) -> str:
-    """Returns one digest for a set of records: of their images' digests, labels and patients."""
+    """Returns a digest of a set of records: of image digests, labels and patients."""
     lines = sorted(f"{r.sha256} {r.label} {r.patient}" for r in records)
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -50,7 +52,7 @@ def _key(records: Sequence[Record]) -> str:
 
 def _build(records: Sequence[Record], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")  # several runs may build it at once
+    partial = path.with_suffix(f".{os.getpid()}.partial")  # several runs may build it concurrently
     shape = (len(records), SIZE, SIZE)
     pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
     with ProcessPoolExecutor(os.cpu_count()) as pool:

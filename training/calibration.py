@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, and what is decided on them."""
+"""Calibration of probabilities, and decision thresholds."""
 
 from dataclasses import dataclass
 
@@ -10,19 +10,20 @@ from torch import Tensor
 from training.metrics import Floats, Ints, Rate, wilson
 
 BINS = 15
-"""Of equal width, for reliability diagrams and expected calibration error."""
+"""Number of equal-width bins for reliability diagrams and expected calibration error."""
 RIGHT_WHEN_SURE = 0.9
-"""Share of right answers that the certain ones reach on validation; below it is indeterminate."""
+"""Accuracy that confident predictions must reach on validation; less confident ones are
+indeterminate."""
 _FOLDS = 5
 PREVALENCES = (0.01, 0.05, 0.20)
-"""At which the card says what a positive answer is worth."""
+"""Prevalences for which the card reports predictive values."""
 SENSITIVITIES = (0.90, 0.95)
-"""For which operating thresholds are offered."""
+"""Sensitivities for which operating thresholds are offered."""
 
 
 @dataclass(frozen=True)
 class Bin:
-    """One bar of a reliability diagram."""
+    """One bin of a reliability diagram."""
 
     n: int
     confidence: float
@@ -31,7 +32,9 @@ class Bin:
 
 @dataclass(frozen=True)
 class Operating:
-    """A class's threshold for a sensitivity, chosen on validation, and what it does on a test."""
+    """A class's threshold for a sensitivity, chosen on validation, and its performance on a test
+    set.
+    """
 
     label: str
     wanted: float
@@ -51,9 +54,9 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
 
 
 def fit_biases(logits: Tensor, targets: Tensor, weights: Floats) -> tuple[float, ...]:
-    """Returns biases (C,), of mean 0, that minimise the weighted cross-entropy of
-    (logits + biases) / T, T fitted beside them: vector scaling without its scales (Guo et al. 2017,
-    1706.04599, section 4.2). They set how the classes share what is not certain.
+    """Returns biases (C,), of mean 0, that minimise the weighted cross-entropy of (logits + biases)
+    / T, with T fitted jointly: vector scaling without scales (Guo et al. 2017, 1706.04599, section
+    4.2). They shift uncertain predictions between classes.
     """
     shares = torch.from_numpy(weights / weights.sum())
 
@@ -69,7 +72,7 @@ def fit_biases(logits: Tensor, targets: Tensor, weights: Floats) -> tuple[float,
 
 
 def held_out_loss(logits: Tensor, targets: Tensor, weights: Floats, *, biased: bool) -> float:
-    """Weighted cross-entropy of a fifth each, temperature and biases fitted on the other four."""
+    """Weighted cross-entropy by 5-fold cross-validation of temperature and biases."""
     folds = np.random.default_rng(0).permutation(len(targets)) % _FOLDS
     total = 0.0
     for fold in range(_FOLDS):
@@ -87,7 +90,7 @@ def held_out_loss(logits: Tensor, targets: Tensor, weights: Floats, *, biased: b
 
 
 def reliability(probabilities: Floats, labels: Ints) -> list[Bin]:
-    """Bins the answers by their confidence; empty bins are left out."""
+    """Bins the predictions by confidence; omits empty bins."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     index = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return [
@@ -98,13 +101,13 @@ def reliability(probabilities: Floats, labels: Ints) -> list[Bin]:
 
 
 def expected_calibration_error(bins: list[Bin]) -> float:
-    """Mean distance of confidence and accuracy over the answers (Guo et al. 2017, equation 3)."""
+    """Expected calibration error (Guo et al. 2017, equation 3)."""
     total = sum(b.n for b in bins)
     return sum(b.n * abs(b.accuracy - b.confidence) for b in bins) / total
 
 
 def indeterminate_below(probabilities: Floats, labels: Ints) -> float:
-    """The least confidence above which RIGHT_WHEN_SURE of the answers are right."""
+    """The smallest confidence above which RIGHT_WHEN_SURE of the predictions are right."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     order = np.argsort(-confidence)
     shares = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
@@ -113,7 +116,7 @@ def indeterminate_below(probabilities: Floats, labels: Ints) -> float:
 
 
 def threshold_for(scores: Floats, positive: np.ndarray, sensitivity: float) -> float:
-    """The highest threshold at which this share of the positives scores at least as much."""
+    """The highest threshold with this sensitivity."""
     ranked = np.sort(scores[positive])[::-1]
     return round(float(ranked[int(np.ceil(sensitivity * len(ranked))) - 1]), 4)
 
@@ -121,7 +124,7 @@ def threshold_for(scores: Floats, positive: np.ndarray, sensitivity: float) -> f
 def operate(
     label: str, wanted: float, threshold: float, scores: Floats, positive: np.ndarray
 ) -> Operating:
-    """Measures a threshold on scores (N,) that did not choose it."""
+    """Evaluates a threshold on scores (N,) that were not used to choose it."""
     above = scores >= threshold
     return Operating(
         label,
@@ -133,9 +136,9 @@ def operate(
 
 
 def predictive_values(found: Operating) -> dict[str, dict[str, float]]:
-    """Share of right answers among the positive and the negative ones, by prevalence (Bayes).
+    """Positive and negative predictive value, by prevalence (Bayes).
 
-    Sensitivity and specificity are taken to be those of the test, whatever the prevalence is.
+    Assumes the sensitivity and specificity of the test set at every prevalence.
     """
     yes, no = found.sensitivity.value, found.specificity.value
     return {
@@ -148,5 +151,5 @@ def predictive_values(found: Operating) -> dict[str, dict[str, float]]:
 
 
 def _share(right: float, wrong: float) -> float:
-    """Of the answers, how many are right; NaN where there is none."""
+    """Accuracy; NaN without predictions."""
     return right / (right + wrong) if right + wrong else float("nan")

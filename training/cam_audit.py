@@ -1,4 +1,4 @@
-"""Whether class activation maps lie on the lungs, and on what the network's answer hangs."""
+"""Checks whether class activation maps lie on the lungs, and whether predictions depend on them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from chestxray.cam import upsample
-from chestxray.networks import Reading
+from chestxray.networks import ClassifierOutput
 from training import views
 from training.cache import Pixels
 from training.examples import Examples, eval_batches
@@ -19,14 +19,14 @@ from training.metrics import Floats, Ints, bootstrap_mean
 from training.train_classifier import examples
 
 SAMPLE = 48
-"""Test images that cells are removed from and inserted into."""
+"""Test images for the deletion and insertion curves."""
 
 STEPS = 8
-"""Parts in which the cells of a picture are removed or inserted."""
+"""Steps in which the cells of an image are removed or inserted."""
 
 
 def cam_audit(material: Material) -> dict[str, Any]:
-    """Both checks of the maps, on the test split."""
+    """Runs both checks on the test split."""
     test = examples(material.records, "test", power=1.0)
     drawn = np.random.default_rng(0).permutation(len(test))[:SAMPLE]
     sample = test.where(np.isin(np.arange(len(test)), drawn))
@@ -37,18 +37,18 @@ def cam_audit(material: Material) -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def read(material: Material, chosen: Examples) -> Reading:
-    """Everything that the network says of the examples, on the CPU, in evaluation mode."""
+def read(material: Material, chosen: Examples) -> ClassifierOutput:
+    """All outputs of the network for the examples, on the CPU, in evaluation mode."""
     material.network.eval()
     batches = eval_batches(material.pixels, chosen, size=material.card.preprocessing.size)
     readings = [material.network(batch.images.to(material.device)) for batch in batches]
-    return Reading(*(torch.cat(parts).cpu() for parts in zip(*readings, strict=True)))
+    return ClassifierOutput(*(torch.cat(parts).cpu() for parts in zip(*readings, strict=True)))
 
 
 def on(pictures: Pixels, material: Material, chosen: Examples) -> tuple[Material, Examples]:
-    """The same examples on other pictures of theirs, uint8 (N, H, W), in their order.
+    """The same examples with other images uint8 (N, H, W), in the same order.
 
-    A new material, not a replaced one: a material may remember what it answered on its pixels.
+    Creates a new evaluation set, because the old one caches predictions for its images.
     """
     network, card, records = material.network, material.card, material.records
     rows = np.arange(len(chosen))
@@ -57,15 +57,15 @@ def on(pictures: Pixels, material: Material, chosen: Examples) -> tuple[Material
 
 
 def probabilities(material: Material, chosen: Examples) -> Floats:
-    """What the network answers, calibrated: (N, C)."""
+    """Calibrated probabilities (N, C)."""
     logits = material.logits(chosen) / material.card.temperature
     return np.asarray(logits.softmax(dim=1).numpy())
 
 
 def mass_in_lungs(material: Material, chosen: Examples) -> dict[str, Any]:
-    """Share of the predicted class's positive evidence that lies in the lungs, per class.
+    """Share of the predicted class's positive evidence inside the lungs, per class.
 
-    `if_uniform` is the lungs' share of the picture: what a map that looks everywhere reaches.
+    `if_uniform` is the lungs' share of the image, which a uniform map would reach.
     """
     reading, generator = read(material, chosen), np.random.default_rng(0)
     predicted = reading.logits.argmax(dim=1).numpy()
@@ -84,7 +84,7 @@ def mass_in_lungs(material: Material, chosen: Examples) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Trial:
-    """Examples whose cells are removed and inserted, and what the network says of them whole."""
+    """Examples for the curves, and the network's outputs on the whole images."""
 
     material: Material
     chosen: Examples
@@ -92,7 +92,7 @@ class Trial:
     blurred: Pixels  # (N, H, W)
 
     def curves(self, scores: Floats, *, insert: bool) -> Floats:
-        """Probability (N, STEPS + 1) of the predicted class, from no cell to all of them."""
+        """Probability (N, STEPS + 1) of the predicted class, from no cells to all."""
         points = []
         whole, every = self.material.pixels[self.chosen.rows], np.arange(len(self.chosen))
         for share in np.linspace(0, 1, STEPS + 1):
@@ -104,10 +104,11 @@ class Trial:
 
 
 def deletion_insertion(material: Material, chosen: Examples) -> dict[str, Any]:
-    """Areas under the curves of Petsiuk et al. 2018 (RISE, arXiv:1806.07421, section 4.3).
+    """Areas under the deletion and insertion curves (Petsiuk et al. 2018, RISE, arXiv:1806.07421,
+    4.3).
 
-    A map that shows what matters has a lower deletion and a higher insertion area than a random
-    order of the cells. What is removed is blurred in both, as the paper does for insertion.
+    An informative map has a lower deletion and a higher insertion area than a random order of
+    cells. Both blur removed cells, as the paper does for insertion.
     """
     reading, generator = read(material, chosen), np.random.default_rng(0)
     predicted = reading.logits.argmax(dim=1).numpy()
@@ -127,7 +128,7 @@ def deletion_insertion(material: Material, chosen: Examples) -> dict[str, Any]:
 
 
 def highest(scores: Floats, share: float, shape: Sequence[int]) -> npt.NDArray[np.bool_]:
-    """Marks a share of the cells (h, w), the highest scores first, in a picture: bool (H, W)."""
+    """Marks a share of the cells (h, w) with the highest scores, as bool (H, W)."""
     ranks = np.empty(scores.size, np.int64)
     ranks[np.argsort(-scores, axis=None, kind="stable")] = np.arange(scores.size)
     rows, columns = (
@@ -141,13 +142,13 @@ def _area(curves: Floats) -> Floats:
     return np.asarray(np.trapezoid(curves, dx=1 / STEPS, axis=1))
 
 
-def _maps_of(reading: Reading, predicted: Ints) -> Floats:
-    """The maps (N, h, w) of the predicted classes."""
+def _maps_of(reading: ClassifierOutput, predicted: Ints) -> Floats:
+    """Maps (N, h, w) of the predicted classes."""
     return reading.cam.numpy()[np.arange(len(predicted)), predicted].astype(np.float64)
 
 
 def _share(grid: Floats, lungs: npt.NDArray[np.bool_]) -> float:
-    """Share of a grid's positive mass in the lungs; NaN where there is none."""
+    """Share of a grid's positive mass inside the lungs; NaN if there is none."""
     height, width = lungs.shape
     evidence = np.clip(upsample(grid.astype(np.float32), size=(width, height)), 0, None)
     return float(evidence[lungs].sum() / evidence.sum()) if evidence.sum() > 0 else np.nan

@@ -1,7 +1,7 @@
-"""What happens to films on their way: every change makes a file as some program or person would.
+"""Changes that images undergo in practice; each writes a file as a program or person would.
 
-Harmless ones leave a film that a radiologist would read alike; the others are what the service must
-refuse. Each change takes a picture of mode L and a generator, and returns the bytes of a file.
+Harmless changes leave an image that a radiologist would read the same; the service must reject the
+others. Each takes an image of mode L and a generator, and returns the bytes of a file.
 """
 
 import io
@@ -53,7 +53,7 @@ def _toned(
 
 
 def _windowed(low: float, high: float) -> Callable[[_Values], _Values]:
-    """A window between two quantiles of the film's values; what lies outside is lost."""
+    """Windows between two quantiles of the image's values; clips the rest."""
 
     def tone(values: _Values) -> _Values:
         darkest, brightest = np.quantile(values, (low, high))
@@ -67,7 +67,7 @@ def _bordered(image: Image.Image, _: np.random.Generator, *, share: float, level
 
 
 def _marked(image: Image.Image, generator: np.random.Generator) -> bytes:
-    """Letters in a corner, as technicians and scanners put them."""
+    """Letters in a corner, as added by technicians and scanners."""
     marked = image.copy()
     size = max(10, round(image.width / generator.uniform(10, 20)))
     place = generator.uniform(0.02, 0.1, 2) * image.size
@@ -132,7 +132,7 @@ HARMLESS: dict[str, Change] = {
     "on a page": _on_page,
     "in a viewer's window": _in_viewer,
 }
-"""What must not change an answer."""
+"""Changes that must not alter a result."""
 
 OTHER: dict[str, Change] = {
     **{f"shorter side {n} px": partial(_sized, side=n) for n in (128, 100, 64)},
@@ -143,4 +143,4 @@ OTHER: dict[str, Change] = {
     "two films": partial(_made, label=derived.TWO_FILMS),
     "part of a page": partial(_made, label=derived.PART_OF_PAGE),
 }
-"""What is refused, or reported apart: too small a film, and one that is turned."""
+"""Changes that are rejected or reported separately: images too small, or rotated."""

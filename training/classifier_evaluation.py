@@ -1,4 +1,4 @@
-"""How well the classifier does inside, within one source, and at hospitals it never saw."""
+"""Evaluates the classifier on the test split, within one source, and on external hospitals."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -35,17 +35,18 @@ CAVEATS = (
 )
 
 ABNORMAL = "abnormal"
-"""1 - p(no finding), as a question of its own."""
+"""1 - p(no finding), evaluated as a binary question."""
 INDETERMINATE = "indeterminate"
-"""The card's threshold of the largest probability: an answer below it says too little."""
+"""Key of the card's threshold on the largest probability; below it a prediction is
+indeterminate."""
 _NORMAL = FINDINGS.index(Finding.NO_FINDING)
 _REFERENCE_IMAGES = 600
-"""Training images that the projection is fitted on and that it shows."""
+"""Training images that the projection is fitted on and shows."""
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a network says of labelled images."""
+    """A network's outputs on labelled images."""
 
     records: list[Record]
     labels: Ints
@@ -54,7 +55,7 @@ class Predicted:
 
     @property
     def probabilities(self) -> Floats:
-        """As served, (N, 3)."""
+        """Probabilities as served, (N, 3)."""
         return np.asarray((self.logits / self.temperature).softmax(dim=1).numpy())
 
     def where(self, keep: np.ndarray) -> "Predicted":
@@ -65,11 +66,11 @@ class Predicted:
 
 
 def complete(material: Material) -> Material:
-    """Fits all that is fitted on validation, and measures on what neither has seen.
+    """Fits everything that is fitted on validation, then evaluates on unseen images.
 
-    The network's maps are centred first, which no probability sees. Fitted are a bias for each
-    class, where it lowers the loss of held-out validation films, then the temperature, the
-    indeterminate band and the operating thresholds. The projection is fitted on training images.
+    First centres the network's maps, which changes no probability. Fits a bias per class if it
+    lowers the cross-validated loss on validation, then the temperature, the indeterminate band and
+    the operating thresholds. Fits the projection on training images.
     """
     network = material.network
     if not isinstance(network, CovidClassifierNet):
@@ -98,7 +99,7 @@ def complete(material: Material) -> Material:
 def _with_biases(
     material: Material, network: CovidClassifierNet, val: Examples
 ) -> tuple[Material, dict[str, Any]]:
-    """Adds biases to the network where they help; returns what was found as plain values too."""
+    """Adds biases to the network if they help; also returns the findings as plain values."""
     logits, targets = material.logits(val), torch.from_numpy(val.targets)
     weights = validation_weights(material.records, val)
     without, with_ = (
@@ -111,20 +112,20 @@ def _with_biases(
     biases = calibration.fit_biases(logits, targets, weights)
     with torch.no_grad():
         network.bias.add_(torch.tensor(biases, device=network.bias.device))
-    # A new material, since the old one remembers what the network answered before.
+    # A new evaluation set, because the old one caches the network's predictions.
     changed = Material(network, material.card, material.records, material.pixels, material.device)
     return changed, found | {"added": dict(zip(map(str, FINDINGS), biases, strict=True))}
 
 
 def predict(material: Material, split: str) -> Predicted:
-    """Asks the network about every chest image of a split."""
+    """Runs the network on every chest image of a split."""
     chosen = examples(material.records, split, power=1.0)
     records = [material.records[row] for row in chosen.rows]
     return Predicted(records, chosen.targets, material.logits(chosen), material.card.temperature)
 
 
 def parts(test: Predicted, external: Predicted) -> dict[str, Predicted]:
-    """What is reported apart: beside the common source, within it, and other hospitals."""
+    """Subsets that are reported separately: without the common source, within it, and external."""
     same = np.array([r.dataset == SAME_SOURCE for r in test.records])
     return {
         f"test_without_{SAME_SOURCE}": test.where(~same),
@@ -134,7 +135,7 @@ def parts(test: Predicted, external: Predicted) -> dict[str, Predicted]:
 
 
 def measure(material: Material) -> dict[str, Any]:
-    """Compares predictions with labels, part by part; all plain values."""
+    """Compares predictions with labels, subset by subset; plain values."""
     test, external = (predict(material, split) for split in ("test", "external"))
     found = parts(test, external)
     metrics: dict[str, Any] = {name: asdict(_performance(part)) for name, part in found.items()}
@@ -151,7 +152,7 @@ def measure(material: Material) -> dict[str, Any]:
 
 
 def _abnormal(part: Predicted) -> dict[str, Any]:
-    """How well 1 - p(no finding) tells films with a finding from those without."""
+    """How well 1 - p(no finding) separates images with a finding from those without."""
     scores = 1 - part.probabilities[:, _NORMAL]
     found = area(scores, part.labels != _NORMAL, generator=np.random.default_rng(0))
     return {"auc": asdict(found)}
@@ -162,7 +163,7 @@ def _performance(part: Predicted) -> Any:
 
 
 def _by(key: Callable[[Record], str], test: Predicted, external: Predicted) -> dict[str, Any]:
-    """Figures for every group of the test split and the external set that has a name."""
+    """Metrics for every named group of the test split and the external set."""
     metrics = {}
     for split, part in (("test", test), ("external", external)):
         names = np.array([key(r) for r in part.records])
@@ -207,7 +208,7 @@ def _certain(part: Predicted, card: Card) -> dict[str, Any]:
 
 
 def _questions(probabilities: Floats, labels: Ints) -> Iterator[tuple[str, Floats, Ints]]:
-    """What thresholds are offered for: a name, scores (N,), and which films are positive."""
+    """Binary questions with operating thresholds: a name, scores (N,), and the positive images."""
     for c, label in enumerate(FINDINGS):
         yield str(label), probabilities[:, c], labels == c
     yield ABNORMAL, 1 - probabilities[:, _NORMAL], labels != _NORMAL

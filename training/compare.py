@@ -1,12 +1,12 @@
-"""Compares ways of training the classifier on validation: same number of images each.
+"""Compares training variants of the classifier on validation, with the same number of images each.
 
-    python -m training.compare --data ../shared/data
+    python -m training.compare
     python -m training.compare --config training/configs/comparison_supervised.toml --jobs 8
 
-A configuration lists the variants: what each changes of what they have in common. Choose with it on
-validation; the test split and the external set are not looked at. It goes on where it was stopped
-and writes `results/<configuration>/COMPARISON.md` after every variant. Several jobs, each a process
-of its own, fill a large GPU.
+A configuration lists the variants as changes to a common base. Only uses the validation split, not
+the test split or the external set. Resumes after an interruption, and rewrites
+`results/<configuration>/COMPARISON.md` after every variant. Several jobs, each in its own process,
+use a large GPU better.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from training.train_classifier import examples, is_same_source
 CONFIG = Path(__file__).parent / "configs" / "comparison.toml"
 RESULTS = Path("results")
 FLIPPED = "test-time flip"
-"""Not a way of training: the baseline asked about the mirror image as well."""
+"""Not a training variant: the baseline with test-time flipping."""
 _VALIDATION = "validation.json"
 _WITHOUT = f"without_{SAME_SOURCE}"
 _NORMAL = FINDINGS.index(Finding.NO_FINDING)
@@ -63,7 +63,7 @@ def main() -> None:
 def _train(
     names: Sequence[str], values: dict[str, Any], flags: argparse.Namespace
 ) -> Iterator[str]:
-    """Trains and measures what is not done yet; yields each variant's name once it is."""
+    """Trains and evaluates missing variants; yields each variant's name when done."""
     if flags.jobs == 1:
         for name in names:
             _one(name, values, flags)
@@ -82,7 +82,7 @@ def _train(
 
 
 def _one(name: str, values: dict[str, Any], flags: argparse.Namespace) -> None:
-    config = parse_config(_merge(values["common"], values["variants"][name]) | {"name": name})
+    config = parse_config(merge(values["common"], values["variants"][name]) | {"name": name})
     device, folder = torch.device(flags.device), flags.output / flags.config.stem
     run = start_run(config, flags.data, folder, device, resume=True, cache=flags.output / "cache")
     done = run.folder / _VALIDATION
@@ -92,13 +92,14 @@ def _one(name: str, values: dict[str, Any], flags: argparse.Namespace) -> None:
         done.write_text(json.dumps(measure(run, with_flips=first)))
 
 
-def _merge(common: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def merge(common: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Returns the values of a variant: what all have in common, with its changes."""
     how = common.get("augmentation", {}) | changes.get("augmentation", {})
     return common | changes | {"augmentation": how}
 
 
 def write(values: dict[str, Any], name: str, output: Path) -> None:
-    """Writes and prints the table of all variants that are done, in their order."""
+    """Writes and prints the table of all completed variants, in order."""
     found: dict[str, Any] = {}
     for variant in values["variants"]:
         done = output / name / variant / _VALIDATION
@@ -112,7 +113,7 @@ def write(values: dict[str, Any], name: str, output: Path) -> None:
 
 
 def measure(run: Run, *, with_flips: bool) -> dict[str, Any]:
-    """Performance on validation, beside the common source and within it, by variant's name."""
+    """Performance on validation, without the common source and within it, by variant."""
     material = Material.of_run(run, CovidClassifierNet())
     val = examples(run.records, "val", power=1.0)
     once = material.logits(val).softmax(dim=1)
@@ -140,7 +141,7 @@ def _figures(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
 
 
 def render(found: dict[str, Any], values: dict[str, Any]) -> str:
-    """A table of the variants; the first is what the others are compared with."""
+    """Renders a table of the variants; the first is the baseline."""
     common = values["common"]
     images = common["epochs"] * common["steps_per_epoch"] * common["batch_size"]
     head = (

@@ -1,7 +1,7 @@
-"""What a film loses on its way to a reader, for float32 batches (B, 1, H, W) in [0, 255].
+"""Image degradations for float32 batches (B, 1, H, W) in [0, 255].
 
-Nothing is drawn here: every function takes its parameters, one per film, as tensors on the batch's
-device, and works on all films at once.
+Deterministic: every function takes its parameters as tensors, one value per image, on the batch's
+device.
 """
 
 import math
@@ -17,8 +17,8 @@ _MARKS = (
     *("R", "L", "AP", "PA", "RA", "LT", "ERECT", "SUPINE", "MOBILE", "PORTABLE", "SITTING"),
     *("D 12", "07:35", "16:20", "AP 9:45", "ID 4183", "K 62"),
 )
-_LETTER_HEIGHT = 24  # pixels: letters as large as they come (1/9 of 224)
-_REACH = 4  # pixels: 2.8 of the widest sigma, that of a scale of 0.35
+_LETTER_HEIGHT = 24  # pixels: the largest letters (1/9 of 224)
+_REACH = 4  # pixels: 2.8 times the largest sigma, for a scale of 0.35
 _BLOCK = 8
 _LUMINANCE = (
     (16, 11, 10, 16, 24, 40, 51, 61),
@@ -34,11 +34,11 @@ _LUMINANCE = (
 
 
 def blur(images: Tensor, scale: Tensor) -> Tensor:
-    """Shows films as from a thumbnail of `scale` (B,) times their side.
+    """Simulates downscaling to `scale` (B,) times the side and upscaling again.
 
-    A Gaussian per film, since resizing has one size for a batch. Its sigma is 1 / (2 * scale)
-    pixels: of all, that came nearest to Pillow's bicubic shrinking and the service's bilinear
-    growing on films, for each scale from 0.35 to 0.9.
+    A Gaussian per image, because resizing needs one size for a batch. Its sigma is 1 / (2 * scale)
+    pixels: the closest to Pillow's bicubic downscaling followed by the service's bilinear
+    upscaling, for each scale from 0.35 to 0.9.
     """
     steps = torch.arange(-_REACH, _REACH + 1, device=images.device)
     kernels = torch.softmax(-0.5 * (2 * scale.unsqueeze(1) * steps) ** 2, dim=1)  # (B, K)
@@ -57,11 +57,10 @@ def add_noise(images: Tensor, deviation: Tensor, noise: Tensor) -> Tensor:
 def write(
     images: Tensor, *, which: Tensor, height: Tensor, across: Tensor, down: Tensor, level: Tensor
 ) -> Tensor:
-    """Writes one mark into each film, in letters of `height`, a share of the side.
+    """Draws one mark into each image, in letters of `height`, as a share of the side.
 
-    `which` in [0, 1) chooses the mark. Its place is `across` and `down` of the room that it leaves:
-    0 is at the left and at the top, 1 at the right and at the bottom. All are (B,), and so is the
-    grey level.
+    `which` in [0, 1) selects the mark. `across` and `down` in [0, 1] position it between left and
+    right, and top and bottom. All are (B,), as is the grey level.
     """
     bank, aspects = (table.to(images.device) for table in _bank())
     chosen = (which * len(bank)).long()
@@ -69,7 +68,7 @@ def write(
     left, top = across * (1 - width), down * (1 - height)
     canvas = height * bank.shape[-1] / bank.shape[-2]  # wider than the mark, empty beyond it
     zero = torch.zeros_like(height)
-    # From the places of the film, where the whole side is 2 long, to those of the canvas.
+    # From image coordinates, which span -1 to 1, to those of the canvas.
     rows = [
         *(1 / canvas, zero, (1 - 2 * left) / canvas - 1),
         *(zero, 1 / height, (1 - 2 * top) / height - 1),
@@ -81,10 +80,10 @@ def write(
 
 
 def compress(images: Tensor, quality: Tensor) -> Tensor:
-    """Saves films as JPEG of `quality` (B,), from 1 to 100, and reads them again."""
+    """Compresses images as JPEG of `quality` (B,), 1 to 100, and decodes them again."""
     height, width = images.shape[-2:]
-    room = [0, -width % _BLOCK, 0, -height % _BLOCK]
-    padded = functional.pad(images.round() - 128, room, mode="replicate")
+    padding = [0, -width % _BLOCK, 0, -height % _BLOCK]
+    padded = functional.pad(images.round() - 128, padding, mode="replicate")
     blocks = functional.pixel_unshuffle(padded, _BLOCK)  # (B, 64, H / 8, W / 8)
     transform = _cosines().to(images.device)
     steps = _steps(quality).unsqueeze(2)  # (B, 64, 1)
@@ -95,7 +94,7 @@ def compress(images: Tensor, quality: Tensor) -> Tensor:
 
 
 def _steps(quality: Tensor) -> Tensor:
-    """The steps (B, 64) that coefficients are rounded to, scaled as libjpeg's jcparam.c does."""
+    """Quantisation steps (B, 64), scaled as in libjpeg's jcparam.c."""
     table = torch.tensor(_LUMINANCE, dtype=torch.float32, device=quality.device).view(1, -1)
     percent = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).floor()
     return ((table * percent.unsqueeze(1) + 50) / 100).floor().clamp(1, 255)
@@ -112,7 +111,7 @@ def _cosines() -> Tensor:
 
 @cache
 def _bank() -> tuple[Tensor, Tensor]:
-    """The marks as ink in [0, 1] (N, 1, h, w), each at the left of its canvas, and width / h."""
+    """The marks as ink (N, 1, h, w) in [0, 1], left-aligned on their canvas, and width / h."""
     font = ImageFont.load_default(1.4 * _LETTER_HEIGHT)  # its capitals are 0.7 of its size
     widths = [font.getlength(mark) for mark in _MARKS]
     canvases = []

@@ -1,4 +1,4 @@
-"""The training loop: epochs, validation, the best weights kept, resumed where it was killed."""
+"""Training loop: epochs, validation, best weights, and resumption after an interruption."""
 
 import csv
 import math
@@ -26,14 +26,14 @@ Item = TypeVar("Item")
 
 
 class Step(NamedTuple):
-    """What a loss says of one batch."""
+    """Loss and accuracy of one batch."""
 
     loss: Tensor  # scalar
-    hits: Tensor  # bool (B,): the likeliest class is the right one
+    hits: Tensor  # bool (B,): whether the most probable class is correct
 
 
 class Validation(NamedTuple):
-    """What is measured after every epoch; the lowest loss is the best."""
+    """Metrics after every epoch; the lowest loss is the best."""
 
     loss: float
     accuracy: float = math.nan
@@ -44,7 +44,7 @@ Loss = Callable[[nn.Module, Batch], Step]
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of the learning curve."""
+    """One row of the learning curve."""
 
     epoch: int
     train_loss: float
@@ -53,11 +53,11 @@ class Epoch:
     images_per_second: float
     train_accuracy: float = math.nan
     val_accuracy: float = math.nan
-    waiting: float = math.nan  # share of the time in which the network waited for data
+    waiting: float = math.nan  # share of the time spent waiting for data
 
 
 class Trainer:
-    """Everything that changes during a run, so that it can be saved and found again."""
+    """The complete mutable state of a run, to save and resume it."""
 
     def __init__(
         self,
@@ -82,12 +82,14 @@ class Trainer:
 
     @property
     def shipped(self) -> nn.Module:
-        """The weights that are validated and kept."""
+        """The weights that are validated and saved: the EMA if enabled."""
         module: nn.Module = self.average.module
         return module
 
     def train_one_epoch(self, batches: Iterable[Batch], loss: Loss) -> tuple[float, float, float]:
-        """Goes once through the batches; returns mean loss, accuracy, and share of waiting."""
+        """Trains for one epoch; returns mean loss, accuracy, and the share of time spent
+        waiting.
+        """
         train_what_learns(self.network)
         clock, started = Waiting(), time.monotonic()
         total, hits, count = 0.0, 0, 0
@@ -120,7 +122,7 @@ class Trainer:
         if self.config.schedule == "cosine":
             steps = self.config.epochs * self.config.steps_per_epoch
             done = (len(self.history) * self.config.steps_per_epoch + step) / steps
-            warm = min(1.0, done / 0.05)  # the first twentieth warms up
+            warm = min(1.0, done / 0.05)  # warm-up over the first twentieth
             rate = self.config.learning_rate * warm * (1 + math.cos(math.pi * done)) / 2
         else:
             rate = self.config.learning_rate * 0.5 ** self._plateaus()
@@ -128,7 +130,9 @@ class Trainer:
             group["lr"] = rate
 
     def _plateaus(self) -> int:
-        """Counts the stretches of `plateau_patience` epochs without a better validation loss."""
+        """Counts periods of `plateau_patience` epochs without improvement of the validation
+        loss.
+        """
         best, waited, halved = math.inf, 0, 0
         for line in self.history:
             waited = 0 if line.val_loss < best else waited + 1
@@ -171,13 +175,13 @@ class Trainer:
 
 
 class Waiting:
-    """A stopwatch for the time that goes into getting the next batch."""
+    """Measures the time spent waiting for the next batch."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     def watch(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Passes the items on."""
+        """Yields the items."""
         source = iter(items)
         while True:
             started = time.monotonic()
@@ -190,7 +194,7 @@ class Waiting:
 
 
 def train_what_learns(network: nn.Module) -> None:
-    """Sets training mode; a layer none of whose parameters learns keeps its statistics too."""
+    """Sets training mode; layers without trainable parameters stay in evaluation mode."""
     network.train()
     for module in network.modules():
         parameters = list(module.parameters())
@@ -206,11 +210,11 @@ def fit(
     keep: Callable[[nn.Module], None],
     folder: Path,
 ) -> None:
-    """Runs until the last epoch or an early stop; `keep` is called at every better validation."""
+    """Runs until the last epoch or an early stop; calls `keep` after every improvement."""
     config, team = trainer.config, trainer.team
     while not trainer.finished():
         epoch = len(trainer.history)
-        torch.manual_seed(config.seed + epoch)  # dropout draws from the global generator
+        torch.manual_seed(config.seed + epoch)  # dropout uses the global generator
         started = time.monotonic()
         train_loss, train_accuracy, waiting = trainer.train_one_epoch(batches(epoch), loss)
         speed = config.steps_per_epoch * config.batch_size / (time.monotonic() - started)
@@ -227,7 +231,9 @@ def fit(
 
 
 def _write(trainer: Trainer, keep: Callable[[nn.Module], None], folder: Path) -> None:
-    """Weights first, then the state: killed in between, the epoch is done again to the same end."""
+    """Saves the weights before the state: if interrupted in between, the epoch repeats
+    identically.
+    """
     if trainer.is_best() or trainer.config.keep_last:
         keep(trainer.shipped)
     trainer.save(folder / STATE)
@@ -259,18 +265,18 @@ def predict(network: nn.Module, batches: Iterable[Batch], device: torch.device) 
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Mixed precision where the configuration asks for it and the device computes in it."""
+    """Autocast if configured and supported by the device."""
     enabled = precision_on(device, precision) == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 def precision_on(device: torch.device, wanted: str) -> str:
-    """What a device computes in; emulated, bfloat16 is far slower than float32."""
+    """The dtype to compute in; emulated bfloat16 is far slower than float32."""
     return wanted if wanted == "float32" or has_bfloat16(device) else "float32"
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 itself."""
+    """Whether the device supports bfloat16 natively."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = torch.cpu.get_capabilities()

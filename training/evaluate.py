@@ -1,12 +1,13 @@
-"""Measures a trained model on the test split and the external set, and ships it with the figures.
+"""Evaluates a trained model on the test split and the external set; installs it with --ship.
 
     python -m training.evaluate runs/filter/best.safetensors --ship bentos/xray_filter
-    python -m training.evaluate bentos/covid_classifier/weights.safetensors --report results
+    python -m training.evaluate bentos/covid_classifier/weights.safetensors --results results
     python -m training.evaluate --runs 50
 
 A checkpoint fresh from training is completed first: thresholds, calibration and such are fitted on
-validation. `--report` writes what people look at. `--runs` repeats the paper's whole experiment on
-splits drawn anew, goes on where it stopped, and writes Tables 4 and 5 (training/experiment.py).
+validation. `--results` writes metrics.json there, and the report to build/reports. `--runs` repeats
+the paper's whole experiment on splits drawn anew, goes on where it stopped, and writes Tables 4 and
+5 (training/experiment.py).
 """
 
 import argparse
@@ -34,7 +35,7 @@ WEIGHTS, MODEL_CARD = "weights.safetensors", "MODEL_CARD.md"
 
 
 def open_material(checkpoint: Path, data: list[str], cache: Path, device: torch.device) -> Material:
-    """Loads a checkpoint of either model and the images, split as for its training."""
+    """Loads a checkpoint of either model and its images, split as in training."""
     card = checkpoints.read_card(checkpoint)
     config = parse_config(card.training["config"])
     records = load_records(data, config)
@@ -46,19 +47,19 @@ def open_material(checkpoint: Path, data: list[str], cache: Path, device: torch.
 
 
 def evaluate(material: Material) -> Material:
-    """Measures the model; the material comes back with the completed card."""
+    """Evaluates the model; returns the evaluation set with the completed card."""
     evaluation = _EVALUATION_OF[material.card.architecture][1]
     if not material.card.metrics:
         completed: Material = evaluation.complete(material)
         return completed
-    # What was found while fitting stays.
+    # Keep what was found while fitting.
     metrics = material.card.metrics | evaluation.measure(material)
     update = {"metrics": metrics, "caveats": evaluation.CAVEATS}
     return material.with_card(material.card.model_copy(update=update))
 
 
 def ship(material: Material, folder: Path) -> None:
-    """Writes weights and model card beside the service."""
+    """Writes weights and model card into the service's folder."""
     checkpoints.save(folder / WEIGHTS, material.network, material.card)
     checkpoints.write_digest(folder / WEIGHTS)
     (folder / MODEL_CARD).write_text(model_card.render(material.card))
@@ -72,7 +73,7 @@ def main() -> None:
     add_data_flags(parser)
     parser.add_argument("--output", type=Path, default=Path("runs"))
     parser.add_argument("--ship", type=Path, help="folder of the service that gets the weights")
-    parser.add_argument("--report", type=Path, help="folder of the reports")
+    parser.add_argument("--results", type=Path, help="folder that gets the figures")
     parser.add_argument("--runs", type=int, help="how often to repeat the whole experiment")
     parser.add_argument("--configs", type=Path, default=experiment.CONFIGS, help="of --runs")
     flags = parser.parse_args()
@@ -89,8 +90,8 @@ def main() -> None:
     print(model_card.render(material.card))
     if flags.ship:
         ship(material, flags.ship)
-    if flags.report:
-        print(report.write(material, flags.output, flags.report))
+    if flags.results:
+        print(report.write(material, flags.output, flags.results))
 
 
 if __name__ == "__main__":

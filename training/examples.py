@@ -1,4 +1,4 @@
-"""Which pictures a network sees, how they are turned, and how often they are drawn."""
+"""Training examples: which images, how they are rotated, and how often they are sampled."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,24 +22,24 @@ Ints = npt.NDArray[np.int64]
 
 
 class Batch(NamedTuple):
-    """What a step works on."""
+    """Input of a training step."""
 
     images: Tensor  # (B, 1, H, W) in [0, 255]
     targets: Tensor  # int64 (B,)
     groups: Tensor  # int64 (B,): class and source
     rows: Tensor  # int64 (B,): of the pixel cache
-    regions: Tensor = torch.empty(0)  # (B, 2, h, w) in [0, 1], -1 where not known (regions.py)
+    regions: Tensor = torch.empty(0)  # (B, 2, h, w) in [0, 1], -1 if unknown (regions.py)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows of the pixel cache, each with the clockwise quarter turns to apply and its target."""
+    """Rows of the pixel cache, each with clockwise quarter turns to apply and a target."""
 
     rows: Ints
     turns: Ints
     targets: Ints
-    groups: Ints  # what a group-robust loss tells apart
-    weights: npt.NDArray[np.float64]  # relative frequency in training
+    groups: Ints  # groups of a group-robust loss
+    weights: npt.NDArray[np.float64]  # relative sampling frequency in training
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -55,7 +55,7 @@ class Examples:
 
 
 def join(parts: Sequence[Examples]) -> Examples:
-    """Puts examples behind one another."""
+    """Concatenates examples."""
     columns = zip(*((p.rows, p.turns, p.targets, p.groups, p.weights) for p in parts), strict=True)
     return Examples(*(np.concatenate(column) for column in columns))
 
@@ -63,13 +63,13 @@ def join(parts: Sequence[Examples]) -> Examples:
 def of_one_target(
     rows: Sequence[int], target: int, weights: npt.NDArray[np.float64], *, turns: int = 0
 ) -> Examples:
-    """Examples of one target, all turned alike, in one group."""
+    """Examples of one target and group, all with the same rotation."""
     same = np.full(len(rows), target)
     return Examples(np.array(rows), np.full(len(rows), turns), same, same, weights)
 
 
 def source_weights(records: Sequence[Record], power: float) -> npt.NDArray[np.float64]:
-    """Weights that sum to 1, a source of n images having n ** power of the whole."""
+    """Weights that sum to 1; a source of n images gets n ** power of the total."""
     counts = Counter(r.dataset for r in records)
     weights = np.array([counts[r.dataset] ** (power - 1.0) for r in records])
     return np.asarray(weights / weights.sum())
@@ -105,7 +105,7 @@ def train_batches(
 
 
 def _regions(maps: Maps | None, batch: Batch) -> Tensor:
-    """Regions (B, 2, SIDE, SIDE) in [0, 1] of a batch; no channels where none count."""
+    """Regions (B, 2, SIDE, SIDE) in [0, 1] of a batch; no channels if none are used."""
     if maps is None:
         return batch.images[:, :0]
     found = torch.from_numpy(maps.drawn[batch.rows.cpu().numpy()])
@@ -113,7 +113,7 @@ def _regions(maps: Maps | None, batch: Batch) -> Tensor:
 
 
 def _unknown(maps: Maps | None, batch: Batch, moved: Tensor) -> Tensor:
-    """Marks the regions that nobody drew."""
+    """Marks regions that were not annotated."""
     if maps is None:
         return batch.regions
     known = torch.from_numpy(maps.known[batch.rows.cpu().numpy()]).to(moved.device)
@@ -123,7 +123,7 @@ def _unknown(maps: Maps | None, batch: Batch, moved: Tensor) -> Tensor:
 def eval_batches(
     pixels: Pixels, examples: Examples, *, size: int, batch_size: int = 64
 ) -> Iterator[Batch]:
-    """Goes once through the examples in order, unvaried."""
+    """Iterates once over the examples in order, without augmentation."""
     for start in range(0, len(examples), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(examples)))
         batch = _gather(pixels, examples, chosen, None)
@@ -131,7 +131,7 @@ def eval_batches(
 
 
 def resize(images: Tensor, size: int) -> Tensor:
-    """Shrinks a batch for a run at lower resolution; at full size it is returned as it is."""
+    """Downscales a batch for a run at lower resolution; returns it unchanged at full size."""
     if images.shape[-1] == size:
         return images
     return functional.interpolate(

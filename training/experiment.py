@@ -1,10 +1,10 @@
-"""The paper's whole experiment, repeated: splits drawn anew, filter, both stages, Tables 4 and 5.
+"""Repeats the paper's whole experiment: random splits, filter, both stages, Tables 4 and 5.
 
     python -m training.evaluate --runs 50
     python -m training.evaluate --runs 2 --configs training/configs/small
 
-Run number i has seed i, which draws its splits, its weights and its batches. A run that was stopped
-goes on from its last epoch, and one that is done is not done again.
+Run i uses seed i for its splits, initial weights and batches. Interrupted runs resume from their
+last epoch; completed ones are skipped.
 """
 
 import json
@@ -30,11 +30,11 @@ RESULTS = Path("results")
 
 @dataclass(frozen=True)
 class Published:
-    """What the paper reports of its 50 runs (arXiv:2009.01657, 4.1, Tables 4 and 5)."""
+    """The paper's results over its 50 runs (arXiv:2009.01657, 4.1, Tables 4 and 5)."""
 
     filter_accuracy: float
     confusion: tuple[tuple[int, ...], ...]
-    sensitivity: tuple[tuple[float, float], ...]  # mean and deviation, in label order
+    sensitivity: tuple[tuple[float, float], ...]  # mean and standard deviation, in label order
     specificity: tuple[tuple[float, float], ...]
 
 
@@ -48,7 +48,7 @@ TABLE_PARTS = ("test_without_siim", "test_siim", "external")
 
 
 def main(runs: int, configs: Path, data: Sequence[str], output: Path, device: str) -> None:
-    """Does what is not done yet of so many runs, and writes the tables of all that are done."""
+    """Completes the missing runs, and writes the tables over all completed ones."""
     results = [_run(i, configs, data, output, torch.device(device)) for i in range(runs)]
     folder = RESULTS / f"experiment_{configs.name}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ class _Starter:
 
 
 def render(results: Sequence[dict[str, Any]], name: str) -> str:
-    """Writes Tables 4 and 5 in the paper's layout, the paper's figures beside ours."""
+    """Writes Tables 4 and 5 in the paper's layout, with the paper's values next to ours."""
     accuracy = [r["filter"]["test"]["accuracy"]["value"] for r in results]
     lines = [
         f"# The experiment, n = {len(results)} runs of `training/configs/{name}`",

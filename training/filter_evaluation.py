@@ -1,4 +1,4 @@
-"""How well the filter tells upright frontal chest X-rays from everything else."""
+"""Evaluates how well the filter separates upright frontal chest X-rays from everything else."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -26,12 +26,12 @@ CAVEATS = (
 _FRONTAL = VERDICTS.index(Verdict.FRONTAL_CHEST)
 _UNKNOWN = -1
 _REALLY_ROTATED = "rotated_cxr"
-"""Films that were stored turned; the direction is not known, so they are for testing only."""
+"""Radiographs that were stored rotated; since the direction is unknown, only for testing."""
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A picture of which the filter says something else than is true."""
+    """An image with a wrong verdict."""
 
     split: str
     picture: str
@@ -40,7 +40,7 @@ class Mistake:
 
 
 def complete(material: Material) -> Material:
-    """Chooses the threshold on the validation split and measures on what no choice has seen."""
+    """Chooses the threshold on the validation split and evaluates on unseen images."""
     val = _split(material, "val")
     threshold = choose_threshold(_scores(material, val)[:, _FRONTAL], val.targets == _FRONTAL)
     update = {"thresholds": {Verdict.FRONTAL_CHEST.value: threshold}, "caveats": CAVEATS}
@@ -50,7 +50,7 @@ def complete(material: Material) -> Material:
 
 
 def measure(material: Material) -> dict[str, Any]:
-    """Compares the decisions at the card's threshold with the truth."""
+    """Compares the decisions at the card's threshold with the labels."""
     threshold = material.card.thresholds[Verdict.FRONTAL_CHEST]
     metrics = {}
     for name in ("test", "external"):
@@ -71,7 +71,7 @@ def measure(material: Material) -> dict[str, Any]:
 
 
 def mistakes(material: Material) -> list[Mistake]:
-    """Lists every picture that is decided wrongly, whatever the split."""
+    """Lists every wrong decision, in all splits."""
     threshold = material.card.thresholds[Verdict.FRONTAL_CHEST]
     found = []
     for name in ("test", "external"):
@@ -93,7 +93,7 @@ def _scores(material: Material, chosen: Examples) -> Floats:
 
 
 def choose_threshold(scores: Floats, valid: npt.NDArray[np.bool_]) -> float:
-    """Maximises the mean of both classes' recall; of equals, the middle in log-odds."""
+    """Maximises balanced accuracy; in a tie, takes the middle in log-odds."""
     odds = np.log(np.clip(scores, 1e-12, None)) - np.log(np.clip(1 - scores, 1e-12, None))
     cuts = np.unique(odds)
     middles = (cuts[1:] + cuts[:-1]) / 2
@@ -103,7 +103,7 @@ def choose_threshold(scores: Floats, valid: npt.NDArray[np.bool_]) -> float:
 
 
 def decide(scores: Floats, threshold: float) -> npt.NDArray[np.int64]:
-    """The verdict of each row, as the gateway decides: the threshold first, then the likeliest."""
+    """The verdict of each row, as in the gateway: threshold first, then the most probable class."""
     scores = scores.round(DIGITS)
     others = scores.copy()
     others[:, _FRONTAL] = -1

@@ -1,13 +1,14 @@
-"""Makes a starting point for the classifier from the first layers of Chester, trained on NIH films.
+"""Converts the first layers of Chester, trained on NIH images, to initial weights.
 
-    python -m training.front ../shared/weights/densenet121_front_chester_nih.safetensors
+    python -m training.front densenet121_front_chester_nih.safetensors
 
 Chester (mlmed/chester-xray, Cohen et al. 2019, arXiv:1901.11210; CC BY-NC 4.0) is a DenseNet-121
-that went from ImageNet to NIH ChestX-ray14. Of it the file has the layers up to the second dense
-block; it takes grey / 255, and its batch norms are folded. Here they get the statistics of training
-films, so that they can be trained, and the first layers get the scale of the classifier. The result
-is for `training.train_classifier --init file:runs/chester_front.safetensors`; layers that it lacks
-start at random. Chester may have been trained on the NIH films of the external split.
+that was trained on ImageNet and then on NIH ChestX-ray14. The file has its layers up to the second
+dense block, for input grey / 255, with folded batch norms. Here the norms get the statistics of
+training images, so that they can be trained, and the first layers the classifier's input scale. Use
+the result with `training.train_classifier --init file:runs/chester_front.safetensors`; missing
+layers are initialised randomly. Chester may have been trained on the NIH images of the external
+split.
 """
 
 import argparse
@@ -32,16 +33,17 @@ from training.datasets.records import Record
 from training.run import add_data_flags, load_records
 
 CONFIG = Path(__file__).parent / "configs" / "classifier_supervised.toml"
-"""The run from whose training split films are drawn."""
+"""The run from whose training split the images are sampled."""
 
 _CONV, _MEAN = "features.conv0.weight", "features.norm0.running_mean"
 
 
 def fold_scale(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Turns weights for x = grey / 255 into weights for the classifier's (x - mean) / std.
+    """Converts weights for x = grey / 255 to the classifier's (x - mean) / std.
 
-    conv(std * W, (x - mean) / std) = conv(W, x) - sum(mean * W); norm0's running mean has the last
-    term. The zeros around a film now mean the mean grey, not black: its rim is answered otherwise.
+    conv(std * W, (x - mean) / std) = conv(W, x) - sum(mean * W); norm0's running mean takes the
+    last term. Zero padding now means mean grey instead of black, so outputs differ at the image's
+    edge.
     """
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET.mean, IMAGENET.std))
     share = (weights[_CONV] * mean).sum(dim=(1, 2, 3))  # (64,)
@@ -49,7 +51,7 @@ def fold_scale(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_front(weights: dict[str, Tensor]) -> nn.Sequential:
-    """Builds the classifier's scale and its blocks as far as the weights go, in evaluation mode."""
+    """Builds the classifier's scale and blocks as far as the weights go, in evaluation mode."""
     network = CovidClassifierNet()
     known = {name.split(".")[1] for name in weights}
     last = max(i for i, (name, _) in enumerate(network.features.named_children()) if name in known)
@@ -65,9 +67,10 @@ def load_front(weights: dict[str, Tensor]) -> nn.Sequential:
 def recalibrate(
     front: nn.Module, norms: Sequence[nn.BatchNorm2d], images: Iterable[Tensor]
 ) -> None:
-    """Gives each norm the mean and variance of its input; the evaluation mode answers as before.
+    """Sets each norm's mean and variance to those of its input; outputs in evaluation mode stay the
+    same.
 
-    Since no norm's answer changes, no later norm's input does: one pass measures them all.
+    Since no norm's output changes, neither does the input of later norms: one pass measures all.
     """
     sums: dict[nn.Module, Tensor] = {
         norm: torch.zeros(3, norm.num_features, dtype=torch.float64) for norm in norms
@@ -89,7 +92,7 @@ def recalibrate(
 
 
 def _set_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
-    # Of a norm with mean 0 and variance 1 this makes what ../shared/weights/README.md says.
+    # The file folds its statistics into weight and bias: running mean 0, running variance 1.
     assert norm.running_mean is not None and norm.running_var is not None
     slope = norm.weight / (norm.running_var.double() + norm.eps).sqrt()
     norm.bias.add_(slope * (mean - norm.running_mean))
@@ -99,13 +102,13 @@ def _set_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> Non
 
 
 def draw(records: Sequence[Record], count: int, generator: np.random.Generator) -> list[Record]:
-    """Draws films that the classifier trains on. Raises ValueError where there are fewer."""
+    """Samples images that the classifier trains on. Raises ValueError if there are too few."""
     films = [r for r in splits.of(records, "train") if r.label in FINDINGS]
     return [films[i] for i in generator.choice(len(films), count, replace=False)]
 
 
 def make(source: Path, target: Path, films: Sequence[Record], device: torch.device) -> None:
-    """Writes the layers of the source, measured on the films, with the source's licence."""
+    """Writes the converted layers of the source, with its licence."""
     weights = fold_scale(load_file(source))
     front = load_front(weights).to(device)
     known = {name.rpartition(".")[0] for name in weights}

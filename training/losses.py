@@ -1,4 +1,4 @@
-"""Losses: as the paper has it, and what was tried beside it."""
+"""Losses: those of the paper, and the others that were compared."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -13,8 +13,8 @@ def class_weights(
 ) -> Tensor:
     """Returns float32 (C,): N_max / N_c, so that rare classes weigh more.
 
-    Equation 1 of the paper has N_c / N_max (`as_printed`), which would weigh COVID-19 down; the
-    authors' code has the inverse.
+    Equation 1 of the paper has N_c / N_max (`as_printed`), which would reduce the weight of
+    COVID-19; the authors' code has the inverse.
     """
     tensor = torch.tensor(counts, dtype=torch.float32).clamp(min=1)
     printed = tensor / tensor.max()
@@ -24,9 +24,10 @@ def class_weights(
 def smooth_cross_entropy(
     logits: Tensor, labels: Tensor, *, smoothing: float, weights: Tensor | None = None
 ) -> Tensor:
-    """Losses (B,) of logits (B, C); int64 labels (B,) soften to y(1-a) + a/C (paper, 4.2).
+    """Cross-entropy (B,) of logits (B, C); int64 labels (B,) are smoothed to y(1-a) + a/C (paper,
+    4.2).
 
-    Where classes weigh, the weights of a batch's own labels are scaled to a mean of one.
+    With class weights, the weights of a batch's labels are scaled to a mean of one.
     """
     losses = functional.cross_entropy(
         logits, labels, weights, label_smoothing=smoothing, reduction="none"
@@ -37,9 +38,10 @@ def smooth_cross_entropy(
 def paper_cross_entropy(
     logits: Tensor, labels: Tensor, *, smoothing: float, weights: Tensor | None = None
 ) -> Tensor:
-    """Losses (B,) of the paper's equation 2: what speaks for other classes is punished as well.
+    """Losses (B,) of the paper's equation 2, which also penalises evidence for other classes.
 
-    -sum over classes of w y log(p) + (1 - y) log(1 - p), y softened as in `smooth_cross_entropy`.
+    -sum over classes of w y log(p) + (1 - y) log(1 - p), with y smoothed as in
+    `smooth_cross_entropy`.
     """
     classes = logits.shape[1]
     soft = functional.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes  # (B, C)
@@ -50,11 +52,11 @@ def paper_cross_entropy(
 
 
 def set_cross_entropy(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Losses (B,) of logits (B, 3) where a film may be known to be abnormal and no more.
+    """Losses (B,) of logits (B, 3) with partial labels: an image may only be known to be abnormal.
 
     `wanted` (B, 4) has the probabilities of no finding, opacity, COVID-19, and of the set of the
     last two: -sum over sets of q log(sum of p in the set) (Cour et al. 2011, JMLR 12, 1501-1536).
-    By the chain rule that is the loss of normal against abnormal, and of which opacity beside it.
+    By the chain rule this is the loss of normal against abnormal plus that of the kind of opacity.
     """
     log_p = logits.float().log_softmax(dim=1)
     abnormal = log_p[:, 1:].logsumexp(dim=1, keepdim=True)
@@ -62,21 +64,21 @@ def set_cross_entropy(logits: Tensor, wanted: Tensor) -> Tensor:
 
 
 MapRule = Literal["balanced", "focal", "dice", "inside"]
-"""How a map is told where opacities are; what `map_loss` says of each."""
+"""Kinds of map supervision; see `map_loss`."""
 _FOCUS = 2.0
 
 
 def map_loss(cam: Tensor, bias: Tensor, regions: Tensor, *, rule: MapRule = "balanced") -> Tensor:
     """Losses (B,) of maps (B, 3, h, w) against regions (B, 2, H, W) of opacities and lungs.
 
-    A cell speaks for an opacity as logsumexp(opacity, COVID-19) - no finding. Where opacities are
-    known the cells are told so; where only the lungs are, what lies outside of them is no opacity.
+    A cell's score is logsumexp(opacity, COVID-19) - no finding. If opacities are annotated they are
+    the targets; if only the lungs are, cells outside of them are negatives.
 
-    balanced: binary cross-entropy, those inside and those outside weighing the same.
-    focal: the same, cells that are right already counting less (Lin et al. 2017, arXiv:1708.02002).
-    dice: one minus the soft Dice coefficient (Milletari et al. 2016, arXiv:1606.04797).
-    inside: cross-entropy of the share of softmax over all cells that lies inside, beside the
-    cross-entropy of those outside.
+    balanced: binary cross-entropy with equal weight for the cells inside and outside. focal: the
+    same, with less weight for cells that are already right (Lin et al. 2017, arXiv:1708.02002).
+    dice: one minus the soft Dice coefficient (Milletari et al. 2016, arXiv:1606.04797). inside:
+    cross-entropy of the share of the softmax over all cells that is inside, plus the cross-entropy
+    of the cells outside.
     """
     scores = cam.float() + bias.view(1, -1, 1, 1)
     evidence = scores[:, 1:].logsumexp(dim=1) - scores[:, 0]  # (B, h, w)
@@ -98,31 +100,31 @@ def map_loss(cam: Tensor, bias: Tensor, regions: Tensor, *, rule: MapRule = "bal
 
 
 def _dice(cells: Tensor, inside: Tensor) -> Tensor:
-    """One minus the soft Dice coefficient (B,) of cells (B, h, w) and the share covered."""
+    """One minus the soft Dice coefficient (B,) of cells (B, h, w) and the covered share."""
     both = (cells * inside).sum(dim=(1, 2))
     return 1 - (2 * both + 1) / (cells.sum(dim=(1, 2)) + inside.sum(dim=(1, 2)) + 1)
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Weighted means (B,) over the cells of (B, h, w); 0 where nothing weighs."""
+    """Weighted means (B,) over the cells of (B, h, w); 0 if all weights are 0."""
     return (values * weights).sum(dim=(1, 2)) / weights.sum(dim=(1, 2)).clamp(min=1)
 
 
 def distilled(losses: Tensor, logits: Tensor, taught: Tensor, *, share: float) -> Tensor:
-    """Mixes losses (B,) with the cross-entropy to the teachers' mean probabilities (B, C).
+    """Mixes losses (B,) with the cross-entropy to the ensemble's mean probabilities (B, C).
 
-    Hinton et al. 2015, arXiv:1503.02531, at temperature one.
+    Distillation (Hinton et al. 2015, arXiv:1503.02531) at temperature one.
     """
     from_teachers = -(taught * logits.float().log_softmax(dim=1)).sum(dim=1)
     return (1 - share) * losses + share * from_teachers
 
 
 def group_mean(losses: Tensor, groups: Tensor, *, robust: float) -> Tensor:
-    """The mean of losses (B,), leaning with `robust` to the groups (B,) that do worst.
+    """Mean of losses (B,); `robust` shifts the weight to the groups (B,) with the highest loss.
 
-    A batch's own groups are weighed by exp(robust * their mean loss): Sagawa et al. 2020,
-    arXiv:1911.08731, algorithm 1, but without weights that are carried from batch to batch, so
-    that a resumed run needs none. At 0 it is the plain mean.
+    Weighs the groups of a batch by exp(robust * their mean loss): Sagawa et al. 2020,
+    arXiv:1911.08731, algorithm 1, but without weights carried between batches, so that resuming a
+    run needs none. At 0 it is the plain mean.
     """
     if robust == 0:
         return losses.mean()

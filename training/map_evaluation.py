@@ -1,7 +1,7 @@
-"""Whether the map lies where radiologists drew: against their boxes, and inside the lungs.
+"""Evaluates the maps against radiologists' boxes and the lungs.
 
-The map of being abnormal, logsumexp(opacity, COVID-19) - no finding in every cell, is what readers'
-boxes speak of; that of the predicted class is what the page draws.
+The map of abnormality, logsumexp(opacity, COVID-19) - no finding per cell, corresponds to readers'
+boxes; the page draws the map of the predicted class.
 """
 
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ _NORMAL = FINDINGS.index(Finding.NO_FINDING)
 
 
 def evaluate(material: Material, split: str = "test") -> dict[str, Any]:
-    """Figures with their intervals on the films of siim whose boxes were drawn; plain values.
+    """Metrics with intervals on the images of siim with annotated boxes; plain values.
 
-    Empty where there is no such film.
+    Empty if there are none.
     """
     chosen = examples(material.records, split, power=1.0)
     films = [material.records[row] for row in chosen.rows]
@@ -44,7 +44,9 @@ def evaluate(material: Material, split: str = "test") -> dict[str, Any]:
 def _measure(material: Material, chosen: Examples, films: Sequence[Record]) -> dict[str, Any]:
     reading = read(material, chosen)
     cam = reading.cam.numpy().astype(np.float64)  # (N, 3, h, w)
-    bias = reading.logits.numpy() - cam.mean(axis=(2, 3))  # what the map's mean leaves of the logit
+    bias = reading.logits.numpy() - cam.mean(
+        axis=(2, 3)
+    )  # the part of the logit that is not in the map's mean
     scores = cam + bias[:, :, None, None]
     predicted = reading.logits.argmax(dim=1).numpy()
     abnormal = logsumexp(np.delete(scores, _NORMAL, axis=1), axis=1) - scores[:, _NORMAL]
@@ -76,14 +78,14 @@ def _cells(drawn: _Covered, shape: Sequence[int]) -> _Covered:
 
 
 def pointing(maps: Floats, covered: _Covered) -> Floats:
-    """1 (N,) where the highest cell touches a box: pointing game (Zhang et al. 2018, IJCV 126)."""
+    """1 (N,) if the highest cell touches a box: pointing game (Zhang et al. 2018, IJCV 126)."""
     highest = maps.reshape(len(maps), -1).argmax(axis=1)
     hit = covered.reshape(len(maps), -1)[np.arange(len(maps)), highest]
     return np.asarray(hit > 0, np.float64)
 
 
 def overlap(maps: Floats, covered: _Covered) -> Floats:
-    """Intersection over union (N,) of boxes and as many of the highest cells as they cover."""
+    """Intersection over union (N,) of the boxes and the same number of highest cells."""
     ious = []
     for each, cover in zip(maps, covered, strict=True):
         boxes = cover.ravel() >= 0.5
@@ -95,7 +97,7 @@ def overlap(maps: Floats, covered: _Covered) -> Floats:
 
 
 def mass(maps: Floats, covered: _Covered) -> Floats:
-    """Share (N,) of the positive mass in the lung box; NaN where nothing is positive or drawn."""
+    """Share (N,) of the positive mass inside the lung box; NaN without positive mass or a box."""
     positive = maps.clip(min=0)
     total = positive.sum(axis=(1, 2))
     drawn = covered.sum(axis=(1, 2)) > 0

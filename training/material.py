@@ -1,4 +1,4 @@
-"""What an evaluation works on."""
+"""The evaluation set: a network with the images and labels to evaluate it on."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from training.run import BEST, Run
 
 @dataclass(frozen=True)
 class Material:
-    """A network, and what it is measured on."""
+    """A network and its evaluation data; caches predictions."""
 
     network: nn.Module
     card: Card
@@ -31,7 +31,7 @@ class Material:
 
     @classmethod
     def of_run(cls, run: Run, network: nn.Module) -> "Material":
-        """The best weights of a run, measured at the size that it was trained at."""
+        """The run's best weights, evaluated at the size that it was trained at."""
         best = run.folder / BEST
         card = checkpoints.read_card(best)
         seen = replace(card.preprocessing, size=run.config.size)
@@ -40,23 +40,23 @@ class Material:
         return cls(loaded, at_size, run.records, run.pixels, run.device)
 
     def with_card(self, card: Card) -> "Material":
-        """The same network and pictures under another card; what it said of them is kept."""
+        """The same network and images with a different card; keeps cached predictions."""
         other = replace(self, card=card)
         other._known.update(self._known)
         return other
 
     @property
     def digest(self) -> str:
-        """Of the weights in memory."""
+        """Digest of the weights in memory."""
         sums = hashlib.sha256()
         for name, tensor in sorted(self.network.state_dict().items()):
             sums.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
         return "weights sha256:" + sums.hexdigest()
 
     def logits(self, chosen: Examples, *, flipped: bool = False) -> torch.Tensor:
-        """Float64 (N, C), as serving computes them but for rounding; or of mirror images.
+        """Float64 logits (N, C), as in serving up to rounding; optionally of mirrored images.
 
-        They are kept: one evaluation asks for the same images more than once.
+        Cached, because an evaluation needs the same images more than once.
         """
         key = (chosen.rows.tobytes(), chosen.turns.tobytes(), flipped)
         if key not in self._known:

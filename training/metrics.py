@@ -1,4 +1,4 @@
-"""Figures of merit: arrays in, a dataclass out."""
+"""Evaluation metrics: arrays in, dataclasses out."""
 
 import math
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 CONFIDENCE_Z = 1.959963984540054
-"""Of the 95% intervals."""
+"""Standard normal quantile of the 95% intervals."""
 RESAMPLES = 1000
-"""Of a bootstrap; its percentiles 2.5 and 97.5 are the interval."""
+"""Bootstrap resamples; the interval is percentiles 2.5 to 97.5."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A figure over n with its 95% interval."""
+    """A metric over n items with its 95% interval."""
 
     value: float
     low: float
@@ -29,18 +29,18 @@ class Rate:
 
 @dataclass(frozen=True)
 class Performance:
-    """How predictions compare with the truth, per class in label order."""
+    """Comparison of predictions with labels, per class in label order."""
 
     n: int
     confusion: list[list[int]]  # rows actual, columns predicted
     sensitivity: list[Rate]  # Wilson
     specificity: list[Rate]  # Wilson
-    auc: list[Rate]  # one against the rest; bootstrap
+    auc: list[Rate]  # one-vs-rest; bootstrap
     balanced_accuracy: Rate  # bootstrap
 
 
 def wilson(successes: int, n: int) -> Rate:
-    """A binomial share with its interval by Wilson (1927)."""
+    """A proportion with its Wilson (1927) interval."""
     if n == 0:
         return Rate(math.nan, 0.0, 1.0, 0)
     share, z2 = successes / n, CONFIDENCE_Z**2
@@ -52,7 +52,7 @@ def wilson(successes: int, n: int) -> Rate:
 def performance(
     probabilities: Floats, labels: Ints, *, generator: np.random.Generator
 ) -> Performance:
-    """Compares probabilities (N, C) with labels (N,); classes that do not occur count as NaN."""
+    """Compares probabilities (N, C) with labels (N,); metrics of absent classes are NaN."""
     classes = range(probabilities.shape[1])
     predicted = probabilities.argmax(axis=1)
     draws = generator.integers(0, len(labels), (RESAMPLES, len(labels)))
@@ -103,7 +103,7 @@ def _auc_rate(scores: Floats, positive: npt.NDArray[np.bool_], draws: Ints) -> R
 
 
 def interval(value: float, resampled: Floats, n: int) -> Rate:
-    """A figure with the percentiles 2.5 and 97.5 of what resampling made of it."""
+    """A metric with percentiles 2.5 and 97.5 of its resamples."""
     found = resampled[~np.isnan(resampled)]
     low, high = np.percentile(found, (2.5, 97.5)) if found.size else (math.nan, math.nan)
     return Rate(value, float(low), float(high), n)

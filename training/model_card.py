@@ -1,4 +1,4 @@
-"""A card as Markdown, for people."""
+"""Renders model cards as Markdown."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ _PARTS = ("test", "test_without_siim", "test_siim", "external", "really_rotated"
 
 
 def render(card: Card, *, command: str = "training.evaluate") -> str:
-    """Writes what the model is, how it was made, how well it did, and what to beware of."""
+    """Describes the model, its training, its performance and its limitations."""
     config = card.training.get("config", {})
     lines = [
         f"# {card.name} {card.version}",
@@ -51,7 +51,7 @@ def _ingredients(card: Card) -> list[list[str]]:
 
 
 def headline(card: Card) -> list[str]:
-    """The rows of the README's table: one figure per part that was measured."""
+    """Rows of the README's table: one metric per subset."""
     return [
         f"| {card.name} | {part} | {name.replace('_', ' ')} | {rate(card.metrics[part][name])} |"
         for part in _PARTS
@@ -61,7 +61,7 @@ def headline(card: Card) -> list[str]:
 
 
 def rate(found: Mapping[str, Any]) -> str:
-    """A figure with its interval and n."""
+    """Formats a metric with its interval and n."""
     return "{value:.3f} [{low:.3f}, {high:.3f}] (n={n})".format(**found)
 
 
@@ -111,7 +111,7 @@ def _classes(card: Card, metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _more(metrics: Mapping[str, Any]) -> Iterator[str]:
-    """What only a classifier has: calibration, the certain answers, groups."""
+    """Sections that only a classifier has: calibration, confident predictions, groups."""
     if "calibration" not in metrics:
         return
     yield from ("", "### Calibration", "")
@@ -144,7 +144,7 @@ def _more(metrics: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _map(found: Mapping[str, Any]) -> Iterator[str]:
-    """Where the map lies, against what radiologists drew on the test films of siim."""
+    """Agreement of the maps with radiologists' annotations on the test images of siim."""
     if not found:
         return
     yield from ("", "### The map against radiologists' boxes, siim test", "")
@@ -154,7 +154,7 @@ def _map(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _appearance(found: Mapping[str, Any]) -> Iterator[str]:
-    """The challenge's figure, of features that ship and a head that does not."""
+    """The challenge's metric, for features that are shipped and a head that is not."""
     if not found:
         return
     yield from ("", "### The four study classes of the SIIM challenge, siim test", "")
@@ -168,7 +168,7 @@ def _appearance(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _biases(found: Mapping[str, Any]) -> Iterator[str]:
-    """Whether a bias for each class helped, on validation films that did not fit it."""
+    """Whether a bias per class helped, by cross-validation on the validation split."""
     if not found:
         return
     yield from ("", "### A bias for each class", "")

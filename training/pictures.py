@@ -1,4 +1,4 @@
-"""Montages of a classifier's answers: class activation maps, and what it got wrong.
+"""Montages of a classifier's results: class activation maps and errors.
 
 They show patients, so they stay where they were made (paper, figures 8 and 9).
 """
@@ -18,11 +18,13 @@ from training.train_classifier import examples
 
 PICTURES = "pictures.html"
 _EACH = 6
-"""Pictures of every class, and as many mistakes of every kind at most."""
+"""Maximum number of images per class, and of errors per kind."""
 
 
 def write(material: Material, folder: Path) -> Path:
-    """Writes one HTML file with the surest right answers and the surest mistakes of the test."""
+    """Writes one HTML file with the most confident correct and wrong predictions of the
+    test split.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     found = predict(material, "test")
     rows = examples(material.records, "test", power=1.0).rows

@@ -1,4 +1,4 @@
-"""Plots of a run, each as one SVG that a report holds inline."""
+"""Plots of a run as SVG, for inline use in a report."""
 
 import io
 import math
@@ -15,10 +15,10 @@ from training.engine import Epoch
 from training.metrics import Floats, Ints
 
 matplotlib.use("svg")
-matplotlib.rcParams["svg.hashsalt"] = "chestxray"  # the same figures make the same file
+matplotlib.rcParams["svg.hashsalt"] = "chestxray"  # deterministic SVG
 matplotlib.rcParams["svg.fonttype"] = "none"
 COLOURS = ("#0072b2", "#e69f00", "#cc3311")
-"""Of the classes in label order; told apart by colour-blind eyes (Okabe and Ito 2008)."""
+"""Class colours in label order, safe for colour vision deficiency (Okabe and Ito 2008)."""
 
 
 def learning_curves(history: Sequence[Epoch]) -> str:
@@ -44,7 +44,7 @@ def _curve(axis: Axes, history: Sequence[Epoch], what: str) -> None:
 
 
 def confusion(matrices: Mapping[str, Sequence[Sequence[int]]], labels: Sequence[str]) -> str:
-    """Confusion matrices side by side: counts, shaded by the share of their row."""
+    """Confusion matrices side by side: counts, shaded by share of the row."""
     side = 1.0 + 0.7 * len(labels)
     figure, axes = _figure(len(matrices), width=side + 1.4, height=side + 0.6)
     for axis, (name, matrix) in zip(axes, matrices.items(), strict=True):
@@ -62,7 +62,7 @@ def confusion(matrices: Mapping[str, Sequence[Sequence[int]]], labels: Sequence[
 
 
 def roc(parts: Mapping[str, tuple[Floats, Ints]], labels: Sequence[str]) -> str:
-    """ROC curves of every class against the rest; parts are probabilities (N, C), labels (N,)."""
+    """One-vs-rest ROC curves of each class; parts are probabilities (N, C), labels (N,)."""
     figure, axes = _figure(len(parts))
     for axis, (name, (probabilities, truth)) in zip(axes, parts.items(), strict=True):
         for c, label in enumerate(labels):
@@ -75,7 +75,9 @@ def roc(parts: Mapping[str, tuple[Floats, Ints]], labels: Sequence[str]) -> str:
 
 
 def reliability(parts: Mapping[str, Mapping[str, Any]]) -> str:
-    """Reliability diagrams: accuracy over confidence; a dot's area grows with its images."""
+    """Reliability diagrams: accuracy over confidence; a dot's area is proportional to its
+    images.
+    """
     figure, axes = _figure(len(parts))
     for axis, (name, found) in zip(axes, parts.items(), strict=True):
         bins = found["bins"]
@@ -90,7 +92,7 @@ def reliability(parts: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def curves(groups: Mapping[str, Mapping[str, Sequence[float]]], ylabel: str) -> str:
-    """Lines over an axis from 0 to 1: one panel a group, one line a name."""
+    """Lines over an axis from 0 to 1: one panel per group, one line per name."""
     figure, axes = _figure(len(groups))
     for axis, (title, lines) in zip(axes, groups.items(), strict=True):
         for (name, values), colour in zip(lines.items(), COLOURS, strict=False):
@@ -103,7 +105,7 @@ def curves(groups: Mapping[str, Mapping[str, Sequence[float]]], ylabel: str) -> 
 def projection(
     points: Sequence[Sequence[float]], names: Sequence[str], order: Sequence[str]
 ) -> str:
-    """The first two axes of the embeddings' projection, by class."""
+    """Scatter plot of the first two projected dimensions, by class."""
     figure, (axis,) = _figure(1, width=5.5, height=4.5)
     places = np.array(points)
     for label, colour in zip(order, COLOURS, strict=True):

@@ -1,10 +1,11 @@
-"""Pretrains the classifier's blocks without labels, on all chest images of the training split.
+"""Self-supervised pretraining of the classifier's blocks on all chest images of the training split.
 
-    python -m training.pretrain --data ../shared/data
+    python -m training.pretrain
 
-Barlow Twins (Zbontar et al. 2021, arXiv:2103.03230): the embeddings of two variations of a picture
-agree in every feature, and no two features tell the same. It needs no large batches. What comes out
-is a start for `training.train_classifier --init file:runs/pretrained/best.safetensors`.
+Barlow Twins (Zbontar et al. 2021, arXiv:2103.03230): the embeddings of two augmentations of an
+image should agree in every feature, and different features should be uncorrelated. It needs no
+large batches. Use the result with `training.train_classifier --init
+file:runs/pretrained/best.safetensors`.
 """
 
 from collections.abc import Iterator
@@ -25,14 +26,14 @@ from training.train_classifier import NAME, examples
 CONFIG = Path(__file__).parent / "configs" / "pretrain.toml"
 
 REDUNDANCY_WEIGHT = 0.005
-"""Of what features share, against what variations differ in (lambda of the paper's equation 1)."""
+"""Weight of the redundancy reduction term (lambda in the paper's equation 1)."""
 _FEATURES = 512
 _VALIDATION_EPOCH = 2**31
-"""Its draws are no training epoch's."""
+"""Seed offset, so that its random draws differ from any training epoch's."""
 
 
 class Twins(nn.Module):
-    """The classifier with a head that only pretraining needs."""
+    """The classifier with a projection head that only pretraining needs."""
 
     def __init__(self, network: CovidClassifierNet) -> None:
         super().__init__()
@@ -51,7 +52,7 @@ class Twins(nn.Module):
 
 
 def barlow_twins(one: Tensor, other: Tensor) -> Tensor:
-    """The loss of features (B, D) of two variations of the same B pictures (equation 1)."""
+    """Barlow Twins loss of features (B, D) of two variations of the same B images (equation 1)."""
     normal = [(x - x.mean(0)) / (x.std(0) + 1e-5) for x in (one.float(), other.float())]
     correlation = normal[0].T @ normal[1] / len(one)  # (D, D)
     agreement = (correlation.diagonal() - 1).square().sum()
@@ -60,7 +61,9 @@ def barlow_twins(one: Tensor, other: Tensor) -> Tensor:
 
 
 def pairs(run: Run, chosen: Examples, epoch: int) -> Iterator[Batch]:
-    """Batches (2B, ...): the second half are the pictures of the first, varied otherwise."""
+    """Batches (2B, ...): the second half has the images of the first with different
+    augmentations.
+    """
     both = (
         train_batches(
             run.pixels,
@@ -78,7 +81,7 @@ def pairs(run: Run, chosen: Examples, epoch: int) -> Iterator[Batch]:
 
 
 def loss(network: nn.Module, batch: Batch) -> Step:
-    """A hit is a picture whose own twin is the most alike of the batch."""
+    """Counts as correct if an image's twin is the most similar of the batch."""
     one, other = network(batch.images).chunk(2)
     alike = nn.functional.normalize(one) @ nn.functional.normalize(other).T
     hits = alike.argmax(dim=1) == torch.arange(len(one), device=one.device)
@@ -87,7 +90,7 @@ def loss(network: nn.Module, batch: Batch) -> Step:
 
 @torch.inference_mode()
 def validate(run: Run, network: nn.Module, val: Examples) -> Validation:
-    """The mean loss over one epoch of validation pictures, always varied the same way."""
+    """Mean loss over the validation images, with fixed augmentations."""
     network.eval()
     steps = [loss(network, batch) for batch in pairs(run, val, _VALIDATION_EPOCH)]
     hits = torch.cat([step.hits for step in steps]).float().mean()
@@ -95,12 +98,12 @@ def validate(run: Run, network: nn.Module, val: Examples) -> Validation:
 
 
 def start(config: TrainConfig) -> Twins:
-    """Puts the head on a classifier that starts as configured."""
+    """Adds the head to a classifier with the configured initial weights."""
     return Twins(start_classifier(config.init))
 
 
 def main(run: Run) -> None:
-    """Pretrains until done; the best weights lie in the run's folder."""
+    """Pretrains to completion; the best weights are in the run's folder."""
     train, val = (examples(run.records, split, power=0.5) for split in ("train", "val"))
     keep = keeper(run, NAME)
     engine.fit(

@@ -1,9 +1,9 @@
-"""Radiographs of nobody, for the page to offer: drawn by code alone, from no patient's image.
+"""Synthetic radiographs for the page: drawn by code, from no patient's image.
 
     python -m training.radiographs --output web/examples
 
-Rays pass a body of simple solids and are weakened by Beer and Lambert's law; scatter, the grain of
-few photons and a detector's curve make a film of what is left.
+Casts rays through a body of simple solids, attenuated by the Beer-Lambert law; adds scatter, photon
+noise and a detector's response curve.
 """
 
 import argparse
@@ -28,35 +28,35 @@ _SIDES = (-1, 1)  # the patient's right is on the picture's left
 _SOFT, _BONE = 0.185, 0.31
 _INFLATED = 0.74
 _HAND_SOFT, _HAND_BONE = 0.75, 1.4  # at 50 kV
-_PHOTONS = 5e5  # per cm² of the unweakened beam
+_PHOTONS = 5e5  # per cm² of the unattenuated beam
 _SCATTERED, _SCATTER_CM = 0.2, 1.5
-_BLACK, _RANGE = 0.95, 2.6  # of the density where grey starts, and up to white
+_BLACK, _RANGE = 0.95, 2.6  # optical density at black, and range up to white
 
 # Radii along a bone and along a finger, in cm.
 _RIB = (0.5, 0.58, 0.62, 0.6, 0.62, 0.72)
 _PHALANX = (0.5, 0.32, 0.27, 0.32, 0.45)
 _FINGER = (0.9, 0.85, 0.8, 0.6)
 
-Opacity = Callable[[Film, np.random.Generator], Plane]  # share of the air that it displaces
+Opacity = Callable[[Film, np.random.Generator], Plane]  # share of the displaced air
 
 
 class Build(NamedTuple):
-    """How one body differs from the next; 1 is usual where no unit is given."""
+    """Parameters that vary between bodies; factors are relative to typical."""
 
     breadth: float
-    girth: float  # of soft tissue
+    girth: float  # thickness of soft tissue
     heart: float
-    breath: float  # cm that the diaphragm lies lower than usual
-    contrast: float  # of the film
+    breath: float  # cm that the diaphragm is lower than usual
+    contrast: float  # rotation of the image
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> "Build":
-        """Anybody."""
+        """A random body."""
         return cls(*rng.normal((1, 1, 1, 0, 1), (0.02, 0.03, 0.04, 0.5, 0.04)))
 
 
 def chest(film: Film, rng: np.random.Generator, opacity: Opacity | None = None) -> Image.Image:
-    """An upright frontal chest, mode L; `opacity` is what its lungs have."""
+    """An upright frontal chest, mode L; `opacity` adds opacities to its lungs."""
     build = Build.drawn(rng)
     air = np.clip(_lungs(film, build, rng) - 0.85 * _heart(film, build), 0, None)
     if opacity is not None:
@@ -77,7 +77,7 @@ def consolidation(film: Film, rng: np.random.Generator) -> Plane:
 
 
 def patches(film: Film, rng: np.random.Generator) -> Plane:
-    """Ground glass in the periphery of both lungs, (H, W) in [0, 1]."""
+    """Peripheral ground-glass opacities in both lungs, (H, W) in [0, 1]."""
     glass = np.zeros((film.height, film.width))
     for side in _SIDES:
         for y in np.array([12, 16, 19.5, 23]) + rng.normal(0, 0.7, 4):
@@ -89,14 +89,14 @@ def patches(film: Film, rng: np.random.Generator) -> Plane:
 
 
 def hand(film: Film, rng: np.random.Generator) -> Image.Image:
-    """A hand, mode L, on a film of some 20 cm: an X-ray, but not of a chest."""
+    """A hand, mode L, on an image of about 20 cm: an X-ray, but not of a chest."""
     flesh = [pile(film, anatomy.PALM, 3)]
     bones = [bone.strewn(hollow=0.6) for bone in anatomy.FOREARM]
     for wrist, tip, joints in anatomy.HAND:
         way = np.subtract(tip, wrist)
         flesh.append(film.chords(tube(wrist + np.outer((0.4, 1.04), way), _FINGER)))
         for start, end in pairwise(joints):
-            course = wrist + np.outer((start, end - 0.01), way)  # cartilage is not seen
+            course = wrist + np.outer((start, end - 0.01), way)  # cartilage is not visible
             bones.append(tube(course, _PHALANX, hollow=0.7))
     carpals = [ellipsoid(film, centre, (0.72, 0.6, 0.45)) for centre in anatomy.CARPALS]
     bone = film.chords(np.concatenate(bones)) + 0.7 * np.max(carpals, axis=0)
@@ -105,7 +105,7 @@ def hand(film: Film, rng: np.random.Generator) -> Image.Image:
 
 
 def examples() -> dict[str, Image.Image]:
-    """The page's pictures by file name; the last two are to be refused."""
+    """The page's example images by file name; the filter rejects the last two."""
     clear, opacity, glass, other = (np.random.default_rng(seed) for seed in range(4))
     return {
         "clear.jpg": (upright := chest(FILM, clear)),
@@ -117,7 +117,7 @@ def examples() -> dict[str, Image.Image]:
 
 
 def _trunk(film: Film, build: Build, rng: np.random.Generator) -> Plane:
-    """Soft tissue of trunk, neck and arms as if there were no lungs."""
+    """Soft tissue of trunk, neck and arms, without lungs."""
     solids = [build.girth * pile(film, _sized(anatomy.TRUNK, 1, build))]
     solids += [pile(film, _sized(anatomy.ARM, side, build), 2) for side in _SIDES]
     uneven = 0.02 * film.clouds(3, rng) + 0.008 * film.clouds(0.8, rng)
@@ -125,11 +125,11 @@ def _trunk(film: Film, build: Build, rng: np.random.Generator) -> Plane:
 
 
 def _lungs(film: Film, build: Build, rng: np.random.Generator) -> Plane:
-    """Above the diaphragm's domes, and a little in front of and behind them."""
+    """Lungs above the domes of the diaphragm, and a little in front of and behind them."""
     air = np.zeros((film.height, film.width))
     for side in _SIDES:
         lung = pile(film, _sized(anatomy.LUNG, side, build))
-        aside = side * film.x / build.breadth - 6  # of the dome's top
+        aside = side * film.x / build.breadth - 6  # height of the dome's top
         dome = 25.8 + build.breath + 0.5 * side + aside**2 * np.where(aside > 0, 0.095, 0.05)
         below = film.y - dome - 0.12 * film.clouds(4, rng)
         recess = 0.2 * np.exp(-np.clip(below, 0, None) / 1.5) * expit(below / 0.08)
@@ -138,22 +138,22 @@ def _lungs(film: Film, build: Build, rng: np.random.Generator) -> Plane:
 
 
 def _heart(film: Film, build: Build) -> Plane:
-    """Heart, great vessels and what else lies between the lungs."""
+    """Mediastinum: heart, great vessels and the rest between the lungs."""
     size, low = build.heart, build.breath
     parts = (
         ellipsoid(film, (2.9 * size, 22 + low), (6.1 * size, 4.3 * size, 4.6), 36),  # ventricles
         ellipsoid(film, (-size, 21.4 + low), (3.3 * size, 4.9 * size, 4.2), -8),  # right atrium
-        ellipsoid(film, (1, 24.6 + low), (4.6 * size, 3.2, 4)),  # on the diaphragm
+        ellipsoid(film, (1, 24.6 + low), (4.6 * size, 3.2, 4)),  # resting on the diaphragm
         ellipsoid(film, (1.7, 16.9), (2.9, 3.2, 3.2), 30),  # pulmonary trunk
         ellipsoid(film, (1.35, 12.2), (2.4, 1.8, 3.2), 20),  # arch of the aorta
-        ellipsoid(film, (-0.9, 13.5), (2.2, 6, 2.6), 4),  # upper vena cava
+        ellipsoid(film, (-0.9, 13.5), (2.2, 6, 2.6), 4),  # superior vena cava
         ellipsoid(film, (0, 7), (2.4, 7, 2.5)),  # neck
     )
     return np.asarray(np.max(parts, axis=0))
 
 
 def _hollows(film: Film, build: Build) -> Plane:
-    """What airways and stomach lack of tissue, less what the aorta's blood adds."""
+    """Tissue missing in airways and stomach, less the blood of the aorta."""
     airways = np.concatenate([pipe.strewn() for pipe in anatomy.AIRWAYS])
     stomach = ellipsoid(film, (5.5, 29.8 + build.breath), (2.6, 1.5, 2.5), -12)
     return 0.9 * film.chords(airways) + 0.5 * stomach - 0.4 * film.chords(anatomy.AORTA.strewn())
@@ -170,7 +170,7 @@ def _vessels(film: Film, rng: np.random.Generator) -> Plane:
 
 
 def _ribs(film: Film, build: Build, rng: np.random.Generator) -> Plane:
-    """Twelve pairs, from the spine out and down, round the lungs, steeper down to the front."""
+    """Twelve pairs of ribs, from the spine out, down and around the lungs, steeper lower down."""
     ribs = []
     for side, (number, (end, drop)) in product(_SIDES, enumerate(anatomy.RIBS.T)):
         turn = np.linspace(9, end, 9)  # degrees from the spine
@@ -192,8 +192,8 @@ def _girdle(film: Film, build: Build) -> Plane:
 
 
 def _spine(film: Film) -> Plane:
-    """Vertebrae with discs between, their pedicles, spinous and transverse processes."""
-    boxes = np.full((film.height, film.width), np.inf)  # 1 on the faces of a vertebra's body
+    """Vertebrae with discs between them, and their pedicles, spinous and transverse processes."""
+    boxes = np.full((film.height, film.width), np.inf)  # 1 on the end plates of a vertebral body
     processes, strewn = np.zeros_like(boxes), []
     for number in range(-1, 17):
         height, width = 1.75 + 0.05 * number, 1.25 + 0.05 * number
@@ -206,17 +206,17 @@ def _spine(film: Film) -> Plane:
             ends = [(0.6 * side * width, y - 0.2, -3), (side * (width + 1.4), y - 0.5, -4)]
             strewn.append(tube(np.array(ends), (0.4, 0.32)))
     bodies = np.clip(1 - boxes, 0, 1) ** 0.4
-    bodies += 1.1 * np.clip(bodies - film.blur(bodies, 0.15), 0, None)  # denser at the rim
+    bodies += 1.1 * np.clip(bodies - film.blur(bodies, 0.15), 0, None)  # denser at the edge
     return np.asarray(2.2 * bodies + processes + 1.2 * film.chords(np.concatenate(strewn)))
 
 
 def _develop(film: Film, body: Plane, rng: np.random.Generator, contrast: float) -> Image.Image:
-    """The film behind a body that weakens rays by (H, W) powers of e; it is marked as made up."""
+    """Renders the image behind a body with attenuation exponents (H, W); marked as synthetic."""
     light = np.exp(-body)
     light += _SCATTERED * (film.blur(light, _SCATTER_CM) - light) + 0.004
     photons = _PHOTONS * film.pixel**2
     density = -np.log(film.blur(rng.poisson(photons * light) / photons, 0.05) + 1e-4)
-    # Detectors even out what is wide and dense, lest the spine leaves no grey for the lungs.
+    # Detectors compress large dense areas, so that the spine leaves grey levels for the lungs.
     evened = density - 0.35 * (film.blur(density, 3) - 2.2) * np.clip(density, 0, 1)
     rising = contrast * np.clip((evened - _BLACK) / _RANGE, 0, None)
     grey = 263 * rising / np.cbrt(1 + rising**3) + 8 * np.clip(density / 0.6, 0, 1)
@@ -232,7 +232,7 @@ def _sized(sections: Plane, side: int, build: Build) -> Plane:
 
 
 def _lung_width(y: float) -> float:
-    """Of half the chest inside, in cm."""
+    """Half width of the inner chest, in cm."""
     return float(np.interp(y, anatomy.LUNG[0], anatomy.LUNG[2]))
 
 

@@ -1,4 +1,4 @@
-"""Where readers saw lungs and opacities, drawn on the films as the networks see them."""
+"""Readers' annotations of lungs and opacities, rasterised in the frame of the network's input."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from chestxray.labels import Finding
 from training.datasets.records import Box, Record, Regions
 
 SIDE = 56
-"""Four cells of it make one of the network's map, 14x14."""
+"""4x4 of its cells make one cell of the network's 14x14 map."""
 OPACITIES, LUNGS = 0, 1
 """Channels."""
 _FINE = 4 * SIDE
@@ -31,13 +31,13 @@ class Maps(NamedTuple):
     """Regions of all records, row by row."""
 
     drawn: Drawn  # uint8 (N, 2, SIDE, SIDE), share of each cell that is covered, of 255
-    known: npt.NDArray[np.bool_]  # (N, 2): whether the channel was drawn for this film
+    known: npt.NDArray[np.bool_]  # (N, 2): whether the channel is annotated for this image
 
 
 def open_regions(records: Sequence[Record], folder: Path) -> Maps:
-    """Draws the regions of all records; kept in the folder.
+    """Rasterises the regions of all records; caches them in the folder.
 
-    A film without finding has no opacities, which is known without anyone's drawing.
+    An image without finding has no opacities, which is known without annotation.
     """
     path = folder / f"{_key(records)}.regions.npz"
     if not path.exists():
@@ -48,14 +48,14 @@ def open_regions(records: Sequence[Record], folder: Path) -> Maps:
             found = pool.map(draw, (records[i] for i in chosen), chunksize=64)
             for i, one in zip(chosen, tqdm(found, "regions", len(chosen)), strict=True):
                 drawn[i] = one
-        partial = path.with_suffix(f".{os.getpid()}.npz")  # several runs may draw at once
+        partial = path.with_suffix(f".{os.getpid()}.npz")  # several runs may rasterise concurrently
         np.savez_compressed(partial, drawn=drawn)
         partial.replace(path)
     return Maps(np.load(path)["drawn"], np.array([_known(r) for r in records]))
 
 
 def draw(record: Record) -> Drawn:
-    """Returns uint8 (2, SIDE, SIDE) in the frame of the film that is found in the picture."""
+    """Returns uint8 (2, SIDE, SIDE) in the frame of the crop to the radiograph."""
     film = develop(read(record.path.read_bytes()), least_side=0).input.film or _WHOLE
     regions = record.regions
     lungs = (regions.lungs,) if regions.lungs else ()
@@ -91,7 +91,7 @@ def _channel(boxes: Sequence[Box], mask: Path | None, film: Box) -> Drawn:
 
 
 def _within(box: Box, film: Box) -> tuple[float, float, float, float]:
-    """Pixels of a box on the canvas, which shows the film alone."""
+    """Pixels of a box on the canvas, which shows only the crop."""
     left, top, right, bottom = film
     x0, x1 = (_FINE * (x - left) / (right - left) for x in (box[0], box[2]))
     y0, y1 = (_FINE * (y - top) / (bottom - top) for y in (box[1], box[3]))

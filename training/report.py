@@ -1,7 +1,8 @@
-"""The report of a published run: one HTML file with curves and tables, and one with pictures.
+"""Reports of a published run: an HTML file with curves and tables, and one with images.
 
-Figures and tables may be published. The pictures are patients: that file is made beside the
-checkpoint's run, where git ignores it.
+The report is built, not committed: it goes to build/reports. Its figures, metrics.json, go to the
+results, which are committed. The pictures are patients: that file is made beside the checkpoint's
+run, where git ignores it.
 """
 
 import csv
@@ -24,12 +25,13 @@ from training.material import Material
 from training.model_card import rate
 
 AUDIT = "audit.json"
+REPORTS = Path("build") / "reports"
 _SHARES = ("accuracy", "accepted_of_upright", "rejected_of_turned", "rejected_of_other_pictures")
 
 
 @dataclass(frozen=True)
 class Section:
-    """One heading with what stands below it."""
+    """A heading with its content."""
 
     title: str
     text: str = ""
@@ -37,27 +39,28 @@ class Section:
     figure: str = ""
 
 
-def write(material: Material, runs: Path, reports: Path) -> Path:
-    """Writes report and metrics to `reports / name of the run`; returns the report."""
+def write(material: Material, runs: Path, results: Path, reports: Path = REPORTS) -> Path:
+    """Writes `results / name of the run / metrics.json` and the report, whose path it returns."""
     card = material.card
     name = str(card.training["config"]["name"])
-    run, folder = runs / name, reports / name
-    folder.mkdir(parents=True, exist_ok=True)
+    run, folder, target = runs / name, results / name, reports / f"{name}.html"
+    for each in (folder, reports):
+        each.mkdir(parents=True, exist_ok=True)
     history = read_history(run / HISTORY) if (run / HISTORY).exists() else []
     sections = [*_curves(history)]
     if isinstance(material.network, CovidClassifierNet):
-        sections += [*_classifier(material), *_audit(folder / AUDIT)]
+        sections += [*_classifier(material), *audit_sections(folder / AUDIT)]
         pictures.write(material, run)
     else:
         sections += _filter(material)
     page = _render(card, material.digest, sections)
-    (folder / "report.html").write_text(page)
+    target.write_text(page)
     (folder / "metrics.json").write_text(json.dumps(card.metrics, indent=1))
-    return folder / "report.html"
+    return target
 
 
 def read_history(path: Path) -> list[Epoch]:
-    """Reads a learning curve; what an older run did not write is NaN."""
+    """Reads a learning curve; columns that an older run did not write are NaN."""
     with path.open(newline="") as file:
         lines = list(csv.DictReader(file))
     return [_epoch(line) for line in lines]
@@ -179,7 +182,7 @@ def _projection(card: Card) -> list[Section]:
     return [Section("Projection of the embeddings", text, figure=figure)]
 
 
-def _audit(path: Path) -> list[Section]:
+def audit_sections(path: Path) -> list[Section]:
     """What `python -m training.audit` left there."""
     if not path.exists():
         return []

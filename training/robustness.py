@@ -1,12 +1,12 @@
-"""Measures how an answer moves when a film is saved, sized, windowed or shown otherwise.
+"""Measures the effect of formats, sizes, windowing and other changes on the predictions.
 
-    python -m training.robustness --films 100 --report results
+    python -m training.robustness --films 100 --results results
 
-Films of the test split are written as files once for each change (training/changes.py) and read by
-the code that serves. `moved` is the largest change among a film's three probabilities against the
-film as it is; `flipped` is the share whose likeliest class becomes another one. Both are of the
-classifier alone, whatever the filter says; the filter's own answers stand beside them. A film that
-is refused for its size is read all the same, so that the table shows what the limit is for.
+Writes images of the test split to files, once for each change (training/changes.py), and decodes
+them with the serving code. `moved` is the largest change among an image's three probabilities;
+`flipped` is the share of images whose most probable class changes. Both concern the classifier
+alone, whatever the filter decides, whose verdicts are reported separately. Images rejected for
+their size are evaluated all the same, to show what the limit is for.
 """
 
 import argparse
@@ -30,7 +30,6 @@ from chestxray.errors import RejectedImage
 from chestxray.images import develop, read
 from chestxray.labels import FINDINGS, VERDICTS, Verdict
 from chestxray.networks import CovidClassifierNet, Network, XRayFilterNet
-from chestxray.preprocessing import prepare
 from training.cache import Pixels
 from training.changes import HARMLESS, OTHER
 from training.config import parse_config
@@ -49,20 +48,20 @@ _Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Movement:
-    """What a change does to the answers."""
+    """Effect of a change on the predictions."""
 
     change: str
     harmless: bool
     mean: float  # of the largest change of a probability
     most: float
     flipped: Rate
-    refused: Rate  # by the reader, or by the filter
-    by: dict[str, int]  # what refused: codes and verdicts
+    refused: Rate  # by the decoder or the filter
+    by: dict[str, int]  # reasons: problem codes and verdicts
 
 
 def files_of(path: Path, seed: int) -> list[tuple[Pixels, str]]:
-    """What the networks see (1, SIZE, SIZE) of a film as it is and of each change, and the code of
-    the error that the service would answer.
+    """Network inputs (1, SIZE, SIZE) of an image and of each changed version, with the error code
+    that the service would return.
     """
     original = path.read_bytes()
     with Image.open(path) as opened:
@@ -77,11 +76,11 @@ def _seen(data: bytes) -> tuple[Pixels, str]:
         develop(raw)
     except RejectedImage as error:
         code = error.code
-    return prepare(develop(raw, least_side=0).image), code
+    return develop(raw, least_side=0).pixels, code
 
 
 def drawn(records: Sequence[Record], count: int, *, split: str = "test") -> list[Record]:
-    """So many films of a split, each class and source as often as can be."""
+    """Samples images of a split, as balanced over classes and sources as possible."""
     films = [r for r in records if r.split == split and r.label in FINDINGS]
     order = np.random.default_rng(0).permutation(len(films))
     turn: Counter[tuple[str, str]] = Counter()
@@ -105,7 +104,7 @@ def _scores(network: Network, card: Card, pixels: Pixels) -> _Floats:
 
 
 def compare(before: _Floats, after: _Floats, change: str, refusals: Sequence[str]) -> Movement:
-    """Compares probabilities (N, 3) of films with those of the changed ones."""
+    """Compares probabilities (N, 3) of images with those of their changed versions."""
     moved = np.abs(after - before).max(axis=1)
     flips = int((after.argmax(axis=1) != before.argmax(axis=1)).sum())
     by = Counter(reason for reason in refusals if reason)
@@ -123,7 +122,7 @@ def compare(before: _Floats, after: _Floats, change: str, refusals: Sequence[str
 def measure(
     paths: Sequence[Path], classifier: tuple[Network, Card], filter_: tuple[Network, Card]
 ) -> list[Movement]:
-    """Reads every film in every change; refusals of the film as it is come first."""
+    """Evaluates every change of every image; rejections of the unchanged images come first."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(files_of, paths, range(len(paths)), chunksize=2)
         films = list(tqdm(found, total=len(paths), desc="change", unit="film"))
@@ -143,13 +142,13 @@ def measure(
 
 
 def _refusal(scores: _Floats, threshold: float) -> str:
-    """The filter's verdict where it refuses; else nothing."""
+    """The filter's verdict if it rejects, else empty."""
     valid = scores[VERDICTS.index(Verdict.FRONTAL_CHEST)] >= threshold
     return "" if valid else str(VERDICTS[int(scores.argmax())])
 
 
 def render(movements: Sequence[Movement]) -> list[str]:
-    """The table in Markdown."""
+    """Renders the table as Markdown."""
     head = ("change", "moved, mean", "moved, most", "flipped", "refused", "by")
     return table(
         head,
@@ -182,7 +181,7 @@ def main() -> None:
     parser.add_argument("--filter", type=Path, default=BENTOS / "xray_filter" / weights)
     add_data_flags(parser)
     parser.add_argument("--films", type=int, default=100)
-    parser.add_argument("--report", type=Path, help="folder of the reports")
+    parser.add_argument("--results", type=Path, help="folder that gets the table")
     flags = parser.parse_args()
     classifier = _open(flags.checkpoint, CovidClassifierNet())
     config = parse_config(classifier[1].training["config"])
@@ -191,8 +190,8 @@ def main() -> None:
         [film.path for film in films], classifier, _open(flags.filter, XRayFilterNet())
     )
     print("\n".join(lines := render(movements)))
-    if flags.report:
-        folder = flags.report / config.name
+    if flags.results:
+        folder = flags.results / config.name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "robustness.md").write_text("\n".join([*_title(len(films)), *lines]) + "\n")
         found = json.dumps([asdict(m) for m in movements], indent=2)
@@ -203,7 +202,7 @@ def _title(films: int) -> list[str]:
     return [
         "# What changes of the file do to the answer",
         "",
-        f"Made by `python -m training.robustness --films {films} --report results`; what stands "
+        f"Made by `python -m training.robustness --films {films} --results results`; what stands "
         "there is said in that module. Changes in bold are no harmless ones. Research use only.",
         "",
     ]

@@ -1,4 +1,4 @@
-"""What the training scripts share: flags, folders, data, and keeping the best weights."""
+"""Shared parts of the training scripts: flags, folders, data, and saving the best weights."""
 
 import argparse
 import json
@@ -17,6 +17,8 @@ from training.config import TrainConfig, read_config
 from training.datasets import collections
 from training.datasets.records import Record
 from training.engine import STATE, Trainer
+from training.shared_folder import DATA
+from training.start import file_of
 from training.team import SOLO, Team, join_team
 from training.views import apply
 
@@ -25,7 +27,7 @@ BEST = "best.safetensors"
 
 @dataclass(frozen=True)
 class Run:
-    """One training run: its configuration, its data and the folder that it writes."""
+    """A training run: its configuration, data and output folder."""
 
     config: TrainConfig
     records: list[Record]
@@ -33,12 +35,12 @@ class Run:
     folder: Path
     device: torch.device
     resume: bool
-    cache: Path  # folder of what is made of the data once for all runs
+    cache: Path  # cache folder, shared by all runs
     team: Team = SOLO
 
 
 def open_run(description: str | None, config_path: Path) -> Run:
-    """Reads the flags of a training script and opens its data."""
+    """Parses the flags of a training script and opens its data."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -47,7 +49,7 @@ def open_run(description: str | None, config_path: Path) -> Run:
     parser.add_argument("--output", type=Path, default=Path("runs"))
     parser.add_argument("--seed", type=int, help="in place of the configuration's")
     parser.add_argument(
-        "--init", help="in place of the configuration's: imagenet, random, file:PATH"
+        "--init", help="in place of the configuration's: imagenet, random, file:PATH, shared:PATH"
     )
     parser.add_argument("--resume", action="store_true")
     flags = parser.parse_args()
@@ -59,9 +61,9 @@ def open_run(description: str | None, config_path: Path) -> Run:
 
 
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
-    """Where the images are, and where the network runs."""
+    """Adds the flags for the data and the device."""
     parser.add_argument(
-        "--data", nargs="+", default=["../shared/data"], help="curated folder, or NAME=FOLDER each"
+        "--data", nargs="+", default=[str(DATA)], help="curated folder, or NAME=FOLDER each"
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
 
@@ -75,7 +77,7 @@ def start_run(
     resume: bool,
     cache: Path | None = None,
 ) -> Run:
-    """Opens the data of a run and its folder `output / name`; the leader decodes for its team."""
+    """Opens the data of a run and its folder `output / name`; rank 0 decodes for all ranks."""
     team, device = join_team(device)
     records = load_records(data, config)
     folder = output / config.name
@@ -87,9 +89,9 @@ def start_run(
 
 
 def load_records(data: Sequence[str], config: TrainConfig) -> list[Record]:
-    """Reads the collections; splits are as suggested, or drawn anew by the seed.
+    """Reads the collections, with the suggested splits or with splits drawn by the seed.
 
-    They are drawn where the run says so, and where a collection suggests none.
+    Draws splits if the run is configured so, or if a collection suggests none.
     """
     records = collections.load(data)
     if config.redraw or not all(r.split for r in records):
@@ -99,8 +101,12 @@ def load_records(data: Sequence[str], config: TrainConfig) -> list[Record]:
 
 
 def open_trainer(run: Run, start: Callable[[TrainConfig], nn.Module]) -> Trainer:
-    """Starts a trainer, or takes up the one that was killed; ValueError if that was another."""
-    torch.manual_seed(run.config.seed)  # before the network, whose new layers draw from it
+    """Starts a trainer or resumes an interrupted one. Raises ValueError if that had another
+    configuration.
+    """
+    torch.manual_seed(
+        run.config.seed
+    )  # before the network, whose new layers are initialised from it
     trainer = Trainer(start(run.config), run.config, run.device, _fingerprint(run), run.team)
     if run.resume and (run.folder / STATE).exists():
         trainer.resume(run.folder / STATE)
@@ -108,18 +114,18 @@ def open_trainer(run: Run, start: Callable[[TrainConfig], nn.Module]) -> Trainer
 
 
 def _fingerprint(run: Run) -> str:
-    start = run.config.init.removeprefix("file:")
-    weights = checkpoints.digest(Path(start)) if start != run.config.init else start
+    file = file_of(run.config.init)
+    weights = checkpoints.digest(file) if file else run.config.init
     return json.dumps([asdict(run.config), weights, data_digests(run.records)])
 
 
 def data_digests(records: Sequence[Record]) -> dict[str, str]:
-    """One digest for each split that a model is trained, chosen and tested on."""
+    """One digest for each split that a model is trained, selected and tested on."""
     return {split: data_digest(splits.of(records, split)) for split in splits.SHARES}
 
 
 def keeper(run: Run, name: str) -> Callable[[nn.Module], None]:
-    """Returns what saves the best weights with their card."""
+    """Returns a callback that saves the best weights with their card."""
     digests = data_digests(run.records)
 
     def keep(network: nn.Module) -> None:

@@ -1,10 +1,10 @@
-"""Averages the weights of checkpoints that were trained on from one another.
+"""Averages the weights of checkpoints of which each continued the training of the one before.
 
     python -m training.soup BEFORE.safetensors AFTER.safetensors
 
-Model soups (Wortsman et al. 2022, arXiv:2203.05482): such networks lie in one basin, and the middle
-of it is often better than its rims. Whether it is, validation says: the mean loss is printed for
-each ingredient and for the soup, which is written to `runs/classifier_soup/best.safetensors`.
+Model soups (Wortsman et al. 2022, arXiv:2203.05482): such networks are in one basin of the loss,
+and their mean is often better than each. Prints the mean validation loss of each checkpoint and of
+the average, which is written to `runs/classifier_soup/best.safetensors`.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _FOLDER = Path("classifier_soup")
 
 
 def average(ingredients: Sequence[Path]) -> dict[str, Tensor]:
-    """Returns the mean of every tensor; counters are those of the last."""
+    """Returns the mean of every tensor; counters are those of the last checkpoint."""
     weights = [load_file(path) for path in ingredients]
     return {
         name: torch.stack([w[name] for w in weights]).mean(dim=0)
@@ -37,7 +37,7 @@ def average(ingredients: Sequence[Path]) -> dict[str, Tensor]:
 
 
 def cook(ingredients: Sequence[Path], target: Path) -> None:
-    """Writes the soup with the last ingredient's card, which names all of them."""
+    """Writes the average with the last checkpoint's card, which lists all of them."""
     network = CovidClassifierNet()
     network.load_state_dict(average(ingredients))
     card = checkpoints.read_card(ingredients[-1])

@@ -1,4 +1,4 @@
-"""Splits that keep every patient on one side."""
+"""Splits that keep all images of a patient together."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,20 +8,20 @@ import numpy as np
 from training.datasets.records import Record
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
-"""Of the patients (paper, 4.2)."""
+"""Shares of the patients (paper, 4.2)."""
 EXTERNAL = "external"
-"""The split of what no training, choice or redrawing may touch."""
+"""The split that is never used for training or selection, and never redrawn."""
 
 
 def of(records: Sequence[Record], split: str) -> list[Record]:
-    """Returns the records of one split, in their order."""
+    """Returns the records of one split, in order."""
     return [r for r in records if r.split == split]
 
 
 def redraw(records: Sequence[Record], generator: np.random.Generator) -> list[Record]:
     """Splits each data set and class anew by patient, 80/10/10; external records stay external.
 
-    A patient with images of several sets or classes goes with the first of them.
+    A patient with images in several sets or classes is assigned with the first of them.
     """
     strata: dict[tuple[str, str], dict[str, None]] = {}
     side: dict[str, str] = {}
@@ -35,7 +35,7 @@ def redraw(records: Sequence[Record], generator: np.random.Generator) -> list[Re
 
 
 def _draw(patients: list[str], generator: np.random.Generator) -> dict[str, str]:
-    # Rounding by a random offset, so that strata too small for a share get it now and then.
+    # Rounding with a random offset gives strata that are too small for a share one now and then.
     edges = np.cumsum(list(SHARES.values()))[:-1] * len(patients)
     bounds = np.floor(edges + generator.uniform())
     order = generator.permutation(len(patients))
@@ -44,7 +44,7 @@ def _draw(patients: list[str], generator: np.random.Generator) -> dict[str, str]
 
 
 def check_disjoint(records: Sequence[Record]) -> None:
-    """Raises ValueError where a patient or an image stands in two splits."""
+    """Raises ValueError if a patient or an image is in two splits."""
     for key in ("patient", "sha256"):
         seen: dict[str, str] = {}
         for record in records:

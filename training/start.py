@@ -1,4 +1,7 @@
-"""Where a network starts from, by name: imagenet, random, or file:PATH."""
+"""Where a network starts from, by name: imagenet, random, file:PATH or shared:PATH.
+
+shared:PATH lies in the folder of training/shared_folder.py.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,20 +13,21 @@ from torch import Tensor, nn
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
 from chestxray.preprocessing import IMAGENET
 from chestxray.torchvision_ops import models
-
-_FILE = "file:"
+from training.shared_folder import SHARED
 
 
 def start_filter(init: str) -> XRayFilterNet:
-    """Builds the filter from a checkpoint of its own, which may have fewer verdicts, or from a
-    MobileNetV2, whose weights for RGB are folded into the one channel.
+    """Builds the filter from a filter checkpoint, which may have fewer verdicts, or from a
+    MobileNetV2, whose RGB stem is folded into one channel.
     """
     network = XRayFilterNet()
     weights = _weights(init, lambda: models.mobilenet_v2(weights="IMAGENET1K_V1"))
     if "backbone.features.0.0.weight" in weights:
         for name, values in network.state_dict().items():
             known = weights[name]
-            (values[: len(known)] if values.dim() else values).copy_(known)  # new verdicts are last
+            (values[: len(known)] if values.dim() else values).copy_(
+                known
+            )  # new verdicts are appended
     elif weights:
         stem = weights["features.0.0.weight"] / torch.tensor(IMAGENET.std).view(1, 3, 1, 1)
         weights["features.0.0.weight"] = stem.sum(dim=1, keepdim=True)
@@ -32,12 +36,12 @@ def start_filter(init: str) -> XRayFilterNet:
 
 
 def freeze_filter(network: XRayFilterNet, blocks: int) -> None:
-    """Stops the stem and the first blocks of the MobileNetV2 from learning."""
+    """Freezes the stem and the first blocks of the MobileNetV2."""
     network.backbone.features[:blocks].requires_grad_(False)
 
 
 def start_classifier(init: str) -> CovidClassifierNet:
-    """Builds the classifier from a checkpoint of its own, or from the blocks of a DenseNet-121."""
+    """Builds the classifier from a classifier checkpoint, or from the blocks of a DenseNet-121."""
     network = CovidClassifierNet()
     weights = _weights(init, lambda: models.densenet121(weights="IMAGENET1K_V1"))
     if "cam.weight" in weights:
@@ -50,7 +54,7 @@ def start_classifier(init: str) -> CovidClassifierNet:
 
 
 def freeze(network: CovidClassifierNet, blocks: int) -> None:
-    """Stops the stem and the first dense blocks with their transitions from learning."""
+    """Freezes the stem and the first dense blocks with their transitions."""
     if blocks == 0:
         return
     for name, module in network.features.named_children():
@@ -65,9 +69,26 @@ def _weights(init: str, published: Callable[[], nn.Module]) -> dict[str, Tensor]
         return {}
     if init == "imagenet":
         return published().state_dict()
-    if not init.startswith(_FILE):
-        raise ValueError(f"init is {init!r}; allowed are imagenet, random and file:PATH")
-    return load_file(Path(init.removeprefix(_FILE)))
+    file = file_of(init)
+    if file is None:
+        allowed = "imagenet, random, file:PATH and shared:PATH"
+        raise ValueError(f"init is {init!r}; allowed are {allowed}")
+    if not file.is_file():
+        hint = "name other weights by --init, or their folder by the variable SHARED_DIR"
+        raise FileNotFoundError(f"{file} is absent; {hint}")
+    return load_file(file)
+
+
+def file_of(init: str) -> Path | None:
+    """The checkpoint that a start names, if it names one."""
+    kind, _, path = init.partition(":")
+    match kind:
+        case "file":
+            return Path(path)
+        case "shared":
+            return SHARED / path
+        case _:
+            return None
 
 
 def _fill(network: nn.Module, weights: dict[str, Tensor]) -> None:

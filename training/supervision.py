@@ -1,7 +1,7 @@
-"""What readers said of a film besides its class: where they saw it, how it looked, how sure it is.
+"""Auxiliary supervision from readers: regions, appearance, and label confidence.
 
-Boxes and masks teach the map itself, the study classes of SIIM-FISABIO-RSNA teach a head that does
-not ship, and labels that no radiologist gave are believed in part.
+Boxes and masks supervise the map, the study classes of SIIM-FISABIO-RSNA a head that is not
+shipped, and labels that no radiologist gave have less weight.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _NORMAL, _ABNORMAL = FINDINGS.index(Finding.NO_FINDING), len(FINDINGS)
 
 
 class Answers(NamedTuple):
-    """What the network answers in training."""
+    """Outputs of the network in training."""
 
     logits: Tensor  # (B, 3)
     cam: Tensor  # (B, 3, h, w)
@@ -35,7 +35,7 @@ class Answers(NamedTuple):
 
 
 class Supervised(nn.Module):
-    """The classifier with the head that only training needs."""
+    """The classifier with the auxiliary head."""
 
     def __init__(self, network: CovidClassifierNet) -> None:
         super().__init__()
@@ -43,21 +43,23 @@ class Supervised(nn.Module):
         self.appearance = nn.Linear(network.width, len(APPEARANCES))
 
     def forward(self, images: Tensor) -> Answers:
-        """Reads images (B, 1, H, W)."""
+        """Runs images (B, 1, H, W)."""
         reading = self.network(images)
         appearance = self.appearance(reading.embedding)
         return Answers(reading.logits, reading.cam, self.network.bias, appearance)
 
 
 class Labels(NamedTuple):
-    """What is known of every film, by row of the pixel cache."""
+    """Targets by row of the pixel cache."""
 
-    wanted: Tensor  # (N, 4): probabilities of the classes, and of being abnormal and no more
-    appearance: Tensor  # int64 (N,): place in APPEARANCES, or -1
+    wanted: (
+        Tensor  # (N, 4): probabilities of the classes, and of being abnormal without a known class
+    )
+    appearance: Tensor  # int64 (N,): index into APPEARANCES, or -1
 
 
 def labels_of(records: Sequence[Record], config: TrainConfig) -> Labels:
-    """Softens labels: by `label_smoothing` all, and those that are not firm to `weak_share`."""
+    """Smooths labels: all by `label_smoothing`, those that are not firm to `weak_share`."""
     wanted = torch.zeros(len(records), _ABNORMAL + 1)
     appearance = torch.full((len(records),), _UNKNOWN)
     for row, record in enumerate(records):
@@ -75,7 +77,7 @@ def labels_of(records: Sequence[Record], config: TrainConfig) -> Labels:
 
 
 def loss(network: nn.Module, batch: Batch, *, config: TrainConfig, labels: Labels) -> Step:
-    """The loss of classes, map and appearance, as the configuration weighs them."""
+    """Weighted sum of the losses of classes, map and appearance."""
     answers = network(batch.images)
     wanted, appearance = (part.to(answers.logits.device)[batch.rows] for part in labels)
     each = losses.set_cross_entropy(answers.logits, wanted)

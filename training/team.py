@@ -1,4 +1,4 @@
-"""Several processes on one run, started by torchrun; without it, one process is the whole team."""
+"""Distributed training with torchrun; without it, a single process."""
 
 import os
 from collections.abc import Callable
@@ -14,25 +14,25 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Team:
-    """Which of how many processes this one is."""
+    """Rank of this process and number of processes."""
 
     rank: int
     size: int
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes files, shows progress and validates."""
+        """Whether this is rank 0, which writes files, shows progress and validates."""
         return self.rank == 0
 
     def spread(self, network: nn.Module) -> nn.Module:
-        """Makes every process learn from the gradients of all."""
+        """Wraps a network so that gradients are averaged over all ranks."""
         if self.size == 1:
             return network
-        # BatchNorm's statistics are the leader's: SyncBatchNorm does not run on CPUs.
+        # BatchNorm uses rank 0's statistics: SyncBatchNorm does not run on CPUs.
         return DistributedDataParallel(network)
 
     def from_leader(self, ask: Callable[[], Answer]) -> Answer:
-        """Returns on every process what the leader's call answers."""
+        """Runs a function on rank 0 and broadcasts its result."""
         if self.size == 1:
             return ask()
         box = [ask() if self.leads else None]
@@ -46,7 +46,7 @@ SOLO = Team(0, 1)
 
 
 def join_team(device: torch.device) -> tuple[Team, torch.device]:
-    """Joins the processes that torchrun started; each takes a device of its own."""
+    """Joins the processes started by torchrun; each uses its own device."""
     if "WORLD_SIZE" not in os.environ:
         return SOLO, device
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")

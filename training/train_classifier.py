@@ -1,11 +1,11 @@
-"""Trains one stage of the classifier; the second stage starts from the first one's best weights.
+"""Trains one stage of the classifier; stage 2 starts from the best weights of stage 1.
 
     python -m training.train_classifier --config training/configs/classifier_stage1.toml
     python -m training.train_classifier --config training/configs/classifier_stage2.toml
     python -m training.train_classifier --config training/configs/classifier_longer.toml
 
-Stage 1 tells no finding from opacity, COVID-19 counting as opacity; stage 2 tells all three apart
-(paper, 2.2). Every class is drawn equally often, so COVID-19 is oversampled.
+Stage 1 separates no finding from opacity, with COVID-19 as opacity; stage 2 separates all three
+(paper, 2.2). Classes are sampled equally often, so COVID-19 is oversampled.
 """
 
 from collections.abc import Sequence
@@ -43,12 +43,12 @@ NAME = "covid_classifier"
 CONFIG = Path(__file__).parent / "configs" / "classifier_stage2.toml"
 
 STAGE_1_CLASSES = 2
-"""Of the head's outputs, in label order: no finding, and opacity."""
+"""Outputs of the head that stage 1 trains: no finding and opacity."""
 _COVID, _OPACITY = FINDINGS.index(Finding.COVID19), FINDINGS.index(Finding.LUNG_OPACITY)
 
 
 def examples(records: Sequence[Record], split: str, *, power: float) -> Examples:
-    """Lists the split's examples; each class weighs the same, its sources by size ** power."""
+    """Examples of the split; classes have equal weight, sources weigh by size ** power."""
     sources = sorted({r.dataset for r in records})
     parts = []
     for target, finding in enumerate(FINDINGS):
@@ -69,21 +69,22 @@ def favour_same_source(records: Sequence[Record], examples: Examples, share: flo
 
 
 def is_same_source(records: Sequence[Record], examples: Examples) -> np.ndarray:
-    """Returns bool (N,): which come from the one source that has all classes."""
+    """Returns bool (N,): which examples are of the source that has all classes."""
     return np.array([records[row].dataset == SAME_SOURCE for row in examples.rows])
 
 
 def validation_weights(records: Sequence[Record], examples: Examples) -> np.ndarray:
-    """Half for the one source that has every class, half for the others; classes equal in each.
+    """Half of the weight for the source with all classes, half for the others; classes equal in
+    each.
 
-    Else the validation loss would reward telling the sources apart.
+    Otherwise the validation loss would reward recognising the source.
     """
     cells = examples.targets * 2 + is_same_source(records, examples)
     return np.asarray(1 / np.bincount(cells)[cells])
 
 
 def merge_opacity(targets: Tensor) -> Tensor:
-    """Counts COVID-19 as lung opacity."""
+    """Relabels COVID-19 as lung opacity."""
     return targets.masked_fill(targets == _COVID, _OPACITY)
 
 
@@ -114,21 +115,21 @@ def stage_loss(
 
 @torch.no_grad()
 def ask_teachers(teachers: Sequence[nn.Module], images: Tensor) -> Tensor:
-    """Returns the teachers' mean probabilities (B, 3) for the very pictures of the batch."""
+    """Returns the ensemble's mean probabilities (B, 3) for the images of the batch."""
     return torch.stack([t(images).logits.softmax(dim=1) for t in teachers]).mean(dim=0)
 
 
 def load_teachers(config: TrainConfig, device: torch.device) -> list[nn.Module]:
-    """Loads the ensemble that the network learns from. Raises CheckpointError."""
+    """Loads the ensemble to distil from. Raises CheckpointError."""
     networks = [checkpoints.load(Path(t), CovidClassifierNet()) for t in config.teachers]
     return [network.eval().to(device) for network in networks]
 
 
 def validate(run: Run, network: nn.Module, val: Examples) -> Validation:
-    """Cross-entropy and accuracy under `validation_weights`, of scores calibrated as when served.
+    """Cross-entropy and accuracy under `validation_weights`, of calibrated scores as served.
 
-    Uncalibrated, the loss would also count how sure the scores are and how they share what is not
-    certain, both of which are corrected anyway (classifier_evaluation.complete).
+    Without calibration, the loss would also measure overconfidence and class bias, which are
+    corrected later anyway (classifier_evaluation.complete).
     """
     batches = eval_batches(run.pixels, val, size=run.config.size)
     logits = engine.predict(network, batches, run.device)
@@ -145,7 +146,9 @@ def validate(run: Run, network: nn.Module, val: Examples) -> Validation:
 
 
 def start_stage(config: TrainConfig) -> CovidClassifierNet | guide.Guided | Supervised:
-    """Builds the network; in stage 2 COVID-19 starts as the kind of opacity that stage 1 learnt."""
+    """Builds the network; in stage 2 the COVID-19 output starts as a copy of stage 1's opacity
+    output.
+    """
     network = start_classifier(config.init)
     if config.stage == 2 and not config.continues:
         with torch.no_grad():
@@ -158,7 +161,7 @@ def start_stage(config: TrainConfig) -> CovidClassifierNet | guide.Guided | Supe
 
 
 def training_examples(run: Run) -> Examples:
-    """What the run draws from, each example as often as it says."""
+    """Training examples, each sampled as often as its weight says."""
     train = examples(run.records, "train", power=run.config.source_power)
     if run.config.same_source_share:
         train = favour_same_source(run.records, train, run.config.same_source_share)
@@ -168,14 +171,14 @@ def training_examples(run: Run) -> Examples:
 
 
 def abnormal_examples(records: Sequence[Record], train: Examples, share: float) -> Examples:
-    """Training films that are known to be abnormal and no more, so much of all draws."""
+    """Training images only known to be abnormal, as a share of all draws."""
     rows = [i for i, r in enumerate(records) if r.split == "train" and r.label == INDETERMINATE]
     weight = train.weights.sum() * share / (1 - share) / len(rows)
     return of_one_target(rows, _OPACITY, np.full(len(rows), weight))
 
 
 def main(run: Run) -> None:
-    """Trains one stage until done; the best weights lie in the run's folder."""
+    """Trains one stage to completion; the best weights are in the run's folder."""
     config, train = run.config, training_examples(run)
     val = examples(run.records, "val", power=config.source_power)
     keep = keeper(run, NAME)
@@ -195,7 +198,7 @@ def main(run: Run) -> None:
 
 
 def loss_of(run: Run, train: Examples) -> engine.Loss:
-    """The run's loss, with its class weights, its teachers, its guide or its supervision."""
+    """The run's loss: with class weights, distillation, or auxiliary supervision."""
     if run.config.loss == "supervised":
         labels = supervision.labels_of(run.records, run.config)
         return partial(supervision.loss, config=run.config, labels=labels)
@@ -209,14 +212,14 @@ def loss_of(run: Run, train: Examples) -> engine.Loss:
 
 
 def load_features(run: Run) -> Tensor | None:
-    """What guides the run, by row of the pixel cache. Raises FileNotFoundError."""
+    """Auxiliary targets by row of the pixel cache. Raises FileNotFoundError."""
     if not run.config.guide:
         return None
     return torch.from_numpy(guide.open_features(run.records, run.pixels, run.folder)).to(run.device)
 
 
 def loss_weights(config: TrainConfig, train: Examples, device: torch.device) -> Tensor | None:
-    """The classes' weights by their numbers of images (paper, equation 1), where they are asked."""
+    """Class weights by number of images (paper, equation 1), if configured."""
     if not config.weighted_loss:
         return None
     targets = torch.from_numpy(train.targets)

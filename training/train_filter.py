@@ -1,10 +1,10 @@
-"""Trains the X-ray filter: upright frontal chest X-rays against all other pictures.
+"""Trains the X-ray filter: upright frontal chest X-rays against all other images.
 
-    python -m training.train_filter --data ../shared/data
+    python -m training.train_filter
 
-Turned negatives are made from the frontal images of the same split, so no turned test image was an
+Rotated negatives come from the frontal images of the same split, so no rotated test image was an
 upright training image. Half of each batch is valid; the kinds of negatives share the rest (paper,
-3.1 and 4.1).
+3.1, 4.1).
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ NAME = "xray_filter"
 CONFIG = Path(__file__).parent / "configs" / "filter.toml"
 
 FILMS = (*map(str, FINDINGS), INDETERMINATE, OTHER_FINDING)
-"""Labels of frontal chest films, whatever is found on them."""
+"""Labels of frontal chest images, with any finding."""
 
 _LABELS = (
     (Verdict.FRONTAL_CHEST, FILMS),
@@ -50,14 +50,16 @@ _LABELS = (
     (Verdict.NOT_XRAY, (derived.PART_OF_PAGE, derived.PHOTO_OF_SCREEN)),
     (Verdict.INVERTED, (derived.INVERTED,)),
 )
-# Their orientation means nothing, so every turn of them is as good an example.
+# Orientation has no meaning here, so every rotation is an equally good example.
 _TURNED_FREELY = (Verdict.OTHER_XRAY, Verdict.NOT_XRAY, Verdict.INVERTED)
-_KINDS_OF_NEGATIVES = len(_LABELS)  # the first is valid; turned films are one kind more
+_KINDS_OF_NEGATIVES = len(_LABELS)  # the first is valid; rotated images are one more kind
 _SYNTHETIC_PER_SPLIT = 200
 
 
 def examples(records: Sequence[Record], split: str, *, power: float, turned: bool) -> Examples:
-    """Lists the split's examples by verdict; `turned` adds free turns of what has no upright."""
+    """Examples of the split by verdict; `turned` adds random rotations of images without an
+    upright.
+    """
     parts = []
     for verdict, labels in _LABELS:
         rows = [i for i, r in enumerate(records) if r.split == split and r.label in labels]
@@ -78,7 +80,7 @@ def _part(rows: list[int], turns: int, verdict: Verdict, weights: np.ndarray) ->
 
 
 def with_synthetic(pixels: Pixels, train: Examples, config: TrainConfig) -> tuple[Pixels, Examples]:
-    """Adds pictures made by code to what is no X-ray, a fifth of that kind."""
+    """Adds synthetic images to the not_xray class, a fifth of it."""
     made = synthetic.make(_SYNTHETIC_PER_SPLIT, np.random.default_rng(config.seed))
     rows = list(range(len(pixels), len(pixels) + len(made)))
     weights = np.full(len(made), 1 / 2 / _KINDS_OF_NEGATIVES / 4 / len(made))
@@ -109,7 +111,7 @@ def _start(config: TrainConfig) -> nn.Module:
 
 
 def main(run: Run) -> None:
-    """Trains until done; the best weights lie in the run's folder."""
+    """Trains to completion; the best weights are in the run's folder."""
     config = run.config
     pixels, records = derived.extend(run.pixels, run.records)
     seen = replace(run, pixels=pixels)

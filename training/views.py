@@ -1,6 +1,7 @@
-"""Versions of a picture that show or hide one thing: what a network lives on when it sees them.
+"""Ablations: image transforms that show or hide one thing, to find out what a network relies on.
 
-What is hidden is filled with the mean grey of what is shown, so that the fill says nothing more.
+Hidden areas are filled with the mean grey of the visible ones, so that the fill carries no
+information.
 """
 
 from collections.abc import Callable
@@ -15,25 +16,26 @@ from training.cache import Pixels
 from training.lungs import Mask, lung_mask
 
 View = Callable[[Pixels], Pixels]
-"""From one picture, uint8 (H, W), to another of that shape."""
+"""A transform of an image, uint8 (H, W) to the same shape."""
 
 FRAME = 1 / 8
-"""Of each side: 4 of 32 pixels, the border that the data's README measures; few lungs reach it."""
+"""Share of each side: 4 of 32 pixels, the border that the data's README measures; few lungs reach
+it."""
 
-_BLUR = 1 / 10  # of the side: broader than consolidations; the lung's mean brightness stays
-_DILATION = 1 / 28  # of the side: takes the lung's rim, whose estimate is rough, along
-_MARGIN = 1 / 20  # of the side, around the lungs in a crop
+_BLUR = 1 / 10  # share of the side: wider than consolidations; keeps the lung's mean brightness
+_DILATION = 1 / 28  # share of the side: includes the lung's edge, whose estimate is rough
+_MARGIN = 1 / 20  # share of the side, around the lungs in a crop
 
-_LETTER = 1 / 15  # of the side: thicker than strokes, thinner than bones and catheters are long
-_LETTER_LEVEL = 140  # marks, thinned by resizing, are brighter than this
-_LETTER_CONTRAST = 50  # and stand out from what they lie on by this many grey levels
-_LETTER_AREA = 1 / 100  # of the picture: a larger bright component is no letter
-_LETTER_HALO = 2  # pixels around a mark that resizing made grey
+_LETTER = 1 / 15  # share of the side: wider than strokes, narrower than bones and long catheters
+_LETTER_LEVEL = 140  # marks are brighter than this, after resizing
+_LETTER_CONTRAST = 50  # minimum contrast of a mark with its surroundings, in grey levels
+_LETTER_AREA = 1 / 100  # share of the image: a larger bright component is not a letter
+_LETTER_HALO = 2  # pixels around a mark that resizing blurred
 _LETTER_SURROUNDINGS = 6  # pixels around a mark whose median replaces it
 
 
 def frame(shape: tuple[int, int]) -> Mask:
-    """The outer frame of a picture, bool (H, W)."""
+    """The outer frame of an image, bool (H, W)."""
     height, width = shape
     top, left = round(height * FRAME), round(width * FRAME)
     outer = np.ones(shape, bool)
@@ -42,12 +44,12 @@ def frame(shape: tuple[int, int]) -> Mask:
 
 
 def as_is(picture: Pixels) -> Pixels:
-    """The picture itself."""
+    """Returns the image itself."""
     return picture
 
 
 def border_only(picture: Pixels) -> Pixels:
-    """Shows the outer frame alone."""
+    """Shows only the outer frame."""
     return _hide(picture, ~frame(_shape(picture)))
 
 
@@ -57,18 +59,18 @@ def centre_only(picture: Pixels) -> Pixels:
 
 
 def blurred_lungs(picture: Pixels) -> Pixels:
-    """Smooths the lungs until no opacity is left in them, but for their brightness."""
+    """Blurs the lungs until no opacity remains, but keeps their brightness."""
     return np.where(lung_mask(picture), blur(picture), picture)
 
 
 def without_lungs(picture: Pixels) -> Pixels:
-    """Hides the lungs and their rim; their outline remains."""
+    """Hides the lungs and their edge; their outline remains."""
     rim = round(max(picture.shape) * _DILATION)
     return _hide(picture, ndimage.binary_dilation(lung_mask(picture), iterations=rim))
 
 
 def without_text(picture: Pixels) -> Pixels:
-    """Paints over small, bright marks outside the lungs: letters, arrows, electrodes."""
+    """Inpaints small, bright marks outside the lungs: letters, arrows, electrodes."""
     marks, count = ndimage.label(_bright_marks(picture), np.ones((3, 3)))
     sizes, lungs = np.bincount(marks.ravel()), lung_mask(picture)
     clean = picture.copy()
@@ -84,12 +86,14 @@ def without_text(picture: Pixels) -> Pixels:
 
 
 def equalized(picture: Pixels) -> Pixels:
-    """Makes every grey level about equally frequent."""
+    """Equalises the histogram."""
     return np.asarray(ImageOps.equalize(Image.fromarray(picture)))
 
 
 def lung_crop(picture: Pixels) -> Pixels:
-    """Enlarges the box around the lungs to the whole picture, aspect ignored."""
+    """Crops to the box around the lungs and scales it to the whole image, ignoring the aspect
+    ratio.
+    """
     rows, columns = ndimage.find_objects(lung_mask(picture).astype(np.int8))[0]
     height, width = picture.shape
     box = (
@@ -118,11 +122,13 @@ VIEWS: dict[str, View] = {
 
 
 def apply(view: str, pixels: Pixels) -> Pixels:
-    """Changes every picture of uint8 (N, H, W), on all cores. Raises ValueError for no view."""
+    """Transforms every image of uint8 (N, H, W), on all cores. Raises ValueError for an unknown
+    view.
+    """
     if view not in VIEWS:
         raise ValueError(f"view is {view!r}; it can be {', '.join(VIEWS)}")
     if view == as_is.__name__:
-        return pixels  # however large, and mapped from a file
+        return pixels  # large, and memory-mapped
     changed = np.empty(pixels.shape, np.uint8)
     with ThreadPoolExecutor() as pool:
         for i, picture in enumerate(pool.map(VIEWS[view], pixels)):
@@ -131,7 +137,7 @@ def apply(view: str, pixels: Pixels) -> Pixels:
 
 
 def blur(picture: Pixels) -> Pixels:
-    """A picture (H, W) without anything that is smaller than a lung field."""
+    """The image (H, W) with everything smaller than a lung field removed."""
     sigma = max(picture.shape) * _BLUR
     smooth = ndimage.gaussian_filter(picture.astype(np.float32), sigma, mode="nearest")
     return np.asarray(smooth.round().astype(np.uint8))

@@ -1,5 +1,5 @@
 // @ts-check
-/** The images of this visit, analysed in turn; fires "change" with the entry that changed. */
+/** The images of this visit, analysed one after another; fires "change" with the entry that changed. */
 
 import { AnalysisProblem, analyse } from "./api.js";
 import { fit, preview } from "./pictures.js";
@@ -15,12 +15,12 @@ import { fit, preview } from "./pictures.js";
  * @property {string} name of the file; it stays in the browser
  * @property {boolean} synthetic
  * @property {State} state
- * @property {number} sent share of the bytes
+ * @property {number} sent share of the bytes, 0 to 1
  * @property {Analysis | null} result
  * @property {Problem | null} problem
- * @property {Blob | null} shown what is looked at; null where the browser cannot decode it
+ * @property {Blob | null} shown the image to display; null if the browser cannot decode the file
  * @property {Blob | null} thumbnail
- * @property {Blob} [file] as it came; gone after a reload
+ * @property {Blob} [file] the original file; lost on reload
  * @property {AbortController} [abort]
  */
 
@@ -34,11 +34,11 @@ export class Analyses extends EventTarget {
     this.limits = limits;
     /** @type {Entry[]} newest first */
     this.entries = [];
-    /** @type {Entry | null} the one that is looked at */
+    /** @type {Entry | null} the selected entry */
     this.current = null;
   }
 
-  /** Takes up what was kept before a reload. */
+  /** Restores the entries that were stored before a reload. */
   async restore() {
     this.entries = await this.store.list();
     this.select(this.entries[0] ?? null);
@@ -59,7 +59,7 @@ export class Analyses extends EventTarget {
     this.#tell(entry);
   }
 
-  /** Sends it once more; what is left of a visit before a reload is its preview. @param {Entry} entry */
+  /** Retries an entry; after a reload only its preview is left to send. @param {Entry} entry */
   async retry(entry) {
     Object.assign(entry, { state: "waiting", problem: null, sent: 0 });
     this.#tell(entry);
@@ -78,7 +78,7 @@ export class Analyses extends EventTarget {
     for (const entry of [...this.entries]) await this.remove(entry);
   }
 
-  /** One at a time, oldest first: the service stays free for others, and the order is as given. */
+  /** Analyses one image at a time, oldest first, to leave capacity for other clients. */
   async #work() {
     if (this.#working) return;
     this.#working = true;

@@ -8,9 +8,9 @@
  * @typedef {object} Analysis
  * @property {string} id
  * @property {string} created_at
- * @property {{film: [number, number, number, number] | null}} [input] where the film lies, in parts of the picture
+ * @property {{film: [number, number, number, number] | null}} [input] film: the crop, as fractions of the image
  * @property {FilterResult} filter
- * @property {{label: Finding, probabilities: Record<Finding, number>, abnormal?: number}} prediction abnormal is absent from what older services answered
+ * @property {{label: Finding, probabilities: Record<Finding, number>, abnormal?: number}} prediction abnormal is missing in responses of older services
  * @property {Record<Finding, Heatmap>} heatmaps
  * @property {[number, number, number]} projection
  * @property {Record<string, string>} models
@@ -24,7 +24,7 @@
  * @property {string} [request_id]
  * @property {FilterResult} [filter]
  * @property {number} [limit]
- * @property {string} [found] the format of what was sent
+ * @property {string} [found] the format of the file
  * @property {number} [retryAfter] seconds
  *
  * @typedef {{name: string, version: string, digest: string, labels: string[], thresholds: Record<string, number>, metrics: Record<string, any>}} Model
@@ -33,13 +33,13 @@
  * @typedef {{variance: number[], labels: Finding[], points: [number, number, number][], model: string}} Projection
  */
 
-/** @type {Finding[]} In the order of every answer. */
+/** @type {Finding[]} In the order of every response. */
 export const FINDINGS = ["no_finding", "lung_opacity", "covid19"];
 
 const ROUTE = "v1/analyses?heatmap=all";
-const LONGEST_WAIT_MS = 65_000; // a little beyond the longest deadline that the gateway grants
+const LONGEST_WAIT_MS = 65_000; // a little longer than the gateway's longest deadline
 
-/** Why there is no analysis: what the gateway answered, or that it could not be reached. */
+/** Why there is no analysis: the gateway's problem, or a connection error. */
 export class AnalysisProblem extends Error {
   /** @param {Problem} problem */
   constructor(problem) {
@@ -49,14 +49,14 @@ export class AnalysisProblem extends Error {
 }
 
 /**
- * Sends one image. The answer or AnalysisProblem; AbortError where the signal says stop.
+ * Posts one image. Rejects with AnalysisProblem, or with AbortError if aborted.
  * @param {Blob} file
  * @param {{signal: AbortSignal, onSent: (share: number) => void}} how
  * @returns {Promise<Analysis>}
  */
 export function analyse(file, { signal, onSent }) {
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest(); // fetch does not tell how much of a body is sent
+    const request = new XMLHttpRequest(); // fetch has no upload progress
     request.open("POST", ROUTE);
     request.responseType = "json";
     request.timeout = LONGEST_WAIT_MS;
@@ -81,7 +81,7 @@ function settle(request, resolve, reject) {
   const { status, response } = request;
   if (status === 200 && response) return resolve(response);
   const retryAfter = Number(request.getResponseHeader("Retry-After")) || undefined;
-  const code = response?.code ?? "internal-error"; // a proxy's own page is no problem+json
+  const code = response?.code ?? "internal-error"; // a proxy's error page is not problem+json
   reject(new AnalysisProblem({ detail: "", ...response, code, status, retryAfter }));
 }
 

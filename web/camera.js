@@ -1,16 +1,16 @@
 // @ts-check
-/** Where a picture lies on its stage: zoomed and moved by pointer, wheel and keys. */
+/** Zoom and pan of an image on its stage, by pointer, wheel and keyboard. */
 
 const MAX_ZOOM = 12;
 const STEP = 1.25;
 const KEY_MOVE = 0.08; // of the stage
 
-/** @typedef {{zoom: number, x: number, y: number}} View the picture's centre in shares of the stage */
+/** @typedef {{zoom: number, x: number, y: number}} View x, y: the image's centre, as fractions of the stage */
 
-/** @returns {View} all of it, in the middle */
+/** @returns {View} the whole image, centred */
 export const whole = () => ({ zoom: 1, x: 0.5, y: 0.5 });
 
-/** Zooms so that what lies under a point of the stage, in shares of it, stays there. @returns {View} */
+/** Zooms around a point of the stage, given as fractions of it. @returns {View} */
 export function zoomed(/** @type {View} */ view, /** @type {number} */ factor, at = { x: 0.5, y: 0.5 }) {
   const zoom = Math.min(MAX_ZOOM, Math.max(1, view.zoom * factor));
   const grown = zoom / view.zoom;
@@ -22,14 +22,14 @@ export function moved(/** @type {View} */ view, /** @type {number} */ dx, /** @t
   return kept({ zoom: view.zoom, x: view.x + dx, y: view.y + dy });
 }
 
-/** Keeps the stage covered. @returns {View} */
+/** Clamps a view so that the image covers the stage. @returns {View} */
 function kept(/** @type {View} */ { zoom, x, y }) {
   const slack = (zoom - 1) / 2;
   const within = (/** @type {number} */ place) => Math.min(0.5 + slack, Math.max(0.5 - slack, place));
   return { zoom, x: within(x), y: within(y) };
 }
 
-/** What a key does to a view; undefined where it does nothing. @returns {View | undefined} */
+/** Returns the view after a key press; undefined for other keys. @returns {View | undefined} */
 export function byKey(/** @type {string} */ key, /** @type {View} */ view) {
   switch (key) {
     case "+": case "=": return zoomed(view, STEP);
@@ -43,9 +43,9 @@ export function byKey(/** @type {string} */ key, /** @type {View} */ view) {
 }
 
 /**
- * Follows pointers on an element: one drags, two pinch; a second button drags as "window" does.
+ * Handles pointers on an element: one drags, two pinch; `second` is true with the secondary button.
  * @param {HTMLElement} stage
- * @param {{onDrag: (dx: number, dy: number, second: boolean) => void, onPinch: (factor: number, at: {x: number, y: number}) => void}} listeners in shares of the stage
+ * @param {{onDrag: (dx: number, dy: number, second: boolean) => void, onPinch: (factor: number, at: {x: number, y: number}) => void}} listeners dx, dy and at are fractions of the stage
  */
 export function followPointers(stage, { onDrag, onPinch }) {
   /** @type {Map<number, {x: number, y: number}>} */

@@ -1,5 +1,5 @@
 // @ts-check
-/** The controls of the viewer: map, brightness and contrast, zoom; all by keyboard as well. */
+/** Viewer controls: map, brightness and contrast, zoom; all are keyboard-accessible. */
 
 import { FINDINGS } from "./api.js";
 import { zoomed } from "./camera.js";
@@ -49,7 +49,7 @@ function mapControls(language, viewer) {
   return { made, sync };
 }
 
-/** The meaning of the map's colours. @param {Language} language */
+/** The legend of the map. @param {Language} language */
 function scale(language) {
   const bar = element("canvas", { width: LEGEND_WIDTH, height: 1, "aria-hidden": "true" });
   const context = bar.getContext("2d");
@@ -96,7 +96,7 @@ function viewControls(language, viewer) {
   return { made, sync };
 }
 
-/** @param {string} text @param {() => void} click @param {string} [label] where the text is only a sign */
+/** @param {string} text @param {() => void} click @param {string} [label] accessible name, if the text is only a symbol */
 function button(text, click, label) {
   return element("button", { type: "button", on: { click }, ...(label ? { ariaLabel: label, title: label } : {}) }, text);
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** Hands a file to the visitor. */
+/** Saves a file to disk. */
 
 import { element } from "./element.js";
 

@@ -1,8 +1,8 @@
 // @ts-check
-/** Builds DOM from data: text goes in as text, never as markup. */
+/** Builds DOM from data; text is never parsed as markup. */
 
 /**
- * Makes an element; properties that it does not have are set as attributes, `on` adds listeners.
+ * Creates an element; unknown properties become attributes, `on` adds event listeners.
  * @param {string} tag
  * @param {Record<string, any>} [properties]
  * @param {...(Node | string | null)} children
@@ -24,7 +24,7 @@ export function element(tag, properties = {}, ...children) {
 }
 
 /**
- * A list of facts, each a name and a value.
+ * A description list of names and values.
  * @param {string[][]} rows
  */
 export function facts(rows) {
@@ -33,8 +33,8 @@ export function facts(rows) {
 }
 
 /**
- * Renders without losing the focus: it stays where it was or on the element of the same id, or goes
- * to another, at last to the section around.
+ * Renders without losing the focus: keeps it on the element or on its replacement with the same id,
+ * else moves it to `other()`, else to the enclosing section.
  * @param {HTMLElement} place
  * @param {() => void} render
  * @param {() => Element | null | undefined} [other]

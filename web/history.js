@@ -1,5 +1,5 @@
 // @ts-check
-/** The analyses of this visit, to open again or delete. */
+/** The list of this visit's analyses, to reopen or delete. */
 
 import { element, keepingFocus } from "./element.js";
 import { wording } from "./problem.js";

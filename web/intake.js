@@ -1,5 +1,5 @@
 // @ts-check
-/** Where images come in: dropped, picked, pasted, photographed, or one of the examples. */
+/** Image input: drop, file picker, paste, camera, or an example. */
 
 import { element } from "./element.js";
 
@@ -83,7 +83,7 @@ function exampleList(language, examples, analyses) {
   return [element("h2", {}, title), element("ul", { className: "examples" }, ...items)];
 }
 
-/** Shipped examples have names in the dictionaries; an operator's own are shown as they are called. */
+/** Shipped examples have translated names; the operator's own show their file names. */
 function nameOf(language, /** @type {Example} */ { name }) {
   const key = `examples.${name}`;
   return language.has(key) ? language.text(key) : name;

@@ -1,5 +1,5 @@
 // @ts-check
-/** The page's text, by key, in one language at a time; fires "change" when it is another. */
+/** The page's texts by key, in the current language; fires "change" when the language changes. */
 
 import { recall, remember } from "./preferences.js";
 
@@ -16,7 +16,7 @@ export class Language extends EventTarget {
     this.texts = {};
   }
 
-  /** Loads the list of languages, and the one that the visitor chose or whose browser asks for. */
+  /** Loads the list of languages, and the language that the visitor or the browser prefers. */
   static async open() {
     const language = new Language(await load("index"));
     await language.use(choose(language.available, [recall(PREFERENCE), ...navigator.languages]));
@@ -44,7 +44,7 @@ export class Language extends EventTarget {
   }
 
   /**
-   * The text of a key, with {names} filled in.
+   * Returns the text of a key, with {placeholders} replaced.
    * @param {string} key
    * @param {Record<string, string | number>} [values]
    */
@@ -90,7 +90,7 @@ async function load(name) {
 }
 
 /**
- * The first wish that is there: the very code, or one of the same language.
+ * Returns the first preferred language that is available, by exact code or by primary language.
  * @param {{code: string}[]} available
  * @param {(string | null)[]} wishes
  */

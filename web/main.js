@@ -1,5 +1,5 @@
 // @ts-check
-/** Puts the parts of the page together; only this module knows all of them. */
+/** Assembles the page; the only module that imports all parts. */
 
 import { Analyses } from "./analyses.js";
 import * as api from "./api.js";
@@ -40,7 +40,7 @@ async function main() {
   openProjectorLate(language, analyses);
   at("versions").textContent = models.map(({ name, version }) => `${name} ${version}`).join(" · ");
 
-  language.addEventListener("change", () => announce("")); // it was said in the other language
+  language.addEventListener("change", () => announce("")); // the last announcement was in the old language
   analyses.addEventListener("change", () => show(viewer, analyses));
   await analyses.restore();
   document.documentElement.dataset.ready = "";
@@ -57,7 +57,7 @@ function announce(text) {
   at("announcer").textContent = text;
 }
 
-/** Its code and its points are loaded when it is opened, and let go when it is closed. */
+/** Loads the projector's code and points when it is opened, and disposes of them when it is closed. */
 function openProjectorLate(/** @type {Language} */ language, /** @type {Analyses} */ analyses) {
   const details = /** @type {HTMLDetailsElement} */ (at("projector"));
   let dispose = () => {};

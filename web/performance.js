@@ -1,5 +1,5 @@
 // @ts-check
-/** How good the models are, as the service states it; no figure is typed in here. */
+/** The models' evaluation metrics, as served by the API. */
 
 import { element } from "./element.js";
 

@@ -1,13 +1,13 @@
 // @ts-check
-/** Pictures in the browser: decoded, made smaller, turned, and encoded again. */
+/** Decodes, downscales, rotates and re-encodes images in the browser. */
 
 /** @typedef {import("./api.js").Limits} Limits */
 
-const SHOWN_SIDE = 1024; // of what is looked at; the networks see 224
+const SHOWN_SIDE = 1024; // of the displayed image, in pixels; the networks use 224
 const THUMBNAIL_SIDE = 112;
 const JPEG_QUALITY = 0.95;
 /** @typedef {{degrees?: number, negative?: boolean}} Repair degrees clockwise, a multiple of 90 */
-/** What makes a picture readable, by the filter's verdict. @type {Record<string, Repair>} */
+/** How to correct an image, by the filter's verdict. @type {Record<string, Repair>} */
 export const REPAIRS = {
   rotated_90: { degrees: 270 },
   rotated_180: { degrees: 180 },
@@ -16,7 +16,7 @@ export const REPAIRS = {
 };
 
 /**
- * Decodes upright by EXIF; null where this browser cannot read the format (TIFF in most).
+ * Decodes with EXIF orientation; null if the browser does not support the format (usually TIFF).
  * @param {Blob} file
  */
 export async function decode(file) {
@@ -37,13 +37,13 @@ export async function preview(file) {
 }
 
 /**
- * What to send: the file itself, or one made small enough where the service would refuse it.
+ * Returns the file, or a downscaled copy if the service would reject its size.
  * @param {Blob} file
  * @param {Limits} limits
  */
 export async function fit(file, limits) {
   const picture = await decode(file);
-  if (!picture) return file; // then the service says what is wrong with it
+  if (!picture) return file; // the service reports the problem
   const pixels = picture.width * picture.height;
   const allowed = file.type === "image/webp" ? limits.max_webp_pixels : limits.max_image_pixels;
   const fits = file.size <= limits.max_image_bytes && pixels <= allowed;
@@ -73,7 +73,7 @@ export async function repair(file, how) {
 }
 
 /**
- * Draws so that the longest side is at most `side` pixels.
+ * Draws the image with its longest side at most `side` pixels.
  * @param {ImageBitmap} picture
  * @param {{side: number} & Repair} how
  */
@@ -89,7 +89,7 @@ function draw(picture, { side, degrees = 0, negative = false }) {
   context.rotate((degrees * Math.PI) / 180);
   context.drawImage(picture, -width / 2, -height / 2, width, height);
   if (negative) {
-    context.globalCompositeOperation = "difference"; // from white
+    context.globalCompositeOperation = "difference"; // against white: inverts
     context.fillStyle = "white";
     context.fillRect(-width / 2, -height / 2, width, height);
   }

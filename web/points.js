@@ -1,15 +1,15 @@
 // @ts-check
-/** Points in three dimensions: the reference embeddings, turned and laid on a plane. */
+/** The reference embeddings in 3-D: validation, scaling, and perspective projection. */
 
 import { FINDINGS } from "./api.js";
 
-/** @typedef {{yaw: number, pitch: number, zoom: number}} Orbit radians, and a factor */
+/** @typedef {{yaw: number, pitch: number, zoom: number}} Orbit yaw and pitch in radians */
 /** @typedef {{x: number, y: number, depth: number, index: number}} Placed in pixels; depth 0 (far) to 1 (near) */
 
-const PERSPECTIVE = 3.2; // distance of the eye, in half sides of the cloud
+const PERSPECTIVE = 3.2; // camera distance, in units of the cloud's half side
 
 export class Points {
-  /** Checks what it is given. @param {import("./api.js").Projection} projection */
+  /** Throws if the projection is malformed. @param {import("./api.js").Projection} projection */
   constructor({ points, labels, variance }) {
     if (points.length !== labels.length) throw new Error(`${points.length} points, ${labels.length} labels`);
     if (!labels.every((label) => FINDINGS.includes(label))) throw new Error("a label is unknown");
@@ -21,14 +21,14 @@ export class Points {
     this.reach = percentile(reach, 0.995) || 1;
   }
 
-  /** Into the cloud's own cube, most of it in [-1, 1]. @param {number[]} point */
+  /** Scales a point so that most of the cloud is in [-1, 1]. @param {number[]} point */
   scaled(point) {
     return point.map((value, axis) => (value - this.middle[axis]) / this.reach);
   }
 }
 
 /**
- * Places scaled points on a canvas, far ones first.
+ * Projects scaled points to canvas pixels, farthest first.
  * @param {number[][]} scaled
  * @param {Orbit} orbit
  * @param {{width: number, height: number}} size
@@ -48,7 +48,7 @@ export function place([x, y, z], { yaw, pitch, zoom }, { width, height }) {
   return { x: width / 2 + across * scale, y: height / 2 - up * scale, depth: Math.min(1, Math.max(0, (near + 1.4) / 2.8)) };
 }
 
-/** The nearest to a pixel within a reach, in front first. @param {Placed[]} all @returns {Placed | undefined} */
+/** Returns the point closest to a pixel within a radius; the frontmost wins. @param {Placed[]} all @returns {Placed | undefined} */
 export function hit(all, /** @type {{x: number, y: number}} */ at, /** @type {number} */ reach) {
   return all.findLast(({ x, y }) => Math.hypot(x - at.x, y - at.y) <= reach);
 }

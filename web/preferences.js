@@ -1,5 +1,5 @@
 // @ts-check
-/** Choices that outlive the visit: language and colour scheme. A browser may refuse to keep them. */
+/** Persistent preferences: language and colour scheme. Storage may be unavailable. */
 
 /** @param {string} name @returns {string | null} */
 export function recall(name) {
@@ -15,6 +15,6 @@ export function remember(name, value) {
   try {
     localStorage.setItem(name, value);
   } catch {
-    // Then the choice lasts as long as the page does.
+    // The choice then lasts until the page is closed.
   }
 }

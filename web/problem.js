@@ -1,5 +1,5 @@
 // @ts-check
-/** Why there is no answer, and what to do about it. */
+/** Explains why an image has no analysis, and what to do. */
 
 import { element, facts } from "./element.js";
 import { REPAIRS, repair } from "./pictures.js";
@@ -10,7 +10,7 @@ import { REPAIRS, repair } from "./pictures.js";
  * @typedef {import("./language.js").Language} Language
  */
 
-/** Where the same image may pass at another time. */
+/** Codes for which a retry with the same image may succeed. */
 const PASSING = [
   "network",
   "overloaded",
@@ -39,8 +39,8 @@ export function explain(entry, { language, analyses }) {
 }
 
 /**
- * Texts are by code, by what was found where that has advice of its own, and by verdict where the
- * filter refused; a code newer than this page has the service's own words.
+ * Looks texts up by code, by `found` if it has its own advice, and by verdict if the filter rejected
+ * the image; for unknown codes it shows the service's detail.
  * @param {Problem} problem
  * @param {Language} language
  */
@@ -53,7 +53,7 @@ export function wording(problem, language) {
 }
 
 /**
- * The verdict, or frontal_chest where that is likeliest and only below the threshold.
+ * Returns frontal_chest if it has the highest score but is below the threshold; else the verdict.
  * @param {import("./api.js").FilterResult} filter
  */
 function view({ verdict, score, threshold, scores }) {

@@ -1,5 +1,5 @@
 // @ts-check
-/** How far the image is that is being analysed, and how many wait. */
+/** Progress of the current image, and the number of queued ones. */
 
 import { element, keepingFocus } from "./element.js";
 
@@ -23,7 +23,7 @@ export function mountProgress(place, { language, analyses }) {
     text.textContent = describe(language, active, analyses.entries);
     bar.ariaLabel = text.textContent;
     if (active.state === "sending") bar.value = active.sent;
-    else bar.removeAttribute("value"); // the service does not say how far it is
+    else bar.removeAttribute("value"); // indeterminate: the service reports no progress
     cancel.textContent = language.text("progress.cancel");
     cancel.onclick = () => active.abort?.abort();
   };

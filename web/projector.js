@@ -13,10 +13,10 @@ import { Points, hit, place, placed } from "./points.js";
 
 const START = { yaw: 0.6, pitch: 0.35, zoom: 1 };
 const HIT_REACH = 9; // pixels
-const TURN = 0.12; // radians a key press
+const TURN = 0.12; // radians per key press
 const AXES = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
 
-/** @param {HTMLElement} root @param {{language: Language, analyses: Analyses}} parts @returns {Promise<() => void>} disposes of it */
+/** @param {HTMLElement} root @param {{language: Language, analyses: Analyses}} parts @returns {Promise<() => void>} dispose function */
 export async function mountProjector(root, { language, analyses }) {
   const points = new Points(await projection());
   const projector = new Projector(points, language, analyses);
@@ -141,7 +141,7 @@ class Projector {
     });
   }
 
-  /** Rings with the number that the image has in the history. */
+  /** Draws a ring with the number from the history for each image of this visit. */
   #drawVisit(/** @type {CanvasRenderingContext2D} */ context, /** @type {{width: number, height: number}} */ size) {
     const visits = this.analyses.entries.filter(({ result }) => result);
     context.font = "bold 13px system-ui, sans-serif";
@@ -173,7 +173,7 @@ function disc(/** @type {CanvasRenderingContext2D} */ context, /** @type {number
   context.arc(x, y, radius, 0, 2 * Math.PI);
 }
 
-/** The classes' colours as the stylesheet has them for a dark ground. @returns {Record<string, string>} */
+/** Reads the class colours for dark backgrounds from the stylesheet. @returns {Record<string, string>} */
 function stageColours(/** @type {HTMLElement} */ space) {
   const swatches = [.../** @type {NodeListOf<HTMLElement>} */ (space.querySelectorAll("[data-finding]"))];
   return Object.fromEntries(swatches.map((swatch) => [swatch.dataset.finding, getComputedStyle(swatch).backgroundColor]));

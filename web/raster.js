@@ -1,17 +1,17 @@
 // @ts-check
-/** Pixels of the viewer: grey levels windowed like a film, and the activation map in colour. */
+/** Pixels of the viewer: windowed grey levels, and the activation map in colour. */
 
 import { FINDINGS } from "./api.js";
 
-/** Cividis (Nunez et al. 2018, doi 10.1371/journal.pone.0199239), the same to colour-blind eyes. */
+/** Cividis (Nunez et al. 2018, doi 10.1371/journal.pone.0199239), safe for colour vision deficiency. */
 const CIVIDIS = [[0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 184, 102], [254, 232, 56]];
-const MAP_SIDE = 224; // pixels that the map is smoothed to; the networks see as many
+const MAP_SIDE = 224; // side of the upsampled map in pixels, as of the networks' input
 const MAX_ALPHA = 0.9;
 
 /** @typedef {{brightness: number, contrast: number, inverted: boolean}} Window brightness -1 to 1, contrast factor */
 
 /**
- * Reads a picture as grey levels, once.
+ * Converts an image to grey levels.
  * @param {ImageBitmap} picture
  * @returns {{width: number, height: number, levels: Uint8Array}}
  */
@@ -28,7 +28,7 @@ export function greyLevels(picture) {
 }
 
 /**
- * Draws grey levels through a window.
+ * Draws grey levels with a window applied.
  * @param {{width: number, height: number, levels: Uint8Array}} film
  * @param {Window} window
  */
@@ -42,7 +42,7 @@ export function developed({ width, height, levels }, window) {
   return context.canvas;
 }
 
-/** @param {Window} window @returns {Uint32Array} 256 opaque greys, as the canvas stores them */
+/** @param {Window} window @returns {Uint32Array} 256 opaque greys in the canvas's byte order */
 function greyTable({ brightness, contrast, inverted }) {
   const greys = new Uint32Array(256);
   const bytes = new Uint8ClampedArray(greys.buffer);
@@ -55,8 +55,8 @@ function greyTable({ brightness, contrast, inverted }) {
 }
 
 /**
- * The evidence for a class in colour; its opacity grows with the evidence, none is clear.
- * @param {Record<string, import("./api.js").Heatmap>} heatmaps of every class, so that all share one scale
+ * Draws the positive evidence for a class; opacity grows with the evidence.
+ * @param {Record<string, import("./api.js").Heatmap>} heatmaps of all classes, which share one scale
  * @param {import("./api.js").Finding} finding
  */
 export function colouredMap(heatmaps, finding) {
@@ -73,7 +73,7 @@ export function colouredMap(heatmaps, finding) {
   return context.canvas;
 }
 
-/** Bilinear, the cells' centres staying in their place. */
+/** Upsamples bilinearly; cell centres stay in place. */
 function interpolated(/** @type {number[][]} */ grid, /** @type {number} */ x, /** @type {number} */ y) {
   const [left, right, across] = neighbours(x * grid[0].length - 0.5, grid[0].length);
   const [top, bottom, down] = neighbours(y * grid.length - 0.5, grid.length);
@@ -82,7 +82,7 @@ function interpolated(/** @type {number[][]} */ grid, /** @type {number} */ x, /
   return upper * (1 - down) + lower * down;
 }
 
-/** @returns {[number, number, number]} the cells on both sides, and how far it is towards the second */
+/** @returns {[number, number, number]} the two neighbouring cells, and the weight of the second */
 function neighbours(/** @type {number} */ place, /** @type {number} */ count) {
   const inside = Math.min(count - 1, Math.max(0, place));
   const first = Math.floor(inside);

@@ -1,5 +1,5 @@
 // @ts-check
-/** What the models say of an image, in plain words, bars and figures; or why they say nothing. */
+/** The result for an image: text, bars and numbers; or the problem. */
 
 import { FINDINGS } from "./api.js";
 import { download } from "./download.js";
@@ -17,7 +17,7 @@ import { explain } from "./problem.js";
 /** @param {HTMLElement} place @param {Parts} parts */
 export function mountResult(place, parts) {
   const { language, analyses } = parts;
-  /** Bars grow once, when the answer comes. @type {Set<string>} */
+  /** Entries whose bars have been animated; they animate only once. @type {Set<string>} */
   const seen = new Set();
   let shown = "";
 
@@ -39,7 +39,7 @@ export function mountResult(place, parts) {
   language.addEventListener("change", render);
 }
 
-/** @param {Entry} entry @param {number} threshold @returns {string | null} what is said, null where nothing is */
+/** @param {Entry} entry @param {number} threshold @returns {string | null} outcome, or null without a result */
 export function outcomeOf({ result }, threshold) {
   if (!result) return null;
   const { label, probabilities } = result.prediction;
@@ -80,7 +80,7 @@ function bars(probabilities, fresh, language) {
   return element("ul", { className: "bars" }, ...items);
 }
 
-/** How often such maps were right, beside the map itself. @param {Parts} parts */
+/** How often the maps pointed into an annotated region, shown next to the map. @param {Parts} parts */
 function pointed({ pointing, language }) {
   if (!pointing) return [];
   const values = { n: language.number(pointing.n), share: language.percent(pointing.value) };

@@ -1,5 +1,5 @@
 // @ts-check
-/** How a program asks the service at this very address. */
+/** Code snippets that call this service's API at its current address. */
 
 import { element } from "./element.js";
 
@@ -40,7 +40,7 @@ function snippet(name, code, language) {
   return element("div", { className: "snippet" }, element("div", { className: "bar" }, element("strong", {}, name), copy), pre);
 }
 
-/** The clipboard is there on https and on localhost only; elsewhere the text is marked to be copied by key. */
+/** The clipboard API needs https or localhost; otherwise selects the text for copying by keyboard. */
 async function copyText(/** @type {string} */ text, /** @type {HTMLElement} */ shown) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   getSelection()?.selectAllChildren(shown);

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * The analyses of this visit, in the browser alone (IndexedDB).
+ * Stores this visit's analyses in the browser only (IndexedDB).
  *
- * A visit lasts as long as its tab: while the page is open it holds a lock, and what is left by visits
- * whose lock is gone is deleted when the page is opened next.
+ * A visit lasts as long as its tab. The open page holds a lock; the next page load deletes the entries
+ * of visits without a lock.
  */
 
 /** @typedef {import("./analyses.js").Entry} Entry */
@@ -19,7 +19,7 @@ export class Store {
     this.visit = visit;
   }
 
-  /** Opens the database, or a store that keeps nothing where the browser has none. */
+  /** Opens the database, or a store that keeps nothing if IndexedDB is unavailable. */
   static async open() {
     const store = new Store(await connect(), visitId());
     await store.deleteEndedVisits();
@@ -74,7 +74,7 @@ function connect() {
     const request = indexedDB.open(DATABASE, 1);
     request.onupgradeneeded = () => request.result.createObjectStore(ENTRIES, { keyPath: "id" });
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => resolve(null); // a private window of some browsers
+    request.onerror = () => resolve(null); // private windows of some browsers
   });
 }
 
@@ -85,7 +85,7 @@ function visitId() {
   return visit;
 }
 
-/** Locks are there on https and on localhost; elsewhere only this visit is known to be open. */
+/** The lock API needs https or localhost; otherwise only this visit is known to be open. */
 async function visitsWithLock() {
   const { held = [] } = (await navigator.locks?.query()) ?? {};
   return held.map(({ name = "" }) => name.replace(`${VISIT} `, ""));

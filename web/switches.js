@@ -1,5 +1,5 @@
 // @ts-check
-/** Language and colour scheme, chosen by the visitor and kept. */
+/** Switches for language and colour scheme; the choices persist. */
 
 import { element, keepingFocus } from "./element.js";
 import { recall, remember } from "./preferences.js";

@@ -1,5 +1,5 @@
 // @ts-check
-/** The film on its black stage with the activation map over it; fires "change" when it looks different. */
+/** Shows the radiograph on a black stage with the activation map over it; fires "change" on redraw. */
 
 import { byKey, followPointers, moved, whole, zoomed } from "./camera.js";
 import { element } from "./element.js";
@@ -13,7 +13,7 @@ import { colouredMap, developed, greyLevels } from "./raster.js";
 
 const PLAIN = { brightness: 0, contrast: 1, inverted: false };
 const START_OPACITY = 0.6;
-const WHOLE_PICTURE = [0, 0, 1, 1]; // left, top, right, bottom in parts of it
+const WHOLE_PICTURE = [0, 0, 1, 1]; // left, top, right, bottom as fractions
 
 export class Viewer extends EventTarget {
   /** @param {Language} language */
@@ -42,7 +42,7 @@ export class Viewer extends EventTarget {
     new ResizeObserver(() => this.draw()).observe(this.stage);
   }
 
-  /** Shows another entry, or the same in its new state. @param {Entry | null} entry */
+  /** Shows an entry in its current state. @param {Entry | null} entry */
   async show(entry) {
     const other = entry?.id !== this.entry?.id;
     const read = entry?.result && (other || !this.map);
@@ -78,7 +78,7 @@ export class Viewer extends EventTarget {
     this.#changed();
   }
 
-  /** @param {boolean} window whether dragging is for brightness and contrast */
+  /** @param {boolean} window whether dragging adjusts brightness and contrast */
   setDrag(window) {
     this.dragsWindow = window;
     this.stage.dataset.drag = window ? "window" : "move";
@@ -119,14 +119,14 @@ export class Viewer extends EventTarget {
     });
   }
 
-  /** Sideways is contrast, up is brighter: the other way round than on film, as on every screen. */
+  /** Horizontal drags change the contrast, vertical ones the brightness; up is brighter. */
   #dragWindow(/** @type {number} */ dx, /** @type {number} */ dy) {
     const contrast = Math.min(4, Math.max(0.25, this.window.contrast * Math.exp(2 * dx)));
     const brightness = Math.min(1, Math.max(-1, this.window.brightness - dy));
     this.setWindow({ ...this.window, contrast, brightness });
   }
 
-  /** Draws picture and map as they lie, in the pixels of the screen. */
+  /** Draws image and map with the current view, in device pixels. */
   draw() {
     const { clientWidth, clientHeight } = this.stage;
     if (!clientWidth) return;
@@ -139,7 +139,7 @@ export class Viewer extends EventTarget {
     this.#paint(context, { x: -size.width / 2, y: -size.height / 2, ...size });
   }
 
-  /** The whole picture with the map over it, in the picture's own pixels. @returns {Promise<Blob>} */
+  /** Exports the whole image with the map over it, at the image's resolution. @returns {Promise<Blob>} */
   overlay() {
     const { width, height } = this.film ?? { width: 512, height: 512 };
     const canvas = new OffscreenCanvas(width, height);
@@ -174,7 +174,7 @@ export class Viewer extends EventTarget {
   }
 }
 
-/** The largest size of a picture on a stage. */
+/** The largest size at which an image fits into a stage. */
 function fitted(/** @type {{width: number, height: number}} */ picture, /** @type {{width: number, height: number}} */ stage) {
   const scale = Math.min(stage.width / picture.width, stage.height / picture.height);
   return { width: picture.width * scale, height: picture.height * scale };

@@ -1,9 +1,9 @@
-"""What each caller has in flight and has used lately, in seconds of the service, failures included.
+"""Accounting per client: work in flight and recent usage, in seconds of service time.
 
-Capacity is shared by usage that decays, as in the Fair Share scheduler (Kay and Lauder 1988): of
-those that wait, the caller that used least lately goes first. What an image costs is measured, per
-caller for decoding, which the file decides, and for all together for the models, which take every
-image at one size; both are forgotten within seconds.
+Usage decays exponentially, as in the Fair Share scheduler (Kay and Lauder 1988); the waiting client
+with the least recent usage goes first. Failed requests count too. The cost per image is measured:
+for decoding per client, because it depends on the file; for the models over all clients, because
+every image has the same size there. Both estimates follow changes within seconds.
 """
 
 import math
@@ -17,24 +17,24 @@ from itertools import islice
 from statistics import median_low
 
 ACTIVE_SECONDS = 10.0
-"""So long after its last image came or began, a caller counts as one to share the service with."""
+"""A client counts as active for this long after its last image arrived or started."""
 _USAGE_SECONDS = 10.0
-"""Time in which usage decays to 1/e."""
+"""Time constant of the decay of usage."""
 _COST_SECONDS = 3.0
-"""Time in which the highest cost of decoding decays to 1/e, and in which a batch is forgotten."""
+"""Time constant of the decay of the peak decoding cost, and the window of a model's batches."""
 _MAX_BATCHES, _OUTLIER = 64, 4
-"""Batches of one model that its speed is the mean of, and how many times their median one may count
-for at most: one that met a restart says little of the speed."""
+"""Maximum number of batches in a model's mean time per image, and the factor of their median at
+which each is capped: a batch that was retried after a restart says little about the speed."""
 _MAX_ACCOUNTS = 4096
 """Callers that are remembered; beyond it those go first that came least recently."""
-_FIRST_GUESS_SECONDS = 0.05
-"""An image's, until the warm-up has measured the models."""
+_INITIAL_SECONDS = 0.05
+"""Estimated time per image until the warm-up has measured the models."""
 
 Clock = Callable[[], float]
 
 
 class Account:
-    """One caller's."""
+    """Work in flight and recent usage of one client."""
 
     def __init__(self, ledger: "Ledger") -> None:
         self.ledger = ledger
@@ -48,47 +48,45 @@ class Account:
 
     @property
     def idle(self) -> bool:
-        """Whether the service does nothing for this caller."""
+        """Whether the client has nothing in flight."""
         return not (self.images or self.bytes or self.running or self.paced)
 
     @property
     def alone(self) -> bool:
-        """Whether no other caller was active lately."""
+        """Whether no other client has been active within ACTIVE_SECONDS."""
         return self.ledger.is_alone(self)
 
     @property
     def usage(self) -> float:
-        """Seconds of the service that were used lately."""
+        """Recent usage in seconds of service time, decayed."""
         return self._usage * self.ledger.decay(self._used_at, _USAGE_SECONDS)
 
     @property
     def seconds_per_image(self) -> float:
-        """Time that the service as a whole needs for one image of this caller's: the part of its
-        slowest resource.
-        """
+        """Service time per image of this client, at the bottleneck: decoders or models."""
         decoding = self._decode_seconds * self.ledger.decay(self._decoded_at, _COST_SECONDS)
         return max(decoding, self.ledger.model_seconds)
 
     @property
     def work(self) -> float:
-        """Time that the service needs for all that this caller has in flight."""
+        """Service time of all images that the client has in flight, in seconds."""
         return self.images * self.seconds_per_image
 
     def charge(self, seconds: float) -> None:
-        """Adds to the usage."""
+        """Adds to the client's usage."""
         now = self.ledger.clock()
         self._usage, self._used_at = self.usage + seconds, now
 
     def decoded(self, seconds: float) -> None:
-        """Learns what decoding an image, or the attempt, took of all decoders' time."""
+        """Records the time to decode an image, failed or not, over the number of decoders."""
         known = self._decode_seconds * self.ledger.decay(self._decoded_at, _COST_SECONDS)
-        # The maximum, or cheap files between costly ones would hide them.
+        # The maximum, so that cheap files between costly ones do not hide them.
         self._decode_seconds, self._decoded_at = max(seconds, known), self.ledger.clock()
         self.charge(seconds)
 
 
 class _Speed:
-    """Of one model, as its latest batches say."""
+    """Time per image of one model, from its recent batches."""
 
     def __init__(self) -> None:
         self._batches: deque[tuple[float, float, int]] = deque(maxlen=_MAX_BATCHES)
@@ -105,7 +103,7 @@ class _Speed:
 
 
 class _Recent:
-    """When each of some accounts was last noted; the latest is last."""
+    """Accounts by the time of their last event, latest last."""
 
     def __init__(self) -> None:
         self._times: OrderedDict[Account, float] = OrderedDict()
@@ -122,24 +120,24 @@ class _Recent:
             self._times.popitem(last=False)
 
     def has_other_than(self, account: Account, now: float) -> bool:
-        """Whether another account was noted within ACTIVE_SECONDS."""
+        """Whether another account had an event within ACTIVE_SECONDS."""
         latest = islice(reversed(self._times), 2)
         since = [self._times[each] for each in latest if each is not account]
         return bool(since) and now - since[0] <= ACTIVE_SECONDS
 
 
 class Ledger:
-    """The accounts of all callers, bounded in number, and what the models take."""
+    """The accounts of all clients, bounded in number, and the models' time per image."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self.clock = clock
-        self.model_seconds = _FIRST_GUESS_SECONDS
-        self._accounts: OrderedDict[str, Account] = OrderedDict()  # the last seen is last
+        self.model_seconds = _INITIAL_SECONDS
+        self._accounts: OrderedDict[str, Account] = OrderedDict()  # most recently seen last
         self._active, self._asking = _Recent(), _Recent()
         self._speeds: dict[str, _Speed] = {}
 
     def account(self, caller: str) -> Account:
-        """The account of a caller that asks now."""
+        """Returns the account of a client that sends a request, creating it if necessary."""
         account = self.look_up(caller)
         self._accounts[caller] = account
         self._accounts.move_to_end(caller)
@@ -148,31 +146,31 @@ class Ledger:
         return account
 
     def activate(self, account: Account) -> None:
-        """Says that it is one to share the service with: it has something analysed."""
+        """Marks the client as active: it has images to analyse."""
         self._active.note(account, self.clock())
 
     def ask(self, account: Account) -> None:
-        """Says that it asks for something, of whatever kind."""
+        """Records a request of any kind."""
         self._asking.note(account, self.clock())
 
     def look_up(self, caller: str) -> Account:
-        """The account of a caller, not kept where it is new."""
+        """Returns the account of a client, without storing a new one."""
         return self._accounts.get(caller) or Account(self)
 
     def is_alone(self, account: Account) -> bool:
-        """Whether no other caller than an account's was active lately."""
+        """Whether no other client has been active within ACTIVE_SECONDS."""
         return not self._active.has_other_than(account, self.clock())
 
     def is_only_asker(self, account: Account) -> bool:
-        """Whether no other caller than an account's asked for anything lately."""
+        """Whether no other client has sent a request within ACTIVE_SECONDS."""
         return not self._asking.has_other_than(account, self.clock())
 
     def decay(self, since: float, seconds: float) -> float:
-        """What is left of 1 after a time, where 1/e is after `seconds`."""
+        """Exponential decay factor since a time, with `seconds` as the time constant."""
         return math.exp((since - self.clock()) / seconds)
 
     def observe(self, model: str, seconds: float, images: int = 1) -> None:
-        """Learns what a batch took of a model's time; the slower model counts."""
+        """Records a batch of a model; `model_seconds` is the slower model's time per image."""
         now = self.clock()
         self._speeds.setdefault(model, _Speed()).add(now, seconds, images)
         self.model_seconds = max(each.seconds_per_image(now) for each in self._speeds.values())
@@ -195,13 +193,13 @@ _NOBODY = Ledger().account("")
 
 
 def current() -> Account:
-    """The account of the request that is served; outside of any, nobody's."""
+    """Returns the account of the current request; outside of one, a placeholder."""
     return _current.get(_NOBODY)
 
 
 @contextmanager
 def serving(account: Account) -> Iterator[None]:
-    """Makes an account the current one."""
+    """Makes an account the current one within the context."""
     token = _current.set(account)
     try:
         yield

@@ -1,10 +1,10 @@
-"""Slows down a caller that takes more than its share of the gateway's own time beside others.
+"""Rate limiting by delay: slows down clients that use more than their share of the event loop.
 
-Requests are parsed, and bodies read, by one thread for all callers. What costs no analysis is not
-refused, which would cost as much, but waits: a client that waits for its answer, or for its body to
-be read, sends less. The rule is the generic cell rate algorithm (ITU-T I.371), in seconds of the
-thread. It holds while another caller has images analysed, and where the thread is busy while
-another one asks for anything at all.
+One thread parses the requests and reads the bodies of all clients. Rejecting a cheap request would
+cost as much as serving it, so it is delayed instead: a client that waits sends less. The algorithm
+is the generic cell rate algorithm (ITU-T I.371), in CPU-seconds of the thread. It applies to a
+client while another one has images in analysis, and, if the thread is busy, while another one sends
+any request.
 """
 
 import asyncio
@@ -17,32 +17,34 @@ from starlette.types import Message, Receive, Scope
 from bentos.admission.ledger import ACTIVE_SECONDS, Account, Clock, Ledger
 from bentos.http.client_address import Networks, caller_of
 from bentos.http.problems import RequestProblem
+from bentos.metric_labels import ShedReason
 from bentos.metrics import get_metrics
 
 _SHARE = 0.05
-"""Of the thread's time, for each caller that is not alone."""
+"""Share of the thread's time per client, unless the client is alone."""
 _BURST_SECONDS = 0.1
-"""Of the thread's time, taken at once without waiting: a page with all its files, some times."""
+"""Thread time available without delay, enough to load the page with all its files a few times."""
 _BUSY_SHARE = 0.3
-"""Of a core: decoders and models may leave the thread no more of it."""
+"""Share of a core above which the thread counts as busy; decoders and models may leave it no
+more."""
 _WINDOW_SECONDS = 0.05
 _REQUEST_SECONDS, _BYTE_SECONDS = 1.5e-3, 2e-9
-"""What the thread needs for a request of any kind, and for a byte of a form, as measured."""
+"""Measured thread time for a request of any kind, and for a byte of a form."""
 _MAX_WAITING = 256
-"""Requests of one caller that wait; its clients may be gone, and each takes memory."""
+"""Maximum number of delayed requests per client; each takes memory, and its sender may be gone."""
 
 
 class Busyness:
-    """Whether the event loop's thread has much to do, or had lately."""
+    """Detects whether the event loop's thread is busy, or was within ACTIVE_SECONDS."""
 
     def __init__(self, clock: Clock, spent: Clock = time.thread_time) -> None:
-        """`spent` gives the processor time of the calling thread, in seconds."""
+        """`spent` returns the CPU time of the calling thread in seconds."""
         self._clock, self._spent = clock, spent
         self._since, self._before = clock(), spent()
         self._until = -math.inf
 
     def look(self) -> bool:
-        """Returns the latest measurement, or a new one where that is older than the window."""
+        """Returns whether the thread is busy; measures anew if the window has passed."""
         now = self._clock()
         if (passed := now - self._since) >= _WINDOW_SECONDS:
             spent = self._spent()
@@ -53,7 +55,7 @@ class Busyness:
 
 
 class Pacing:
-    """Keeps every caller's pace."""
+    """Creates the pace of a request's client."""
 
     def __init__(
         self, ledger: Ledger, trusted_proxies: Networks, busyness: Busyness | None = None
@@ -62,21 +64,21 @@ class Pacing:
         self._busyness = busyness or Busyness(ledger.clock)
 
     def of(self, scope: Scope) -> "Pace":
-        """The pace of a request's caller."""
+        """Returns the pace of a request's client."""
         account = self._ledger.account(caller_of(scope, self._trusted_proxies))
         return Pace(account, self._busyness)
 
 
 class Pace:
-    """One caller's."""
+    """Delays the requests and bodies of one client."""
 
     def __init__(self, account: Account, busyness: Busyness) -> None:
         self._account, self._busyness = account, busyness
 
     async def request(self, *, counts: bool = True) -> None:
-        """Returns when it is a request's time. Raises RequestProblem 503 where too many wait.
+        """Waits until the request may proceed. Raises RequestProblem 503 if too many wait.
 
-        One that does not count, as of who watches the service, slows down nobody else.
+        With `counts=False`, as for monitoring, the request does not cause pacing of others.
         """
         account = self._account
         if counts:
@@ -90,7 +92,7 @@ class Pace:
             account.paced -= 1
 
     def receive(self, receive: Receive) -> Receive:
-        """A body that is read at the pace of its caller."""
+        """Wraps `receive` so that the body is read at the client's pace."""
 
         async def paced() -> Message:
             message = await receive()
@@ -112,11 +114,11 @@ class Pace:
             await asyncio.sleep(account.next_time - now)
 
     def _refusal(self) -> RequestProblem:
-        get_metrics().shed.labels("pace").inc()
+        get_metrics().shed.labels(ShedReason.PACE).inc()
         seconds = max(1, math.ceil(self._account.paced * _REQUEST_SECONDS / _SHARE))
         return RequestProblem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "overloaded",
-            f"too many requests of this address wait; try again in {seconds} s",
+            f"too many requests from this address are waiting; try again in {seconds} s",
             headers={"Retry-After": str(seconds)},
         )

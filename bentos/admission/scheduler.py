@@ -1,10 +1,10 @@
-"""Whose image is worked on next, decoders and models together.
+"""Fair scheduling of images from several clients, over decoders and models.
 
-A caller that is alone gets all decoders, and batches as large as the models take. Once another one
-is there too, a caller may have as many images under way as places are still free (Choudhury and
-Hahne 1998, dynamic queue length thresholds; Jin, Chase and Kaur 2004, SFQ(D): fairness in front of
-a service needs a bound on what is inside), but always one. Where decoders are short, the caller
-goes first that used least lately.
+A client that is alone gets all decoders, and batches of any size. With other clients active, a
+client may have as many images in progress as slots are free, but always one (Choudhury and Hahne
+1998, dynamic queue length thresholds; Jin, Chase and Kaur 2004, SFQ(D): fair queueing in front of a
+service needs a bound on the work inside). When a decoder becomes free, the client with the least
+recent usage goes first.
 """
 
 import asyncio
@@ -17,105 +17,105 @@ from bentos.admission.ledger import Account
 
 
 class Scheduler:
-    """Gives decoders to the images that wait, and each of them a place until its analysis ends."""
+    """Assigns decoders to waiting images; each image holds a slot until its analysis ends."""
 
-    def __init__(self, decoders: int, more_places: Callable[[], int]) -> None:
-        """Places are as many as decoders, and `more_places` where other machines work as well."""
+    def __init__(self, decoders: int, extra_slots: Callable[[], int]) -> None:
+        """There are as many slots as decoders, plus `extra_slots()` for classifier pods."""
         self.decoders = self._free = decoders
-        self._more_places = more_places
+        self._extra_slots = extra_slots
         self._running = 0
         self._waiting: dict[Account, deque[Slot]] = {}
 
-    def turn(self) -> "Slot":
-        """The turn of an image of the current account's."""
+    def slot(self) -> "Slot":
+        """Creates the slot of an image of the current account."""
         return Slot(self, ledger.current())
 
-    def enter(self, turn: "Slot") -> None:
-        """Puts it among those that wait."""
-        self._waiting.setdefault(turn.account, deque()).append(turn)
+    def enqueue(self, slot: "Slot") -> None:
+        """Adds a slot to the queue of its account."""
+        self._waiting.setdefault(slot.account, deque()).append(slot)
         self._grant()
 
-    def withdraw(self, turn: "Slot") -> None:
-        """Takes it from those that wait, where it is one of them."""
-        own = self._waiting.get(turn.account, deque())
-        if turn in own:
-            own.remove(turn)
-            if not own:
-                del self._waiting[turn.account]
+    def withdraw(self, slot: "Slot") -> None:
+        """Removes a slot from its queue, if it is still waiting."""
+        queue = self._waiting.get(slot.account, deque())
+        if slot in queue:
+            queue.remove(slot)
+            if not queue:
+                del self._waiting[slot.account]
 
-    def free_decoder(self) -> None:
-        """Takes a decoder back."""
+    def release_decoder(self) -> None:
+        """Returns a decoder."""
         self._free += 1
         self._grant()
 
-    def free_place(self, account: Account) -> None:
-        """Takes a place back."""
+    def release_slot(self, account: Account) -> None:
+        """Returns a slot."""
         account.running -= 1
         self._running -= 1
         self._grant()
 
     def _grant(self) -> None:
         while self._free and (allowed := [a for a in self._waiting if self._may_run(a)]):
-            turn = self._waiting[min(allowed, key=lambda each: each.usage)][0]
-            self.withdraw(turn)
-            if turn.grant():
+            slot = self._waiting[min(allowed, key=lambda each: each.usage)][0]
+            self.withdraw(slot)
+            if slot.grant():
                 self._free -= 1
                 self._running += 1
-                turn.account.running += 1
+                slot.account.running += 1
 
     def _may_run(self, account: Account) -> bool:
-        spare = self.decoders + self._more_places() - self._running
+        spare = self.decoders + self._extra_slots() - self._running
         return account.running < max(1, spare) or account.alone
 
 
 class Slot:
-    """One image's: a decoder first, and a place until the end."""
+    """One image's share of the service: a decoder first, and the slot until its analysis ends."""
 
-    def __init__(self, turns: Scheduler, account: Account) -> None:
-        self._turns, self.account = turns, account
+    def __init__(self, scheduler: Scheduler, account: Account) -> None:
+        self._scheduler, self.account = scheduler, account
         self._started = 0.0
         self._granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._has_decoder = self._has_place = self._open = False
+        self._has_decoder = self._held = self._open = False
 
     def __enter__(self) -> Self:
         self._open = True
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        """Ends the turn; a decoder may still be busy with the image, and keeps the place."""
+        """Releases the slot, or leaves that to `decoded` if a decoder is still busy."""
         self._open = False
-        self._turns.withdraw(self)
-        self._leave()
+        self._scheduler.withdraw(self)
+        self._release()
 
     async def wait(self) -> None:
-        """Returns once there is a decoder for the image, which `decoded` must give back."""
-        self._turns.enter(self)
+        """Waits for a decoder, which `decoded` must return."""
+        self._scheduler.enqueue(self)
         try:
             await self._granted
         except asyncio.CancelledError:
-            self.decoded()  # where it was granted at the same moment
+            self.decoded()  # in case it was granted at the same moment
             raise
 
     def grant(self) -> bool:
-        """Gives it a decoder and a place, unless nobody waits for it any more."""
+        """Assigns a decoder; returns False if the waiter was cancelled."""
         if self._granted.done():
             return False
         self._granted.set_result(None)
         self.account.ledger.activate(self.account)
         self._started = self.account.ledger.clock()
-        self._has_decoder = self._has_place = True
+        self._has_decoder = self._held = True
         return True
 
     def decoded(self) -> None:
-        """Gives the decoder back; the time counts whatever came of it."""
+        """Returns the decoder; its time is charged whether or not decoding succeeded."""
         if self._has_decoder:
             self._has_decoder = False
             seconds = self.account.ledger.clock() - self._started
-            self.account.decoded(seconds / self._turns.decoders)
-            self._turns.free_decoder()
-            self._leave()
+            self.account.decoded(seconds / self._scheduler.decoders)
+            self._scheduler.release_decoder()
+            self._release()
 
-    def _leave(self) -> None:
-        if self._has_place and not (self._open or self._has_decoder):
-            self._has_place = False
-            self._turns.free_place(self.account)
+    def _release(self) -> None:
+        if self._held and not (self._open or self._has_decoder):
+            self._held = False
+            self._scheduler.release_slot(self.account)

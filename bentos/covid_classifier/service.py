@@ -5,6 +5,7 @@ import numpy as np
 
 from bentos.http.bentoml_server import SERVICE_OPTIONS
 from bentos.inference.service import ModelService
+from bentos.metric_labels import Stage
 from bentos.settings import LONGEST_REQUEST_SECONDS, get_settings
 from chestxray import quantised
 from chestxray.checkpoints import Card
@@ -36,7 +37,7 @@ class CovidClassifier(ModelService):
             ROW,
             answer,
             digest=settings.classifier_digest,
-            stage="classify",
+            stage=Stage.CLASSIFY,
         )
 
     @bentoml.api(batchable=True, max_batch_size=64, max_latency_ms=1000 * LONGEST_REQUEST_SECONDS)

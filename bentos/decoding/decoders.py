@@ -1,11 +1,12 @@
-"""Decoding in processes that can be killed, so that a file harms no request but its own.
+"""Pool of sandboxed decoder processes, so that a malicious file affects only its own request.
 
-multiprocessing's fork server has imported all that a decoder needs: another one is there within
-milliseconds, and who makes decoders die gains nothing by it. Nothing but its processes and pipes is
-used: pools (its own, anyio, loky, pebble) unpickle what a worker answers, so that a worker that a
-file has taken over would take the gateway over as well.
+multiprocessing's fork server has imported everything that a decoder needs, so a replacement starts
+within milliseconds and crashing decoders gains an attacker nothing. Process pools (multiprocessing,
+anyio, loky, pebble) unpickle what a worker returns: a compromised worker could take over the
+gateway. Hence plain processes and pipes here.
 """
 
+import json
 import logging
 import multiprocessing
 import signal
@@ -28,6 +29,7 @@ from PIL import Image
 
 from bentos.decoding import worker
 from bentos.decoding.worker import BEGUN, READY, Answer, Request, raw
+from bentos.metric_labels import DecoderRestartReason
 from bentos.metrics import get_metrics
 from chestxray import errors
 from chestxray.confinement import Wall
@@ -40,61 +42,57 @@ from chestxray.results import Input
 logger = logging.getLogger(__name__)
 
 _TRIES = 3
-"""A decoder that dies or stops before it has a file is not the file's fault; another is asked."""
+"""If a decoder dies or hangs before it has received a file, the file is not the cause: retry."""
 _START_SECONDS = 20.0
-"""For a process to be there; the fork server itself takes a second where it has to be started."""
+"""Timeout for a process to start; starting the fork server takes a second itself."""
 _STALL_SECONDS = 2.0
-"""Longest time that a decoder neither takes nor gives a byte while there is one."""
+"""Timeout for reads from and writes to a decoder's pipe."""
 _WALL_CLOCK = 10
-"""A decoder that takes so many times the processor time that it has, by the clock, has stopped."""
+"""Wall-clock limit for decoding, as a multiple of the CPU time limit."""
 _EXIT_SECONDS = 1.0
-"""For a process whose pipe has closed, or that was killed."""
+"""Timeout for a process to exit after its pipe closed or it was killed."""
 _MAX_ANSWER_BYTES = 4096
-_REASONS = ("processor time", "memory", "died", "hung", "wrong answer", "idle")
-"""Why a decoder is replaced."""
 
 Work = Callable[[Connection, Limits, Wall], None]
 
-# multiprocessing looks after all of its processes whenever it starts one, and not from two threads.
+# Starting a process makes multiprocessing poll all of its children, which is not thread-safe.
 _lock = Lock()
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What is left of a file."""
+    """A decoded file."""
 
-    input: Input  # what the file was
-    pixels: Images  # (1, SIZE, SIZE)
-    picture: Image.Image | None  # mode L, for drawing
+    input: Input
+    pixels: Images  # uint8 (1, SIZE, SIZE)
+    picture: Image.Image | None  # mode L, to draw the heatmap over
 
 
 class Decoders:
-    """As many processes as files are decoded at once."""
+    """A fixed number of decoder processes."""
 
     def __init__(
         self, limits: Limits, wall: Wall, *, processes: int, work: Work = worker.work
     ) -> None:
-        for reason in _REASONS:
-            get_metrics().decoder_restarts.labels(reason)  # each counts from 0
         self.processes = processes
         self._idle = LifoQueue[_Decoder]()  # the last one has the warmest caches
         for _ in range(processes):
             self._idle.put(_Decoder(limits, wall, work))
 
     def start(self) -> None:
-        """Returns once the processes wait for files, or one of them has failed to start."""
+        """Starts the processes and waits until each is ready or has failed."""
         decoders = [self._idle.get() for _ in range(self.processes)]
         for each in decoders:
             each.start()
         for each in decoders:
-            with suppress(OSError, EOFError):  # it is tried again with the first file
+            with suppress(OSError, EOFError):  # the first file retries
                 each.wait_until_ready()
             self._idle.put(each)
 
     def decode(self, data: bytes, request: Request) -> Decoded:
-        """Waits for a decoder, and for what it makes of a file.
+        """Decodes a file; blocks until a decoder is free.
 
-        Raises RejectedImage, ImageTooCostly among them, or ModelUnavailable.
+        Raises RejectedImage (including ImageTooCostly) or ModelUnavailable.
         """
         each = self._idle.get()
         try:
@@ -103,13 +101,13 @@ class Decoders:
             self._idle.put(each)
 
     def close(self) -> None:
-        """Ends the processes, each when its file is done."""
+        """Ends each process after its current file."""
         for _ in range(self.processes):
             self._idle.get().end()
 
 
 class _Decoder:
-    """One process, and those that take its place."""
+    """One decoder process, replaced when it fails."""
 
     def __init__(self, limits: Limits, wall: Wall, work: Work) -> None:
         self._limits, self._wall, self._work = limits, wall, work
@@ -130,7 +128,7 @@ class _Decoder:
             self._ready = True
 
     def end(self) -> int | None:
-        """Ends the process; returns how it had ended before, None where it had not."""
+        """Kills the process; returns the exit code if it had already exited."""
         if self._process is None:
             return None
         process, self._process = self._process, None
@@ -145,18 +143,18 @@ class _Decoder:
             try:
                 self._hand_over(data, request)
             except (OSError, EOFError):
-                self._replace("idle")
+                self._replace(DecoderRestartReason.IDLE)
             else:
                 return self._result(request)
-        raise ModelUnavailable("no decoder takes the image; try again")
+        raise ModelUnavailable("no decoder is available; try again")
 
     def _hand_over(self, data: bytes, request: Request) -> None:
         if self._process is None:
             self.start()
         self.wait_until_ready()
-        if self._connection.poll():  # it has nothing to say: it is dead
+        if self._connection.poll():  # an idle decoder sends nothing, so this is EOF
             raise EOFError
-        self._connection.send((request, len(data)))
+        self._connection.send_bytes(json.dumps([*request, len(data)]).encode())
         with raw(self._connection) as stream:
             stream.sendall(data)
         self._expect(BEGUN, within=_STALL_SECONDS)
@@ -174,23 +172,23 @@ class _Decoder:
         except (OSError, EOFError, ValueError) as error:
             self._replace(self._why(error))
             raise ImageTooCostly(
-                f"decoding it took more than {self._wall.seconds:g} s of processor time, or ended "
-                "the decoder; open it in a viewer and save it anew"
+                f"decoding the image took more than {self._wall.seconds:g} s of CPU time, or "
+                "crashed the decoder; open it in a viewer and save it again"
             ) from None
         if answer.spent:
-            self._replace("memory")
+            self._replace(DecoderRestartReason.MEMORY)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
     def _receive(self, answer: Answer, request: Request) -> Decoded:
         if answer.input is None:
-            raise ValueError("it is not said what the file was")
+            raise ValueError("the answer does not describe the file")
         pixels = self._receive_array((1, SIZE, SIZE))
         if not request.picture:
             return Decoded(answer.input, pixels, None)
         if answer.picture is None:
-            raise ValueError("there is no picture")
+            raise ValueError("the answer has no picture")
         width, height = answer.picture
         return Decoded(answer.input, pixels, Image.fromarray(self._receive_array((height, width))))
 
@@ -198,26 +196,28 @@ class _Decoder:
         data = self._connection.recv_bytes(int(np.prod(shape)))
         return np.frombuffer(data, np.uint8).reshape(shape)
 
-    def _why(self, error: Exception) -> str:
+    def _why(self, error: Exception) -> DecoderRestartReason:
         """Why a decoder has to be replaced that has failed."""
         if isinstance(error, TimeoutError):
-            return "hung"
+            return DecoderRestartReason.HUNG
         assert self._process is not None
         with _lock:
             self._process.join(_EXIT_SECONDS if isinstance(error, EOFError) else 0)
             code = self._process.exitcode
         if code is None:
-            return "wrong answer"
-        return "processor time" if code == -signal.SIGPROF else "died"
+            return DecoderRestartReason.WRONG_ANSWER
+        if code == -signal.SIGPROF:
+            return DecoderRestartReason.PROCESSOR_TIME
+        return DecoderRestartReason.DIED
 
-    def _replace(self, reason: str) -> None:
+    def _replace(self, reason: DecoderRestartReason) -> None:
         self.end()
-        logger.warning("a decoder is replaced: %s", reason)
+        logger.warning("replacing a decoder: %s", reason)
         get_metrics().decoder_restarts.labels(reason).inc()
         try:
             self.start()
-        except (OSError, EOFError):  # the next file tries again
-            logger.exception("no decoder can be started")
+        except (OSError, EOFError):  # the next file retries
+            logger.exception("cannot start a decoder")
 
 
 @cache
@@ -229,9 +229,7 @@ def _context() -> ForkServerContext:
 
 @contextmanager
 def _main_hidden() -> Iterator[None]:
-    """Keeps multiprocessing from importing this process's main module, BentoML's worker, in its
-    processes, which have no need of it.
-    """
+    """Keeps multiprocessing from importing the main module, BentoML's worker, into decoders."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -241,7 +239,7 @@ def _main_hidden() -> Iterator[None]:
 
 
 def _limit_stalls(connection: Connection) -> None:
-    """Makes reads and writes fail that wait for too long: they raise BlockingIOError."""
+    """Sets timeouts on a connection: stalled reads and writes raise BlockingIOError."""
     limit = struct.pack("ll", int(_STALL_SECONDS), int(_STALL_SECONDS % 1 * 10**6))
     with raw(connection) as stream:
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
@@ -256,14 +254,14 @@ def _kinds(root: type[RejectedImage]) -> dict[str, type[RejectedImage]]:
 
 
 def _error_of(answer: Answer) -> Exception | None:
-    """The error that a decoder names."""
+    """Returns the error in an answer, if any. Raises ValueError for an unknown code."""
     if answer.fault:
-        return RuntimeError(f"the decoder fails by {answer.fault}")
+        return RuntimeError(f"the decoder raised {answer.fault}")
     if not answer.code:
         return None
     kind = _kinds(RejectedImage).get(answer.code)
     if kind is None or kind is errors.NotAnXRay:
-        raise ValueError("there is no such error")
-    error = kind.__new__(kind, answer.detail)  # their own makers build the detail
+        raise ValueError("unknown error code")
+    error = kind.__new__(kind, answer.detail)  # __init__ may have other parameters
     vars(error).update(answer.facts)
     return error

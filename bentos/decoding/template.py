@@ -1,6 +1,6 @@
-"""Imported by the fork server alone: what every decoder has from its first moment.
+"""Preloaded by the fork server, so that every decoder has all of its imports at the start.
 
-A confined process can import nothing, so each kind of picture is read once before.
+A confined process cannot import anything, so this decodes one image of each kind beforehand.
 """
 
 import gc
@@ -14,23 +14,22 @@ from bentos.decoding import worker
 from chestxray.containers import MEDIA_TYPES
 from chestxray.errors import RejectedImage
 from chestxray.images import develop, read
-from chestxray.preprocessing import prepare
 
 _MODES = ("L", "RGBA", "CMYK", "P", "I;16", "F")
 
 WARM = (worker, ImageCms)
-"""What decoding imports at its first need."""
+"""Modules that decoding would import lazily."""
 
 
 def _warm_up() -> None:
     grey = Image.linear_gradient("L")
     for format_, mode in product(MEDIA_TYPES, _MODES):
         file = io.BytesIO()
-        with suppress(OSError, RejectedImage):  # not every format has every mode
+        with suppress(OSError, RejectedImage):  # not every format supports every mode
             grey.convert(mode).save(file, format_)
-            prepare(develop(read(file.getvalue())).image)
+            _ = develop(read(file.getvalue())).pixels
 
 
 _warm_up()
 gc.collect()
-gc.freeze()  # what is there stays, and its memory shared
+gc.freeze()  # keeps the memory shared between processes

@@ -1,4 +1,4 @@
-"""The routes that analyse images."""
+"""Routes that analyse images."""
 
 from contextlib import AbstractContextManager
 from functools import partial
@@ -15,51 +15,51 @@ from bentos.gateway.uploads import read_uploads
 from bentos.http import problems
 from bentos.http.deadline import Deadline, while_connected
 from bentos.http.negotiation import JSON, PNG, VARY, acceptable
+from bentos.http.request_state import state_of
 from bentos.settings import Settings
 from chestxray.errors import AnalysisError
 from chestxray.results import Analysis, BatchAnalysis, Problem
 
 PATHS = ("/v1/analyses", "/v1/analyses/batch")
-"""What takes room, of one image and of several."""
+"""The routes under admission control: single images, and batches."""
 
-_LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1000
-"""More than a day is taken for a mistake."""
+_MAX_TIMEOUT_MS = 24 * 60 * 60 * 1000
+"""A day; a longer timeout is probably a mistake."""
 
 _FORM_OVERHEAD_BYTES = 64 * 1024
-"""Room for boundaries and part headers around the image itself, which has its own limit."""
+"""Allowance for boundaries and part headers, in addition to the limit on the image."""
 
 
 class Options(BaseModel):
-    """What an analysis may be asked for."""
+    """Query parameters of an analysis."""
 
     model_config = ConfigDict(extra="forbid")
 
     heatmap: Heatmaps = Field(
         "cam",
-        description="Which class activation maps: the likeliest class's, every class's, or none",
+        description="Class activation maps to return: most probable class, all classes, or none",
         examples=["none"],
     )
 
 
-Milliseconds = Annotated[int, Field(gt=0, le=_LONGEST_TIMEOUT_MS)]
+Milliseconds = Annotated[int, Field(gt=0, le=_MAX_TIMEOUT_MS)]
 Timeout = Annotated[
-    Milliseconds | SkipJsonSchema[None],  # a header that may be left away has no value null
+    Milliseconds | SkipJsonSchema[None],  # an optional header cannot be null
     Header(
         alias="X-Request-Timeout-Ms",
-        description="Milliseconds after which an answer is of no use any more; the service's own "
-        "deadline holds where it is earlier",
+        description="Deadline in milliseconds; the service's own deadline applies if it is earlier",
         examples=[10_000],
     ),
 ]
 
 
 def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) -> APIRouter:
-    """Builds the routes over a pipeline."""
+    """Builds the routes."""
     router = APIRouter(tags=["analyses"])
     read = partial(read_uploads, pause=settings.body_timeout_seconds)
 
     def admit(request: Request) -> AbstractContextManager[Ticket]:
-        return admission.admit(request.scope["state"]["caller"])
+        return admission.admit(state_of(request.scope).caller)
 
     @router.post(PATHS[0], response_model=Analysis, **_ONE)
     async def analyse_image(
@@ -68,8 +68,8 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
         options: Annotated[Options, Query()],
         timeout_ms: Timeout = None,
     ) -> Any:
-        """Reads one image. The header `Accept` chooses the answer: `application/json`, which is
-        what comes where it is missing, or `image/png`, the heatmap drawn over the image."""
+        """Analyses one image. The `Accept` header selects the response: `application/json` (the
+        default), or `image/png`, the heatmap drawn over the image."""
         drawn = answer == PNG
         heatmap: Heatmaps = "cam" if drawn else options.heatmap
         limit = settings.max_image_bytes + _FORM_OVERHEAD_BYTES
@@ -78,7 +78,7 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
                 uploads = await read(request, ticket, max_images=1, max_bytes=limit)
                 async with while_connected(request):
                     (job,) = await pipeline.analyse(uploads, heatmap=heatmap, picture=drawn)
-                    request.scope["state"]["timing"] = job.milliseconds
+                    state_of(request.scope).timing = job.milliseconds
                     if drawn:
                         return Response(await pipeline.draw(job), headers=VARY, media_type=PNG)
         return job.result
@@ -87,8 +87,8 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
     async def analyse_batch(
         request: Request, options: Annotated[Options, Query()], timeout_ms: Timeout = None
     ) -> BatchAnalysis:
-        """Reads several images, each in a field `image` of its own. Each gets an analysis or a
-        problem of its own, in the order in which they came."""
+        """Analyses several images, each in its own field `image`. Returns an analysis or a problem
+        for each, in the same order."""
         most, limit = settings.max_images_per_batch, settings.max_batch_bytes
         with admit(request) as ticket:
             async with Deadline(timeout_ms, settings):
@@ -104,14 +104,14 @@ def _result(request: Request, job: Job) -> Analysis | Problem:
     try:
         return job.result
     except AnalysisError as error:
-        return problems.problem_of(error, request.scope["state"]["request_id"])
+        return problems.problem_of(error, state_of(request.scope).request_id)
 
 
 _ONE: dict[str, Any] = {
     "summary": "Analyse an image",
     "openapi_extra": openapi.body("ImageForm", route=PATHS[0]),
     "responses": openapi.answer(
-        "The analysis, or the heatmap over the image",
+        "The analysis, or the image with the heatmap",
         "Server-Timing",
         "Vary",
         content={PNG: {"schema": openapi.BINARY}},
@@ -122,7 +122,7 @@ _BATCH: dict[str, Any] = {
     "summary": "Analyse several images",
     "dependencies": [Depends(acceptable(JSON))],
     "openapi_extra": openapi.body("ImagesForm", route=PATHS[1]),
-    # A problem of one image is a result here; only one of the whole request is a status.
-    "responses": openapi.answer("An analysis or a problem of each image", "Vary")
+    # A problem with one image is part of the result; only one with the request is a status.
+    "responses": openapi.answer("An analysis or a problem for each image", "Vary")
     | openapi.problems(400, 406, 408, 413, 415, 500, 503, 504),
 }

@@ -1,4 +1,4 @@
-"""The public surface: one app from its routes and its one way of answering errors."""
+"""The FastAPI app: all routes and the error handling."""
 
 from functools import cache, partial
 from typing import Any
@@ -15,37 +15,37 @@ from bentos.settings import Settings
 from chestxray.checkpoints import Reference
 from chestxray.results import DISCLAIMER, Model, Models, Projection
 
-_DESCRIPTION = f"""Reads frontal chest X-rays. **{DISCLAIMER}**
+_DESCRIPTION = f"""Analyses frontal chest X-rays. **{DISCLAIMER}**
 
 Every error is `application/problem+json` (RFC 9457) with a stable `code`; [problems](docs/problems)
-explains each of them. Images are held in memory only, and only while they are analysed."""
+explains all codes. Images are only kept in memory, and only during their analysis."""
 _SERVICE: dict[str, Any] = {"tags": ["service"], "responses": openapi.problems(500, 503)}
 
 
 def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> FastAPI:
-    """Builds the app over a pipeline, whose runners may be fakes."""
+    """Builds the app."""
     app = FastAPI(
         title="chestxray",
         version=pipeline.covid_classifier.card.version,
-        summary="Reads frontal chest X-rays.",
+        summary="Analyses frontal chest X-rays.",
         description=_DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_tags=openapi.TAGS,
         generate_unique_id_function=lambda route: route.name,
-        openapi_url=None,  # documentation.py has its own routes
-        redirect_slashes=False,  # a redirect names a scheme and a host, which a proxy has changed
+        openapi_url=None,  # documentation.py serves it
+        redirect_slashes=False,  # behind a proxy, redirects would have the wrong scheme and host
     )
     problems.install(app)
     app.include_router(analyses.create_router(pipeline, admission, settings))
     app.include_router(page.create_router(settings))
 
-    # Neither changes while the service runs, and to write one takes as long as ten requests.
+    # Constant while the service runs, and as expensive to serialise as ten requests.
     models_json = cache(partial(_models, pipeline))
     projection_json = cache(partial(_projection, pipeline))
 
     @app.get("/v1/models", summary="List the models", response_model=Models, **_SERVICE)
     async def list_models() -> Response:
-        """Says what is served and how well it did when it was measured."""
+        """Returns the deployed models and their evaluation metrics."""
         return Response(models_json(), media_type="application/json")
 
     @app.get(
@@ -55,12 +55,12 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
         **_SERVICE,
     )
     async def get_projection() -> Response:
-        """Gives the reference embeddings in 3-D, with their classes, for a projector."""
+        """Returns the reference embeddings in 3-D with their classes."""
         return Response(projection_json(), media_type="application/json")
 
     @app.get(METRICS, include_in_schema=False)
     def metrics() -> Response:
-        """Prometheus; BentoML's own metrics would have a label for every path (trap 18)."""
+        """Serves Prometheus metrics; BentoML's own would have a label per path (trap 18)."""
         text, media_type = exposition()
         return Response(text, media_type=media_type)
 

@@ -1,4 +1,4 @@
-"""What describes the API: its OpenAPI document, two readers of it, and a page of every problem."""
+"""API documentation: OpenAPI document, Swagger UI, ReDoc, and a page of all problem codes."""
 
 import base64
 import hashlib
@@ -18,14 +18,14 @@ from bentos.http.prefix import prefix
 from bentos.settings import Settings
 from chestxray.results import DISCLAIMER
 
-# Paths are relative to the page, so that they hold behind any prefix.
+# Relative to the page, so that they work behind any prefix.
 _STATIC = "static-offline-docs"
 _DOCUMENT = "openapi.json"
 _READ = ["GET", "HEAD"]
 
 
 def install(app: FastAPI, document: dict[str, Any], settings: Settings) -> None:
-    """Adds the routes; `document` is the OpenAPI document, whole but for its servers."""
+    """Adds the routes; `document` is the OpenAPI document without `servers`."""
     static = StaticFiles(directory=Path(fastapi_offline.__file__).parent / "static")
     app.mount(f"/{_STATIC}", static, name=_STATIC)
     problems = _problems()
@@ -62,8 +62,8 @@ def install(app: FastAPI, document: dict[str, Any], settings: Settings) -> None:
 
 
 def _under_policy(page: HTMLResponse, settings: Settings) -> HTMLResponse:
-    """Allows a page its own scripts, those within it by their hashes, and styles from anywhere in
-    it: both readers write them as they run.
+    """Sets a Content-Security-Policy: own scripts, inline ones by hash, and inline styles, which
+    Swagger UI and ReDoc generate.
     """
     scripts = re.findall(rb"<script>(.*?)</script>", bytes(page.body), re.DOTALL)
     hashes = [base64.b64encode(hashlib.sha256(script).digest()).decode() for script in scripts]
@@ -85,7 +85,7 @@ def _under_policy(page: HTMLResponse, settings: Settings) -> HTMLResponse:
 
 
 def _problems() -> str:
-    """The page that every problem's `type` names."""
+    """Renders the page that every problem's `type` links to."""
     sections = "\n".join(
         f'<section id="{name}"><h2><code>{name}</code></h2>'
         f"<p>Status {code.status.value} {escape(code.status.phrase)}</p>"
@@ -108,8 +108,8 @@ def _problems() -> str:
 <main>
 <h1>Problems</h1>
 <p>Every error is application/problem+json (RFC 9457) with one of these codes. <code>code</code> is
-stable, <code>detail</code> says what was found in this request, <code>request_id</code> names it in
-the operator's log. <a href="../docs">The API</a></p>
+stable, <code>detail</code> describes this request, <code>request_id</code> identifies it in the
+operator's log. <a href="../docs">The API</a></p>
 {sections}
 </main>
 </body>

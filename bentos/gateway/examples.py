@@ -1,4 +1,4 @@
-"""Answers as the OpenAPI document shows them; a test holds them against the wire types."""
+"""Example responses for the OpenAPI document; a test validates them against the models."""
 
 from typing import Any
 
@@ -28,7 +28,6 @@ def _filter(verdict: Verdict, score: float) -> dict[str, Any]:
 _ANALYSIS: dict[str, Any] = {
     "id": _ID,
     "created_at": "2026-01-31T12:00:00Z",
-    "kept": False,
     "input": {
         "format": "PNG",
         "media_type": "image/png",
@@ -60,7 +59,7 @@ _MORE: dict[str, dict[str, Any]] = {NotAnXRay.code: {"filter": _TURNED}}
 
 
 def problem(code: str) -> dict[str, Any]:
-    """A problem of this code."""
+    """Returns an example problem with this code."""
     return {
         "type": f"{PAGE}#{code}",
         "title": code.replace("-", " ").capitalize(),
@@ -97,4 +96,4 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "list_examples": _EXAMPLES,
     "get_limits": _LIMITS,
 }
-"""By operation, with `heatmap=none`."""
+"""Examples by operation, with `heatmap=none`."""

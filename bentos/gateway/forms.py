@@ -1,4 +1,4 @@
-"""From a multipart form to the files in it, while it streams: each is in memory once."""
+"""Streaming multipart form parser that keeps each file in memory only once."""
 
 import io
 from collections.abc import AsyncIterator, Callable
@@ -7,45 +7,44 @@ from dataclasses import dataclass, field
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
 _PLAIN_ENCODINGS = ("", "binary", "8bit", "7bit")
-"""Content-Transfer-Encodings that leave the bytes as they are (RFC 2045, 6.2)."""
+"""Content-Transfer-Encodings that do not change the bytes (RFC 2045, 6.2)."""
 
 
 @dataclass
 class Part:
-    """One part of a form; its name is the sender's text."""
+    """One part of a form; `name` is untrusted."""
 
     name: str
     named_file: bool
-    """Whether it has a file's name, which is not kept; many clients send none."""
+    """Whether it has a file name, which is not kept; many clients omit it."""
     media_type: str | None
     encoded: bool
-    """Whether its bytes are in base64 or the like, which RFC 7578 gave up."""
+    """Whether the bytes are in base64 or similar, which RFC 7578 deprecates."""
     buffer: io.BytesIO = field(default_factory=io.BytesIO)
 
     @property
     def data(self) -> bytes:
-        """The bytes, not copied."""
+        """The bytes, without a copy."""
         return self.buffer.getvalue()
 
 
 class MalformedForm(Exception):
-    """The body is not the form that its Content-Type names; the message has nothing of it."""
+    """The body is not a valid form; the message does not quote it."""
 
 
 async def read_form(
     body: AsyncIterator[bytes], boundary: str, *, check: Callable[[list[Part]], None]
 ) -> list[Part]:
-    """Reads all parts; `check` looks at them whenever one begins, and raises to stop early. An
-    empty body has none.
+    """Reads all parts; an empty body has none. Raises MalformedForm.
 
-    Raises MalformedForm.
+    Calls `check` with the parts so far whenever one begins; it may raise to stop early.
     """
     parts: list[Part] = []
     empty = True
-    # The only name that is looked for is ASCII, and names of files are not kept: any charset does.
+    # The field name is ASCII and file names are not kept, so any charset works.
     parser = PushMultipartParser(boundary, header_charset="latin-1")
     async for chunk in body:
-        if not chunk:  # Starlette's last one; to the parser it would be the end
+        if not chunk:  # Starlette's final chunk, which the parser would take as the end
             continue
         empty = False
         try:
@@ -57,8 +56,8 @@ async def read_form(
                     parts[-1].buffer.write(event)
         except MultipartError as error:
             raise MalformedForm(
-                f"the form cannot be parsed: {str(error).lower()}; its lines end in CRLF, and each "
-                "part has a Content-Disposition"
+                f"the form cannot be parsed: {str(error).lower()}; lines must end in CRLF, and "
+                "each part needs a Content-Disposition"
             ) from error
     if not empty:
         _check_end(parser, begun=bool(parts))
@@ -77,8 +76,8 @@ def _check_end(parser: PushMultipartParser, *, begun: bool) -> None:
         parser.close()
     except MultipartError as error:
         raise MalformedForm(
-            'the form ends before its last boundary, "--boundary--"; send it whole'
+            'the form ends before its final boundary, "--boundary--"; send the whole form'
             if begun
-            else "the boundary that the Content-Type names does not begin a part of the body; let "
-            "the HTTP library write the header"
+            else "no part of the body begins with the boundary in the Content-Type; let the HTTP "
+            "library write the header"
         ) from error

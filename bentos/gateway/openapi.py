@@ -1,4 +1,5 @@
-"""The OpenAPI document: what is really taken and answered, so that generated clients work."""
+"""Completes FastAPI's OpenAPI document with actual bodies and errors, so that generated clients
+work."""
 
 from http import HTTPStatus
 from typing import Any
@@ -14,28 +15,28 @@ from bentos.settings import Settings
 
 TAGS: list[dict[str, Any]] = [
     {"name": "analyses", "description": "Images in, findings out. Nothing is stored."},
-    {"name": "service", "description": "What is served, how good it is, and what it takes."},
+    {"name": "service", "description": "Models, metrics, limits and examples."},
 ]
 _FORM, _BYTES = "multipart/form-data", "application/octet-stream"
-# OpenAPI 3.1 says it in the second way; many generators read only the first.
+# contentMediaType is OpenAPI 3.1; many generators only support format: binary.
 BINARY = {"type": "string", "format": "binary", "contentMediaType": _BYTES}
 _HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-ID": {
-        "description": "Names the request in the operator's log: the caller's own, or a new one",
+        "description": "ID of the request in the operator's log: the client's own, or a new one",
         "required": True,
         "schema": {"type": "string"},
     },
     "Retry-After": {
-        "description": "Seconds after which to try again",
+        "description": "Seconds to wait before a retry",
         "schema": {"type": "integer", "minimum": 1},
     },
     "Server-Timing": {
         "description": "Milliseconds of each stage (W3C Server Timing)",
         "schema": {"type": "string"},
     },
-    "Vary": {"description": "The answer depends on Accept", "schema": {"type": "string"}},
+    "Vary": {"description": "The response depends on Accept", "schema": {"type": "string"}},
     "Accept-Encoding": {
-        "description": "What a Content-Encoding may be, where that was wrong (RFC 9110, 15.5.16)",
+        "description": "Supported Content-Encodings (RFC 9110, 15.5.16)",
         "schema": {"type": "string"},
     },
 }
@@ -46,7 +47,7 @@ _HEADERS_OF: dict[int, tuple[str, ...]] = {
 
 
 def complete(app: FastAPI, settings: Settings) -> dict[str, Any]:
-    """The document of an app that has all of its routes; only its servers are left out."""
+    """Returns the document of an app with all of its routes, without `servers`."""
     document = app.openapi()
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
@@ -68,21 +69,21 @@ def complete(app: FastAPI, settings: Settings) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any]) -> None:
-    # FastAPI's own 422; here a bad parameter is a 400.
+    # FastAPI's 422; here an invalid parameter is a 400.
     if JSON in operation["responses"].get("422", {}).get("content", {}):
         del operation["responses"]["422"]
     for status, response in operation["responses"].items():
         names = ("X-Request-ID", *_HEADERS_OF.get(int(status), ()))
         found = response.setdefault("headers", {})
         found |= {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-    # FastAPI would leave out the nulls of an example.
+    # FastAPI would drop nulls from an example.
     example = examples.ANSWERS.get(operation["operationId"])
     if example:
         operation["responses"]["200"]["content"][JSON]["example"] = example
 
 
 def _leave_out_titles(schema: dict[str, Any]) -> None:
-    """Titles that Pydantic makes of names say nothing, and generators make classes of them."""
+    """Removes titles that Pydantic derives from names; generators would create classes for them."""
     schema.pop("title", None)
     for each in schema.get("properties", {}).values():
         each.pop("title", None)
@@ -102,12 +103,12 @@ def _public_codes() -> list[str]:
 
 
 def body(form: str, *, route: str) -> dict[str, Any]:
-    """Describes the body of a route that takes images, by the name of its form's schema."""
+    """Describes the body of a route that takes images; `form` is the name of the form's schema."""
     content = {
         _FORM: {"schema": {"$ref": f"#/components/schemas/{form}"}},
         _BYTES: {"schema": BINARY},
     }
-    described = "The file in a form, or its bytes alone, also with the media type of the image"
+    described = "A form with the file, or the bytes of the file, also with its own media type"
     return {
         "requestBody": {"required": True, "description": described, "content": content},
         "x-codeSamples": [{"lang": "Shell", "source": f"curl -F image=@chest.png .{route}"}],
@@ -115,13 +116,13 @@ def body(form: str, *, route: str) -> dict[str, Any]:
 
 
 def answer(description: str, *headers: str, **more: Any) -> dict[int | str, dict[str, Any]]:
-    """Describes the 200 of a route."""
+    """Describes the 200 response of a route."""
     named = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     return {HTTPStatus.OK.value: {"description": description, "headers": named} | more}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describes the problems of a route, with the codes that have each status."""
+    """Describes the error responses of a route, with the codes of each status."""
     return {status: _problem(status) for status in statuses}
 
 

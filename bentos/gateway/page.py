@@ -1,4 +1,4 @@
-"""The page, its files and the examples that it offers, under a strict Content-Security-Policy."""
+"""The web page, its files and example images, with a strict Content-Security-Policy."""
 
 import io
 import json
@@ -17,12 +17,12 @@ from chestxray.images import decode
 from chestxray.results import Example, Examples, Limits
 
 _EXAMPLE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
-"""What browsers show as well."""
-_THUMBNAIL_SIDE = 192  # pixels; twice as large as shown, for dense screens
+"""Formats that browsers can display too."""
+_THUMBNAIL_SIDE = 192  # pixels; twice the displayed size, for high-density screens
 
 
 def create_router(settings: Settings) -> APIRouter:
-    """Builds the routes of the page."""
+    """Builds the page's routes."""
     router = APIRouter()
     router.include_router(_files(settings), include_in_schema=False)
     router.include_router(_facts(settings))
@@ -30,7 +30,7 @@ def create_router(settings: Settings) -> APIRouter:
 
 
 def _files(settings: Settings) -> APIRouter:
-    """What a browser shows; none of it is part of the API."""
+    """Builds the routes of files, which are not part of the API."""
     router = APIRouter()
     files, examples = StaticFiles(directory=WEB), StaticFiles(directory=settings.examples)
     headers = _headers(settings)
@@ -60,7 +60,7 @@ def _files(settings: Settings) -> APIRouter:
 
     @router.get("/thumbnails/{name}")
     def thumbnail(name: str) -> Response:
-        # A name that is sent is looked for and not opened: it may be longer than any file's.
+        # Compared with the listing instead of opened: the name may be too long for the file system.
         path = next((each for each in settings.examples.iterdir() if each.name == name), None)
         if path is None or not _is_example(path):
             raise HTTPException(404)
@@ -70,27 +70,27 @@ def _files(settings: Settings) -> APIRouter:
 
 
 def _facts(settings: Settings) -> APIRouter:
-    """What the page asks the service for; programs may as well."""
+    """Builds the API routes for the page."""
     router = APIRouter(tags=["service"])
 
     @router.get(
         "/v1/examples",
-        summary="List images to try",
-        responses=openapi.answer("The images") | openapi.problems(500, 503),
+        summary="List example images",
+        responses=openapi.answer("The example images") | openapi.problems(500, 503),
     )
     def list_examples() -> Examples:
-        """Lists images to try, synthetic ones unless the operator has others."""
+        """Lists the example images: synthetic ones, unless the operator provides others."""
         names = sorted(p.name for p in settings.examples.iterdir() if _is_example(p))
         synthetic = settings.examples.samefile(SHIPPED_EXAMPLES)
         return Examples(examples=[_example(name, synthetic=synthetic) for name in names])
 
     @router.get(
         "/v1/limits",
-        summary="Get the limits of images",
+        summary="Get the image limits",
         responses=openapi.answer("The limits") | openapi.problems(500, 503),
     )
     def get_limits() -> Limits:
-        """Says how large an image may be, and in which formats."""
+        """Returns the maximum image size and the supported formats."""
         return Limits(
             max_image_bytes=settings.max_image_bytes,
             max_image_pixels=settings.max_image_pixels,
@@ -121,7 +121,7 @@ def _example(name: str, *, synthetic: bool) -> Example:
 
 
 def _languages() -> list[dict[str, str]]:
-    """Every dictionary that is there, by its own name; another one is one file more."""
+    """Lists the available locales; adding a file adds a language."""
     found: list[dict[str, Any]] = [
         json.loads(path.read_text()) for path in sorted((WEB / "locales").glob("*.json"))
     ]
@@ -146,5 +146,5 @@ def _headers(settings: Settings) -> dict[str, str]:
     return {
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-cache",  # kept, but asked for again: a new version shows at once
+        "Cache-Control": "no-cache",  # revalidate, so that a new version appears at once
     }

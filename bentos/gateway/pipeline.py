@@ -19,6 +19,7 @@ from bentos.decoding.worker import Request
 from bentos.gateway.uploads import Upload
 from bentos.inference.pool import ModelPool
 from bentos.inference.wire import Rows
+from bentos.metric_labels import Stage, WorkStage
 from bentos.metrics import get_metrics
 from bentos.tracing import stage_span
 from chestxray import cam
@@ -120,7 +121,8 @@ class Pipeline:
     ) -> list[Job]:
         """Takes every image as far as it gets; no image harms another.
 
-        Where this is cancelled, what has not begun of the images' decoding and hops never does.
+        Where this is cancelled, what has not begun of the images' decoding and inference
+        never does.
         """
         jobs = [Job(upload) for upload in uploads]
         async with asyncio.TaskGroup() as tasks:
@@ -133,13 +135,13 @@ class Pipeline:
     async def _take(self, job: Job, *, heatmap: Heatmaps, picture: bool) -> None:
         started = time.monotonic()
         try:
-            with self._turns.turn() as turn:
-                with _stage("decode", job):
+            with self._turns.slot() as turn:
+                with _stage(Stage.DECODE, job):
                     pixels = await self._decode(job, turn, picture=picture)
-                with _stage("filter", job):
+                with _stage(Stage.FILTER, job):
                     (row,) = await self._models.judge(pixels)
                 self._judge(job, row)
-                with _stage("classify", job):
+                with _stage(Stage.CLASSIFY, job):
                     (row,) = await self._models.classify(pixels)
             self._finish(job, row, started, heatmap=heatmap)
         except AnalysisError as error:
@@ -151,7 +153,7 @@ class Pipeline:
         if job.picture is None or heatmap is None:
             raise ValueError("the analysis was made without picture or heatmap")
         grid = np.array(heatmap.grid, np.float32)
-        with _stage("render", job), self._turns.turn() as turn:
+        with _stage(Stage.RENDER, job), self._turns.slot() as turn:
             return await self._in_thread(turn, cam.overlay, job.picture, grid)
 
     async def _decode(self, job: Job, turn: Slot, *, picture: bool) -> Images:
@@ -159,7 +161,7 @@ class Pipeline:
             return await self._in_thread(turn, self._decode_now, job, picture)
         except asyncio.CancelledError:
             if not job.begun:
-                get_metrics().dropped.labels("decode").inc()
+                get_metrics().dropped.labels(Stage.DECODE).inc()
             raise
 
     async def _in_thread(
@@ -167,7 +169,7 @@ class Pipeline:
     ) -> R:
         queued, loop = time.monotonic(), asyncio.get_running_loop()
         await turn.wait()
-        get_metrics().stage_seconds.labels("queue").observe(time.monotonic() - queued)
+        get_metrics().stage_seconds.labels(Stage.QUEUE).observe(time.monotonic() - queued)
         work = self._threads.submit(function, *args, **kwargs)
         work.add_done_callback(lambda _: loop.call_soon_threadsafe(turn.decoded))
         return await asyncio.wrap_future(work)
@@ -246,15 +248,15 @@ def _milliseconds(seconds: float) -> float:
 
 
 @contextmanager
-def _stage(name: str, job: Job) -> Iterator[None]:
+def _stage(stage: WorkStage, job: Job) -> Iterator[None]:
     started = time.monotonic()
-    gauge = get_metrics().in_flight.labels(name)
+    gauge = get_metrics().in_flight.labels(stage)
     gauge.inc()
     try:
-        with stage_span(name):
+        with stage_span(stage):
             yield
     finally:
         gauge.dec()
         seconds = time.monotonic() - started
-        get_metrics().stage_seconds.labels(name).observe(seconds)
-        job.milliseconds[name] = _milliseconds(seconds)
+        get_metrics().stage_seconds.labels(stage).observe(seconds)
+        job.milliseconds[stage] = _milliseconds(seconds)

@@ -13,19 +13,22 @@ from bentos.admission.pacing import Pacing
 from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
 from bentos.covid_classifier.service import CovidClassifier
 from bentos.decoding.decoders import Decoders
+from bentos.gateway import analyses
 from bentos.gateway.app import create_app
 from bentos.gateway.pipeline import Pipeline, PooledModels, Served
 from bentos.http.bentoml_server import (
     SERVICE_OPTIONS,
-    address_of,
     prepare_process,
     serve_publicly,
+    url_of,
 )
 from bentos.http.drain import Drain
 from bentos.http.middleware import RequestMiddleware
 from bentos.inference.client import ModelClient
 from bentos.inference.discovery import Discovery
 from bentos.inference.pool import ModelPool
+from bentos.metric_labels import ModelName
+from bentos.metrics import create_gateway_series, get_metrics
 from bentos.process import heartbeat
 from bentos.settings import LONGEST_REQUEST_SECONDS, get_settings
 from bentos.xray_filter.service import ROW as FILTER_ROW
@@ -54,8 +57,15 @@ class Gateway:
             for path, digest in settings.checkpoints
         ]
         filter_digest, self._classifier_digest = (each.digest for each in served)
-        self._filter = self._pool("xray_filter", FILTER_ROW, filter_digest)
-        self._classifier = self._pool("covid_classifier", CLASSIFIER_ROW, self._classifier_digest)
+        self._filter = self._pool(
+            url_of(XRayFilter), ModelName.XRAY_FILTER, FILTER_ROW, filter_digest
+        )
+        self._classifier = self._pool(
+            url_of(CovidClassifier),
+            ModelName.COVID_CLASSIFIER,
+            CLASSIFIER_ROW,
+            self._classifier_digest,
+        )
         decoders = Decoders(settings.limits, settings.wall, processes=settings.decode_processes)
         models = PooledModels(self._filter, self._classifier, settings.max_model_batch)
         self._pipeline = Pipeline(models, served, decoders=decoders)
@@ -66,7 +76,7 @@ class Gateway:
         admission = Admission(
             max_images=settings.max_images_in_flight,
             max_bytes=settings.max_bytes_in_flight,
-            queue_seconds=settings.queue_seconds,
+            max_queue_seconds=settings.max_queue_seconds,
             ledger=ledger,
         )
         self.app = RequestMiddleware(
@@ -84,6 +94,7 @@ class Gateway:
     async def start(self) -> None:
         """Opens the port at once; readiness follows when the models are warm."""
         prepare_process()
+        create_gateway_series(get_metrics(), analyses.PATHS)
         serve_publicly(self.app, self._drain, self._settings)
         self._heartbeat = asyncio.create_task(heartbeat.beat())
         self._background = asyncio.create_task(self._warm_up())
@@ -101,9 +112,9 @@ class Gateway:
             return False
         return all(await asyncio.gather(self._filter.ready(), self._classifier.ready()))
 
-    def _pool(self, name: str, row: "np.dtype[np.void]", digest: str) -> ModelPool:
+    def _pool(self, url: str, name: ModelName, row: "np.dtype[np.void]", digest: str) -> ModelPool:
         local = ModelClient(
-            address_of(self, name),
+            url,
             row=row,
             digest=digest,
             seconds=LONGEST_REQUEST_SECONDS,

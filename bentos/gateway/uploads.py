@@ -1,4 +1,4 @@
-"""From a request body to the images in it, counted while they stream, kept in memory only."""
+"""Reads the images from a request body, with admission control while streaming; in memory only."""
 
 import asyncio
 import io
@@ -25,22 +25,22 @@ _SEND = (
     "application/octet-stream"
 )
 _NOT_IMAGES = re.compile(r"multipart/.*|.*[/+](json|xml)|application/x-www-form-urlencoded")
-"""Media types that hold an image at most as a text; of any other the bytes decide."""
+"""Media types that contain an image at most as text; for any other the content decides."""
 _REFERENCE = re.compile(
     rb"\s{0,99}(https?://|ftps?://|file:|s3://|gs://|data:|blob:|/9j/|iVBORw0KGgo|SUkqA|TU0AK|UklGR)"
 )
-"""How addresses begin, and the base64 of JPEG, PNG, TIFF and WebP."""
+"""Prefixes of addresses, and of JPEG, PNG, TIFF and WebP in base64."""
 _MAX_TEXT_BYTES = 4096
-"""A longer field without a file's name is no text that someone wrote."""
+"""A longer field without a file name is assumed to be a file."""
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _ENCODINGS = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress", "aws-chunked")
 _MIN_BYTES_PER_SECOND = 8 * 1024
-"""Of a body; a film of usual size would not come before the deadline at this rate."""
+"""Minimum rate of a body; below it, a typical radiograph would miss the deadline anyway."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """One image as it came; the file's name is not kept."""
+    """One image as uploaded; the file name is not kept."""
 
     data: bytes
     media_type: str | None
@@ -49,9 +49,9 @@ class Upload:
 async def read_uploads(
     request: Request, ticket: Ticket, *, max_images: int, max_bytes: int, pause: float
 ) -> list[Upload]:
-    """Reads field `image` of a form, or the raw bytes, and takes room for the images.
+    """Reads the fields `image` of a form, or the raw bytes, and admits the images.
 
-    The body may be of `max_bytes` and pause for as many seconds. Raises RequestProblem.
+    Rejects bodies over `max_bytes`, or slower than `bounded` allows. Raises RequestProblem.
     """
     _check_encoding(request)
     body = bounded(request, max_bytes=max_bytes, pause=pause, count=ticket.add_bytes)
@@ -63,11 +63,11 @@ async def read_uploads(
 
 
 def _check_encoding(request: Request) -> None:
-    """Raises RequestProblem 415 for a body that is compressed as a whole (RFC 9110, 8.4)."""
+    """Raises RequestProblem 415 for a body with a Content-Encoding (RFC 9110, 8.4)."""
     given = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
     names = {name.strip() for name in given} - {"", "identity"}
     if names:
-        known = ", ".join(sorted(names & set(_ENCODINGS))) or "of a kind that is not known"
+        known = ", ".join(sorted(names & set(_ENCODINGS))) or "unknown"
         raise _unsupported_encoding(
             f"the Content-Encoding of the body is {known}; send it unencoded"
         )
@@ -81,7 +81,7 @@ async def _read(
         return await _read_form(body, parameters.get("boundary", ""), max_images)
     if _NOT_IMAGES.fullmatch(media_type):
         raise _unsupported(media_type)
-    buffer = io.BytesIO()  # joined chunks would be in memory twice
+    buffer = io.BytesIO()  # joining chunks would need twice the memory
     async for chunk in body:
         buffer.write(chunk)
     if not buffer.tell():
@@ -94,15 +94,14 @@ async def _read_form(
 ) -> list[Upload]:
     if not boundary or "\n" in boundary:
         raise _malformed(
-            "the Content-Type of the form names no boundary; leave the header to the HTTP library, "
-            "which writes the boundary that it uses"
+            "the Content-Type of the form has no boundary; let the HTTP library write the header"
         )
     try:
         parts = await read_form(body, boundary, check=partial(_check, max_images=max_images))
     except MalformedForm as error:
         raise _malformed(str(error)) from error
     if not parts:
-        raise _bad("missing-image", f"the form has no part; send the file in field {FIELD}")
+        raise _bad("missing-image", f"the form has no parts; send the file in field {FIELD}")
     if any(not part.named_file and _is_text(part.data) for part in parts):
         raise _not_a_file()
     return [Upload(part.data, part.media_type) for part in parts]
@@ -114,18 +113,18 @@ def _is_text(data: bytes) -> bool:
 
 
 def _check(parts: list[Part], *, max_images: int) -> None:
-    """Raises RequestProblem for what the last part or the number of them says already."""
+    """Raises RequestProblem if the last part, or the number of parts, is not acceptable."""
     part = parts[-1]
     if part.name != FIELD:
-        # The name is the sender's text; it is not echoed.
+        # The name is untrusted and must not be echoed.
         raise _bad(
             "unexpected-field",
-            f"the form has a field with another name than {FIELD}; name the field of the file "
-            f"{FIELD}, and send no other field",
+            f"the form has a field with a name other than {FIELD}; name the file's field {FIELD}, "
+            "and send no other field",
         )
     if part.encoded:
         raise _unsupported_encoding(
-            f"field {FIELD} has a Content-Transfer-Encoding; send the bytes of the file as they are"
+            f"field {FIELD} has a Content-Transfer-Encoding; send the bytes of the file unencoded"
         )
     if len(parts) > max_images:
         advice = "send several to /v1/analyses/batch" if max_images == 1 else "send fewer at once"
@@ -134,7 +133,7 @@ def _check(parts: list[Part], *, max_images: int) -> None:
 
 
 def _not_a_file() -> RequestProblem:
-    detail = "the image is text: an address, base64 or the like; send a file, URLs are not fetched"
+    detail = "the image is text: an address, base64 or similar; send a file, URLs are not fetched"
     return _bad("not-a-file", detail)
 
 
@@ -143,7 +142,7 @@ def _unsupported(media_type: str) -> RequestProblem:
         "application/x-www-form-urlencoded": "the Content-Type is "
         "application/x-www-form-urlencoded, the default of curl --data",
         "application/json": "the body is JSON; neither base64 nor URLs are read from it",
-    }.get(media_type, "the Content-Type is of a kind that holds no image")
+    }.get(media_type, "the Content-Type is not one for images")
     detail = f"{found}; {_SEND}"
     return RequestProblem(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -165,10 +164,10 @@ def _unsupported_encoding(detail: str) -> RequestProblem:
 async def bounded(
     request: Request, *, max_bytes: int, pause: float, count: Callable[[int], None]
 ) -> AsyncGenerator[bytes, None]:
-    """A request's body in chunks, each counted before it is kept.
+    """Yields the body in chunks; calls `count` with the size of each before it is kept.
 
-    In every `pause` seconds so much must come as _MIN_BYTES_PER_SECOND makes of them, or a byte now
-    and then would hold what came before. Raises RequestProblem.
+    In every window of `pause` seconds at least `pause` * _MIN_BYTES_PER_SECOND bytes must arrive,
+    or a slow client could hold memory forever. Raises RequestProblem.
     """
     if int(request.headers.get("content-length", "0")) > max_bytes:
         raise _too_large(max_bytes)
@@ -191,7 +190,7 @@ async def _next(stream: AsyncGenerator[bytes, None], window: float) -> bytes | N
         async with asyncio.timeout_at(window):
             return await anext(stream, None)
     except TimeoutError as error:
-        detail = f"less of the body came than {_MIN_BYTES_PER_SECOND} bytes a second"
+        detail = f"the body arrived at less than {_MIN_BYTES_PER_SECOND} bytes per second"
         raise RequestProblem(HTTPStatus.REQUEST_TIMEOUT, "body-timeout", detail) from error
 
 

@@ -53,7 +53,7 @@ def serve_publicly(app: ASGIApp, drain: Drain, settings: Settings) -> None:
         config = _loaded(server)
         config.http_protocol_class = partial(Connection, settings=settings, limits=limits)  # type: ignore[assignment]
         config.ws_protocol_class = None
-        config.timeout_keep_alive = settings.keep_alive_seconds  # type: ignore[assignment]
+        config.timeout_keep_alive = settings.keep_alive_timeout_seconds  # type: ignore[assignment]
         config.loaded_app = app
         _Signals(drain, server).install()
 
@@ -71,11 +71,11 @@ def is_entry_service() -> bool:
     return bool(bentoml.server_context.service_type == "entry_service")
 
 
-def address_of(service: object, dependency: str) -> str:
-    """Returns the address of a service that this one depends on, as in `file:///path`."""
-    getattr(service, dependency)  # resolves it
-    address: str = getattr(type(service), dependency).url
-    return address.replace("tcp://", "http://")
+def url_of(service: Any) -> str:
+    """Returns the address of a BentoML service that this one depends on, as in `file:///path`."""
+    if service.url is None:
+        raise RuntimeError(f"{service.name} is not served; start with `bentoml serve`")
+    return str(service.url)
 
 
 def prepare_process() -> None:

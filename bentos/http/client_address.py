@@ -1,4 +1,4 @@
-"""Who asks: the address that capacity is shared by."""
+"""Client address of a request, by which capacity is shared."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,22 +9,23 @@ from starlette.types import Scope
 
 _UNKNOWN = "unknown"
 _IPV6_PREFIX = 64
-"""One subscriber has at least this whole network, so it is one caller."""
+"""A subscriber has at least a /64, so that network counts as one client."""
 _MAX_HOPS = 32
-"""Of X-Forwarded-For, from its right end; nobody has so many proxies of his own."""
+"""Entries of X-Forwarded-For to consider, from the right; no chain of own proxies is longer."""
 _WITH_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<v4>[\d.]+))(?::\d{1,5})?")
-"""What some proxies write: 192.0.2.1:50312, [2001:db8::1]:50312 or [2001:db8::1]."""
+"""Addresses with ports, as some proxies write: 192.0.2.1:50312, [2001:db8::1]:50312 or
+[2001:db8::1]."""
 
 Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
 
 
 def caller_of(scope: Scope, trusted: Networks) -> str:
-    """The nearest address that is no proxy of ours.
+    """Returns the nearest address that is not a trusted proxy.
 
-    X-Forwarded-For is believed only as far as trusted proxies wrote it, from its right end. What
-    is no address there is taken for the proxy that wrote it: it may be anything that the proxy was
-    sent, and must not make callers.
+    Walks X-Forwarded-For from the right, as far as trusted proxies wrote it. At an entry that is
+    not an address it stops at the proxy that wrote it: the client may have sent the entry, and must
+    not be able to invent client addresses.
     """
     client = scope.get("client")
     address = client[0] if client else _UNKNOWN
@@ -38,7 +39,7 @@ def caller_of(scope: Scope, trusted: Networks) -> str:
 
 
 def is_trusted(address: str, trusted: Networks) -> bool:
-    """Whether an address is of a proxy that the operator named."""
+    """Whether an address is in one of the trusted networks."""
     found = _parsed(address)
     return any(
         found in network for network in trusted if found and network.version == found.version
@@ -46,11 +47,11 @@ def is_trusted(address: str, trusted: Networks) -> bool:
 
 
 def subscriber(address: str) -> str:
-    """What counts as one caller: an IPv4 address, or the network of an IPv6 one."""
+    """Returns the key of a client: an IPv4 address, or the /64 network of an IPv6 address."""
     found = _parsed(address)
     if isinstance(found, IPv6Address):
         return str(IPv6Network((found, _IPV6_PREFIX), strict=False))
-    return str(found or _UNKNOWN)  # what is no address is one caller, however it is spelt
+    return str(found or _UNKNOWN)  # all non-addresses count as one client
 
 
 def _hops(scope: Scope) -> Iterator[str]:
@@ -64,7 +65,7 @@ def _parsed(text: str) -> Address | None:
     match = _WITH_PORT.fullmatch(text)
     bare = (match["v6"] or match["v4"] or "") if match else text
     try:
-        found = ip_address(bare.partition("%")[0])  # without the zone, which is an interface here
+        found = ip_address(bare.partition("%")[0])  # without the zone, a local interface name
     except ValueError:
         return None
     return getattr(found, "ipv4_mapped", None) or found

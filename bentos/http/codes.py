@@ -1,4 +1,4 @@
-"""Every `code` that a problem can have, in one table: its status, its meaning, and what to do."""
+"""Table of all problem codes: status, meaning, and advice."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -6,145 +6,145 @@ from http import HTTPStatus
 from chestxray.images import LEAST_FILM_SIDE
 
 PAGE = "/docs/problems"
-"""Path of the page that explains every code; each has an anchor there, which a problem's `type`
-names."""
+"""Path of the page that explains the codes; a problem's `type` links to the anchor of its code."""
 
 
 @dataclass(frozen=True)
 class Code:
-    """What a code says of a request."""
+    """Status and explanation of a code."""
 
     status: HTTPStatus
     meaning: str
     advice: str
     public: bool = True
-    """Answered to callers of the API; the others only pass between a gateway and its pods."""
+    """Whether API clients can get it; the others only occur between gateways and classifier
+    pods."""
 
 
-_RETRY = "Try again after the seconds that Retry-After names."
-_SAVE_AGAIN = "Open the file in a viewer and save it again, or export it anew."
+_RETRY = "Try again after the number of seconds in Retry-After."
+_SAVE_AGAIN = "Open the file in a viewer and save it again, or export it again."
 
 CODES = {
     "empty-image": Code(
         HTTPStatus.BAD_REQUEST,
-        "There are no bytes where the image should be.",
+        "The image has no bytes.",
         "Send the bytes of the image; check that the file was opened and is not empty.",
     ),
     "missing-image": Code(
         HTTPStatus.BAD_REQUEST,
-        "The form has no part.",
+        "The form has no parts.",
         "Send the file in the field named image.",
     ),
     "not-a-file": Code(
         HTTPStatus.BAD_REQUEST,
-        "The image is an address, a data: URL, base64 or another text.",
+        "The image is text: an address, a data: URL, base64 or similar.",
         "Send the bytes of the file; URLs are not fetched and base64 is not decoded.",
     ),
     "unexpected-field": Code(
         HTTPStatus.BAD_REQUEST,
-        "The form has a field with another name than image.",
-        "Name the field of the file image, exactly so, and send no other field.",
+        "The form has a field with a name other than image.",
+        "Name the file's field exactly image, and send no other field.",
     ),
     "too-many-images": Code(
         HTTPStatus.BAD_REQUEST,
-        "The request has more images than its route takes; limit is how many that is.",
+        "The request has more images than the route's limit.",
         "Send one image to /v1/analyses, and several to /v1/analyses/batch.",
     ),
     "malformed-form": Code(
         HTTPStatus.BAD_REQUEST,
-        "The body is not the multipart/form-data that its Content-Type names.",
-        "Let the HTTP library write the body and its Content-Type; do not set the header by hand.",
+        "The body is not valid multipart/form-data.",
+        "Let the HTTP library write the body and its Content-Type; do not set the header yourself.",
     ),
     "malformed-request": Code(
         HTTPStatus.BAD_REQUEST,
-        "The request is not HTTP, or can be read in more than one way.",
+        "The request is not valid HTTP, or is ambiguous.",
         "Correct the request, or use another HTTP client.",
     ),
     "invalid-parameter": Code(
         HTTPStatus.BAD_REQUEST,
-        "A parameter or a header has a value that is not allowed, or is not known.",
-        "Send one of the values that /openapi.json lists.",
+        "A parameter or header is unknown, or its value is invalid.",
+        "Send one of the values listed in /openapi.json.",
     ),
     "cors-not-allowed": Code(
         HTTPStatus.FORBIDDEN,
-        "A page of another site may not send this request.",
+        "Pages of other sites may not send this request.",
         "Ask the operator to add the site to CHESTXRAY_CORS_ORIGINS.",
     ),
     "not-found": Code(
         HTTPStatus.NOT_FOUND,
         "There is nothing at this path.",
-        "Compare the path with /docs.",
+        "Check the path against /docs.",
     ),
     "method-not-allowed": Code(
         HTTPStatus.METHOD_NOT_ALLOWED,
-        "The path does not take this method.",
-        "Use one of the methods in the header Allow.",
+        "The path does not support this method.",
+        "Use one of the methods in the Allow header.",
     ),
     "not-acceptable": Code(
         HTTPStatus.NOT_ACCEPTABLE,
-        "The header Accept allows none of the media types that the route answers with.",
-        "Accept application/json; /v1/analyses also answers with image/png.",
+        "The Accept header allows none of the route's media types.",
+        "Accept application/json; /v1/analyses also offers image/png.",
     ),
     "body-timeout": Code(
         HTTPStatus.REQUEST_TIMEOUT,
-        "Nothing more of the body came for a while.",
-        "Send the request again; on a slow connection send a smaller image.",
+        "The body arrived too slowly.",
+        "Send the request again; on a slow connection, send a smaller image.",
     ),
     "body-too-large": Code(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "The body has more bytes than its route takes; limit is how many that is.",
-        "Compress the image, or send fewer of them; /v1/limits has the limits.",
+        "The body is larger than the route's limit.",
+        "Compress the image, or send fewer images; /v1/limits lists the limits.",
     ),
     "image-too-small": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        "The film has so few pixels that the models would answer by chance.",
-        "Send the film as it was exported, not a thumbnail; its shorter side needs "
+        "The radiograph has too few pixels for the models.",
+        "Send the radiograph as it was exported, not a thumbnail; its shorter side needs at least "
         f"{LEAST_FILM_SIDE} pixels.",
     ),
     "not-one-film": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        "The picture is wider or higher than a single film of a chest.",
-        "Send each film by itself.",
+        "The aspect ratio is not that of a single chest radiograph.",
+        "Send one radiograph per image.",
     ),
     "image-too-costly": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        "Decoding the image would take, or took, more time or memory than any film does.",
+        "Decoding the image exceeds, or would exceed, the limit on time or memory.",
         _SAVE_AGAIN,
     ),
     "blank-image": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        "Every pixel has the same value, or none has one.",
-        "Check the export, and send the picture itself.",
+        "Every pixel has the same value, or no pixel has a finite one.",
+        "Check the export.",
     ),
     "image-too-large": Code(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "The image has more bytes or pixels than are read; limit is how many that is.",
-        "Scale the image down, or save it as JPEG; /v1/limits has the limits.",
+        "The image has more bytes or pixels than the limit.",
+        "Downscale the image, or save it as JPEG; /v1/limits lists the limits.",
     ),
     "unsupported-media-type": Code(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "The Content-Type is none that an image comes in.",
+        "The Content-Type is not one for images.",
         "Send a form with the file in the field image, or the bytes of the image as image/* or "
         "application/octet-stream.",
     ),
     "unsupported-content-encoding": Code(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "The body, or a part of the form, is encoded as a whole: gzip or base64, for example.",
-        "Send the bytes as they are; images are compressed already.",
+        "The body, or a part of the form, is encoded, for example with gzip or base64.",
+        "Send the bytes unencoded; images are already compressed.",
     ),
     "unsupported-format": Code(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "The bytes are in no format that is read here.",
-        "Send one of the formats that /v1/limits lists.",
+        "The file format is not supported.",
+        "Send one of the formats listed in /v1/limits.",
     ),
     "unsupported-variant": Code(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "The format is read, but not this kind of it; found names it. Nothing is damaged.",
-        "Save the image as PNG, or as TIFF of 8 or 16 bits, or as JPEG.",
+        "The format is supported, but not this variant, which found names. The file is intact.",
+        "Save the image as PNG, as 8-bit or 16-bit TIFF, or as JPEG.",
     ),
     "polyglot-file": Code(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "The image is at the same time a file of another kind.",
+        "The file is valid in another format as well.",
         _SAVE_AGAIN,
     ),
     "rejected-image": Code(
@@ -154,74 +154,69 @@ CODES = {
     ),
     "unreadable-image": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        "The format is known, but the image in it cannot be decoded.",
+        "The format is supported, but the file cannot be decoded.",
         _SAVE_AGAIN,
     ),
     "truncated-image": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        "The image ends before its format says that it does.",
+        "The file ends early.",
         "Send the whole file.",
     ),
     "multi-frame-image": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The file has several frames or pages.",
-        "Send the one picture that is meant.",
+        "Send a single picture.",
     ),
     "not-a-frontal-chest-xray": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        "The filter does not take the image for an upright frontal chest X-ray.",
-        "detail says what to do, filter has the verdict and all scores: turn the image, send the "
-        "frontal film, or crop the image to the film.",
+        "The filter rejected the image: it is not an upright frontal chest X-ray.",
+        "detail says what to do, filter has the verdict and all scores: rotate the image, send the "
+        "frontal view, or crop the image to the radiograph.",
     ),
     "analysis-failed": Code(
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "The analysis ended without an answer.",
-        "Report the request_id to the operator.",
-    ),
-    "checkpoint-unusable": Code(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "A model's file is missing, corrupt, or not the one that is needed.",
+        "The analysis failed.",
         "Report the request_id to the operator.",
     ),
     "internal-error": Code(
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "The service failed.",
+        "An internal error occurred.",
         "Report the request_id to the operator.",
     ),
     "overloaded": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "The service has as many requests as it can take, in all or from one address.",
+        "The service is at capacity, in total or for one client address.",
         _RETRY,
     ),
     "draining": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "The service is about to stop; another one takes over.",
+        "The service is shutting down.",
         _RETRY,
     ),
     "model-unavailable": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "A model gave no answer.",
+        "A model is unavailable.",
         _RETRY,
     ),
     "deadline-exceeded": Code(
         HTTPStatus.GATEWAY_TIMEOUT,
-        "The time of the request was over before there was an answer.",
+        "The request's deadline passed before there was a result.",
         "Try again, or allow more time in X-Request-Timeout-Ms.",
     ),
     "method-not-implemented": Code(
         HTTPStatus.NOT_IMPLEMENTED,
-        "The method is none that any path has.",
+        "No path supports the method.",
         "Use GET, HEAD, POST or OPTIONS.",
     ),
     "unsupported-http-version": Code(
         HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
-        "The request is in a version of HTTP other than 1.0 and 1.1.",
+        "The HTTP version is neither 1.0 nor 1.1.",
         "Send HTTP/1.1.",
     ),
     "expectation-failed": Code(
         HTTPStatus.EXPECTATION_FAILED,
-        "The Expect header asks for something other than 100-continue.",
-        "Leave the header out.",
+        "The Expect header is not 100-continue.",
+        "Omit the header.",
     ),
     "unsupported-transfer-coding": Code(
         HTTPStatus.NOT_IMPLEMENTED,
@@ -230,8 +225,8 @@ CODES = {
     ),
     "header-timeout": Code(
         HTTPStatus.REQUEST_TIMEOUT,
-        "The headers of the request did not come whole in time.",
-        "Send the request in one go; check the connection.",
+        "The headers of the request did not arrive in time.",
+        "Send all headers at once; check the connection.",
     ),
     "headers-too-large": Code(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -240,35 +235,35 @@ CODES = {
     ),
     "too-many-connections": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "Too many connections are open, or too many of one address.",
-        "Close those that are idle, and try again after the seconds that Retry-After names.",
+        "Too many connections are open, in total or from one address.",
+        "Close idle connections, and try again after the number of seconds in Retry-After.",
     ),
     "not-ready": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "A model is not ready, or the service is about to stop; only /readyz answers so.",
-        "Send requests once it answers 200.",
+        "A model is not ready, or the service is shutting down. Only /readyz returns this.",
+        "Send requests when /readyz returns 200.",
     ),
     "length-required": Code(
         HTTPStatus.LENGTH_REQUIRED,
-        "A gateway did not say how long a body is.",
+        "A gateway's request has no Content-Length.",
         "Run the same version of both.",
         public=False,
     ),
     "unauthorised": Code(
         HTTPStatus.UNAUTHORIZED,
-        "A gateway has not the token of the classifier pod.",
+        "A gateway does not have the classifier pod's token.",
         "Give both the same CHESTXRAY_POD_TOKEN.",
         public=False,
     ),
     "another-model": Code(
         HTTPStatus.CONFLICT,
-        "A gateway asks a classifier pod for another checkpoint than it has.",
+        "The gateway's checkpoint differs from the classifier pod's.",
         "Give both the same checkpoint.",
         public=False,
     ),
     "malformed-tensor": Code(
         HTTPStatus.BAD_REQUEST,
-        "What a gateway sent to a classifier pod is not a batch of images.",
+        "A gateway's request is not a batch of images.",
         "Run the same version of both.",
         public=False,
     ),

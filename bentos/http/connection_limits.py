@@ -1,8 +1,7 @@
-"""How many connections are open at once: in all, and of one address.
+"""Limits on open connections, in total and per client address.
 
-Where a bound is reached, the connection that has been idle longest makes way. Where none has been
-idle, a new one gets a place in a small reserve, in which probes are answered and all else is told
-that there are too many connections.
+At a limit, the connection that has been idle longest is closed. If none is idle, a new connection
+goes into a small reserve, where probes are answered and other requests get 503.
 """
 
 import logging
@@ -17,35 +16,35 @@ logger = logging.getLogger(__name__)
 
 _RESERVE = 64
 _IDLE_SECONDS = 1.0
-"""A connection that waits for a request for less time than this may be about to send it."""
+"""A connection that has been idle for less may be about to send a request."""
 
 
 class Evictable(Protocol):
-    """What the bounds are about."""
+    """A connection that can be closed to make room."""
 
     def evict(self) -> None:
-        """Closes the connection at once, without an answer."""
+        """Closes the connection immediately, without a response."""
 
 
 @dataclass
 class _Place:
-    address: str | None  # what the bound by address counts; None where it does not hold
+    address: str | None  # client key; None if the limit per address does not apply
     idle_since: float | None
 
 
 class ConnectionLimits:
-    """Counts open connections, and says which may come."""
+    """Counts open connections and admits new ones."""
 
     def __init__(self, *, total: int, by_address: int, trusted: Networks) -> None:
-        """`trusted` are proxies, which have the connections of many callers."""
-        self._total, self._most_by_address, self._trusted = total, by_address, trusted
-        self._places: dict[Evictable, _Place] = {}  # the one that is idle longest first
+        """`trusted` proxies are exempt from the limit per address."""
+        self._total, self._max_by_address, self._trusted = total, by_address, trusted
+        self._places: dict[Evictable, _Place] = {}  # longest idle first
         self._by_address: Counter[str | None] = Counter()
-        self._reserve: dict[Evictable, None] = {}  # the oldest first
+        self._reserve: dict[Evictable, None] = {}  # oldest first
         self._warned = False
 
     def admit(self, connection: Evictable, address: str) -> bool:
-        """Gives a new connection a place; False where it is one in the reserve."""
+        """Admits a new connection; returns False if it goes into the reserve."""
         key = None if is_trusted(address, self._trusted) else subscriber(address)
         if self._is_full(key) and not self._make_way(key):
             self._reserve[connection] = None
@@ -57,18 +56,18 @@ class ConnectionLimits:
         return True
 
     def set_busy(self, connection: Evictable) -> None:
-        """Keeps a connection whose request is worked for."""
+        """Protects a connection with a request in progress from eviction."""
         if place := self._places.get(connection):
             place.idle_since = None
 
     def set_idle(self, connection: Evictable) -> None:
-        """Lets a connection make way that waits for its next request."""
+        """Makes a connection that waits for its next request evictable."""
         if place := self._places.pop(connection, None):
             place.idle_since = time.monotonic()
             self._places[connection] = place
 
     def remove(self, connection: Evictable) -> None:
-        """Forgets a connection that is no more."""
+        """Removes a closed connection."""
         self._reserve.pop(connection, None)
         if place := self._places.pop(connection, None):
             self._by_address[place.address] -= 1
@@ -79,16 +78,16 @@ class ConnectionLimits:
         return len(self._places) >= self._total or self._is_full_for(key)
 
     def _is_full_for(self, key: str | None) -> bool:
-        return key is not None and self._by_address[key] >= self._most_by_address
+        return key is not None and self._by_address[key] >= self._max_by_address
 
     def _make_way(self, key: str | None) -> bool:
-        """Evicts the connection that is idle longest, of the same address where that is full."""
+        """Evicts the longest idle connection, of the same address if its limit is reached."""
         of_one = self._is_full_for(key)
         if of_one and not self._warned:
             self._warned = True
             logger.warning(
-                "one address has all the connections that it may have; name proxies "
-                "in CHESTXRAY_TRUSTED_PROXIES"
+                "one address has reached its connection limit; if it is a proxy, add it to "
+                "CHESTXRAY_TRUSTED_PROXIES"
             )
         latest = time.monotonic() - _IDLE_SECONDS
         for connection, place in self._places.items():

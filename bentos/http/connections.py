@@ -1,9 +1,9 @@
-"""What a connection may do: come, send requests, and read answers, each within bounds.
+"""HTTP connections with limits and timeouts, as a subclass of uvicorn's h11 protocol.
 
-uvicorn's own protocol over h11, whatever other parser is installed; SECURITY.md says why, and what
-it costs. uvicorn waits for headers without end, so a few hundred bytes an hour would hold a
-connection for good (slowloris); it answers what it cannot parse in plain text; and it takes half a
-connection for none. bentoml_server.py puts this protocol in its place.
+Always h11, whatever other parser is installed; SECURITY.md says why and what it costs. uvicorn
+alone has no header timeout, so a client could hold a connection with a few bytes an hour
+(slowloris); it answers malformed requests in plain text; and it treats a half-closed connection as
+closed. bentoml_server.py installs this protocol.
 """
 
 import asyncio
@@ -22,19 +22,20 @@ from bentos.http.transport import EndingTransport
 from bentos.settings import Settings
 
 REFUSAL, CROWDED = "refusal", "crowded"
-"""Keys of a request's state: why it could not be parsed; that its connection is in the reserve."""
+"""Keys of a request's state: the problem that parsing found; that the connection is in the
+reserve."""
 
 _CROWDED_SECONDS = 1.0
-"""A connection in the reserve has as long for its request."""
-_LOOKS = (0.2, 0.3)
-"""Seconds after the end of what a client sends at which it is looked for, if it has no answer."""
+"""Header timeout of connections in the reserve."""
+_PROBE_SECONDS = (0.2, 0.3)
+"""Seconds after a client half-closes at which to check whether it is still there."""
 _logger = logging.getLogger("uvicorn.error.connection")
-_logger.setLevel(logging.ERROR)  # it warns of what cannot be parsed, which the edge logs
+_logger.setLevel(logging.ERROR)  # RequestMiddleware logs malformed requests
 _ENDED = (h11.MUST_CLOSE, h11.CLOSED)
 
 
 class Connection(H11Protocol):
-    """One client's connection."""
+    """A client connection."""
 
     conn: Parser
     transport: EndingTransport
@@ -44,7 +45,7 @@ class Connection(H11Protocol):
         self.conn = Parser()
         self.logger = _logger
         self._settings, self._limits = settings, limits
-        self._timer: asyncio.TimerHandle | None = None  # while headers are waited for
+        self._timer: asyncio.TimerHandle | None = None  # header timeout
         self._refused = self._crowded = self._half_closed = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -59,7 +60,7 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._refused or self.transport.is_closing() or self.conn.their_state in _ENDED:
-            return  # what comes after the last request is dropped
+            return  # drops data after the last request
         if self._timer is None and not self._in_request:
             self._await_headers()
         super().data_received(data)
@@ -83,26 +84,26 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         if self._half_closed or self.conn.their_state is h11.SEND_BODY:
-            # Nothing more may be taken for a request: the rest of a body would come first.
+            # The rest of the body must not be parsed as the next request.
             self.transport.close()
         super().on_response_complete()
         if not self._in_request:
             self._limits.set_idle(self)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Keeps a connection open whose client waits for an answer, and sends no more."""
+        """Keeps a half-closed connection open while its client waits for a response."""
         if self.transport.is_closing() or not self._in_request or self.cycle.more_body:
             return False
         if not self._half_closed:
             self._half_closed = True
-            for seconds in _LOOKS:
-                self.loop.call_later(seconds, self._look_for_client, self.cycle)
+            for seconds in _PROBE_SECONDS:
+                self.loop.call_later(seconds, self._probe_client, self.cycle)
         return True
 
-    def _look_for_client(self, cycle: RequestResponseCycle) -> None:
+    def _probe_client(self, cycle: RequestResponseCycle) -> None:
         answered = cycle is not self.cycle or cycle.response_started
         if not answered and not self.transport.is_closing():
-            self.transport.look_for_client()
+            self.transport.probe_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -121,20 +122,20 @@ class Connection(H11Protocol):
             self.transport.unwatch()
 
     def evict(self) -> None:
-        """Makes way for another connection."""
+        """Closes the connection to make room for another."""
         if self._crowded:
             self.transport.abort()
         else:
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        """uvicorn's answer to what cannot be parsed; here it is a problem, with its own status."""
+        """Overrides uvicorn's plain-text response to malformed requests."""
         self._refuse(
             self.conn.problem or RequestProblem(HTTPStatus.BAD_REQUEST, "malformed-request", msg)
         )
 
     def _should_upgrade(self) -> bool:
-        return False  # RFC 9110, 7.8: a server may ignore it, and says nothing of that
+        return False  # RFC 9110, 7.8: a server may ignore Upgrade
 
     @property
     def _in_request(self) -> bool:
@@ -153,11 +154,11 @@ class Connection(H11Protocol):
             self._timer = None
 
     def _time_out(self) -> None:
-        detail = "the headers of a request did not come in time"
+        detail = "the headers of the request did not arrive in time"
         self._refuse(RequestProblem(HTTPStatus.REQUEST_TIMEOUT, "header-timeout", detail))
 
     def _refuse(self, problem: RequestProblem) -> None:
-        """Answers what is no request, and ends the connection."""
+        """Responds to a malformed or incomplete request, and closes the connection."""
         self._refused = True
         self._stop_timer()
         if self._in_request:  # its body is malformed
@@ -167,13 +168,13 @@ class Connection(H11Protocol):
                 self.transport.close()
                 return
         self._limits.set_busy(self)
-        self.cycle = self._answering(problem)
+        self.cycle = self._problem_cycle(problem)
         task = self.loop.create_task(self.cycle.run_asgi(self.app))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
-    def _answering(self, problem: RequestProblem) -> RequestResponseCycle:
-        """A request without a method or path that only has this answer."""
+    def _problem_cycle(self, problem: RequestProblem) -> RequestResponseCycle:
+        """Creates a placeholder request without method and path, to be answered with a problem."""
         cycle = RequestResponseCycle(
             scope={
                 "type": "http",

@@ -1,4 +1,4 @@
-"""Lets pages of other sites call the API from a browser, where the operator names them."""
+"""CORS: lets pages of configured sites call the API from a browser."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -17,10 +17,10 @@ _EXPOSED = ("X-Request-ID", "Retry-After", "Server-Timing", "traceparent", "Allo
 
 
 class Cors:
-    """The rules of one server; without origins it does nothing."""
+    """CORS for one server; without origins it does nothing."""
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
-        self._on = bool(origins)
+        self._enabled = bool(origins)
         self._rules = CORSMiddleware(
             app,
             allow_origins=origins,
@@ -30,16 +30,16 @@ class Cors:
         )
 
     def sending(self, scope: Scope, send: Send) -> Send:
-        """A `send` whose answers a page of an allowed site may read, refusals too."""
-        if not self._on:
+        """Wraps `send` to add CORS headers to every response, errors included."""
+        if not self._enabled:
             return send
         return partial(self._rules.send, send=send, request_headers=Headers(scope=scope))
 
     def preflight(self, scope: Scope, request_id: str) -> Response | None:
-        """The answer to a browser that asks whether it may send a request (Fetch, 4.8)."""
+        """Returns the response to a preflight request (Fetch, 4.8), or None for other requests."""
         headers = Headers(scope=scope)
         asks = "origin" in headers and "access-control-request-method" in headers
-        if not self._on or scope["method"] != "OPTIONS" or not asks:
+        if not self._enabled or scope["method"] != "OPTIONS" or not asks:
             return None
         answer = self._rules.preflight_response(headers)
         rules = {
@@ -49,6 +49,8 @@ class Cors:
         }
         if answer.status_code == HTTPStatus.OK:
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=rules)
-        detail = f"{bytes(answer.body).decode().lower()}; CHESTXRAY_CORS_ORIGINS names the sites"
+        detail = (
+            f"{bytes(answer.body).decode().lower()}; CHESTXRAY_CORS_ORIGINS lists the allowed sites"
+        )
         problem = RequestProblem(HTTPStatus.FORBIDDEN, "cors-not-allowed", detail, headers=rules)
         return refused(problem, request_id)

@@ -1,4 +1,4 @@
-"""How long a request is worked for: until its deadline, and while its client is there."""
+"""Cancels a request at its deadline or when its client disconnects."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from chestxray.errors import DeadlineExceeded
 
 
 class Deadline:
-    """Ends what takes too long, by DeadlineExceeded."""
+    """Context manager that cancels its body at the deadline and raises DeadlineExceeded."""
 
     def __init__(self, timeout_ms: int | None, settings: Settings) -> None:
         longest = settings.request_timeout_seconds
@@ -28,14 +28,14 @@ class Deadline:
         try:
             await self._timeout.__aexit__(*exception)
         except TimeoutError as error:
-            raise DeadlineExceeded(f"there was no answer within {self._seconds:g} s") from error
+            raise DeadlineExceeded(f"no result within {self._seconds:g} s") from error
 
 
 @asynccontextmanager
 async def while_connected(request: Request) -> AsyncIterator[None]:
-    """Ends what is inside once the client has left; the request's body must have been read.
+    """Cancels its body when the client disconnects, and raises ClientDisconnect.
 
-    Raises ClientDisconnect.
+    The request's body must have been read completely.
     """
     work = asyncio.current_task()
     assert work is not None

@@ -1,8 +1,8 @@
-"""The end of a gateway that loses nothing: readiness off, what is in flight, only then the end.
+"""Graceful shutdown: fail readiness, finish the requests in flight, then exit.
 
-On SIGTERM BentoML stops every process at once (trap 8). Here the gateway goes first: it says that
-it is not ready, still answers until whoever sends requests has seen that, then lets what is in
-flight end. The supervisor stops the runners when the gateway is gone.
+On SIGTERM BentoML stops every process at once (trap 8). Here the gateway first reports that it is
+not ready, keeps serving until proxies have noticed, then finishes the requests in flight. The
+supervisor stops the models after the gateway has exited.
 """
 
 import asyncio
@@ -10,29 +10,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 MARKER_VARIABLE = "CHESTXRAY_DRAINED_MARKER"
-"""Names the file that says that the drain is over; the supervisor sets it, no operator does."""
+"""Environment variable with the path of the file that marks a completed drain; the supervisor sets
+it."""
 
 _POLL_SECONDS = 0.02
 
 
 class Drain:
-    """Counts the requests in flight, and waits for them."""
+    """Counts the requests in flight and waits until there are none."""
 
     def __init__(self, *, delay: float, timeout: float) -> None:
         self._delay, self._timeout = delay, timeout
         self._requests = 0
         self._done: asyncio.Task[None] | None = None
         self.closed = False
-        """Whether requests are no longer taken."""
+        """Whether new requests are rejected."""
 
     @property
     def begun(self) -> bool:
-        """Whether the gateway is about to stop."""
+        """Whether draining has started."""
         return self._done is not None
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Counts a request until it is answered."""
+        """Counts a request as in flight."""
         self._requests += 1
         try:
             yield
@@ -40,7 +41,7 @@ class Drain:
             self._requests -= 1
 
     async def __call__(self, *, delay: float | None = None) -> None:
-        """Returns when nothing is in flight, or the time for it is over; again, at once."""
+        """Drains; returns when nothing is in flight or after the timeout. Idempotent."""
         if self._done is None:
             self._done = asyncio.create_task(self._run(self._delay if delay is None else delay))
         await asyncio.shield(self._done)

@@ -1,4 +1,4 @@
-"""One request and its answer: id, headers, measure."""
+"""One request and its response: request ID, headers, metrics and access log."""
 
 import asyncio
 import contextlib
@@ -14,6 +14,8 @@ from starlette.types import Message, Receive, Scope, Send
 from bentos.http.connections import CROWDED, REFUSAL
 from bentos.http.drain import Drain
 from bentos.http.request_rules import METHODS, asks_to_continue
+from bentos.http.request_state import begin
+from bentos.metric_labels import Outcome
 from bentos.metrics import get_metrics
 from bentos.tracing import traceparent
 
@@ -21,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LINGER_SECONDS, _LINGER_BYTES = 5.0, 2**30
+"""Limits on the rest of a body that is read and dropped after an early response."""
 _HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -28,7 +31,7 @@ _HEADERS = {
 
 
 class Exchange:
-    """What an app receives and sends, completed."""
+    """Wraps `receive` and `send` of a request."""
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, *, drain: Drain, span: Span
@@ -36,17 +39,16 @@ class Exchange:
         given = Headers(scope=scope).get("x-request-id", "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         self.status: int | None = None
-        self.route = ""  # until the app has found it
+        self.route = ""  # fallback until the app has routed the request
         self.closes = False
-        """Whether the connection ends with the answer."""
+        """Whether to close the connection after the response."""
         self._scope, self._receive, self._send = scope, receive, send
         self._method = scope["method"] if scope["method"] in METHODS else "-"
         self._drain, self._span = drain, span
         self._waits = asks_to_continue(scope)
         self._body_comes = not self._waits
         self._started = time.monotonic()
-        self._state = scope.setdefault("state", {})
-        self._state.update(request_id=self.request_id, outcome=None, timing={})
+        self._state = begin(scope, self.request_id)
 
     async def receive(self) -> Message:
         self._waits = False
@@ -55,8 +57,9 @@ class Exchange:
         return message
 
     async def _drop_body(self) -> None:
-        """Lets the rest of the body come before the connection may close: most clients send all
-        of it before they read the answer, and would see a broken connection in its place."""
+        """Reads and drops the rest of the body before the connection may close: most clients send
+        the whole body before they read the response, and would only see a reset connection.
+        """
         dropped = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
@@ -69,15 +72,15 @@ class Exchange:
             self._complete(MutableHeaders(scope=message))
         early = message["type"] == "http.response.body" and self._body_comes
         if early and not self._ends and not message.get("more_body", False):
-            await self._send({**message, "more_body": True})  # all of the answer, but not its end
+            await self._send({**message, "more_body": True})  # all but the end
             await self._drop_body()
             message = {"type": "http.response.body"}
         await self._send(message)
 
     @property
     def _ends(self) -> bool:
-        """Whether nothing more is read of a connection, which itself drops what still comes."""
-        return self.closes or REFUSAL in self._state or CROWDED in self._state
+        """Whether the connection closes and itself drops the rest of the body."""
+        return self.closes or bool(self._scope["state"].keys() & {REFUSAL, CROWDED})
 
     def _complete(self, headers: MutableHeaders) -> None:
         headers["X-Request-ID"] = self.request_id
@@ -85,20 +88,21 @@ class Exchange:
             headers.setdefault(name, value)
         if place := traceparent(self._span):
             headers["traceparent"] = place
-        # While the service drains the next request of this client is for another server. A body
-        # that was not asked for may come or not; a proxy that sends none must not go on.
+        # While draining, the client's next request must go to another server. After an early
+        # response to Expect: 100-continue the client may or may not send the body, so the
+        # connection must close.
         if self._ends or self._drain.begun or self._waits:
             headers["Connection"] = "close"
         if timing := self._server_timing():
             headers["Server-Timing"] = timing
 
     def _server_timing(self) -> str:
-        return ", ".join(f"{name};dur={ms}" for name, ms in self._state["timing"].items())
+        return ", ".join(f"{name};dur={ms}" for name, ms in self._state.timing.items())
 
     def measure(self) -> None:
-        """Counts the request and logs it: by route, never by path, name or address."""
+        """Records metrics and the access log line, by route; never path, file name or address."""
         route = getattr(self._scope.get("route"), "path", "") or self.route or "unmatched"
-        outcome = self._state["outcome"] or outcome_of(self.status)
+        outcome: Outcome = self._state.outcome or outcome_of(self.status)
         seconds = time.monotonic() - self._started
         metrics = get_metrics()
         metrics.requests.labels(route, outcome).inc()
@@ -118,18 +122,18 @@ class Exchange:
         )
 
 
-def outcome_of(status: int | None) -> str:
+def outcome_of(status: int | None) -> Outcome:
     """Names what became of a request; None is a client that left before its answer."""
     match status:
         case None:
-            return "client_error"
-        case 429 | 503:
-            return "shed"
+            return Outcome.CLIENT_ERROR
+        case 503:
+            return Outcome.SHED
         case 504:
-            return "deadline"
+            return Outcome.DEADLINE
         case _ if status >= 500:
-            return "server_error"
+            return Outcome.SERVER_ERROR
         case _ if status >= 400:
-            return "client_error"
+            return Outcome.CLIENT_ERROR
         case _:
-            return "accepted"
+            return Outcome.ACCEPTED

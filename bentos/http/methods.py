@@ -1,4 +1,4 @@
-"""HEAD wherever there is GET, and OPTIONS wherever there is anything (RFC 9110, 9.3)."""
+"""HEAD for every GET route, and OPTIONS for every route (RFC 9110, 9.3)."""
 
 from http import HTTPStatus
 
@@ -12,7 +12,7 @@ _REFUSED = HTTPStatus.METHOD_NOT_ALLOWED
 
 
 class Methods:
-    """Wraps an app whose routes have GET alone; the server leaves the body of a HEAD away."""
+    """Wraps an app whose routes only define GET; the server omits the body of a HEAD response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -47,7 +47,7 @@ def _allowing(methods: str) -> Response:
 
 
 def _allowed(message: Message) -> str:
-    """The methods of a path, of an answer that refuses another one; empty of any other answer."""
+    """Returns the value of Allow for a 405 response; empty for any other response."""
     if message["type"] != "http.response.start" or message["status"] != _REFUSED:
         return ""
     named = {name.strip() for name in MutableHeaders(scope=message).get("allow", "").split(",")}

@@ -1,4 +1,5 @@
-"""What surrounds every request, and an answer whatever happens; no other way leads to the app."""
+"""Outermost ASGI middleware: probes, load shedding, tracing, metrics, and a response in any
+case."""
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -20,21 +21,22 @@ from bentos.http.methods import Methods
 from bentos.http.prefix import prefix, prefix_of
 from bentos.http.probes import Probes
 from bentos.http.problems import RequestProblem, drained, internal_error, refused
+from bentos.http.request_state import state_of
+from bentos.metric_labels import ShedReason
 from bentos.metrics import get_metrics
 from bentos.tracing import request_span
 
 logger = logging.getLogger(__name__)
 
 METRICS = "/metrics"
-"""Answered to the very end."""
+"""Served even while draining."""
 
 
 class RequestMiddleware:
-    """Wraps the app. What is refused here costs least.
+    """Wraps the FastAPI app; rejects requests before any other work.
 
-    BentoML's app, which the service is to it, has no part in a request: its middlewares cost a
-    tenth of the gateway, keep a timer for each request long after its end, and answer in formats
-    of their own.
+    Requests bypass BentoML's app: its middleware takes a tenth of the gateway's CPU time, keeps a
+    timer for each request long after its end, and responds in formats of its own.
     """
 
     def __init__(
@@ -50,8 +52,8 @@ class RequestMiddleware:
         cors_origins: Sequence[str] = (),
         paths: Collection[str] = analyses.PATHS,
     ) -> None:
-        """`paths` are admitted by caller: `check` raises RequestProblem where one is not. `pacing`
-        slows down who asks too much of anything.
+        """`check(client)` raises RequestProblem to reject a POST to one of `paths`; `pacing` delays
+        clients that send too many requests of any kind.
         """
         self._app, self._probes, self.drain = Methods(app), Probes(is_ready), drain
         self._check, self._trusted_proxies, self._paths = check, trusted_proxies, paths
@@ -59,8 +61,8 @@ class RequestMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return  # uvicorn's lifespan is BentoML's, and it speaks no WebSocket here
-        scope = dict(scope)  # what the server sends back goes by its own
+            return  # BentoML handles the lifespan; WebSockets are disabled
+        scope = dict(scope)  # the server still uses its own copy
         if scope["path"] in probes.PATHS:
             exchange = Exchange(scope, receive, send, drain=self.drain, span=INVALID_SPAN)
             await self._answer(scope, exchange)
@@ -90,7 +92,7 @@ class RequestMiddleware:
                 await answer(scope, exchange.receive, exchange.send)
 
     async def _app_for(self, scope: Scope, exchange: Exchange) -> ASGIApp:
-        """Who answers. Raises RequestProblem."""
+        """Returns the app that handles the request. Raises RequestProblem."""
         if refusal := scope["state"].get(REFUSAL):
             raise refusal
         exchange.closes = True
@@ -110,16 +112,17 @@ class RequestMiddleware:
             await self._pacing.of(scope).request(counts=path != METRICS)
         if path in self._paths and scope["method"] == "POST":
             exchange.route = path
-            caller = scope["state"]["caller"] = caller_of(scope, self._trusted_proxies)
-            self._check(caller)
+            state = state_of(scope)
+            state.caller = caller_of(scope, self._trusted_proxies)
+            self._check(state.caller)
         return self._app
 
 
 def _crowded() -> RequestProblem:
-    get_metrics().shed.labels("connections").inc()
+    get_metrics().shed.labels(ShedReason.CONNECTIONS).inc()
     return RequestProblem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "too-many-connections",
-        "too many connections are open, or too many of this address; close those that are idle",
+        "too many connections are open, in total or from this address; close idle ones",
         headers={"Retry-After": "1"},
     )

@@ -1,4 +1,4 @@
-"""Which media type a caller wants of those that a route answers with (RFC 9110, 12.5.1)."""
+"""Content negotiation by the Accept header (RFC 9110, 12.5.1)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
@@ -10,14 +10,11 @@ from bentos.http.problems import RequestProblem
 
 JSON, PNG = "application/json", "image/png"
 VARY = {"Vary": "Accept"}
-"""For caches: the answer depends on that header."""
+"""Tells caches that the response depends on Accept."""
 
 
 def acceptable(*offered: str) -> Callable[[Request, Response], Awaitable[str]]:
-    """A dependency of a route: which of these media types its caller wants.
-
-    It raises RequestProblem 406.
-    """
+    """Creates a FastAPI dependency that negotiates the media type; it raises RequestProblem 406."""
 
     async def choose(request: Request, response: Response) -> str:
         response.headers.update(VARY)
@@ -27,22 +24,22 @@ def acceptable(*offered: str) -> Callable[[Request, Response], Awaitable[str]]:
 
 
 def negotiate(accept: str, offered: Sequence[str]) -> str:
-    """The offered media type that is wanted most; the first one where several are.
+    """Returns the most preferred of the offered media types; the first one in a tie.
 
     Raises RequestProblem 406.
     """
     if not accept.strip():
         return offered[0]
     try:
-        # It takes the last one of several that are wanted alike.
+        # mimeparse returns the last one in a tie.
         wanted = mimeparse.best_match(list(reversed(offered)), accept)
     except mimeparse.MimeTypeParseException:
-        return offered[0]  # as if it were not there
+        return offered[0]  # ignores a malformed header
     if not wanted:
         raise RequestProblem(
             HTTPStatus.NOT_ACCEPTABLE,
             "not-acceptable",
-            f"the header Accept allows none of what there is: {', '.join(offered)}",
+            f"the Accept header allows none of the available media types: {', '.join(offered)}",
             headers=VARY,
             offered=list(offered),
         )

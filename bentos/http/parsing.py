@@ -1,8 +1,9 @@
-"""The parser of requests: h11, and stricter wherever another parser may read the bytes otherwise.
+"""HTTP request parser: h11, made stricter against request smuggling.
 
-What a proxy in front takes for one request must be one request here, or a visitor gets the answer
-to another's. So only what RFC 9112 lets a sender write is read: lines end in CRLF, no header is
-folded, a body has one length. h11 keeps a body apart from the next request whatever `Upgrade` says.
+A proxy and this server must agree where each request ends, or a client gets the response to another
+client's request. So the parser only accepts what RFC 9112 allows a sender to generate: lines end in
+CRLF, no header is folded, and a body has one length. h11 separates a body from the next request
+even with `Upgrade`.
 """
 
 import re
@@ -15,14 +16,15 @@ from h11._receivebuffer import ReceiveBuffer
 from bentos.http.problems import RequestProblem
 
 MAX_HEADER_BYTES = 64 * 1024
-"""Of a request line with its headers, and of the trailers of a chunked body."""
+"""Maximum size of a request line with its headers, and of the trailers of a chunked body."""
 MAX_HEADERS = 256
 
 _EVENTS_AT_ONCE = 1000
-"""A body in chunks of one byte has 40,000 events in one read, a quarter of a second of work."""
+"""Events parsed before other connections get a turn. A body in one-byte chunks has 40,000 events
+per read, which would block the event loop for a quarter of a second."""
 _CRLF, _EMPTY_LINE = b"\r\n", b"\r\n\r\n"
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-"""All but the tab; inside a line also CR and LF, which some parsers take for its end."""
+"""All except tab; includes CR and LF, which some parsers treat as a line end."""
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _CHUNK_LINE = re.compile(rb"[0-9A-Fa-f]{1,15}[ \t]*[;\r]")
 _MUST_HAVE_HOST = re.compile(rb" HTTP/1\.[1-9]$")
@@ -31,12 +33,12 @@ _CHUNKED = b"chunked"
 
 
 class Parser(h11.Connection):
-    """The server's side of one connection; says of what cannot be parsed why."""
+    """The server side of one connection; `problem` explains a parse error."""
 
     problem: RequestProblem | None = None
-    """What is wrong, once next_event has raised."""
+    """Set when next_event raises."""
     behind = False
-    """Whether bytes have come that can be parsed, and are not parsed yet."""
+    """Whether parsable bytes are still unparsed."""
 
     def __init__(self) -> None:
         super().__init__(h11.SERVER, MAX_HEADER_BYTES)
@@ -45,20 +47,20 @@ class Parser(h11.Connection):
 
     @property
     def has_unread(self) -> bool:
-        """Whether bytes have come that are part of no event yet."""
+        """Whether the buffer has bytes that are not part of an event yet."""
         return bool(self._receive_buffer)
 
     @property
     def interrupted(self) -> bool:
-        """Whether next_event has said NEED_DATA so that others get their turn."""
+        """Whether next_event returned NEED_DATA only to yield to other connections."""
         return self.behind and not self._left
 
     def go_on(self) -> None:
-        """Lets next_event give out as many events again."""
+        """Resets the number of events that next_event may return."""
         self._left = _EVENTS_AT_ONCE
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """What has come next. Raises h11.RemoteProtocolError."""
+        """Returns the next event. Raises h11.RemoteProtocolError."""
         self.behind = True
         if not self._left:
             return h11.NEED_DATA
@@ -75,7 +77,7 @@ class Parser(h11.Connection):
         try:
             return super().next_event()
         except h11.RemoteProtocolError as error:
-            # h11's own words quote what was sent, which is not echoed.
+            # h11's message quotes the request, which must not be echoed.
             self.problem = getattr(error, "problem", None) or _as_problem(
                 HTTPStatus(error.error_status_hint), "the request does not follow RFC 9112"
             )
@@ -83,7 +85,7 @@ class Parser(h11.Connection):
 
 
 class _Refused(h11.LocalProtocolError):
-    """What the parser raises of its own; h11 makes a RemoteProtocolError of it."""
+    """Raised by our checks; h11 converts it to a RemoteProtocolError."""
 
     def __init__(self, status: HTTPStatus, detail: str) -> None:
         super().__init__(detail, status)
@@ -91,19 +93,22 @@ class _Refused(h11.LocalProtocolError):
 
 
 class _Lines(ReceiveBuffer):
-    """What has come and is not parsed yet; gives out whole and well-formed lines alone."""
+    """Receive buffer that only returns complete, well-formed lines."""
 
     before_request = False
-    """Whether a request line comes next, and headers after it."""
+    """Whether a request line is expected next."""
 
     def skip_empty_lines(self) -> bool:
-        """Drops the CRLF that some clients send after a body (RFC 9112, 2.2); is more there?"""
+        """Drops the CRLF that some clients send after a body (RFC 9112, 2.2).
+
+        Returns whether more data follow.
+        """
         while self._data.startswith(_CRLF):
             self._extract(len(_CRLF))
         return bool(self._data) and self._data != b"\r"
 
     def maybe_extract_lines(self) -> list[bytearray] | None:
-        """The lines before an empty one: a request line with its headers, or trailers."""
+        """Returns the lines up to an empty one: a request line with headers, or trailers."""
         if self._data.startswith(_CRLF):
             self._extract(len(_CRLF))
             return []
@@ -124,7 +129,7 @@ class _Lines(ReceiveBuffer):
         return lines
 
     def maybe_extract_at_most(self, count: int) -> bytearray | None:
-        """Part of a body; given away without a copy where all that has come belongs to it."""
+        """Returns part of a body, without a copy if it is the whole buffer."""
         if not 0 < len(self._data) <= count:
             return super().maybe_extract_at_most(count)
         data, self._data = self._data, bytearray()
@@ -132,7 +137,7 @@ class _Lines(ReceiveBuffer):
         return data
 
     def maybe_extract_next_line(self) -> bytearray | None:
-        """The line before a chunk."""
+        """Returns the line before a chunk."""
         line = super().maybe_extract_next_line()
         if line is None:
             self._refuse_bare_line_feeds(0)
@@ -141,7 +146,7 @@ class _Lines(ReceiveBuffer):
         return line
 
     def _refuse_bare_line_feeds(self, start: int) -> None:
-        """Says at once that a line is wrong whose right end would be waited for."""
+        """Rejects a line with a bare LF at once instead of waiting for a CRLF."""
         if _BARE_LINE_FEED.search(self._data, start):
             raise _malformed("a line does not end in CRLF")
 
@@ -150,7 +155,7 @@ def _check_lines(lines: Sequence[bytearray]) -> None:
     if len(lines) > MAX_HEADERS + 1:
         raise _too_large(f"there are more than {MAX_HEADERS} headers")
     if any(_CONTROL.search(line) for line in lines):
-        raise _malformed("a control character is in the headers")
+        raise _malformed("the headers contain a control character")
     if any(line.startswith((b" ", b"\t")) for line in lines):
         raise _malformed("a header is folded, or begins with a space")
 
@@ -159,7 +164,7 @@ Fields = dict[bytes, list[bytes]]
 
 
 def _fields(lines: Sequence[bytearray]) -> Fields:
-    """The values of the headers that say where a request goes and ends."""
+    """Returns the values of Host, Content-Length and Transfer-Encoding."""
     found: Fields = {b"host": [], b"content-length": [], b"transfer-encoding": []}
     for line in lines:
         name, _, value = line.partition(b":")
@@ -179,22 +184,24 @@ def _is_old(request_line: bytearray) -> bool:
 
 
 def _check_length(fields: Fields, request_line: bytearray) -> None:
-    """Lets a request through whose body ends where every parser sees it end (RFC 9112, 6)."""
+    """Rejects a request whose body length is ambiguous between parsers (RFC 9112, 6)."""
     lengths, codings = fields[b"content-length"], fields[b"transfer-encoding"]
     if codings:
         named = [coding.strip().lower() for coding in b",".join(codings).split(b",")]
         if set(named) != {_CHUNKED}:
-            raise _Refused(HTTPStatus.NOT_IMPLEMENTED, "no transfer coding but chunked is read")
+            raise _Refused(
+                HTTPStatus.NOT_IMPLEMENTED, "only the chunked transfer coding is supported"
+            )
         if len(named) > 1:
             raise _malformed("the body is chunked more than once")
         if lengths:
             raise _malformed("the request has both Content-Length and Transfer-Encoding")
         if _is_old(request_line):
-            raise _malformed("HTTP/1.0 has no Transfer-Encoding")
+            raise _malformed("HTTP/1.0 does not support Transfer-Encoding")
     if len(lengths) > 1:
         raise _malformed("there is more than one Content-Length")
     if lengths and not _LENGTH.fullmatch(lengths[0]):
-        raise _malformed("the Content-Length is no number of bytes")
+        raise _malformed("the Content-Length is not a number")
 
 
 def _malformed(detail: str) -> _Refused:

@@ -1,4 +1,4 @@
-"""The path that a reverse proxy serves the service under, and takes off before it forwards."""
+"""The path prefix that a reverse proxy strips before it forwards a request."""
 
 import re
 from contextvars import ContextVar
@@ -12,11 +12,11 @@ from bentos.settings import PATH_PREFIX
 _HEADER = "X-Forwarded-Prefix"
 
 prefix: ContextVar[str] = ContextVar("prefix", default="")
-"""Of the request that is being answered; without a slash at its end."""
+"""Prefix of the current request, without a trailing slash."""
 
 
 def prefix_of(scope: Scope, *, trusted: Networks, default: str) -> str:
-    """The prefix that a trusted proxy names, or else the one that is configured."""
+    """Returns the prefix from a trusted proxy's header, or else the configured one."""
     client = scope.get("client")
     if client and is_trusted(client[0], trusted):
         named = Headers(scope=scope).get(_HEADER, "").rstrip("/")

@@ -11,7 +11,7 @@ from bentos.http.problems import RequestProblem
 
 READY = "/readyz"
 PATHS = ("/livez", READY, "/healthz")
-"""Neither counted nor logged, and answered while all else is refused."""
+"""Not counted or logged, and answered even when other requests are rejected."""
 
 _ALLOWED = ("GET", "HEAD")
 
@@ -29,20 +29,20 @@ class Probes:
             raise RequestProblem(
                 HTTPStatus.METHOD_NOT_ALLOWED,
                 "method-not-allowed",
-                f"a probe answers {allowed}",
+                f"a probe supports {allowed}",
                 headers={"Allow": allowed},
             )
         if scope["path"] == READY and not await self._ready():
             raise RequestProblem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "not-ready",
-                "a model is not loaded or does not answer, or the service is about to stop",
+                "a model is not loaded or does not answer, or the service is shutting down",
                 headers={"Retry-After": "1"},
             )
         await PlainTextResponse("ok\n")(scope, receive, send)
 
     async def _ready(self) -> bool:
-        """Asks once for all who want to know at the same time."""
+        """Checks readiness once for concurrent probes."""
         if self._asking is None or self._asking.done():
             self._asking = asyncio.ensure_future(self._is_ready())
         return await asyncio.shield(self._asking)

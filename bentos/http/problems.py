@@ -1,4 +1,4 @@
-"""Every error as problem+json (RFC 9457), with the status of its code."""
+"""Converts every error to problem+json (RFC 9457)."""
 
 from http import HTTPStatus
 from typing import Any
@@ -12,27 +12,29 @@ from starlette.responses import Response
 
 from bentos.http.codes import CODES, PAGE
 from bentos.http.prefix import prefix
+from bentos.http.request_state import state_of
+from bentos.metric_labels import Outcome
 from chestxray import errors
 from chestxray.results import Problem
 
 MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED_REQUEST = 499
-"""Not in the standard; nginx's number for a client that left before its answer."""
+"""nginx's non-standard status for a client that disconnected before the response."""
 
 _CODE_OF = {
     HTTPStatus.NOT_FOUND: "not-found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
 }
 _DETAIL_OF = {
-    HTTPStatus.NOT_FOUND: "there is nothing at this path; {docs} lists what there is",
-    HTTPStatus.METHOD_NOT_ALLOWED: "this path does not take this method; Allow lists which it does",
+    HTTPStatus.NOT_FOUND: "there is nothing at this path; {docs} lists all paths",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this path does not support this method; Allow lists others",
 }
 _RETRY_SECONDS = 1
-"""Advice where a model is down: it is usually back, or replaced, at the next try."""
+"""Retry-After while a model is down; it is usually restarted or replaced by then."""
 
 
 class RequestProblem(Exception):
-    """The request, not its image, is the reason; or our capacity is."""
+    """The request is rejected because of its form, or because the service is at capacity."""
 
     def __init__(
         self,
@@ -48,15 +50,16 @@ class RequestProblem(Exception):
         self.headers, self.more = headers or {}, more
 
 
-_OUTCOME_OF: dict[type[errors.AnalysisError], str] = {
-    errors.NotAnXRay: "rejected",
-    errors.ModelUnavailable: "server_error",
+_OUTCOME_OF: dict[type[errors.AnalysisError], Outcome] = {
+    errors.NotAnXRay: Outcome.REJECTED,
+    errors.ModelUnavailable: Outcome.SERVER_ERROR,
 }
-"""Where the status alone would mislead: a filter that works, and an outage that is no load."""
+"""Outcomes that the status does not imply: a rejection by the filter, and an outage that is not
+shedding."""
 
 
 def problem_of(error: errors.AnalysisError, request_id: str) -> Problem:
-    """Describes an error of the core."""
+    """Converts an error of the core."""
     codes = [getattr(kind, "code", "") for kind in type(error).__mro__]
     status = next(CODES[code].status for code in codes if code in CODES)
     more: dict[str, Any] = {}
@@ -87,44 +90,44 @@ def _answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResp
 
 
 def _request_id(request: Request) -> str:
-    return str(request.scope["state"]["request_id"])
+    return state_of(request.scope).request_id
 
 
 def internal_error(request_id: str) -> JSONResponse:
-    """The answer of last resort: it says nothing of what went wrong inside."""
-    detail = "the service failed; report the request_id"
+    """Returns the 500 response, without any internal detail."""
+    detail = "internal error; report the request_id"
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     return _answer(_problem(status, "internal-error", detail, request_id))
 
 
 def refused(error: RequestProblem, request_id: str) -> JSONResponse:
-    """The answer to a request that is to blame, or that there is no room for."""
+    """Returns the response to a RequestProblem."""
     problem = _problem(error.status, error.code, error.detail, request_id, **error.more)
     return _answer(problem, error.headers)
 
 
 def drained(request_id: str) -> JSONResponse:
-    """The answer once the service stops and takes nothing more."""
-    detail = "the service is about to stop; try again, another one answers"
+    """Returns the response to requests after the drain delay."""
+    detail = "the service is shutting down; try again"
     problem = _problem(HTTPStatus.SERVICE_UNAVAILABLE, "draining", detail, request_id)
     return _answer(problem, {"Retry-After": str(_RETRY_SECONDS)})
 
 
 def _invalid(error: dict[str, Any]) -> str:
-    """Names the parameter and what it may be; the name of an unknown one is not echoed."""
+    """Describes a validation error; does not echo the name of an unknown parameter."""
     place, *name = error["loc"]
     if error["type"] == "extra_forbidden":
-        return f"the {place} has a parameter that is not known; /docs lists those that are"
+        return f"the {place} has an unknown parameter; /docs lists the known ones"
     return f"{place} parameter {name[0]}: {error['msg'].lower()}"
 
 
 def install(app: FastAPI) -> None:
-    """Makes every error of the app a problem."""
+    """Installs exception handlers that return problems."""
 
     @app.exception_handler(errors.AnalysisError)
     def on_analysis_error(request: Request, error: errors.AnalysisError) -> JSONResponse:
         problem = problem_of(error, _request_id(request))
-        request.scope["state"]["outcome"] = _OUTCOME_OF.get(type(error))
+        state_of(request.scope).outcome = _OUTCOME_OF.get(type(error))
         unavailable = problem.status == HTTPStatus.SERVICE_UNAVAILABLE
         return _answer(problem, {"Retry-After": str(_RETRY_SECONDS)} if unavailable else None)
 
@@ -142,11 +145,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     def on_disconnect(request: Request, error: ClientDisconnect) -> Response:
-        return Response(status_code=CLIENT_CLOSED_REQUEST)  # nobody reads it; the metrics do
+        return Response(status_code=CLIENT_CLOSED_REQUEST)  # only for the metrics
 
     @app.exception_handler(Exception)
     def on_anything_else(request: Request, error: Exception) -> JSONResponse:
-        return internal_error(_request_id(request))  # raised again, and logged by the edge
+        return internal_error(_request_id(request))  # RequestMiddleware logs it
 
     @app.exception_handler(HTTPException)
     def on_http_exception(request: Request, error: HTTPException) -> JSONResponse:

@@ -1,20 +1,21 @@
-"""A transport whose close lets the client read its answer, and waits for no client for good."""
+"""A transport that closes gracefully: the client can read the response, but only within a
+timeout."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
 _BEGINNING = b"HTTP/1.1 "
-"""What every answer begins with."""
+"""Start of every response."""
 _LINGER_SECONDS = 2.0
-"""How long what a client still sends is dropped after an early answer, so that it can read that."""
+"""How long to drop incoming data after an early response, so that the client can read it."""
 
 
 class EndingTransport(asyncio.Transport):
     """Wraps the transport of a connection.
 
-    uvicorn closes a transport and forgets it; asyncio then keeps it, with the answer in memory,
-    until the client has read all of that.
+    After uvicorn closes a transport, asyncio keeps it and the unsent response in memory until the
+    client has read everything, without a timeout.
     """
 
     def __init__(
@@ -24,24 +25,24 @@ class EndingTransport(asyncio.Transport):
         longest_pause: float,
         lingers: Callable[[], bool],
     ) -> None:
-        """A client that reads nothing of its answer for `longest_pause` seconds is cut off.
-        `lingers` says whether the client may still be sending when the transport is closed.
+        """Aborts if the client reads nothing for `longest_pause` seconds. `lingers` returns whether
+        the client may still be sending when the transport is closed.
         """
         super().__init__()
         self._transport, self._longest_pause, self._lingers = transport, longest_pause, lingers
         self._timer: asyncio.TimerHandle | None = None
         self._closing = self._paused = self._held = False
         self._reading = True
-        self._ahead = 0  # bytes of the answer that are sent before there is one
+        self._ahead = 0  # bytes of _BEGINNING already sent by probe_client
 
     def write(self, data: Any) -> None:
         if self._ahead and data:
             data, self._ahead = data[self._ahead :], 0
         self._transport.write(data)
 
-    def look_for_client(self) -> None:
-        """Sends one byte of what the answer will begin with. A client that only ended its own side
-        reads on; one that has left answers by a reset, which the next write comes to know.
+    def probe_client(self) -> None:
+        """Sends the next byte that every response starts with. A half-closed client reads on; one
+        that has left responds with a reset, which the next write detects.
         """
         self._transport.write(_BEGINNING[self._ahead : self._ahead + 1])
         self._ahead += 1
@@ -50,7 +51,7 @@ class EndingTransport(asyncio.Transport):
         return self._closing or self._transport.is_closing()
 
     def close(self) -> None:
-        """Sends what is written, and ends the connection."""
+        """Flushes the write buffer, then closes the connection."""
         if self.is_closing():
             return
         self._closing = True
@@ -67,7 +68,7 @@ class EndingTransport(asyncio.Transport):
         self._transport.abort()
 
     def lost(self) -> None:
-        """The connection is no more."""
+        """Called when the connection is lost."""
         self._closing = True
         self.unwatch()
 
@@ -80,17 +81,17 @@ class EndingTransport(asyncio.Transport):
         self._apply()
 
     def hold(self, held: bool) -> None:
-        """Reads nothing more until what has come is dealt with, whatever else asks for more."""
+        """Pauses reading while `held`, regardless of resume_reading."""
         self._held = held
         self._apply()
 
     def watch(self) -> None:
-        """Cuts the client off unless it goes on reading."""
+        """Starts the timeout for a client that does not read."""
         if not self._closing:
             self._watch(self._longest_pause, self._transport.get_write_buffer_size())
 
     def unwatch(self) -> None:
-        """The client has read enough."""
+        """Stops the timeout."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

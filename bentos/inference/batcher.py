@@ -21,6 +21,7 @@ from opentelemetry.trace import SpanContext
 
 from bentos import tracing
 from bentos.inference.wire import Rows
+from bentos.metric_labels import ModelName, ModelStage
 from bentos.metrics import get_metrics
 from chestxray.engines import Images
 from chestxray.errors import DeadlineExceeded
@@ -63,8 +64,8 @@ class Batcher:
         self,
         run: Callable[[Images], Rows],
         *,
-        model: str,
-        stage: str,
+        model: ModelName,
+        stage: ModelStage,
         max_batch: int,
         max_waiting: int,
     ) -> None:
@@ -147,24 +148,26 @@ class Batcher:
 
     def _next_batch(self) -> list[_Item]:
         batch: list[_Item] = []
-        size, now = 0, time.monotonic()
+        size, now, deadline = 0, time.monotonic(), math.inf
         for item in self._in_turn():
+            larger = size + len(item.images)
+            end = now + larger * self._seconds_per_image
             if item.answer.done() or self._is_too_late(item, now):
                 self._drop(item)
                 continue
-            if batch and (
-                item.alone or batch[0].alone or size + len(item.images) > self._max_batch
-            ):
+            # A batch grows neither beyond its limit nor beyond the deadlines of those in it.
+            full = larger > self._max_batch or end > min(deadline, item.deadline)
+            if batch and (item.alone or batch[0].alone or full):
                 break
             batch.append(item)
-            size += len(item.images)
+            size, deadline = larger, min(deadline, item.deadline)
         for item in batch:
             self._waiting.remove(item)
         self._measure(batch, size)
         return batch
 
     def _is_too_late(self, item: _Item, now: float) -> bool:
-        """Whether the batch would end after the deadline; a new item always has its chance."""
+        """Whether it would be done after its deadline; a new item always has its chance."""
         expected = len(item.images) * self._seconds_per_image
         return item.deadline < now + min(expected, (item.deadline - item.since) / 2)
 

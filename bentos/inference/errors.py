@@ -1,15 +1,14 @@
 """Why a model server did not answer as it should."""
 
-from typing import Literal
-
-Reason = Literal["unreachable", "timeout", "busy", "refused", "malformed", "implausible", "wrong"]
-"""As the metric chestxray_pod_failures_total says it."""
+from bentos.metric_labels import PodFailureReason
 
 
 class BackendError(Exception):
     """A model server failed. The message is in our own words, never the server's."""
 
-    def __init__(self, reason: Reason, detail: str, *, retry_seconds: float = 1.0) -> None:
+    def __init__(
+        self, reason: PodFailureReason, detail: str, *, retry_seconds: float = 1.0
+    ) -> None:
         """`retry_seconds` is how long a server that is busy asks to be left alone."""
         super().__init__(detail)
         self.reason, self.retry_seconds = reason, retry_seconds

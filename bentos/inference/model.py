@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from bentos.inference.wire import Rows
+from bentos.metric_labels import ModelName
 from bentos.metrics import get_metrics
 from bentos.settings import get_settings
 from chestxray import checkpoints
@@ -52,17 +53,18 @@ class Model:
         threads = settings.model_threads
         engine = open_engine(checkpoint, architecture, device=settings.device, threads=threads)
         model = cls(engine, card, row, answer, digest)
-        get_metrics().model_load_seconds.labels(card.name).set(time.monotonic() - started)
-        get_metrics().model_info.labels(card.name, card.version, digest).set(1)
+        name, metrics = ModelName(card.name), get_metrics()
+        metrics.model_load_seconds.labels(name).set(time.monotonic() - started)
+        metrics.model_info.labels(name, card.version, digest).set(1)
         return model
 
     def __call__(self, images: Images) -> Rows:
         """Answers every image apart: where one fails, the others of its batch do not."""
         started = time.monotonic()
         rows = self._infer_in_halves(images)
-        metrics = get_metrics()
-        metrics.batch_size.labels(self.card.name).observe(len(images))
-        metrics.batch_seconds.labels(self.card.name).observe(time.monotonic() - started)
+        name, metrics = ModelName(self.card.name), get_metrics()
+        metrics.batch_size.labels(name).observe(len(images))
+        metrics.batch_seconds.labels(name).observe(time.monotonic() - started)
         return rows
 
     def _infer_in_halves(self, images: Images) -> Rows:

@@ -6,6 +6,7 @@ pods cost a request one timeout at most, and never its answer.
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -18,10 +19,13 @@ from bentos.inference.client import BLANK, ModelClient
 from bentos.inference.errors import BackendError
 from bentos.inference.validation import agree, implausible
 from bentos.inference.wire import Rows
+from bentos.metric_labels import Backend, ModelName
 from bentos.metrics import get_metrics
 from chestxray.engines import Images
 from chestxray.errors import ModelUnavailable
 from chestxray.preprocessing import SIZE
+
+logger = logging.getLogger(__name__)
 
 _TRIES = 3
 """Of an image at the local model, which is started again where an image has killed it."""
@@ -55,7 +59,7 @@ class Pod:
 class ModelPool:
     """One model on all servers that have it."""
 
-    def __init__(self, local: ModelClient, *, model: str) -> None:
+    def __init__(self, local: ModelClient, *, model: ModelName) -> None:
         """`model` is its name in metrics."""
         self.local, self._model = local, model
         self._pods: list[Pod] = []
@@ -130,11 +134,12 @@ class ModelPool:
     def _check_retryable(self, error: BackendError) -> None:
         if error.reason != "unreachable":
             raise ModelUnavailable("a model does not answer; try again") from error
+        logger.warning("%s lost a connection (%s); retrying", self._model, error)
 
     async def _ask_once(self, images: Images, *, alone: bool = False) -> Rows:
         rows, seconds = await self.local(images, alone=alone)
         ledger.charge(self._model, seconds, len(images))
-        get_metrics().runner_images.labels(self._model, "own").inc(len(images))
+        get_metrics().runner_images.labels(self._model, Backend.OWN).inc(len(images))
         return rows
 
     async def _ask_pod(self, pod: Pod, images: Images) -> Rows:
@@ -151,7 +156,7 @@ class ModelPool:
         pod.seconds_per_image += _WEIGHT * (each - pod.seconds_per_image)
         await self._compare(pod, images, rows)
         ledger.charge(self._model, seconds / max(1, self.pods), count)
-        get_metrics().runner_images.labels(self._model, "pods").inc(count)
+        get_metrics().runner_images.labels(self._model, Backend.PODS).inc(count)
         return rows
 
     async def _compare(self, pod: Pod, images: Images, rows: Rows) -> None:

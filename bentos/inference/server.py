@@ -27,7 +27,8 @@ from bentos.http.problems import RequestProblem
 from bentos.inference import wire
 from bentos.inference.batcher import Answer, Batcher, Overloaded
 from bentos.inference.model import Model
-from bentos.metrics import exposition, get_metrics
+from bentos.metric_labels import ModelName, ModelStage
+from bentos.metrics import exposition
 from bentos.settings import LONGEST_REQUEST_SECONDS, Settings
 from chestxray.engines import Images
 from chestxray.errors import DeadlineExceeded
@@ -53,16 +54,16 @@ def create_app(server: "InferenceServer") -> FastAPI:
 class InferenceServer:
     """The ASGI app of one model."""
 
-    def __init__(self, model: Model, *, stage: str, settings: Settings) -> None:
+    def __init__(self, model: Model, *, stage: ModelStage, settings: Settings) -> None:
         """A request must carry the token of the settings, where there is one."""
-        self._model, self._stage = model, stage
+        self._model = model
         self._token = settings.pod_token.get_secret_value()
         self._max_images, self._max_batch = settings.max_images_in_flight, settings.max_model_batch
         self._body_seconds = settings.body_timeout_seconds
         self._images = 0  # of the requests that are being read or wait
         self.batcher = Batcher(
             model,
-            model=model.card.name,
+            model=ModelName(model.card.name),
             stage=stage,
             max_batch=self._max_batch,
             max_waiting=self._max_images,
@@ -154,13 +155,10 @@ class InferenceServer:
                 f"{self._images} images are in flight; the limit is {self._max_images}", 1.0
             )
         self._images += images
-        gauge = get_metrics().in_flight.labels(self._stage)
-        gauge.inc(images)
         try:
             yield
         finally:
             self._images -= images
-            gauge.dec(images)
 
     async def _read(self, receive: Receive, length: int) -> bytes:
         body = bytearray()

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bentos import tracing
 from bentos.http.bentoml_server import (
     is_entry_service,
     prepare_process,
@@ -23,6 +24,8 @@ from bentos.http.problems import RequestProblem, refused
 from bentos.inference import wire
 from bentos.inference.model import Model
 from bentos.inference.server import InferenceServer, create_app
+from bentos.metric_labels import ModelName, ModelStage
+from bentos.metrics import create_classifier_pod_series, create_model_series, get_metrics
 from bentos.process import heartbeat
 from bentos.settings import LONGEST_REQUEST_SECONDS, get_settings
 from chestxray.checkpoints import Card
@@ -45,11 +48,12 @@ class ModelService:
         answer: Callable[[Outputs, Card], Outputs],
         *,
         digest: str,
-        stage: str,
+        stage: ModelStage,
     ) -> None:
         """Loads the checkpoint and warms it up. Raises CheckpointError."""
         settings = get_settings()
         model = Model.load(architecture, checkpoint, row, answer, wanted_digest=digest)
+        create_model_series(get_metrics(), ModelName(model.card.name), stage)
         self._drain = Drain(
             delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
         )
@@ -68,10 +72,16 @@ class ModelService:
         if not is_entry_service():
             serve_privately(lambda bentoml_app: _Private(self._server, bentoml_app))
         elif settings.pod_token.get_secret_value():
+            create_classifier_pod_series(get_metrics(), [wire.PATH])
             pod = RequestMiddleware(
                 create_app(self._server), self._drain, self._is_ready, paths=(wire.PATH,)
             )
             serve_publicly(pod, self._drain, settings)
+
+    @bentoml.on_shutdown
+    async def stop(self) -> None:
+        """Sends the last spans."""
+        await asyncio.to_thread(tracing.flush)
 
     def _is_alive(self) -> bool:
         """Whether the batch in flight can still be of use; the supervisor kills a hung model."""

@@ -27,7 +27,7 @@ SECONDS_HEADER = "X-Model-Seconds"
 """Answer: the images' share of the time of their batch."""
 MEDIA_TYPE = "application/vnd.safetensors"
 OVERHEAD_BYTES = 4096
-"""Room for the header that names the tensors; ours take less than a tenth of it."""
+"""Space for the header that names the tensors; ours take less than a tenth of it."""
 IMAGE_BYTES = SIZE * SIZE
 
 Rows = npt.NDArray[np.void]
@@ -58,7 +58,7 @@ def max_images_bytes(count: int) -> int:
 
 def images_within(length: int) -> int:
     """How many images are in a body of so many bytes, if it is one; known before it is read."""
-    return length // IMAGE_BYTES  # the header takes less room than an image
+    return length // IMAGE_BYTES  # the header takes less space than an image
 
 
 def unpack_images(data: bytes) -> Images:

@@ -1,7 +1,6 @@
-"""How a process shows that its event loop runs: it touches a file, every second.
+"""Heartbeat of a process: while its event loop runs, it touches a file every second.
 
-A probe at the public port would fail where others take all connections, and the remedy for that is
-not to kill the gateway.
+A file, not an HTTP probe: connection exhaustion must not get a healthy gateway killed.
 """
 
 import asyncio
@@ -10,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 VARIABLE = "CHESTXRAY_HEARTBEAT"
-"""Names the file; the supervisor sets it, no operator does."""
+"""Environment variable with the file's path; set by the supervisor, not by operators."""
 SECONDS = 1.0
 
 
 async def beat(is_healthy: Callable[[], bool] = lambda: True) -> None:
-    """Touches the file while the event loop runs and `is_healthy`, where there is a supervisor."""
+    """Touches the file while `is_healthy`; returns at once without a supervisor."""
     name = os.environ.get(VARIABLE)
     while name:
         if is_healthy():

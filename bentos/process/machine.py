@@ -1,38 +1,39 @@
-"""What the machine must give before a process is worth starting: open files, room for its files."""
+"""Checks of the machine before a process starts: open files and disk space."""
 
 import os
 import resource
 from pathlib import Path
 
-_FILES_BESIDE = 256
-"""Open files of the gateway that are no caller's connection."""
-_ROOM_BYTES = 2**20
-"""What a process writes as it starts: its metrics, which it maps and dies of where none is left."""
+_OTHER_FILES = 256
+"""Open files of the gateway other than client connections."""
+_NEEDED_BYTES = 2**20
+"""Disk space for a process's metrics files; it maps them, and would die of SIGBUS on a full
+disk."""
 
 
 def allow_connections(count: int) -> None:
-    """Lets this process's children open so many connections. Raises OSError."""
-    needed = count + _FILES_BESIDE
+    """Raises the limit on open files for `count` connections. Raises OSError if it cannot."""
+    needed = count + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise OSError(
-            f"CHESTXRAY_MAX_CONNECTIONS={count} needs {needed} open files, and the machine allows "
+            f"CHESTXRAY_MAX_CONNECTIONS={count} needs {needed} open files, but the limit is "
             f"{hard}: lower it, or raise the limit (ulimit -n)"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
-def check_room(folder: Path) -> None:
-    """Tries whether a process that starts could write there. Raises OSError."""
-    path = folder / "room"
+def check_disk_space(folder: Path) -> None:
+    """Checks that a starting process could write its files there. Raises OSError."""
+    path = folder / "space"
     try:
         file = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
         try:
-            os.posix_fallocate(file, 0, _ROOM_BYTES)
+            os.posix_fallocate(file, 0, _NEEDED_BYTES)
         finally:
             os.close(file)
             path.unlink()
     except OSError as error:
-        raise OSError(f"nothing can be written to {folder}: {error.strerror}") from error
+        raise OSError(f"cannot write to {folder}: {error.strerror}") from error

@@ -1,10 +1,10 @@
-"""Where the processes listen: the one in front at the public port, the runners at private sockets.
+"""Listening sockets of all processes: a public port, and a private Unix socket for each model.
 
-The sockets belong to the supervisor and outlive the processes, so that nobody is refused while one
-is started again. The runners unpickle what they are sent (trap 14): only this user may reach them.
+The supervisor owns the sockets. They outlive the processes, so connections queue during a restart
+instead of being refused. BentoML's own API unpickles requests (trap 14), so only this user
+may connect to the Unix sockets.
 """
 
-import json
 import os
 import shutil
 import socket
@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bentos.http.drain import MARKER_VARIABLE
-from bentos.process.worker import Process
+from bentos.metric_labels import ProcessName
+from bentos.process.worker import Process, addresses_for_bentoml
 
 FOLDER_MODE = 0o700
 DRAINED, SUPERVISOR = "drained", "supervisor.pid"
-"""Files in the run folder: the drain is over; who to ask for one."""
+"""Files in the run folder: marks a completed drain; holds the supervisor's process ID."""
 
 _SOCKET_MODE = 0o600
 _BACKLOG = 2048
@@ -25,25 +26,25 @@ _BACKLOG = 2048
 
 @dataclass(frozen=True)
 class Layout:
-    """Which services run together: one in front, and the runners that it depends on."""
+    """The services of one installation: a public service, and the models that it depends on."""
 
-    name: str
-    entry: str  # as BentoML imports it
-    runners: dict[str, str]  # names of processes to those of services
+    name: ProcessName
+    entry: str  # BentoML's import string of the public service
+    runners: dict[ProcessName, str]  # BentoML service name by process name
 
     @property
     def front(self) -> str:
-        """The name of the service in front."""
+        """BentoML name of the public service."""
         return self.entry.rpartition(":")[2]
 
 
 GATEWAY = Layout(
-    "gateway",
+    ProcessName.GATEWAY,
     "service:Gateway",
-    {"xray_filter": "XRayFilter", "covid_classifier": "CovidClassifier"},
+    {ProcessName.XRAY_FILTER: "XRayFilter", ProcessName.COVID_CLASSIFIER: "CovidClassifier"},
 )
 CLASSIFIER_POD = Layout(
-    "classifier_pod",
+    ProcessName.CLASSIFIER_POD,
     "bentos.covid_classifier.service:CovidClassifier",
     {},
 )
@@ -51,30 +52,29 @@ CLASSIFIER_POD = Layout(
 
 @dataclass(frozen=True)
 class Listeners:
-    """The processes, the one in front last, and what tells them of each other."""
+    """The processes, the public one last, and their environment."""
 
     processes: list[Process]
     environment: dict[str, str]
 
 
 def run_folder(port: int) -> Path:
-    """Where a service on this port keeps its sockets; `chestxray drain` looks there for it."""
+    """Returns the run folder of a service on this port: sockets, heartbeats, process ID."""
     return Path(tempfile.gettempdir()) / f"chestxray-{os.getuid()}-{port}"
 
 
 def open_listeners(layout: Layout, folder: Path, host: str, port: int) -> Listeners:
-    """Binds all sockets. Raises OSError where the port is taken, or the folder is another's."""
+    """Binds all sockets. Raises OSError if the port is in use or another user owns the folder."""
     if folder.exists() and folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to another user")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     public = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    # The port is ours now, so what lies in the folder is left from a service that was killed.
+    # We hold the port, so the folder is a leftover of a service that was killed.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(FOLDER_MODE)
     runners = [_runner(layout.entry, folder, *each) for each in layout.runners.items()]
     addresses = {each.service: Path(each.listener.getsockname()).as_uri() for each in runners}
-    environment = {
-        "BENTOML_RUNNER_MAP": json.dumps(addresses | {layout.front: f"http://{host}:{port}"}),
+    environment = addresses_for_bentoml(addresses | {layout.front: f"http://{host}:{port}"}) | {
         "FORWARDED_ALLOW_IPS": "",  # who is believed is CHESTXRAY_TRUSTED_PROXIES' to say
         MARKER_VARIABLE: str(folder / DRAINED),
     }
@@ -83,7 +83,7 @@ def open_listeners(layout: Layout, folder: Path, host: str, port: int) -> Listen
     return Listeners([*runners, front], environment)
 
 
-def _runner(entry: str, folder: Path, name: str, service: str) -> Process:
+def _runner(entry: str, folder: Path, name: ProcessName, service: str) -> Process:
     path = folder / f"{name}.sock"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))

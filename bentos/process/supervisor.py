@@ -1,8 +1,9 @@
-"""Starts the processes, keeps them alive, and stops them in an order that loses nothing.
+"""Starts the processes, restarts them when they exit or hang, and stops them in order.
 
-BentoML's supervisor looks after its processes every ten seconds, restarts none in a container,
-stops all at once, and opens two more TCP ports (traps 8, 9, 24). This one notices a death at once
-and a hang in seconds, listens at the public port alone, and stops the runners after the front.
+BentoML's supervisor polls its processes every ten seconds, restarts none in a container, stops all
+at once, and opens two more TCP ports (traps 8, 9, 24). This one detects an exit immediately and a
+hang within seconds, listens only on the public port, and stops the models after the public
+service.
 """
 
 import asyncio
@@ -12,7 +13,8 @@ import shutil
 import signal
 import time
 
-from bentos.metrics import get_metrics
+from bentos.metric_labels import ProcessRestartReason
+from bentos.metrics import create_supervisor_series, get_metrics
 from bentos.process import heartbeat, machine
 from bentos.process.sockets import (
     CLASSIFIER_POD,
@@ -31,15 +33,15 @@ from chestxray.errors import CheckpointError
 logger = logging.getLogger(__name__)
 
 _START_SECONDS = 180.0
-"""Longest time from a start to the first heartbeat: imports and weights on a slow machine."""
-_PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
-"""Seconds before a process is started again that has died so often without a heartbeat."""
-_MOST_FAILED_STARTS = 3
-"""A service that was never up ends then, with an error; one that was is tried for ever."""
-_ROOM_SECONDS = 1.0
-"""Between two looks whether the disk has room again."""
+"""Timeout for the first heartbeat after a start: imports and weights on a slow machine."""
+_BACKOFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Restart back-off, by the number of consecutive failed starts."""
+_MAX_FAILED_STARTS = 3
+"""After this many, give up on a service that has never been up; otherwise retry forever."""
+_DISK_POLL_SECONDS = 1.0
+"""Polling interval while the disk is full."""
 _STOP_SECONDS = 5.0
-"""For a process to end that has nothing left to do."""
+"""Grace period for an idle process to exit."""
 
 
 class StartError(Exception):
@@ -47,14 +49,14 @@ class StartError(Exception):
 
 
 class Supervisor:
-    """The parent of the service in front and its runners."""
+    """Parent process of the public service and its models."""
 
     def __init__(self, layout: Layout, *, host: str, port: int, settings: Settings) -> None:
         """Raises StartError."""
         self._layout, self._settings, self._host, self._port = layout, settings, host, port
         try:
             self._folder = run_folder(port)
-        except FileNotFoundError as error:  # no folder is left for temporary files
+        except FileNotFoundError as error:  # no usable temporary folder
             raise StartError(str(error)) from error
         self._processes: list[Process] = []
         self._keepers: list[asyncio.Task[None]] = []
@@ -62,7 +64,7 @@ class Supervisor:
         self._stop_asked, self._cut_short = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
-        """Serves until a signal says stop. Raises StartError."""
+        """Serves until SIGTERM or SIGINT. Raises StartError."""
         self._prepare()
         try:
             self._keepers = [asyncio.create_task(self._keep(each)) for each in self._processes]
@@ -72,7 +74,7 @@ class Supervisor:
             )
             stop.cancel()
             for keeper in done & set(self._keepers):
-                keeper.result()  # a keeper ends by itself only by an error
+                keeper.result()  # keepers only return by raising
             await self._stop()
         finally:
             for keeper in self._keepers:
@@ -84,65 +86,66 @@ class Supervisor:
 
     def _prepare(self) -> None:
         if self._layout is CLASSIFIER_POD and not self._settings.pod_token.get_secret_value():
-            raise StartError("anyone could ask this pod; set CHESTXRAY_POD_TOKEN")
+            raise StartError("a classifier pod needs a token; set CHESTXRAY_POD_TOKEN")
         try:
             machine.allow_connections(self._settings.max_connections)
             digests = [checkpoints.verified_digest(*each) for each in self._settings.checkpoints]
             listeners = open_listeners(self._layout, self._folder, self._host, self._port)
-            machine.check_room(self._folder)
+            machine.check_disk_space(self._folder)
             (self._folder / SUPERVISOR).write_text(str(os.getpid()))
             (self._folder / "metrics").mkdir(FOLDER_MODE)
         except (CheckpointError, OSError) as error:
             raise StartError(str(error)) from error
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self._folder / "metrics")
-        # A file that is replaced while the service runs must not be what a restarted runner reads.
+        # A restarted model must not load a file that was replaced in the meantime.
         os.environ["CHESTXRAY_FILTER_DIGEST"], os.environ["CHESTXRAY_CLASSIFIER_DIGEST"] = digests
-        # Threads that spin while they wait take the cores from those that work.
+        # Spinning idle threads would take cores from busy ones.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self._environment = dict(os.environ) | listeners.environment
         self._processes = listeners.processes
+        create_supervisor_series(get_metrics(), [each.name for each in self._processes])
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, signal.SIGTERM)
         loop.add_signal_handler(signal.SIGINT, self._ask_to_stop, signal.SIGINT)
         loop.add_signal_handler(signal.SIGUSR1, self._drain)
 
     async def _keep(self, process: Process) -> None:
-        """Starts a process as often as it ends, until it is cancelled. Raises StartError."""
+        """Starts a process and restarts it whenever it ends, until cancelled. Raises StartError."""
         was_up = False
         while not self._stop_asked.is_set():
-            await asyncio.sleep(_PAUSES[min(process.failures, len(_PAUSES) - 1)])
-            await self.wait_for_room(process)
+            await asyncio.sleep(_BACKOFF_SECONDS[min(process.failures, len(_BACKOFF_SECONDS) - 1)])
+            await self.wait_for_disk_space(process)
             await process.start(self._environment)
             reason = await self._watch(process)
             was_up = was_up or process.alive
             process.failures = 0 if process.alive else process.failures + 1
-            if not was_up and process.failures >= _MOST_FAILED_STARTS:
+            if not was_up and process.failures >= _MAX_FAILED_STARTS:
                 raise StartError(f"{process.name} did not start; its own messages are above")
             if not self._stop_asked.is_set():
-                logger.warning("%s %s and is started again", process.name, reason)
+                logger.warning("%s %s; restarting it", process.name, reason)
                 get_metrics().process_restarts.labels(process.name, reason).inc()
 
-    async def wait_for_room(self, process: Process) -> None:
-        """Returns once a process could write its files; it would die of a full disk again."""
-        said = False
+    async def wait_for_disk_space(self, process: Process) -> None:
+        """Waits until the process could write its files; on a full disk it would die again."""
+        logged = False
         while True:
             try:
-                machine.check_room(self._folder)
+                machine.check_disk_space(self._folder)
                 return
             except OSError as error:
-                if not said:
-                    logger.error("%s; %s is started once there is room", error, process.name)
-                said = True
-            await asyncio.sleep(_ROOM_SECONDS)
+                if not logged:
+                    logger.error("%s; %s starts when there is disk space", error, process.name)
+                logged = True
+            await asyncio.sleep(_DISK_POLL_SECONDS)
 
-    async def _watch(self, process: Process) -> str:
-        """Returns why it is no more: `exited`, or `hung` and was killed."""
+    async def _watch(self, process: Process) -> ProcessRestartReason:
+        """Returns why it is no more: it exited, or hung and was killed."""
         assert process.running is not None
         exited = asyncio.create_task(process.running.wait())
         hung = asyncio.create_task(self._hang(process))
         try:
             await asyncio.wait([exited, hung], return_when=asyncio.FIRST_COMPLETED)
-            reason = "exited" if exited.done() else "hung"
+            reason = ProcessRestartReason.EXITED if exited.done() else ProcessRestartReason.HUNG
             process.signal(signal.SIGKILL)
             await exited
         finally:
@@ -152,34 +155,34 @@ class Supervisor:
         return reason
 
     async def _hang(self, process: Process) -> None:
-        """Returns once a process has shown no sign of life for too long."""
+        """Returns when the process has missed its heartbeats for too long."""
         while True:
-            looked = time.monotonic()
-            patience = self._settings.hang_seconds if process.alive else _START_SECONDS
-            if process.silence() > patience:
+            checked = time.monotonic()
+            limit = self._settings.heartbeat_timeout_seconds if process.alive else _START_SECONDS
+            if process.silence() > limit:
                 return
             await asyncio.sleep(heartbeat.SECONDS)
-            if time.monotonic() - looked > patience / 2:  # this process was stopped, maybe all were
+            if time.monotonic() - checked > limit / 2:  # the machine or this process was suspended
                 process.last_sign = time.monotonic()
 
     def _ask_to_stop(self, number: signal.Signals) -> None:
         if self._stop_asked.is_set():
             self._cut_short.set()
         self._stop_asked.set()
-        self._processes[-1].signal(number)  # it drains before it ends
+        self._processes[-1].signal(number)  # the public service drains, then exits
 
     def _drain(self) -> None:
         front = self._processes[-1]
         if front.alive:
             front.signal(signal.SIGUSR1)
-        else:  # it would die of the signal, and has nothing to drain
+        else:  # not up: the signal would kill it, and there is nothing to drain
             (self._folder / DRAINED).touch()
 
     async def _stop(self) -> None:
         for keeper in self._keepers:
             keeper.cancel()
         *runners, front = self._processes
-        front.listener.close()  # the process has its own; when that closes, nobody waits for us
+        front.listener.close()  # only the process's duplicate keeps the port open now
         longest = self._settings.drain_delay_seconds + self._settings.drain_timeout_seconds
         ended = asyncio.create_task(front.end(longest + _STOP_SECONDS))
         cut = asyncio.create_task(self._cut_short.wait())

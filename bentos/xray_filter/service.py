@@ -5,6 +5,7 @@ import numpy as np
 
 from bentos.http.bentoml_server import SERVICE_OPTIONS
 from bentos.inference.service import ModelService
+from bentos.metric_labels import Stage
 from bentos.settings import LONGEST_REQUEST_SECONDS, get_settings
 from chestxray.checkpoints import Card
 from chestxray.engines import Outputs, softmax
@@ -25,7 +26,7 @@ class XRayFilter(ModelService):
             ROW,
             answer,
             digest=settings.filter_digest,
-            stage="filter",
+            stage=Stage.FILTER,
         )
 
     @bentoml.api(batchable=True, max_batch_size=64, max_latency_ms=1000 * LONGEST_REQUEST_SECONDS)

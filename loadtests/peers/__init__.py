@@ -1,5 +1,5 @@
-"""Other ways to serve the same two networks, each as its own documentation has it.
+"""Other servers for the same two networks, each set up as its documentation recommends.
 
-All read an image by `loadtests.reading`, so that they differ in serving alone, and get one file a
-request. Each has an environment of its own, from the .txt beside it.
+All use `loadtests.reading`, so that they differ only in serving, and take one file per request.
+Each has its own environment, from the .txt file of the same name.
 """

@@ -1,4 +1,4 @@
-"""LitServe: a worker for each core, batches as they come.
+"""LitServe: one worker per core, dynamic batching.
 
 python -m loadtests.peers.lit_serve --port PORT
 """
@@ -16,7 +16,7 @@ from loadtests.reading import Reader
 
 
 class Reading(ls.LitAPI):
-    """Takes a form with the field `image`."""
+    """Takes a multipart form with the field `image`."""
 
     def setup(self, device: str) -> None:
         self._reader = Reader(threads=1)

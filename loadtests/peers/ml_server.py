@@ -1,4 +1,4 @@
-"""MLServer: a worker for each core, adaptive batching, the V2 inference protocol.
+"""MLServer: one worker per core, adaptive batching, V2 inference protocol.
 
 python -m loadtests.peers.ml_server --port PORT
 """
@@ -19,7 +19,7 @@ from loadtests.reading import Reader
 
 
 class Reading(MLModel):
-    """Takes files as Base64 in one BYTES tensor, returns JSON in another."""
+    """Takes base64-encoded files in a BYTES tensor and returns JSON in another."""
 
     async def load(self) -> bool:
         self._reader = Reader(threads=1)
@@ -39,7 +39,7 @@ class Reading(MLModel):
 
 
 async def serve(port: int) -> None:
-    """Serves until it is stopped."""
+    """Serves until stopped."""
     settings = Settings(
         host="127.0.0.1",
         http_port=port,

@@ -1,4 +1,4 @@
-"""Plain FastAPI: one process for each core, every request in a thread of the pool, no batches.
+"""Plain FastAPI: one process per core, one thread-pool thread per request, no batching.
 
 READING_ENGINE=torch uvicorn loadtests.peers.plain_fastapi:app --workers 2 --port PORT
 """

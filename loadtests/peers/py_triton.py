@@ -1,4 +1,4 @@
-"""NVIDIA's PyTriton: Triton's HTTP front and dynamic batcher, one Python instance for each core.
+"""NVIDIA's PyTriton: Triton's HTTP server and dynamic batcher, one Python instance per core.
 
 python -m loadtests.peers.py_triton --port PORT
 """
@@ -16,7 +16,7 @@ from loadtests.reading import Reader
 
 
 class Reading:
-    """Takes files in one tensor of bytes, returns JSON in another; each (B, 1)."""
+    """Takes files in a BYTES tensor and returns JSON in another, both (B, 1)."""
 
     def __init__(self) -> None:
         self._reader = Reader(threads=1)

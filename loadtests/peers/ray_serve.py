@@ -1,4 +1,4 @@
-"""Ray Serve: a replica for each core, batches as they come.
+"""Ray Serve: one replica per core, dynamic batching.
 
 python -m loadtests.peers.ray_serve --port PORT
 """
@@ -22,7 +22,7 @@ from loadtests.reading import Reader
     num_replicas=os.cpu_count() or 1, max_ongoing_requests=64, ray_actor_options={"num_cpus": 0}
 )
 class Reading:
-    """Takes a file's bytes as the body."""
+    """Takes the bytes of a file as the body."""
 
     def __init__(self) -> None:
         self._reader = Reader(threads=1)

@@ -1,4 +1,4 @@
-"""What the dashboards show, a module for each."""
+"""The Grafana dashboards, one module each."""
 
 from monitoring.dashboards.batches import batches
 from monitoring.dashboards.capacity import capacity
@@ -9,5 +9,5 @@ from monitoring.grafana import Dashboard
 
 
 def dashboards() -> list[Dashboard]:
-    """All of them, in the order of asking: is it well, where is the time, what does it cost."""
+    """Returns all dashboards, from symptoms (traffic, latency) to causes and cost."""
     return [traffic(), latency(), batches(), models(), capacity()]

@@ -1,4 +1,4 @@
-"""How well images share the models."""
+"""Dashboard: batch sizes and batch durations of both models."""
 
 from monitoring.grafana import Dashboard, Panel
 from monitoring.queries import WINDOW, increase, mean, quantile, rate
@@ -9,48 +9,48 @@ _BUSY, _IMAGES = rate(f"{_SECONDS}_sum", by="model"), rate(f"{_SIZE}_sum", by="m
 
 
 def batches() -> Dashboard:
-    """How large they are, and what that gains."""
-    return Dashboard("batches", "batches", {"How large": _LARGE, "How fast": _FAST})
+    """Builds the dashboard."""
+    return Dashboard("batches", "batches", {"Batch size": _SIZES, "Batch duration": _DURATIONS})
 
 
-_LARGE = [
+_SIZES = [
     Panel(
-        "Images in a batch, mean",
+        "Mean batch size",
         "short",
         {"{{model}}": mean(_SIZE, by="model")},
-        "What a runner is sent at once.",
+        "Images per batch.",
     ),
     Panel(
-        "Fill of a batch, mean",
+        "Mean batch fill ratio",
         "percentunit",
         {"{{model}}": mean(_FILL, by="model")},
-        "Batches that stay full mean that nothing is left to give.",
+        "Batch size over the maximum; if it stays near 1 the model has no headroom.",
     ),
     Panel(
-        "Batches by size",
+        "Batch size distribution",
         "short",
         {"{{le}}": increase(f"{_SIZE}_bucket", WINDOW, by="le")},
-        "Of both models.",
+        "Both models together.",
         "heatmap",
     ),
 ]
-_FAST = [
+_DURATIONS = [
     Panel(
-        "Time of a batch, 95th percentile",
+        "Batch duration, 95th percentile",
         "s",
         {"{{model}}": quantile(0.95, _SECONDS, by="model")},
-        "In the runner alone.",
+        "Inference alone, without queueing.",
     ),
     Panel(
-        "Time for an image",
+        "Time per image",
         "s",
         {"{{model}}": f"{_BUSY} / {_IMAGES}"},
-        "Its part of a batch's time; where it does not fall as batches grow, they gain nothing.",
+        "Batch duration over batch size; batching pays only while this falls as batches grow.",
     ),
     Panel(
-        "Images dropped before they cost anything",
+        "Cancelled images by stage",
         "cps",
         {"{{stage}}": rate("chestxray_dropped_total", by="stage")},
-        "Their caller had left, or their deadline had passed.",
+        "The client disconnected or the deadline passed before the stage began.",
     ),
 ]

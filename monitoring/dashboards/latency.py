@@ -1,4 +1,4 @@
-"""Where the time of a request goes."""
+"""Dashboard: request latency, in total and by stage."""
 
 from bentos.gateway.analyses import PATHS
 from monitoring.grafana import Dashboard, Panel
@@ -11,49 +11,49 @@ _QUEUE = "chestxray_batch_queue_seconds"
 
 
 def latency() -> Dashboard:
-    """The whole first, then its parts."""
-    return Dashboard("latency", "latency by stage", {"Whole requests": _WHOLE, "Stages": _STAGES})
+    """Builds the dashboard."""
+    return Dashboard("latency", "latency by stage", {"Requests": _TOTAL, "Stages": _STAGES})
 
 
-_WHOLE = [
+_TOTAL = [
     *(
         Panel(
-            f"Answers of {route}",
+            f"Latency of {route}",
             "s",
             {
                 f"{share:.0%}": quantile(share, _REQUEST, f'route="{route}"', ANSWERED)
                 for share in (0.5, 0.95, 0.99)
             },
-            "From the first byte in to the last byte out, of what was answered.",
+            "From the first byte in to the last byte out; accepted and rejected images only.",
         )
         for route in PATHS
     ),
     Panel(
-        "Answers by their time",
+        "Latency distribution",
         "s",
         {"{{le}}": increase(f"{_REQUEST}_bucket", WINDOW, ANALYSES, ANSWERED, by="le")},
-        "Two humps are two kinds of requests, which no percentile shows.",
+        "Shows bimodal latency, which percentiles hide.",
         "heatmap",
     ),
 ]
 _STAGES = [
     Panel(
-        "Mean by stage",
+        "Mean latency by stage",
         "s",
         {"{{stage}}": mean(_STAGE, by="stage")},
-        "Queue is the wait for a thread; filter and classify hold the wait for a batch.",
+        "queue: wait for a decoder; filter and classify include the wait for a batch.",
         "stack",
     ),
     Panel(
-        "95th percentile by stage",
+        "95th percentile latency by stage",
         "s",
         {"{{stage}}": quantile(0.95, _STAGE, by="stage")},
-        "Percentiles of stages do not add up to that of the whole.",
+        "Percentiles of stages do not add up to the percentile of the request.",
     ),
     Panel(
-        "Wait for a batch, 95th percentile",
+        "Batch queueing time, 95th percentile",
         "s",
         {"{{model}}": quantile(0.95, _QUEUE, by="model")},
-        "While one batch is under way the next one gathers.",
+        "The next batch fills while one is in flight.",
     ),
 ]

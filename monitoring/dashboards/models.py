@@ -1,4 +1,4 @@
-"""What is served, and whether images or answers shift."""
+"""Dashboard: deployed models, and drift of their inputs and outputs."""
 
 from chestxray.labels import Finding
 from monitoring.grafana import Dashboard, Panel
@@ -8,15 +8,15 @@ _SCORE, _DISTRIBUTION = "chestxray_prediction_score", "chestxray:prediction_scor
 
 
 def models() -> Dashboard:
-    """The weights, and the drift of what they see and say."""
+    """Builds the dashboard."""
     return Dashboard(
         "models",
         "models and drift",
-        {"What is served": _SERVED, "Whether it shifts": _SHIFTS, "Scores": _SCORES},
+        {"Deployed models": _DEPLOYED, "Drift": _DRIFT, "Scores": _SCORES},
     )
 
 
-_SERVED = [
+_DEPLOYED = [
     Panel(
         "Pods by model and digest",
         "short",
@@ -24,43 +24,43 @@ _SERVED = [
             "{{model}} {{version}} {{digest}}": "count by (model, version, digest) "
             f"({gauge('chestxray_model_info')})"
         },
-        "One line for each model, except while a rollout is under way.",
+        "One series per model, except during a rollout.",
     ),
     Panel(
-        "Pods whose runner is ready",
+        "Pods in which a model is ready",
         "short",
         {"{{model}}": f"sum by (model) ({gauge('chestxray_runner_ready')})"},
-        "By their last probe.",
+        "As of the last readiness probe.",
     ),
     Panel(
-        "Time to load and warm up",
+        "Model load time",
         "s",
         {"{{model}}": f"max by (model) ({gauge('chestxray_model_load_seconds')})"},
-        "The slowest pod's.",
+        "Loading and warm-up in the slowest pod.",
     ),
 ]
-_SHIFTS = [
+_DRIFT = [
     Panel(
-        "Share of images that the filter rejects",
+        "Filter rejection rate",
         "percentunit",
         {window: gauge(f"chestxray:images_rejected:share{window}") for window in ("6h", "1w")},
-        "The last six hours, and the last week.",
+        "Over the last six hours and the last week.",
     ),
     Panel(
-        "Images by class",
+        "Predictions by class",
         "cps",
         {"{{label}}": rate("chestxray_predictions_total", by="label")},
-        "The likeliest class of every image that was classified.",
+        "The most probable class of every classified image.",
         "stack",
     ),
     Panel(
-        "Distance of the scores from the week before",
+        "Score drift against the week before",
         "percentunit",
         {
             "{{label}}": f"max by (label) (abs({gauge(f'{_DISTRIBUTION}6h')}"
             f" - {gauge(f'{_DISTRIBUTION}1w')} offset 6h))"
         },
-        "The statistic of Kolmogorov and Smirnov, by class, over six hours.",
+        "Kolmogorov-Smirnov statistic by class, over six hours.",
     ),
 ]
 _SCORES = [
@@ -68,7 +68,7 @@ _SCORES = [
         f"Scores of {label}",
         "percentunit",
         {"{{le}}": increase(f"{_SCORE}_bucket", WINDOW, f'label="{label}"', by="le")},
-        "A model that is sure has two bands, at 0 and at 1.",
+        "A confident model has two bands, at 0 and at 1.",
         "heatmap",
     )
     for label in Finding

@@ -1,4 +1,4 @@
-"""What comes, and whether what is promised is kept."""
+"""Dashboard: traffic and objectives."""
 
 from monitoring.grafana import Dashboard, Panel
 from monitoring.objectives import ANALYSES, ERROR_RATE, SHED_RATE, SLOW_SECONDS
@@ -8,12 +8,12 @@ _REQUESTS = "chestxray_requests_total"
 
 
 def traffic() -> Dashboard:
-    """The first to look at."""
-    return Dashboard("traffic", "traffic", {"What comes": _COMES, "What is promised": _PROMISED})
+    """Builds the dashboard."""
+    return Dashboard("traffic", "traffic", {"Traffic": _TRAFFIC, "Objectives": _OBJECTIVES})
 
 
 def _shares(bad: str, total: str) -> dict[str, str]:
-    """A share of the requests by route, over a short and a long window."""
+    """Queries for a share of the requests by route, over a short and a long window."""
     return {
         f"{{{{route}}}}, {window}": f"{gauge(f'chestxray:requests_{bad}:rate{window}')}"
         f" / {gauge(f'chestxray:requests_{total}:rate{window}')}"
@@ -21,47 +21,47 @@ def _shares(bad: str, total: str) -> dict[str, str]:
     }
 
 
-_COMES = [
+_TRAFFIC = [
     Panel(
         "Requests by outcome",
         "reqps",
         {"{{outcome}}": rate(_REQUESTS, ANALYSES, by="outcome")},
-        "Requests to both routes of analyses.",
+        "Requests to both analysis routes.",
         "stack",
     ),
     Panel(
         "Requests by route",
         "reqps",
         {"{{route}}": rate(_REQUESTS, by="route")},
-        "All requests, the page's own among them.",
+        "All requests, including those of the web page.",
         "stack",
     ),
     Panel(
         "Images by the filter's verdict",
         "cps",
         {"{{verdict}}": rate("chestxray_filter_verdicts_total", by="verdict")},
-        "Every image that can be decoded gets one verdict.",
+        "One verdict for every decoded image.",
         "stack",
     ),
 ]
-_PROMISED = [
+_OBJECTIVES = [
     Panel(
-        "Failed requests",
+        "Error rate",
         "percentunit",
         _shares("failed", "judged"),
-        f"Errors and passed deadlines, of what was let in; {ERROR_RATE:.1%} may fail.",
+        f"Server errors and missed deadlines; the objective is {ERROR_RATE:.1%}.",
     ),
     Panel(
-        "Slow answers",
+        "Slow responses",
         "percentunit",
         _shares("slow", "answered"),
-        f"Answers that took over {SLOW_SECONDS} s.",
+        f"Share of responses that took more than {SLOW_SECONDS} s.",
     ),
     Panel(
         "Shed requests by reason",
         "reqps",
         {"{{reason}}": rate("chestxray_shed_total", by="reason")},
-        f"Refused for want of capacity; {SHED_RATE:.0%} of the requests may be.",
+        f"Rejected by admission control; the objective is {SHED_RATE:.0%} of the requests.",
         "stack",
     ),
 ]

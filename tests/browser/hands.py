@@ -1,4 +1,4 @@
-"""What a visitor does on the page, and sees."""
+"""Page object: a visitor's actions on the page, and what is visible."""
 
 import base64
 import json
@@ -53,7 +53,7 @@ def pick(page: Page, *files: Path | FilePayload) -> None:
 
 
 def transfer(page: Page, *files: Path) -> JSHandle:
-    """What the browser hands over when files are dropped or pasted."""
+    """The clipboard or drag data of pasted or dropped files."""
     described = [
         {
             "name": file.name,

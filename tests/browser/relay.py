@@ -1,4 +1,4 @@
-"""A relay before the server, under a path of its own: keeps what passes, and can hold it back."""
+"""A reverse proxy with a path prefix that records traffic and can delay it."""
 
 import threading
 from collections.abc import Iterator

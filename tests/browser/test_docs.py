@@ -1,4 +1,4 @@
-"""What describes the API, behind a path prefix of which the service is not told."""
+"""The API documentation pages behind a path prefix that the service does not know."""
 
 from collections.abc import Iterator
 

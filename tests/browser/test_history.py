@@ -1,4 +1,4 @@
-"""What was read in this visit stays in this browser, until it is deleted or the tab is closed."""
+"""The history of a visit stays in this browser until it is deleted or the tab is closed."""
 
 from playwright.sync_api import Page, expect
 

@@ -61,7 +61,7 @@ def test_chosen_language_relabels_all_of_the_page(visit: Visit, name: str) -> No
 
 
 def foreign(page: Page, name: str) -> list[str]:
-    """What the page says that only another language's dictionary has."""
+    """Texts of the page that occur only in the other language's dictionary."""
     own = [re.compile(pattern(text)) for text in texts(name).values()]
     others = [
         re.compile(pattern(text))

@@ -1,4 +1,4 @@
-"""The service goes away while the page is open."""
+"""The service becomes unreachable while the page is open."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,7 +16,7 @@ from tests.service.server import Server, serve
 
 @pytest.fixture
 def stopping(browser: Browser, tmp_path: Path) -> Iterator[tuple[Server, ExitStack]]:
-    """A server of its own, with what stops it."""
+    """A separate server, and a function that stops it."""
     with ExitStack() as stop:
         running = serve(tmp_path, OMP_NUM_THREADS="1")
         yield stop.enter_context(running), stop

@@ -18,7 +18,7 @@ from tests.service.server import Server, serve
 PHOTO = 4000, 3000
 SMALL_LIMIT = 1_000_000
 RESAMPLING = 0.02
-"""What making a picture smaller may move a probability."""
+"""Tolerated change of a probability when an image is downscaled."""
 _EXIF_ORIENTATION = 0x0112
 _TURN_RIGHT = 6  # what a phone writes that is held upright
 

@@ -1,4 +1,4 @@
-"""What the page says about asking from a program works as it stands there."""
+"""The page's code snippets work as shown."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""A cluster that tests use through kubectl: the lab beside this repository, or a given one."""
+"""Wraps kubectl for tests: on the lab cluster next to this repository, or on a given one."""
 
 import json
 import os
@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from tests.conftest import ROOT
+from training.shared_folder import SHARED
 
-LAB = ROOT.parent / "shared" / "k8s-lab" / "lab"
+LAB = SHARED / "k8s-lab" / "lab"
 HERE = Path(__file__).parent
 NAMESPACE = "chestxray"
 CLIENT = (HERE / "client.py").read_text()
@@ -74,7 +74,7 @@ class Cluster:
         )
 
     def log(self, pod: str) -> str:
-        """What a pod has said, nothing where it is between two containers."""
+        """The log of a pod; empty between two containers."""
         try:
             return self.kubectl("logs", pod)
         except subprocess.CalledProcessError:
@@ -110,7 +110,7 @@ class Cluster:
 
 @dataclass
 class Load:
-    """What the requests of a load were answered."""
+    """Responses to a load's requests."""
 
     statuses: dict[int, int] = field(default_factory=dict)
     slowest: float = 0.0

@@ -18,6 +18,7 @@ from tests.cluster.cluster import (
     say,
 )
 from tests.conftest import ROOT
+from tools.kubectl import kubectl
 
 IMAGES = {"chestxray:test": "serving", "chestxray-loadtest:test": "loadtest"}
 # Of the Dockerfile; the lab has a stand-in for it, which cannot have its digest.
@@ -29,10 +30,10 @@ _INSTALL_SECONDS = 1200
 def bare_cluster() -> Iterator[Cluster]:
     """A cluster that has the images; the lab's is new, and gone afterwards."""
     if os.environ.get("KUBECONFIG"):
-        yield Cluster(("kubectl",))
+        yield Cluster((kubectl(),))
         return
     if not lab_can_run():
-        pytest.skip("needs KUBECONFIG, or ../shared/k8s-lab/lab and root")
+        pytest.skip(f"needs KUBECONFIG, or root and {LAB}, which SHARED_DIR may name elsewhere")
     start_lab()
     try:
         for tag, target in IMAGES.items():
@@ -59,7 +60,7 @@ def cluster(bare_cluster: Cluster) -> Iterator[Cluster]:
     """The cluster with two gateways that are ready, no classifier pod, and a client."""
     started = time.monotonic()
     bare_cluster.apply(rendered(HERE / "overlay"))
-    # A ScaledObject's first wish; nobody grants it before a scaler runs.
+    # A ScaledObject's initial replicas; nothing sets them before a scaler runs.
     bare_cluster.kubectl("scale", "deployment/classifier", "--replicas=0")
     try:
         bare_cluster.roll_out("gateway")

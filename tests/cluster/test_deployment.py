@@ -114,13 +114,13 @@ def test_broken_weights_hold_the_rollout(cluster: Cluster) -> None:
         cluster.kubectl("rollout", "undo", "deployment/gateway")
         cluster.roll_out("gateway")
 
-    assert "corrupt or not the file that is meant" in complaint
+    assert "corrupt or the wrong file" in complaint
     assert status["availableReplicas"] == 2
     assert answer["status"] == 200
 
 
 def evict(cluster: Cluster, pod: str) -> None:
-    """What `kubectl drain` asks for each pod of a node."""
+    """The eviction that `kubectl drain` requests for each pod of a node."""
     group = "policy/v1beta1" if cluster.convert_command else "policy/v1"
     eviction = {
         "apiVersion": group,

@@ -155,7 +155,7 @@ def test_tier_comes_from_none_and_goes_again_without_an_error(operated: Cluster)
 
     with operated.load(threads=1, pause=LIGHT_PAUSE_SECONDS) as light:
         time.sleep(20)
-        assert wanted_pods(operated) == 0  # one request a second wakes nobody
+        assert wanted_pods(operated) == 0  # one request per second does not activate the tier
 
         with start_locust(operated, seconds=90) as locust:
             started = time.monotonic()

@@ -16,11 +16,13 @@ from tests.service.server import serve
 
 _CONFIG = Path(__file__).with_name("schemathesis.toml")
 ACCEPT = ("*/*", "image/png")
-"""An analysis is answered as either JSON or a picture."""
+"""An analysis returns either JSON or an image."""
 
 
 def run(url: str, folder: Path, *, examples: int, accept: str) -> int:
-    """Makes so many requests for each operation and writes what it finds; 0 is nothing."""
+    """Generates this many requests per operation and writes the findings; returns 0 if there are
+    none.
+    """
     command = [Path(sys.executable).parent / "schemathesis", "--config-file", _CONFIG, "run"]
     options = ["--max-examples", str(examples), "--seed", "0", "--generation-database", "none"]
     options += ["--header", f"Accept: {accept}"]

@@ -1,4 +1,4 @@
-"""What the fuzzers start from: small pictures in every format and kind that is read here."""
+"""Seeds of the fuzzers: small images in every supported format and variant."""
 
 import io
 import struct
@@ -24,14 +24,14 @@ _TIFF_COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "grou
 
 
 def make() -> dict[str, bytes]:
-    """Returns every seed by its name, the same ones every time."""
+    """Returns every seed by name; deterministic."""
     whole = _jpegs() | _pngs() | _tiffs() | _webps() | _bmps()
     costly = {f"costly {name}": kind(_SMALL_SIDE) for name, kind in KINDS.items()}
     return whole | _joined(whole) | _costly() | costly
 
 
 def make_large() -> dict[str, bytes]:
-    """Returns files that cost about as much as their few bytes allow."""
+    """Returns files whose decoding cost is near the limit for their size."""
     files = {name: kind(_LARGE_SIDE) for name, kind in KINDS.items()}
     return {name: data for name, data in files.items() if len(data) <= _LARGE_BYTES}
 
@@ -78,7 +78,7 @@ def _pngs() -> dict[str, bytes]:
 
 
 def _png(kind: int, depth: int, *, interlaced: int, side: int = 16) -> bytes:
-    """Writes what Pillow reads but does not write: 16-bit colour, interlacing, few bits."""
+    """Variants that Pillow reads but cannot write: 16-bit colour, interlacing, low bit depths."""
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind]
     starts = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)]
     passes = [*starts, (0, 1, 1, 2)] if interlaced else [(0, 0, 1, 1)]
@@ -128,7 +128,7 @@ def _tiffs() -> dict[str, bytes]:
 
 
 def _tiffs_of_samples() -> dict[str, bytes]:
-    """What Pillow does not read: every depth, type, predictor and layout of samples."""
+    """Variants that Pillow does not read: every sample depth, type, predictor and layout."""
     colours, deep = np.dstack([DEEP] * 3), DEEP[..., None]
     floats = (CHEST[..., None] / 255).astype(np.float64)
     return {
@@ -193,7 +193,7 @@ def _frames(format_: str) -> bytes:
 
 
 def _joined(whole: dict[str, bytes]) -> dict[str, bytes]:
-    """Cut ones, and ones that are files of another kind as well."""
+    """Truncated files and polyglots."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("a.txt", "text")
@@ -208,7 +208,7 @@ def _joined(whole: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def _costly() -> dict[str, bytes]:
-    """Small kin of the bombs that tests/crafted.py has at full size."""
+    """Small versions of the bombs in tests/crafted.py."""
     png, jpeg = encode(CHEST, "PNG"), encode(CHEST, "JPEG", progressive=True)
     scan, end = jpeg.rindex(b"\xff\xda"), jpeg.rindex(b"\xff\xd9")
     exif = chunk(b"eXIf", tiff((273, 3, 99, 400), data=b"\1\0" * 99))

@@ -19,11 +19,11 @@ from tests.fuzz.worker import image_of
 
 RESULTS = Path(__file__).parents[2] / "results" / "fuzz"
 _BLOCK = 2000
-"""Seeds of one process: seconds, so that little is lost or overrun at the end."""
+"""Seeds per process: a few seconds of work, so that little is lost at the end."""
 
 
 def run(ledger: Ledger, *, minutes: float, workers: int) -> None:
-    """Tries new images until the time is over, and keeps what was found."""
+    """Tries new images until the time is up, and saves the findings."""
     started, tried = time.monotonic(), ledger.tried
     blocks = _blocks(ledger.next_seed, started + 60 * minutes)
     with tqdm(initial=tried, unit=" decodes", unit_scale=True, dynamic_ncols=True) as bar:

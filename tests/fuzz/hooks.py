@@ -1,4 +1,4 @@
-"""What Schemathesis uploads: images of every kind, damaged ones, mere bytes; and how it waits."""
+"""Schemathesis hooks: uploads of every kind, damaged ones and random bytes; and its timeouts."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ schemathesis.openapi.format("binary", _FILES.map(Binary))
 schemathesis.openapi.media_type("application/octet-stream", _FILES)
 
 _DEADLINE = "X-Request-Timeout-Ms"
-_PATIENCE = 10_000  # milliseconds: nearly all deadlines that it makes are over before any answer
+_PATIENCE = 10_000  # milliseconds: nearly all generated deadlines pass before any response
 
 
 @schemathesis.hook

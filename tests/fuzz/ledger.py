@@ -1,4 +1,4 @@
-"""What all runs of the decoder's fuzzer found together, kept in results/fuzz."""
+"""Accumulated results of all runs of the decoder fuzzer, kept in results/fuzz."""
 
 import json
 from collections import Counter
@@ -19,7 +19,7 @@ _MEGABYTE = 2**20
 
 
 class Ledger:
-    """The seeds that were tried, and what became of them, for one version of Pillow."""
+    """The seeds tried and their outcomes, for one version of Pillow."""
 
     def __init__(self, folder: Path) -> None:
         self._file, self._table = folder / "decoder.json", folder / "TABLE.md"
@@ -63,7 +63,7 @@ class Ledger:
         self._table.write_text(self.table())
 
     def table(self) -> str:
-        """Says in Markdown what was tried, and against which limits."""
+        """Renders as Markdown what was tried, and against which limits."""
         found = self.outcomes
         seconds, _ = found.slowest
         peak, limit = found.peak_bytes / _MEGABYTE, LIMIT_BYTES / _MEGABYTE
@@ -83,7 +83,7 @@ class Ledger:
 
     def _read(self, facts: dict[str, Any]) -> None:
         if facts["pillow"] != PIL.__version__:
-            return  # another decoder, to be tried anew
+            return  # a different decoder: start again
         self._ranges = facts["seeds"]
         self.outcomes = Outcomes(
             Counter(facts["outcomes"]),

@@ -1,6 +1,6 @@
-"""Damages images: blindly, by bytes, and knowingly, by the parts that their formats have.
+"""Damages images: at random bytes, and in the structures of their formats.
 
-Whatever is drawn comes from the generator that is passed in: a seed names its input for good.
+All randomness comes from the generator that is passed in, so a seed always gives the same input.
 """
 
 import re
@@ -13,7 +13,7 @@ from random import Random
 from tests.crafted import chunk
 
 LARGEST = 2**17
-"""Bytes of an input: enough for every part that a format has, and quick to decode."""
+"""Size of an input: enough for every structure of a format, and fast to decode."""
 
 _MOST_STEPS = 4
 _SHARE_OF_LARGE = 1 / 300  # each takes as long as twenty small ones
@@ -28,15 +28,15 @@ _TIFF_TAGS = (
     *(256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324),
     *(325, 330, 338, 339, 347, 512, 513, 514, 529, 530, 532, 700, 34377, 34665, 34675),
 )
-_TIFF_GEOMETRY = (256, 257, 258, 277, 278, 284, 322, 323)  # of picture, samples, strips, tiles
-_TIFF_LISTS = (273, 279, 324, 325)  # where strips and tiles lie, and how long they are
+_TIFF_GEOMETRY = (256, 257, 258, 277, 278, 284, 322, 323)  # of image, samples, strips, tiles
+_TIFF_LISTS = (273, 279, 324, 325)  # offsets and byte counts of strips and tiles
 _TIFF_COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34676, 34925, 50000, 50001)
 
 Mutation = Callable[[Random, bytes], bytes]
 
 
 def mutate(random: Random, corpus: list[bytes], large: list[bytes]) -> bytes:
-    """Takes an image of the corpus, rarely a large one, and damages it once or a few times."""
+    """Picks an image of the corpus, rarely a large one, and damages it once or several times."""
     data = random.choice(large if random.random() < _SHARE_OF_LARGE else corpus)
     for _ in range(random.randint(1, _MOST_STEPS)):
         known = _known(data)
@@ -62,13 +62,13 @@ def _number(random: Random) -> int:
 
 
 def _write(data: bytes, place: int, value: int, size: int, order: str) -> bytes:
-    """Puts a number into the data, cut to its size."""
+    """Writes a number into the data, truncated to its size."""
     packed = (value % 256**size).to_bytes(size, "little" if order == "<" else "big")
     return data[:place] + packed + data[place + size :]
 
 
 def _place(random: Random, data: bytes | bytearray) -> int:
-    """Anywhere, half of the time near the start, where headers are."""
+    """A random position, half of the time near the start, where headers are."""
     end = len(data) if random.random() < 0.5 else min(len(data), 64)
     return random.randrange(max(1, end))
 
@@ -155,7 +155,7 @@ def _rearrange(random: Random, parts: list[bytes]) -> None:
 
 
 def _damage_png(random: Random, data: bytes) -> bytes:
-    """Changes chunks; their lengths and checksums are right again, so that they are read."""
+    """Changes chunks and fixes their lengths and checksums, so that decoders read them."""
     chunks, position = list[tuple[bytes, bytes]](), 8
     while position + 12 <= len(data) and len(chunks) < 200:
         end = position + 8 + int.from_bytes(data[position : position + 4], "big")
@@ -192,7 +192,7 @@ def _png_body(random: Random, kind: bytes, body: bytes) -> bytes:
 
 
 def _damage_jpeg(random: Random, data: bytes) -> bytes:
-    """Changes segments, whose lengths are right again half of the time."""
+    """Changes segments; fixes their lengths half of the time."""
     places = [match.start() for match in _JPEG_MARKER.finditer(data)][:300]
     if len(places) < 2:
         return _blindly(random, data)
@@ -212,7 +212,7 @@ def _damage_jpeg(random: Random, data: bytes) -> bytes:
 
 
 def _damage_tiff(random: Random, data: bytes) -> bytes:
-    """Changes the entries of the first directory, or of one that it leads to."""
+    """Changes the entries of the first directory or of a linked one."""
     order = "<" if data.startswith(b"II") else ">"
     try:
         (start,) = struct.unpack_from(f"{order}I", data, 4)
@@ -242,7 +242,7 @@ def _damage_tiff(random: Random, data: bytes) -> bytes:
 
 
 def _ask_for_more(random: Random, data: bytes, order: str, entries: range) -> bytes:
-    """Makes picture, strips and tiles larger, and their lists longer, all at once."""
+    """Enlarges image, strips and tiles, and extends their lists, all at once."""
     for place in entries[:50]:
         tag = int.from_bytes(data[place : place + 2], "little" if order == "<" else "big")
         if tag in _TIFF_GEOMETRY and random.random() < 0.4:
@@ -253,7 +253,7 @@ def _ask_for_more(random: Random, data: bytes, order: str, entries: range) -> by
 
 
 def _damage_webp(random: Random, data: bytes) -> bytes:
-    """Changes the chunks of a RIFF file, whose lengths are right again most of the time."""
+    """Changes the chunks of a RIFF file; usually fixes their lengths."""
     chunks, position = list[tuple[bytes, bytes]](), 12
     while position + 8 <= len(data) and len(chunks) < 50:
         size = int.from_bytes(data[position + 4 : position + 8], "little")
@@ -272,7 +272,7 @@ def _damage_webp(random: Random, data: bytes) -> bytes:
 
 
 def _damage_bmp(random: Random, data: bytes) -> bytes:
-    """Sets a field of the headers."""
+    """Overwrites a field of the headers."""
     sizes = (4, 2, 2, 4, 4, 4, 4, 2, 2, 4, 4, 4, 4, 4, 4, 4, 4, 4)
     places = list(accumulate(sizes, initial=2))
     at = random.randrange(len(sizes))

@@ -1,4 +1,4 @@
-"""Keeps processes at work on blocks of seeds, and learns from how they die."""
+"""Runs worker processes on blocks of seeds, and attributes crashes to seeds."""
 
 import multiprocessing
 import signal
@@ -10,8 +10,8 @@ from tests.fuzz.worker import LIMIT_SECONDS, Outcomes, image_of, work
 
 
 def fuzz(blocks: Iterable[range], *, workers: int = 1) -> Iterator[tuple[range, Outcomes]]:
-    """Yields what became of the images of all seeds, in blocks, as they end."""
-    image_of(0)  # makes the corpus once, for all the processes that are forked from here
+    """Yields the outcomes of all seeds, in blocks, as they complete."""
+    image_of(0)  # builds the corpus once, before forking
     waiting, again = iter(blocks), list[range]()
     running: dict[Connection, _Block] = {}
     while True:
@@ -28,7 +28,7 @@ def fuzz(blocks: Iterable[range], *, workers: int = 1) -> Iterator[tuple[range, 
 
 
 class _Block:
-    """A process on its way through seeds."""
+    """A worker process with its block of seeds."""
 
     def __init__(self, seeds: range) -> None:
         context = multiprocessing.get_context("fork")
@@ -40,7 +40,7 @@ class _Block:
         answers.close()
 
     def end(self) -> tuple[range, Outcomes, list[range]]:
-        """Which seeds it did, what became of them, and which are left where it died."""
+        """The completed seeds with their outcomes, and the remaining ones after a crash."""
         try:
             seeds, found, left = self._seeds, self.answers.recv(), list[range]()
         except EOFError:

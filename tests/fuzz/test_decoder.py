@@ -1,4 +1,4 @@
-"""The decoder keeps its promises on damaged images; `make fuzz` tries for minutes."""
+"""The decoder keeps its limits on damaged images; `make fuzz` runs for minutes."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Decodes one damaged image after the other in a process that dies of whatever breaks a limit."""
+"""Decodes damaged images one after another, in a process that dies when a limit is exceeded."""
 
 import os
 import resource
@@ -20,34 +20,35 @@ import numpy as np
 from chestxray.confinement import DEFAULT_WALL, address_space, processor_time
 from chestxray.errors import AnalysisError
 from chestxray.images import develop, read
-from chestxray.preprocessing import SIZE, prepare
+from chestxray.preprocessing import SIZE
 from tests.fuzz import corpus
 from tests.fuzz.mutations import mutate
 
 LIMIT_SECONDS = 1.0
-"""Of CPU time for one image; the clock on the wall would measure the machine's other work."""
+"""CPU seconds for one image; wall-clock time would depend on the machine's other load."""
 LIMIT_SECONDS_PER_MEGABYTE = 5.0
 LIMIT_FREE_SECONDS = 0.05
-"""Of an image of no bytes: to find the film in it takes 2 to 15 ms however few bytes it has."""
+"""CPU seconds allowed regardless of size: finding the crop takes 2 to 15 ms for the smallest
+file."""
 LIMIT_BYTES = DEFAULT_WALL.memory
-"""Address space that one process may add to what it had before its first image."""
+"""Bytes of address space that a process may add to what it had before its first image."""
 LIMIT_LOG_BYTES = 1000
-"""Of one image, on standard error."""
+"""Bytes on standard error for one image."""
 _DEADLOCK_SECONDS = 60
 
 
 @dataclass
 class Outcomes:
-    """What became of many images; `findings` says by seed what should not have been."""
+    """Outcomes of many images; `findings` has the violations by seed."""
 
     codes: Counter[str] = field(default_factory=Counter)
     findings: dict[int, str] = field(default_factory=dict)
     slowest: tuple[float, int] = (0.0, -1)  # seconds of CPU time, seed
-    dearest: tuple[float, int] = (0.0, -1)  # those beyond the free ones for each megabyte, seed
+    dearest: tuple[float, int] = (0.0, -1)  # above the free seconds, per megabyte; seed
     peak_bytes: int = 0
 
     def add(self, other: "Outcomes") -> None:
-        """Takes in those of other images."""
+        """Merges the outcomes of other images."""
         self.codes += other.codes
         self.findings |= other.findings
         self.slowest = max(self.slowest, other.slowest)
@@ -61,14 +62,14 @@ def _corpora() -> tuple[list[bytes], list[bytes]]:
 
 
 def image_of(seed: int) -> bytes:
-    """Makes the damaged image that a seed names."""
+    """Creates the damaged image of a seed."""
     return mutate(Random(seed), *_corpora())
 
 
 def work(seeds: range, place: "Synchronized[int]", answers: Connection) -> None:
-    """Decodes the images of all seeds; `place` is the one that is under way."""
+    """Decodes the images of all seeds; `place` holds the current one."""
     outcomes = Outcomes()
-    for data in _corpora()[0]:  # a decoder of the service is as warm
+    for data in _corpora()[0]:  # as warm as a decoder of the service
         with suppress(AnalysisError):
             develop(read(data), least_side=0)
     before = _peak_bytes()
@@ -89,7 +90,7 @@ def _try(seed: int, outcomes: Outcomes) -> None:
     started = time.process_time()
     try:
         with _limited_time(), warnings.catch_warnings(record=True) as warned:
-            pixels = prepare(develop(read(data), least_side=0).image)
+            pixels = develop(read(data), least_side=0).pixels
         code, wrong = "decoded", ""
         if pixels.shape != (1, SIZE, SIZE) or pixels.dtype != np.uint8:
             wrong = f"decoded to {pixels.dtype} {pixels.shape}"
@@ -113,7 +114,7 @@ def _try(seed: int, outcomes: Outcomes) -> None:
 
 @contextmanager
 def _limited_time() -> Iterator[None]:
-    """Lets the system end the process, wherever it is, once its time is over."""
+    """Has the kernel kill the process when its time is up."""
     signal.setitimer(signal.ITIMER_REAL, _DEADLOCK_SECONDS)
     try:
         with processor_time(LIMIT_SECONDS):
@@ -124,7 +125,7 @@ def _limited_time() -> Iterator[None]:
 
 @contextmanager
 def _standard_error(target: int) -> Iterator[None]:
-    """Sends there what libraries write past Python."""
+    """Redirects output that libraries write past Python."""
     kept = os.dup(2)
     os.dup2(target, 2)
     try:

@@ -1,4 +1,4 @@
-"""Without a CUDA device there is nothing to test."""
+"""Skips these tests without a CUDA device."""
 
 import pytest
 import torch

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bentos.covid_classifier import service as classifier_service
-from bentos.inference.model import Runner
+from bentos.inference.model import Model
 from chestxray import checkpoints
 from chestxray.engines import TorchEngine, open_engine, softmax
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
@@ -61,16 +61,16 @@ def test_want_of_memory_halves_the_batch_and_answers_all(
 ) -> None:
     card = checkpoints.read_card(random_classifier)
     engine = TorchEngine(random_classifier, CovidClassifierNet(), "cuda")
-    runner = Runner(engine, card, classifier_service.ROW, classifier_service.answer)
+    model = Model(engine, card, classifier_service.ROW, classifier_service.answer)
     many = np.concatenate([images] * 64)
-    expected = np.concatenate([runner(images)] * 64)
+    expected = np.concatenate([model(images)] * 64)
     engine.free_memory()
     total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**30) / total)
     try:
         with pytest.raises(torch.cuda.OutOfMemoryError):
             engine(many)
-        rows = runner(many)
+        rows = model(many)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 

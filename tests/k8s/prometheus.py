@@ -27,7 +27,7 @@ _POD = {
     "__meta_kubernetes_pod_label_app_kubernetes_io_name": "gateway",
     "__meta_kubernetes_pod_label_app_kubernetes_io_part_of": "chestxray",
 }
-"""What Kubernetes would say of the server."""
+"""Labels that Kubernetes discovery would add to the server."""
 
 
 @dataclass(frozen=True)

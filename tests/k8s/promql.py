@@ -13,7 +13,7 @@ _WORDS = {"and", "or", "unless", "bool"}
 
 @dataclass(frozen=True)
 class Matcher:
-    """What a selector asks of one label."""
+    """One label matcher of a selector."""
 
     label: str
     operator: str
@@ -27,7 +27,7 @@ class Matcher:
 
 @dataclass(frozen=True)
 class Named:
-    """What a query names."""
+    """Metrics, selectors and groupings of a query."""
 
     selectors: list[tuple[str, list[Matcher]]] = field(default_factory=list)
     groupings: set[str] = field(default_factory=set)

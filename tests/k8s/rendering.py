@@ -1,4 +1,4 @@
-"""What kustomize makes of the overlays, and of every sensible mix of components."""
+"""Renders the overlays, and every sensible combination of components, with kustomize."""
 
 import itertools
 import os
@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from tests.conftest import ROOT
-from tests.k8s.kubectl import kubectl
+from tools.kubectl import kubectl
 
 K8S = ROOT / "k8s"
 OVERLAYS = tuple(sorted(path.name for path in (K8S / "overlays").iterdir()))

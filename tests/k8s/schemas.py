@@ -1,8 +1,7 @@
-"""What stands against a manifest in the schema of its kind, for a version of Kubernetes.
+"""Validates a manifest against the schema of its kind, for a version of Kubernetes.
 
-Kinds of Kubernetes itself: the strict schemas that the package kubernetes-validate carries. Custom
-ones: schemas/, by crds.py. A field that is not listed is refused in both, and so is a kind without
-a schema.
+Built-in kinds: the strict schemas of the package kubernetes-validate. Custom resources: schemas/,
+by crds.py. Unknown fields and kinds without a schema are errors.
 """
 
 import json

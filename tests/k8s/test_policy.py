@@ -1,4 +1,4 @@
-"""What every pod must be: restricted, bounded, spread, probed, and stopped without loss."""
+"""Every pod is restricted, has limits and probes, is spread, and stops without losing requests."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.k8s.rendering import OVERLAYS, Manifest, find, name_of, of_kind, pods
 
 UID = 10001
 STOP_SECONDS = 10
-"""What the processes take at most to end after the drain."""
+"""Maximum time that the processes need to exit after the drain."""
 MARGIN_SECONDS = 5
 SMALLEST_REQUEST = {"cpu", "memory"}
 
@@ -86,7 +86,7 @@ def test_liveness_leaves_the_supervisor_time_to_mend(rendered: Rendered) -> None
     for owner, spec, settings in deployments(rendered):
         probe = spec["template"]["spec"]["containers"][0]["livenessProbe"]
         patience = probe["periodSeconds"] * probe["failureThreshold"]
-        assert patience >= 3 * float(settings["CHESTXRAY_HANG_SECONDS"]), owner
+        assert patience >= 3 * float(settings["CHESTXRAY_HEARTBEAT_TIMEOUT_SECONDS"]), owner
 
 
 def test_pods_may_drain_before_they_are_killed(rendered: Rendered) -> None:

@@ -30,15 +30,15 @@ QUERIES = [
 ]
 OF_OTHERS = ("container_", "kube_")
 """Metrics of cAdvisor and kube-state-metrics, which one machine without a cluster has not."""
-WITHOUT_PAST = {"Distance of the scores from the week before", "Classifier pods given up"}
+WITHOUT_PAST = {"Score drift against the week before"}
 
 
 @pytest.fixture(scope="session")
 def scraped(passing_filter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Room for one full batch and one thread to decode it, so that a little load is too much."""
+    """Space for one full batch and one thread to decode it, so that a little load is too much."""
     environment = {
         "CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter),
-        "CHESTXRAY_QUEUE_SECONDS": "60",
+        "CHESTXRAY_MAX_QUEUE_SECONDS": "60",
         "CHESTXRAY_MAX_IMAGES_IN_FLIGHT": str(BATCH),
         "CHESTXRAY_DECODE_PROCESSES": "1",
     }

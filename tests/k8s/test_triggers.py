@@ -1,4 +1,4 @@
-"""What scales a workload is exported, and what wakes one does not need it awake."""
+"""Autoscalers use exported metrics; what activates a workload does not depend on it running."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def everywhere(rendered: Rendered, kind: str) -> list[Manifest]:
 
 
 def strangers(query: str) -> set[str]:
-    """What a query names that gateways do not count."""
+    """Metrics in a query that gateways do not export."""
     return {metric for metric in promql.read(query).metrics if not exported.by_gateways(metric)}
 
 

@@ -12,7 +12,7 @@ from chestxray.labels import FINDINGS
 from chestxray.preprocessing import SIZE
 from tests.conftest import ROOT
 from tests.phantoms import phantom
-from training import fidelity
+from training import fidelity, model_card
 from training.cache import open_cache
 from training.datasets import curated
 from training.quantise import ARCHITECTURE, CHECKPOINT, INT8, WEIGHTS_INT8
@@ -48,7 +48,7 @@ def test_file_is_whole_and_made_of_the_shipped_float32() -> None:
 def test_card_for_people_is_beside_it() -> None:
     text = (FOLDER / "MODEL_CARD_INT8.md").read_text()
 
-    assert f"Made by `python -m {COMMAND}`" in text
+    assert text.startswith(model_card.render(checkpoints.read_card(SHIPPED), command=COMMAND))
     assert "## Against float32" in text
 
 

@@ -96,6 +96,7 @@ def test_what_is_served_is_what_was_measured(
     assert furthest < 1e-4
 
 
+@pytest.mark.figures
 def test_figures_of_the_filter_can_be_measured_again(data: Path, cache: Path) -> None:
     found = filter_evaluation.measure(material(FILTER, XRayFilterNet(), data, cache))
 
@@ -106,6 +107,7 @@ def test_figures_of_the_filter_can_be_measured_again(data: Path, cache: Path) ->
                 assert found[part][name]["value"] == pytest.approx(share["value"], abs=0.005)
 
 
+@pytest.mark.figures
 def test_figures_of_the_classifier_can_be_measured_again(data: Path, cache: Path) -> None:
     found = classifier_evaluation.measure(material(CLASSIFIER, CovidClassifierNet(), data, cache))
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bentos.decoding.decoders import Decoders
 from bentos.gateway.pipeline import THRESHOLD
 from bentos.settings import Settings
 from chestxray import checkpoints
@@ -17,13 +18,13 @@ from tests.phantoms import encode, phantom
 from tests.service.fakes import FakeModels, app_over, client_of
 from tests.service.server import Server, serve
 
-PATIENT = {"CHESTXRAY_QUEUE_SECONDS": "60"}
+NO_SHEDDING = {"CHESTXRAY_MAX_QUEUE_SECONDS": "60"}
 """However slow the machine is, what tests send at once is let in."""
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("server"), **PATIENT) as running:
+    with serve(tmp_path_factory.mktemp("server"), **NO_SHEDDING) as running:
         yield running
 
 
@@ -40,7 +41,7 @@ def passing_filter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def open_server(passing_filter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The shipped weights under a filter that lets everything pass, so that both models work."""
-    environment = PATIENT | {"CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter)}
+    environment = NO_SHEDDING | {"CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter)}
     with serve(tmp_path_factory.mktemp("open"), **environment) as running:
         yield running
 
@@ -63,14 +64,19 @@ def models() -> FakeModels:
 def run(models: FakeModels, random_filter: Path, random_classifier: Path) -> Callable[..., None]:
     """Runs an async test against the app, with settings of its own."""
 
-    def start(test: Test, **settings: Any) -> None:
-        app = app_over(models, [random_filter, random_classifier], Settings(**settings))
+    def start(test: Test, **changes: Any) -> None:
+        settings = Settings(**changes)
+        decoders = Decoders(settings.limits, settings.wall, processes=settings.decode_processes)
+        app = app_over(models, [random_filter, random_classifier], settings, decoders)
 
         async def main() -> None:
             async with client_of(app) as client:
                 await test(client)
 
-        asyncio.run(main())
+        try:
+            asyncio.run(main())
+        finally:
+            decoders.close()
 
     return start
 

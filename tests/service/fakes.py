@@ -74,7 +74,7 @@ def app_over(
     models: FakeModels,
     weights: Sequence[Path],
     settings: Settings,
-    decoders: Decoders | None = None,
+    decoders: Decoders,
 ) -> RequestMiddleware:
     served = [Served(checkpoints.read_card(p), checkpoints.digest(p)) for p in weights]
     thresholds = {Verdict.FRONTAL_CHEST.value: 0.5}
@@ -83,11 +83,8 @@ def app_over(
     admission = Admission(
         max_images=settings.max_images_in_flight,
         max_bytes=settings.max_bytes_in_flight,
-        queue_seconds=settings.queue_seconds,
+        max_queue_seconds=settings.max_queue_seconds,
         ledger=ledger,
-    )
-    decoders = decoders or Decoders(
-        settings.limits, settings.wall, processes=settings.decode_processes
     )
     pipeline = Pipeline(models, [first, served[1]], decoders=decoders)
     app = create_app(pipeline, admission, settings)
@@ -105,7 +102,7 @@ def app_over(
 
 
 async def ready() -> bool:
-    """What readiness says where it is not asked about."""
+    """Default result of the readiness check."""
     return True
 
 

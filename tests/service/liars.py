@@ -245,4 +245,4 @@ class Liar:
 
 
 KINDS = {name: (reason, saying(make())) for name, (reason, make) in ANSWERS.items()} | WRITERS
-"""What they answer by its name, and for what reason they are given up."""
+"""Malicious pods by name, with the reason for which the gateway evicts them."""

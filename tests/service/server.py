@@ -1,4 +1,4 @@
-"""A really started service, on a free port, with a home and a log of its own."""
+"""A real service on a free port, with its own home and log."""
 
 import os
 import re
@@ -19,12 +19,12 @@ from tests.conftest import ROOT
 
 START_SECONDS = 180.0
 SERVE = ("bentos.cli", "serve")
-"""What `chestxray serve` runs."""
+"""The command that `chestxray serve` runs."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """What a test needs to know of it."""
+    """A running server, as a test needs it."""
 
     url: str
     log: Path

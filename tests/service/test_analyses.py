@@ -33,7 +33,6 @@ def test_accepted_image_gets_the_designed_answer(run: Callable[..., None]) -> No
         assert analysis.heatmap.range == (0, 7)
         assert set(analysis.models) == {"xray_filter", "covid_classifier"}
         assert analysis.disclaimer == DISCLAIMER
-        assert not analysis.kept
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["server-timing"].startswith("decode;dur=")
 

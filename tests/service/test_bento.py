@@ -1,4 +1,4 @@
-"""The built bento serves from a folder of its own, weights included."""
+"""The built bento serves from its own folder, weights included."""
 
 import os
 import subprocess

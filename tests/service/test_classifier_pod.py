@@ -1,4 +1,4 @@
-"""A classifier in a process of its own: who may ask it, and a gateway whose pods come and go."""
+"""A classifier pod in its own process: authentication, and a gateway whose pods come and go."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ from bentos.settings import Settings
 from chestxray.engines import Images
 from loadtests.measuring import free_port
 from tests.phantoms import encode, phantom
-from tests.service.conftest import PATIENT
+from tests.service.conftest import NO_SHEDDING
 from tests.service.fakes import check_problem, ready
 from tests.service.server import Server, serve, start
 
@@ -141,7 +141,7 @@ def port() -> int:
 def gateway(
     port: int, tmp_path_factory: pytest.TempPathFactory, passing_filter: Path
 ) -> Iterator[Server]:
-    environment = PATIENT | {
+    environment = NO_SHEDDING | {
         "CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter),
         "CHESTXRAY_CLASSIFIER_PODS": f"localhost:{port}",
         "CHESTXRAY_POD_TIMEOUT_SECONDS": "2",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message
 
+from bentos.http.request_state import begin
 from bentos.inference import wire
 from bentos.settings import Settings
 from chestxray import checkpoints
@@ -45,7 +46,8 @@ class Sender:
     async def ask(self, app: ASGIApp) -> "Sender":
         headers = [(k.lower().encode(), v.encode()) for k, v in self._headers.items() if v]
         scope = {"type": "http", "method": "POST", "path": wire.PATH, "headers": headers}
-        scope |= {"query_string": b"", "state": {"request_id": "x", "outcome": None}}
+        scope |= {"query_string": b""}
+        begin(scope, "x")
         await app(scope, self._receive, self._send)
         return self
 
@@ -84,7 +86,7 @@ def test_bodies_that_do_not_end_take_room_and_the_next_is_not_read() -> None:
         await asyncio.sleep(0.1)
         refused = await Sender(BODY).ask(app)
         gone = [await each for each in holding]
-        assert (await Sender(BODY).ask(app)).sent[0]["status"] == 200  # the room is given back
+        assert (await Sender(BODY).ask(app)).sent[0]["status"] == 200  # nothing is reserved now
         return gone, refused
 
     (gone,), refused = asyncio.run(ask())

@@ -1,4 +1,4 @@
-"""What comes before a request, or is none: ports, sockets, slow and broken clients, smuggling."""
+"""Before and around requests: ports, sockets, slow and broken clients, request smuggling."""
 
 import os
 import socket
@@ -17,6 +17,7 @@ from bentos.settings import Settings
 from tests.phantoms import encode, phantom
 from tests.service.server import Server, serve
 from tests.service.wire import answers_to, code_of, connect, everything, get, parse, send
+from tests.waiting import until
 
 HEADER_TIMEOUT, BODY_TIMEOUT, KEEP_ALIVE = 2.0, 2.0, 3.0
 SLOW_BODY = b"POST /v1/analyses HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc"
@@ -27,7 +28,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = {
         "CHESTXRAY_HEADER_TIMEOUT_SECONDS": str(HEADER_TIMEOUT),
         "CHESTXRAY_BODY_TIMEOUT_SECONDS": str(BODY_TIMEOUT),
-        "CHESTXRAY_KEEP_ALIVE_SECONDS": str(KEEP_ALIVE),
+        "CHESTXRAY_KEEP_ALIVE_TIMEOUT_SECONDS": str(KEEP_ALIVE),
     }
     with serve(tmp_path_factory.mktemp("strict"), **settings) as running:
         yield running
@@ -138,7 +139,7 @@ def test_a_connection_may_be_idle_as_long_as_is_said(strict: Server) -> None:
 
 
 def test_idle_connections_are_kept_longer_than_proxies_keep_theirs() -> None:
-    assert Settings().keep_alive_seconds > 75
+    assert Settings().keep_alive_timeout_seconds > 75
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT", "OPTIONS"])
@@ -156,7 +157,7 @@ def test_no_probe_holds_a_connection(strict: Server, method: str, path: str) -> 
 def test_a_client_that_sends_no_more_has_its_answer(
     strict: Server, png: bytes, version: bytes
 ) -> None:
-    """What `nc -N` does: it ends its own side, and reads on."""
+    """Like `nc -N`: half-closes the connection and reads on."""
     length = b"Content-Length: %d\r\n\r\n" % len(png)
     start = b"POST /v1/analyses HTTP/" + version + b"\r\nHost: x\r\nContent-Type: image/png\r\n"
     runner = strict.runner("XRayFilter")
@@ -165,7 +166,7 @@ def test_a_client_that_sends_no_more_has_its_answer(
         with connect(strict) as connection:
             send(connection, start + length + png)
             connection.shutdown(socket.SHUT_WR)
-            time.sleep(0.7)
+            until(lambda: strict.total("chestxray_in_flight", stage="filter") == 1)
             runner.resume()
             (answer,) = parse(everything(connection))
     finally:
@@ -188,20 +189,24 @@ def test_a_pipelining_client_that_leaves_is_no_error(strict: Server) -> None:
     assert "ERROR" not in log
 
 
+def peers(server: Server) -> set[int]:
+    """The ports of those that are connected to it."""
+    return {
+        each.raddr.port
+        for process in server.processes()
+        for each in process.net_connections("tcp")
+        if each.raddr
+    }
+
+
 def test_a_client_that_does_not_read_is_cut_off(strict: Server) -> None:
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", int(strict.url.rpartition(":")[2])))
         large = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
         connection.sendall(large * 20)
-        time.sleep(2 * BODY_TIMEOUT + 1)
-        peers = {
-            each.raddr.port
-            for process in strict.processes()
-            for each in process.net_connections("tcp")
-            if each.raddr
-        }
-        assert connection.getsockname()[1] not in peers
+        until(lambda: connection.getsockname()[1] in peers(strict))
+        until(lambda: connection.getsockname()[1] not in peers(strict))
 
 
 def test_requests_leave_nothing_behind(strict: Server) -> None:
@@ -240,15 +245,9 @@ def test_client_that_leaves_is_worked_for_no_longer(strict: Server, tmp_path: Pa
         for _ in range(3):
             with connect(strict) as connection:
                 connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(image) + image)
-                time.sleep(0.5)
-        time.sleep(0.5)
-        assert strict.total("chestxray_in_flight", stage="admitted") == 0
+                until(lambda: strict.total("chestxray_in_flight", stage="filter") == 1)
+            until(lambda: strict.total("chestxray_in_flight", stage="admitted") == 0)
     finally:
         runner.resume()
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if strict.total("chestxray_dropped_total", stage="filter") >= before + 2:
-            break
-        time.sleep(0.2)
 
-    assert strict.total("chestxray_dropped_total", stage="filter") == before + 2
+    until(lambda: strict.total("chestxray_dropped_total", stage="filter") == before + 2)

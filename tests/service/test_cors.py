@@ -8,6 +8,7 @@ import pytest
 
 from bentos.settings import Settings
 from tests.service.fakes import BRIGHT, DARK, FakeModels, check_problem, form
+from tests.waiting import until_async
 
 PORTAL, STRANGER = "https://portal.example", "https://stranger.example"
 ASKING = {
@@ -74,8 +75,7 @@ def test_every_answer_can_be_read_by_the_site(
         headers = {"origin": PORTAL}
         models.gate = asyncio.Event()
         first = asyncio.create_task(client.post("/v1/analyses", **form(DARK), headers=headers))
-        while not models.calls:
-            await asyncio.sleep(0.01)
+        await until_async(lambda: models.calls)
         busy = await client.post("/v1/analyses", **form(DARK), headers=headers)
         models.gate.set()
         served = await first

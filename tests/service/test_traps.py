@@ -1,4 +1,4 @@
-"""BentoML's traps that show only in a running server (numbers as in the project's notes)."""
+"""BentoML's traps that show only in a running server (numbers as in docs/bentoml.md)."""
 
 import http.server
 import threading
@@ -149,6 +149,16 @@ def test_metrics_of_every_process_are_in_one_place(open_server: Server) -> None:
     assert open_server.total("chestxray_filter_verdicts_total", verdict="frontal_chest") >= 1
     assert open_server.total("chestxray_requests_total", outcome="accepted") >= 1
     assert open_server.total("chestxray_in_flight", stage="admitted") == 0
+
+
+def test_series_exist_in_every_process_before_they_count(server: Server) -> None:
+    names = server.metrics().keys()
+
+    assert 'chestxray_pod_failures_total{reason="implausible"}' in names
+    assert 'chestxray_process_restarts_total{process="gateway",reason="hung"}' in names
+    assert 'chestxray_requests_total{outcome="deadline",route="/v1/analyses/batch"}' in names
+    for model in ("xray_filter", "covid_classifier"):
+        assert f'chestxray_batch_size_count{{model="{model}"}}' in names
 
 
 def test_public_port_takes_no_pickle(client: httpx.Client) -> None:

@@ -31,7 +31,7 @@ def connect(server: Server, host: str = "127.0.0.1") -> socket.socket:
 
 
 def send(connection: socket.socket, *parts: bytes | float) -> None:
-    """Sends each in a packet of its own; numbers are pauses in seconds."""
+    """Sends each item in a separate packet; numbers are pauses in seconds."""
     for part in parts:
         if isinstance(part, bytes):
             connection.sendall(part)
@@ -40,7 +40,9 @@ def send(connection: socket.socket, *parts: bytes | float) -> None:
 
 
 def receive(connection: socket.socket, seconds: float) -> tuple[bytes, bool]:
-    """All that comes until the other side closes, or nothing comes for so long; did it close?"""
+    """Reads until the other side closes or is silent for too long; also returns whether it
+    closed.
+    """
     connection.settimeout(seconds)
     received = b""
     try:
@@ -54,7 +56,7 @@ def receive(connection: socket.socket, seconds: float) -> tuple[bytes, bool]:
 
 
 def answers_to(server: Server, *parts: bytes | float) -> list[Answer]:
-    """What a connection of its own is answered before one last request, or its end."""
+    """The responses on a new connection before a final request, or until it is closed."""
     with connect(server) as connection:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             send(connection, *parts, _LAST)
@@ -65,7 +67,7 @@ def answers_to(server: Server, *parts: bytes | float) -> list[Answer]:
 
 
 def parse(received: bytes) -> list[Answer]:
-    """Final answers in their order; fails where there is anything besides."""
+    """Final responses in order; fails if there is other data."""
     found = []
     while received:
         parser = h11.Connection(h11.CLIENT)
@@ -94,7 +96,7 @@ def everything(connection: socket.socket) -> bytes:
 
 
 def get(server: Server, path: str, *, host: str = "127.0.0.1") -> Answer:
-    """Asks over a connection of its own, from an address of this machine."""
+    """Sends a request on a new connection, from a given local address."""
     with connect(server, host) as connection:
         send(connection, b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path.encode())
         (answer,) = parse(everything(connection))

@@ -1,9 +1,9 @@
-"""A hostile client at 127.0.0.2, in a process of its own: ten ways to be in everyone's way.
+"""A hostile client at 127.0.0.2 in its own process, with ten kinds of attack.
 
     python -m tests.trials.attackers WAY HOST PORT
 
-It says `ready` once its files are made, and attacks until it is killed, at the lowest priority:
-client and service share a machine here, and what the client costs itself must not count.
+Prints `ready` when its files are made, and attacks until killed, at the lowest priority: client and
+service share a machine, and the client's own CPU time must not count.
 """
 
 import asyncio
@@ -74,7 +74,7 @@ def progressive() -> bytes:
 
 @cache
 def deep() -> bytes:
-    """A 16-bit PNG of nearly as many pixels as are allowed."""
+    """A 16-bit PNG with almost the maximum number of pixels."""
     ramp = np.arange(_COSTLY_SIDE, dtype=np.uint16)
     return encode(np.add.outer(ramp, 16 * ramp), "PNG", compress_level=1)
 
@@ -86,7 +86,7 @@ def refused() -> list[bytes]:
 
 
 def failing() -> list[bytes]:
-    """What is found damaged late, after most of the work, or soon."""
+    """Files whose damage is found late, after most of the work, or early."""
     late = bytearray(deep())
     late[-100] ^= 0xFF
     return [progressive()[:-20_000], bytes(late), ordinary()[0][:-2000], b"\x89PNG\r\n\x1a\n" * 9]
@@ -120,7 +120,7 @@ async def dribble(host: str, port: int) -> None:
 
 
 async def hold(host: str, port: int) -> None:
-    """Connections that say nothing, or half of a request's headers, as many as are let in."""
+    """Connections that send nothing, or half of the headers, as many as are accepted."""
     print("ready", flush=True)
 
     async def one(number: int) -> None:

@@ -85,12 +85,12 @@ async def wait_until_ready(url: str) -> float:
                     if answer.status == 200:
                         return slowest
             except (aiohttp.ClientError, OSError, TimeoutError):
-                pass  # nobody listens yet
+                pass  # not listening yet
             await asyncio.sleep(_POLL_SECONDS)
 
 
 async def torment(service: Service, seconds: float) -> list[Outage]:
-    """Kills in turn for so long; returns the outages, the last of them over."""
+    """Kills processes in turn for this long; returns the outages, after the last has ended."""
     outages: list[Outage] = []
     watch: asyncio.Task[float] | None = None
     began = time.monotonic()

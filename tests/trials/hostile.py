@@ -1,10 +1,11 @@
-"""One hostile address beside a good one, ten ways: the good one must hardly notice.
+"""One hostile address next to a good client, with ten kinds of attack.
 
     python -m tests.trials.hostile --seconds 300
 
-The good client posts one image after the other from 127.0.0.1, alone first, then beside each of
-`attackers.py`'s ways from 127.0.0.2. Of its requests nine in ten must be served within twice the
-95th percentile of what it took alone, measured anew before each way: others use the machine too.
+The good client posts images one by one from 127.0.0.1, first alone, then next to each attack of
+`attackers.py` from 127.0.0.2. Nine in ten of its requests must be served within twice the 95th
+percentile of its latency alone, which is measured again before each attack because others use the
+machine too.
 """
 
 import asyncio

@@ -23,14 +23,14 @@ TOLERANCE = 1e-4 + 1e-9
 IMAGES = [path.read_bytes() for path in sorted((ROOT / "web" / "examples").glob("*.jpg"))]
 _TIMEOUT_SECONDS = 70.0
 _IDLE_SECONDS = 3.0
-"""Below the server's own 5 s, or a connection may close under the next request (trap 2)."""
+"""Shorter than any server's, or a connection may close as its next request is sent (trap 2)."""
 
 Post = Callable[[int], Awaitable["Answer"]]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one request."""
+    """Outcome of one request."""
 
     image: int
     at: float  # on the monotonic clock
@@ -136,7 +136,7 @@ class _Connection(asyncio.Protocol):
 
 
 class Client:
-    """Keeps connections to one or more services, and posts to the one that it is told."""
+    """Keeps connections to one or more services, and posts to a given one."""
 
     def __init__(self, url: Callable[[], str]) -> None:
         self._url = url

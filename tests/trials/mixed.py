@@ -79,7 +79,7 @@ def kinds() -> dict[str, Kind]:
 
 @dataclass
 class Load:
-    """What was sent, and how it was answered."""
+    """The requests sent, and their responses."""
 
     server: Server
     statuses: Counter[int] = field(default_factory=Counter)

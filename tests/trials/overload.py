@@ -1,12 +1,11 @@
-"""Five times more requests than the service can take, for minutes.
+"""Five times more requests than the service's capacity, for minutes.
 
     python -m tests.trials.overload --seconds 300
 
-First it measures what the service can do: one client alone, then as many as it takes at its best,
-and at the end the latter again, since others use the machine and its speed drifts. Between,
-requests arrive at five times that rate, whether or not earlier ones were answered. Every fiftieth
-client obeys Retry-After until it is served, few enough that they add little to that rate; the
-others leave.
+First measures the capacity: one client alone, then the best number of clients, and that again at
+the end, because others use the machine and its speed drifts. In between, requests arrive in an open
+loop at five times that rate. Every fiftieth client obeys Retry-After until served, few enough to
+add little to the rate; the others give up.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ from tests.trials.running import main, megabytes
 from tests.trials.table import Table
 
 FACTOR, OBEDIENT, WITHIN = 5, 0.02, 0.9
-QUEUE_SECONDS = Settings().queue_seconds
+MAX_QUEUE_SECONDS = Settings().max_queue_seconds
 _ALLOWED = {200, 422, 429, 503}
 _CLIENTS = (4, 8, 16)
 _PATIENCE_SECONDS = 120.0
@@ -29,7 +28,7 @@ _PATIENCE_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Capacity:
-    """What the service does without trouble."""
+    """The service's capacity."""
 
     p99: float  # seconds, of one client alone
     rate: float  # images a second, at the best number of clients
@@ -37,7 +36,7 @@ class Capacity:
 
 
 async def capacity(client: Client, seconds: float) -> Capacity:
-    """Measures one client, then several numbers of them; each for so long."""
+    """Measures one client, then several numbers of clients, each for this long."""
     await closed(client, clients=2, seconds=3)  # warm
     alone = await closed(client, clients=1, seconds=seconds)
     rates = {clients: await _rate(client, clients, seconds) for clients in _CLIENTS}
@@ -87,7 +86,7 @@ def _compare(
 ) -> Table:
     least = WITHIN * (calm.rate + rate_after) / 2
     goodput, p99 = everything.rate(start, seconds), everything.seconds(99)
-    bound = 2 * calm.p99 + QUEUE_SECONDS
+    bound = 2 * calm.p99 + MAX_QUEUE_SECONDS
     statuses = everything.statuses()
     table = Table("overload", f"{FACTOR} times the capacity for {seconds:g} s, open loop.")
     table.add("capacity before and after, images/s", f"{calm.rate:.3g}, {rate_after:.3g}")

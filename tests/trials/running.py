@@ -1,4 +1,4 @@
-"""How a trial is run as a command: a service of its own, a table, an exit code."""
+"""Runs a trial as a command: its own service, a table, an exit code."""
 
 import argparse
 import sys
@@ -16,7 +16,7 @@ Trial = Callable[[Server, float], Awaitable[Table]]
 
 
 def main(description: str | None, trial: Trial, *, seconds: float) -> None:
-    """Runs a trial against a service of its own."""
+    """Runs a trial against its own service."""
 
     async def alone(length: float) -> Table:
         with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as server:

@@ -1,1 +1,1 @@
-"""One module per public layout; each yields records of picture, label and patient."""
+"""Data sets, one module each; each yields records with image path, label and patient."""

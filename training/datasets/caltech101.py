@@ -14,7 +14,7 @@ SOURCE = "CaltechDATA, doi 10.22002/D1.20086"
 
 
 def load(root: Path) -> list[Record]:
-    """Reads `101_ObjectCategories/*/*.jpg`; every picture is a patient of its own."""
+    """Reads `101_ObjectCategories/*/*.jpg`; every image counts as a patient of its own."""
     return with_digests([_record(p) for p in find(root, "101_ObjectCategories/*/*.jpg", SOURCE)])
 
 

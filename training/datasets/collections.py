@@ -1,4 +1,4 @@
-"""Any number of data sets as one: the curated collection and the public sets of the paper."""
+"""Combines data sets: the curated collection, and the public sets of the paper."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,11 +9,12 @@ from training.datasets.records import Record, without_internal_patients
 LOADERS: dict[str, Callable[[Path], list[Record]]] = {
     module.NAME: module.load for module in (ieee8023, figure1, kermany, rsna, voc2012, caltech101)
 }
-"""The sets of the paper (section 3) by the name that stands before the folder."""
+"""Readers of the paper's sets (section 3), by the name in NAME=PATH."""
 
 
 def load(specs: Sequence[str]) -> list[Record]:
-    """Reads PATH, a curated collection, or NAME=PATH, a public set; the first of equal files stays.
+    """Reads PATH, a curated collection, or NAME=PATH, a public set; keeps the first of identical
+    files.
 
     Records of public sets have no split yet. Raises ValueError or MissingDataset.
     """

@@ -1,7 +1,7 @@
-"""The project's curated collection: public chest X-rays and other pictures under three manifests.
+"""The project's curated collection: public chest X-rays and other images, with three manifests.
 
-Sources and licences differ by image (mostly CC BY-NC-SA or none stated) and stand in the manifests,
-with the URL path of each original. Research use only; no image may be redistributed.
+Sources and licences differ by image (mostly CC BY-NC-SA or none stated); the manifests list them
+with the URL path of each original. Research use only; images must not be redistributed.
 """
 
 import csv
@@ -23,14 +23,14 @@ from training.datasets.records import (
 
 MANIFEST, EXTERNAL, MORE = "manifest.csv", "manifest_external.csv", "manifest_more.csv"
 CORRECTIONS = "corrections.csv"
-"""True patients, splits, boxes and radiologists' classes of films in the first manifest."""
+"""Corrections to the first manifest: patients, splits, boxes and radiologists' classes."""
 SAME_SOURCE = "siim"
-"""The one data set with all three classes: within it the source says nothing of the class."""
+"""The only data set with all three classes: within it the source does not reveal the class."""
 INDETERMINATE, OTHER_FINDING = "indeterminate", "other_finding"
-"""Labels of films that are not normal and of none of our classes."""
+"""Labels of images that are abnormal but in none of our classes."""
 
 ATYPICAL = "atypical"
-"""The study class of siim that is our lung opacity, and its rarest."""
+"""Study classes of siim: the one that is our lung opacity, and its rarest."""
 
 _RSNA = {
     "Normal": Finding.NO_FINDING.value,
@@ -38,7 +38,7 @@ _RSNA = {
     "No Lung Opacity / Not Normal": OTHER_FINDING,
 }
 _REPORTED = ("nihM", "nihJ")
-"""Sources whose labels come from report texts."""
+"""Sources with labels extracted from report texts."""
 
 _Row = Mapping[str, str]
 
@@ -46,8 +46,8 @@ _Row = Mapping[str, str]
 def load(root: Path) -> list[Record]:
     """Reads the manifests; split is train, val, test or external. Raises MissingDataset.
 
-    The second delivery may be absent. An external image whose patient is internal as well (three
-    CT slices) is left out, and so is what the corrections say not to use.
+    The second delivery is optional. Drops external images of patients who are internal as well
+    (three CT slices), and images that the corrections exclude.
     """
     corrections = {row["path"]: row for row in _rows(root / CORRECTIONS)}
     first = _required(root, MANIFEST)
@@ -64,11 +64,12 @@ def load(root: Path) -> list[Record]:
 
 
 def with_unseen_validation(records: Sequence[Record], seen: Set[str]) -> list[Record]:
-    """Puts patients whom the first networks were trained on out of validation; test stays.
+    """Moves patients whom the first networks were trained on out of validation; test stays as it
+    is.
 
-    Before the corrections they stood in training: what starts from such a network cannot be chosen
-    on them. That leaves 6 atypical films of siim to choose by, so patients with such a film who
-    came with the second delivery go from training to validation.
+    Before the corrections they were in training, so they cannot be used to select networks that
+    start from those. Since this leaves 6 atypical images of siim for selection, patients with such
+    an image from the second delivery move from training to validation.
     """
     atypical = {r.patient for r in records if r.appearance == ATYPICAL} - seen
     to = {patient: "train" for patient in seen} | {patient: "val" for patient in atypical}
@@ -95,7 +96,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _corrected(row: dict[str, str], correction: _Row) -> dict[str, str]:
-    """What the correction says wins, but for what it leaves empty."""
+    """Merges a correction into a row; its non-empty fields take precedence."""
     return row | {name: value for name, value in correction.items() if value}
 
 
@@ -126,7 +127,7 @@ def _is_weak(row: _Row) -> bool:
 
 
 def _boxes(text: str) -> tuple[Box, ...]:
-    """Reads `x0 y0 x1 y1; x0 y0 x1 y1`."""
+    """Parses boxes such as `x0 y0 x1 y1; x0 y0 x1 y1`."""
     found = []
     for part in filter(None, text.split(";")):
         left, top, right, bottom = map(float, part.split())
@@ -139,7 +140,9 @@ def _mask(root: Path, path: str) -> Path | None:
 
 
 def _age_group(row: _Row) -> str:
-    """Reads an age, or notes such as `paediatric 1-5y; virus`, `age 58; Edema`, `age nan`."""
+    """Parses an age, also from notes such as `paediatric 1-5y; virus`, `age 58; Edema`,
+    `age nan`.
+    """
     note = row.get("note") or ""
     if note.startswith("paediatric"):
         return CHILD

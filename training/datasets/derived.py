@@ -1,7 +1,9 @@
-"""Negatives of films, and pictures that hold more or less than one film, made from films by code.
+"""Images derived from radiographs by code: negatives, and images with more or less than one
+radiograph.
 
-A made picture has the split of the films in it, so nothing of a test film is seen in training. What
-the service crops by itself (`chestxray/film.py`) is not made here: these are what it must refuse.
+A derived image has the split of its sources, so nothing of a test image leaks into training. Images
+that the service crops by itself (`chestxray/film.py`) are not made here: these are for the filter
+to reject.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,18 +24,18 @@ INVERTED, TWO_FILMS, PART_OF_PAGE, PHOTO_OF_SCREEN = (
     "part_of_page",
     "photo_of_screen",
 )
-"""Labels of what is made."""
+"""Labels of derived images."""
 
 _NO_FILMS = ("lateral_cxr", "other_xray", "ct", "natural")
 _SHARE = 1 / 4
-"""How many composites of each kind there are, in parts of the films of a split."""
+"""Number of composites of each kind, relative to the images of a split."""
 _FLOAT = npt.NDArray[np.float32]
 
 
 def extend(
     pixels: Pixels, records: Sequence[Record], *, seed: int = 0
 ) -> tuple[Pixels, list[Record]]:
-    """Puts the made pictures behind uint8 (N, SIZE, SIZE), and their records behind the records."""
+    """Appends the derived images to uint8 (N, SIZE, SIZE), and their records to the records."""
     generator = np.random.default_rng(seed)
     films = [i for i, r in enumerate(records) if r.label in FINDINGS and r.split]
     made: list[npt.NDArray[np.uint8]] = [255 - pixels[i] for i in films]
@@ -41,7 +43,7 @@ def extend(
     for split in sorted({records[i].split for i in films}):
         own = [i for i in films if records[i].split == split]
         others = [i for i, r in enumerate(records) if r.split == split and r.label == "lateral_cxr"]
-        if split == "train":  # an inverted hand is a hand
+        if split == "train":  # an inverted hand still counts as a hand
             rest = [i for i, r in enumerate(records) if r.split == split and r.label in _NO_FILMS]
             made += [255 - pixels[i] for i in rest]
             added += [records[i] for i in rest]
@@ -60,7 +62,7 @@ def _resized(film: Pixels, width: int, height: int) -> Pixels:
 
 
 def two_films(film: Pixels, beside: Pixels, generator: np.random.Generator) -> Pixels:
-    """Two films side by side, or one above the other, with a gap or none."""
+    """Two radiographs side by side or one above the other, with or without a gap."""
     if generator.random() < 0.2:
         beside = film if generator.random() < 0.5 else film[:, ::-1]
     gap = int(generator.choice([0, 0, 1, 2, 4, 8, 14]))
@@ -81,7 +83,9 @@ def _stacked(film: Pixels, beside: Pixels, first: int, gap: int) -> Pixels:
 
 
 def part_of_page(film: Pixels, beside: Pixels, generator: np.random.Generator) -> Pixels:
-    """A film that takes the lesser part of a page, a slide or a viewer's window, with text."""
+    """A radiograph that covers the smaller part of a page, a slide or a viewer window, with
+    text.
+    """
     level, noise = generator.choice([0, 30, 128, 235, 255]), generator.uniform(0, 8)
     page = Image.fromarray(_noisy(np.full((SIZE, SIZE), level, np.float32), noise, generator))
     pen = ImageDraw.Draw(page)
@@ -102,7 +106,7 @@ def part_of_page(film: Pixels, beside: Pixels, generator: np.random.Generator) -
 
 
 def photo_of_screen(film: Pixels, beside: Pixels, generator: np.random.Generator) -> Pixels:
-    """A photograph of a screen or light box: askew, with its rim, glare, interference and noise."""
+    """A photograph of a screen or light box: skewed, with its bezel, glare, moiré and noise."""
     corners = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
     rim = generator.uniform(0.04, 0.22, 4)[:, None] * np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
     skew = generator.uniform(-0.05, 0.05, (4, 2))
@@ -123,7 +127,9 @@ def photo_of_screen(film: Pixels, beside: Pixels, generator: np.random.Generator
 
 
 def _warped(picture: Pixels, corners: npt.NDArray[np.float64]) -> _FLOAT:
-    """A square picture drawn with its corners there, in parts of the side; black around it."""
+    """Draws a square image with its corners at the given positions, as shares of the side; black
+    around it.
+    """
     x, y = (corners * SIZE).T
     left, top = np.array([(0, 0), (SIZE, 0), (SIZE, SIZE), (0, SIZE)], float).T
     equations = [(a, b, 1, 0, 0, 0, -u * a, -u * b) for a, b, u in zip(x, y, left, strict=True)]

@@ -1,4 +1,4 @@
-"""From one DICOM file to one greyscale picture (DICOM PS3.3, C.7.6.3 and C.11)."""
+"""Decodes a DICOM file to a greyscale image (DICOM PS3.3, C.7.6.3 and C.11)."""
 
 from pathlib import Path
 
@@ -12,15 +12,15 @@ from chestxray.windowing import window
 
 
 class UnreadableDicom(ValueError):
-    """A file is no DICOM, or its pixels are missing or in a form that is not read here."""
+    """The file is not DICOM, or its pixels are missing or unsupported."""
 
 
 def decode(path: Path) -> Image.Image:
-    """Decodes to mode L, white where the film is; 8 bits as stored, more by their window."""
+    """Decodes to mode L with bone white; 8 bits as stored, more bits windowed."""
     try:
         dataset = pydicom.dcmread(path)
         pixels = dataset.pixel_array
-    # Nearly any exception: AttributeError without pixels, RuntimeError without codec.
+    # pydicom raises many types: AttributeError without pixels, RuntimeError without codec.
     except Exception as error:
         raise UnreadableDicom(f"{path.name} cannot be decoded: {error}") from error
     match dataset.PhotometricInterpretation, pixels.ndim:
@@ -40,6 +40,6 @@ def decode(path: Path) -> Image.Image:
 def _grey(pixels: npt.NDArray[np.generic], dataset: pydicom.Dataset) -> Image.Image:
     values = apply_modality_lut(pixels, dataset)
     if "VOILUTSequence" in dataset:
-        values = np.rint(values).astype(np.int32)  # the table is looked up by whole numbers
+        values = np.rint(values).astype(np.int32)  # the lookup table needs integer indices
     values = apply_voi_lut(values, dataset)
     return Image.fromarray(values if values.dtype == np.uint8 else window(values))

@@ -21,7 +21,7 @@ _LABELS = {
 
 
 def load(root: Path) -> list[Record]:
-    """Reads `metadata.csv` and `images/`; pictures without a confirmed finding are left out."""
+    """Reads `metadata.csv` and `images/`; skips images without a confirmed finding."""
     rows = read_table(root / "metadata.csv", SOURCE, encoding="latin-1")
     return with_digests([_record(root, row) for row in rows if row["finding"] in _LABELS])
 
@@ -31,7 +31,7 @@ def _record(root: Path, row: dict[str, str]) -> Record:
     return Record(
         path=find(root, f"images/{image}.*", SOURCE)[0],  # .jpg or .png
         label=_LABELS[row["finding"]],
-        patient=f"{NAME}-{image.rstrip(ascii_lowercase)}",  # COVID-00039a to c are one patient's
+        patient=f"{NAME}-{image.rstrip(ascii_lowercase)}",  # COVID-00039a to c are of one patient
         dataset=NAME,
         split="",
         sha256="",

@@ -13,11 +13,11 @@ from training.datasets.records import Record, age_group, read_table, require, wi
 NAME = "ieee8023"
 SOURCE = "the GitHub repository ieee8023/covid-chestxray-dataset"
 
-_IMAGES = "images"  # the other folder, volumes, holds whole CT studies
+_IMAGES = "images"  # the other folder, volumes, has whole CT studies
 
 
 def load(root: Path) -> list[Record]:
-    """Reads `metadata.csv` and `images/`; todo, unknown and other findings are left out."""
+    """Reads `metadata.csv` and `images/`; skips todo, unknown and other findings."""
     rows = read_table(root / "metadata.csv", SOURCE)
     labelled = [(row, _label(row)) for row in rows if row.get("folder", _IMAGES) == _IMAGES]
     return with_digests([_record(root, row, label) for row, label in labelled if label])
@@ -27,7 +27,7 @@ def _record(root: Path, row: dict[str, str], label: str) -> Record:
     return Record(
         path=require(root / _IMAGES / row["filename"], SOURCE),
         label=label,
-        patient=f"{NAME}-{row['patientid']}",  # as the curated collection names them
+        patient=f"{NAME}-{row['patientid']}",  # as in the curated collection
         dataset=NAME,
         split="",
         sha256="",

@@ -21,12 +21,12 @@ _PATIENT = re.compile(r"(person\d+)_|(?:(NORMAL2-)?IM|NORMAL|BACTERIA|VIRUS)-(\d
 
 
 def load(root: Path) -> list[Record]:
-    """Reads `chest_xray/*/{NORMAL,PNEUMONIA}/*.jpeg`; its own split is dropped."""
+    """Reads `chest_xray/*/{NORMAL,PNEUMONIA}/*.jpeg`; ignores the data set's own split."""
     paths = [
         path
         for folder in _LABELS
         for path in find(root, f"chest_xray/*/{folder}/*.jpeg", SOURCE)
-        if not path.name.startswith(".")  # what a Mac leaves in archives
+        if not path.name.startswith(".")  # macOS metadata in archives
     ]
     return with_digests([_record(path) for path in paths])
 
@@ -44,7 +44,7 @@ def _record(path: Path) -> Record:
 
 
 def _patient(name: str) -> str:
-    """Returns the id of the curated collection; a number in two folders is one patient."""
+    """Returns the patient ID of the curated collection; a number in two folders is one patient."""
     found = _PATIENT.match(name)
     if found is None:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What every data set yields, and how it is read from a folder."""
+"""Records that every data set yields, and helpers to read them from a folder."""
 
 import csv
 import hashlib
@@ -13,12 +13,12 @@ _ADULT_YEARS = 18
 
 
 Box = tuple[float, float, float, float]
-"""Left, top, right and bottom, in parts of the picture's width and height."""
+"""Left, top, right and bottom, as fractions of the image's width and height."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Regions:
-    """Where readers saw something; what is None or empty was not drawn."""
+    """Regions that readers annotated; None or empty: not annotated."""
 
     lungs: Box | None = None
     opacities: tuple[Box, ...] = ()
@@ -28,10 +28,10 @@ class Regions:
 
 @dataclass(frozen=True)
 class Record:
-    """One labelled picture; `patient` is what a split must not tear apart.
+    """One labelled image; splits must keep images of one `patient` together.
 
-    `split` is empty where the set suggests none, `age_group` where the age is not known. A label
-    that is not firm was not given, or not confirmed, by a radiologist who looked at the film.
+    `split` is empty if the data set suggests none, `age_group` if the age is unknown. A label is
+    `firm` if a radiologist gave or confirmed it from the image.
     """
 
     path: Path
@@ -47,11 +47,11 @@ class Record:
 
 
 class MissingDataset(FileNotFoundError):
-    """A data set is not where it was looked for; the message says where to get it."""
+    """A data set is not at its path; the message says where to get it."""
 
 
 def age_group(years: str) -> str:
-    """Returns child, adult or nothing for an age as sources write it: 58, 50+, early 40s, nan."""
+    """Returns child, adult or "" for an age as sources write it: 58, 50+, early 40s, nan."""
     found = re.search(r"\d+", years)
     if found is None:
         return ""
@@ -59,14 +59,14 @@ def age_group(years: str) -> str:
 
 
 def require(path: Path, source: str) -> Path:
-    """Returns a path that is there. Raises MissingDataset with the source to get it from."""
+    """Returns an existing path. Raises MissingDataset with the source to get it from."""
     if not path.exists():
         raise MissingDataset(f"{path} is missing; get the data set from {source}")
     return path
 
 
 def find(root: Path, pattern: str, source: str) -> list[Path]:
-    """Returns the files of a pattern, sorted. Raises MissingDataset where there is none."""
+    """Returns the files that match a pattern, sorted. Raises MissingDataset if there are none."""
     found = sorted(root.glob(pattern))
     if not found:
         raise MissingDataset(f"{root / pattern} is missing; get the data set from {source}")
@@ -74,20 +74,20 @@ def find(root: Path, pattern: str, source: str) -> list[Path]:
 
 
 def read_table(path: Path, source: str, *, encoding: str = "utf-8-sig") -> list[dict[str, str]]:
-    """Returns the rows of a CSV file, an empty text where a row ends early."""
+    """Returns the rows of a CSV file; missing fields are empty."""
     with require(path, source).open(newline="", encoding=encoding) as file:
         return list(csv.DictReader(file, restval=""))
 
 
 def with_digests(records: Sequence[Record]) -> list[Record]:
-    """Fills in the SHA-256 of every picture's file, several files at a time."""
-    with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter's lock
+    """Fills in the SHA-256 of every image file, several files in parallel."""
+    with ThreadPoolExecutor() as pool:  # hashing releases the GIL
         digests = list(pool.map(_digest, [r.path for r in records]))
     return [replace(r, sha256=sha256) for r, sha256 in zip(records, digests, strict=True)]
 
 
 def without_internal_patients(records: Sequence[Record]) -> list[Record]:
-    """Leaves out external pictures of a patient who is internal as well."""
+    """Drops external images of patients who are internal as well."""
     internal = {r.patient for r in records if r.split != "external"}
     return [r for r in records if r.split != "external" or r.patient not in internal]
 

@@ -1,4 +1,4 @@
-"""Pictures of nothing, made by code: what a filter must refuse though no camera took it."""
+"""Synthetic images without content, for the filter to reject."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,7 +7,7 @@ from chestxray.preprocessing import SIZE
 
 
 def make(count: int, generator: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Returns uint8 (count, SIZE, SIZE), the kinds in turn."""
+    """Returns uint8 (count, SIZE, SIZE), cycling through the kinds."""
     makers = (_flat, _noise, _gradient, _stripes, _blocks)
     pictures = [makers[i % len(makers)](generator) for i in range(count)]
     return np.stack([np.clip(p, 0, 255).astype(np.uint8) for p in pictures])

@@ -14,7 +14,7 @@ SOURCE = "host.robots.ox.ac.uk/pascal/VOC/voc2012 (the folder VOCdevkit/VOC2012)
 
 
 def load(root: Path) -> list[Record]:
-    """Reads `JPEGImages/*.jpg`; every picture is a patient of its own."""
+    """Reads `JPEGImages/*.jpg`; every image counts as a patient of its own."""
     paths = find(root, "JPEGImages/*.jpg", SOURCE)
     return with_digests(
         [Record(p, "natural", f"{NAME}-{p.stem}", NAME, split="", sha256="") for p in paths]

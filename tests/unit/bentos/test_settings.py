@@ -66,7 +66,7 @@ def test_every_fault_is_a_line_that_names_the_variable(monkeypatch: pytest.Monke
         monkeypatch,
         DEVICE="tpu",
         POD_TOKEN=SECRET,
-        QUEUE_SECONDS="inf",
+        MAX_QUEUE_SECONDS="inf",
         TRUSTED_PROXIES="[not json",
         MAX_CONECTIONS="3",
     )
@@ -76,8 +76,8 @@ def test_every_fault_is_a_line_that_names_the_variable(monkeypatch: pytest.Monke
     assert sorted(line.split(":")[0].split("=")[0] for line in found) == [
         "CHESTXRAY_DEVICE",
         "CHESTXRAY_MAX_CONECTIONS",
+        "CHESTXRAY_MAX_QUEUE_SECONDS",
         "CHESTXRAY_POD_TOKEN",
-        "CHESTXRAY_QUEUE_SECONDS",
         "CHESTXRAY_TRUSTED_PROXIES",
     ]
     assert all("\n" not in line and SECRET not in line for line in found)
@@ -123,7 +123,7 @@ def test_malformed_list_is_one_line(monkeypatch: pytest.MonkeyPatch, value: str)
     ("name", "hint"),
     [
         ("MAX_CONECTIONS", "; did you mean CHESTXRAY_MAX_CONNECTIONS?"),
-        ("QUEUE_SECOND", "; did you mean CHESTXRAY_QUEUE_SECONDS?"),
+        ("MAX_QUEUE_SECOND", "; did you mean CHESTXRAY_MAX_QUEUE_SECONDS?"),
         ("POD_TOKN", "; did you mean CHESTXRAY_POD_TOKEN?"),
         ("ZZZZZZZZZZ", ""),
         ("PORT", ""),
@@ -174,13 +174,12 @@ def test_long_value_is_cut_and_kept_on_its_line(monkeypatch: pytest.MonkeyPatch)
         ({"MAX_BATCH_BYTES": "1000"}, "CHESTXRAY_MAX_IMAGE_BYTES=83886080 is above"),
         ({"MAX_BYTES_IN_FLIGHT": "1000"}, "CHESTXRAY_MAX_BATCH_BYTES=100663296 is above"),
         ({"DRAIN_TIMEOUT_SECONDS": "1"}, "CHESTXRAY_REQUEST_TIMEOUT_SECONDS=30.0 is above"),
-        ({"HANG_SECONDS": "1"}, "CHESTXRAY_HANG_SECONDS must be at least 2"),
+        ({"HEARTBEAT_TIMEOUT_SECONDS": "1"}, "CHESTXRAY_HEARTBEAT_TIMEOUT_SECONDS='1': "),
         (
             {"CLASSIFIER_PODS": "c:1", "POD_TOKEN": "x" * 16, "POD_TIMEOUT_SECONDS": "30"},
             "CHESTXRAY_POD_TIMEOUT_SECONDS must be below",
         ),
         ({"CLASSIFIER_PODS": "c:99999", "POD_TOKEN": "x" * 16}, "CHESTXRAY_CLASSIFIER_PODS='c:9"),
-        ({"OTLP_ENDPOINT": "collector:4318"}, "CHESTXRAY_OTLP_ENDPOINT='collector:4318': "),
         ({"FRAME_ANCESTORS": "https://портал.example"}, "CHESTXRAY_FRAME_ANCESTORS="),
         ({"POD_TOKEN": "кот" * 10}, "CHESTXRAY_POD_TOKEN: must be printable"),
     ],
@@ -205,7 +204,7 @@ def test_settings_that_do_not_go_together_are_refused(
 def test_wrong_settings_end_the_command_with_a_line_each(
     tmp_path: Path, command: tuple[str, ...]
 ) -> None:
-    wrong = {"CHESTXRAY_TRUSTED_PROXIES": "[", "CHESTXRAY_QUEUE_SECONDS": "inf"}
+    wrong = {"CHESTXRAY_TRUSTED_PROXIES": "[", "CHESTXRAY_MAX_QUEUE_SECONDS": "inf"}
     wrong |= {"BENTOML_HOME": str(tmp_path), "BENTOML_DO_NOT_TRACK": "True"}
 
     done = subprocess.run(
@@ -220,7 +219,7 @@ def test_wrong_settings_end_the_command_with_a_line_each(
     lines = [line for line in done.stderr.splitlines() if line.startswith("chestxray cannot start")]
     assert done.returncode == 2
     assert [line.split(": ")[1].split("=")[0] for line in lines] == [
-        "CHESTXRAY_QUEUE_SECONDS",
+        "CHESTXRAY_MAX_QUEUE_SECONDS",
         "CHESTXRAY_TRUSTED_PROXIES",
     ]
     assert "Traceback" not in done.stderr
@@ -230,20 +229,6 @@ def test_token_is_not_shown() -> None:
     settings = Settings(pod_token=SecretStr(2 * SECRET))
 
     assert SECRET not in repr(settings)
-
-
-def test_every_key_says_what_it_means() -> None:
-    import ast
-    import inspect
-
-    (body,) = (
-        n.body
-        for n in ast.walk(ast.parse(inspect.getsource(Settings)))
-        if isinstance(n, ast.ClassDef)
-    )
-    for node, following in zip(body, [*body[1:], None], strict=True):
-        if isinstance(node, ast.AnnAssign):
-            assert isinstance(following, ast.Expr), ast.unparse(node)
 
 
 def test_settings_are_frozen() -> None:
@@ -280,16 +265,3 @@ def test_int8_that_cannot_run_here_is_refused_with_every_reason(
     assert device.startswith("CHESTXRAY_PRECISION=int8 runs on a CPU, not on CHESTXRAY_DEVICE=cuda")
     assert "weights_int8.safetensors, which `make quantise` makes" in file
     assert "int8 needs a CPU with VNNI" in cpu
-
-
-def test_gateway_whose_pods_classify_needs_no_vnni(
-    monkeypatch: pytest.MonkeyPatch, int8_checkpoint: Path
-) -> None:
-    monkeypatch.setattr(quantised, "has_vnni", lambda cpuinfo: False)
-
-    Settings(
-        precision="int8",
-        classifier_checkpoint=int8_checkpoint,
-        classifier_pods="classifier:3001",
-        pod_token=SecretStr("0123456789abcdef"),
-    )

@@ -210,17 +210,17 @@ def test_endless_run_lengths_cost_no_more_than_their_row() -> None:
 
 
 NOT_READ = {
-    "run lengths of 4 bits": bmp(b"\0\1", 4, compression=2, extra=PALETTE[:64]),
-    "a JPEG inside": bmp(encode(CHEST, "JPEG"), 0, compression=4),
-    "a PNG inside": bmp(encode(CHEST, "PNG"), 0, compression=5),
-    "2 bits a pixel": bmp(bytes(9999), 2, extra=PALETTE[:16]),
+    "RLE4 compression": bmp(b"\0\1", 4, compression=2, extra=PALETTE[:64]),
+    "an embedded JPEG": bmp(encode(CHEST, "JPEG"), 0, compression=4),
+    "an embedded PNG": bmp(encode(CHEST, "PNG"), 0, compression=5),
+    "2 bits per pixel": bmp(bytes(9999), 2, extra=PALETTE[:16]),
     "compression 99": bmp(bytes(9999), 8, compression=99),
 }
 
 
 @pytest.mark.parametrize("name", NOT_READ)
 def test_what_is_not_read_is_refused_by_its_name(name: str) -> None:
-    with pytest.raises(errors.UnsupportedVariant, match=f"with {name} is not read; save"):
+    with pytest.raises(errors.UnsupportedVariant, match=f"with {name} is not supported; save"):
         read(NOT_READ[name])
 
 

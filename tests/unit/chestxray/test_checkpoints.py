@@ -71,7 +71,7 @@ def test_safetensors_without_a_card_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "bare.safetensors"
     save_file({"a": torch.zeros(1)}, path)
 
-    with pytest.raises(CheckpointError, match="no checkpoint of chestxray"):
+    with pytest.raises(CheckpointError, match="not a chestxray checkpoint"):
         checkpoints.read_card(path)
 
 

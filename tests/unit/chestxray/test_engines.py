@@ -18,6 +18,8 @@ from chestxray.networks import BY_ARCHITECTURE, CovidClassifierNet, XRayFilterNe
 from tests.conftest import ROOT
 from training import graphs
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = 1e-4
 """Of logits; probabilities are shown to four digits."""
 

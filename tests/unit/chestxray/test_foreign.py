@@ -106,7 +106,7 @@ def test_foreign_file_is_named_and_told_what_to_do(name: str, data: bytes) -> No
 
     assert caught.value.code == "unsupported-format"
     assert caught.value.found == name
-    assert re.match(rf"found {re.escape(name)}, which is not read; \w", str(caught.value))
+    assert re.match(rf"found {re.escape(name)}, which is not supported; \w", str(caught.value))
 
 
 def test_phone_owner_is_told_where_the_setting_is() -> None:

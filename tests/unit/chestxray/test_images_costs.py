@@ -71,7 +71,9 @@ def test_tiff_compressed_unusually_is_refused_by_name(compression: str) -> None:
         CHEST, "TIFF", mode=None if compression == "lzma" else "1", compression=compression
     )
 
-    with pytest.raises(errors.UnsupportedVariant, match=r"compressed with (fax|LZMA) is not read"):
+    with pytest.raises(
+        errors.UnsupportedVariant, match=r"compressed with (fax|LZMA) is not supported"
+    ):
         decode(data)
 
 

@@ -13,6 +13,8 @@ from chestxray.networks import CovidClassifierNet, XRayFilterNet
 from tests.conftest import ROOT
 from tests.phantoms import phantom
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = ROOT / "bentos" / "covid_classifier" / "weights.safetensors"
 
 
@@ -44,10 +46,10 @@ def test_classifier_ends_after_its_third_dense_block() -> None:
 
 @settings(max_examples=8, deadline=None)
 @given(pixels=hnp.arrays(np.uint8, (1, 1, 224, 224), elements=st.integers(0, 255)))
-def test_mean_of_the_cam_plus_bias_is_the_logit(pixels: np.ndarray) -> None:
-    network = checkpoints.load(SHIPPED, CovidClassifierNet()).eval()
-
-    assert_identity(network, torch.from_numpy(pixels))
+def test_mean_of_the_cam_plus_bias_is_the_logit(
+    classifier: CovidClassifierNet, pixels: np.ndarray
+) -> None:
+    assert_identity(classifier, torch.from_numpy(pixels))
 
 
 def test_identity_holds_in_mixed_precision(classifier: CovidClassifierNet) -> None:

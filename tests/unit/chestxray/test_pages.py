@@ -79,7 +79,7 @@ NOT_READ = {
 
 @pytest.mark.parametrize("name", NOT_READ)
 def test_what_is_not_read_is_refused_by_its_name(name: str) -> None:
-    with pytest.raises(errors.UnsupportedVariant, match="is not read; save") as caught:
+    with pytest.raises(errors.UnsupportedVariant, match="is not supported; save") as caught:
         read(NOT_READ[name])
     assert name in caught.value.found
     assert "damaged" not in str(caught.value)

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bentos.capacity import Capacity
 from PIL import Image
 
-from bentos import capacity as shipped
 from bentos.admission.control import Admission
 from bentos.admission.ledger import Ledger
 from loadtests import benchmark, capacity, endurance
+from loadtests import measured_capacity as shipped
 from loadtests.contestants import CONTESTANTS, OURS
 from loadtests.endurance import Stretch
 from loadtests.images import archive_pool
+from loadtests.measured_capacity import Capacity
 from loadtests.measuring import Failed, Measured
 from loadtests.turns import CLIENTS, spread
 
@@ -97,7 +97,7 @@ def test_capacity_of_a_service_that_fails_is_not_told() -> None:
 
 
 def test_admission_begins_with_the_measured_capacity() -> None:
-    admission = Admission(max_images=10**6, max_bytes=1, queue_seconds=4.0, ledger=Ledger())
+    admission = Admission(max_images=10**6, max_bytes=1, max_queue_seconds=4.0, ledger=Ledger())
 
     assert admission.limit == pytest.approx(4.0 * shipped.read().images_per_second, abs=1)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from chestxray import checkpoints
-from chestxray.networks import CovidClassifierNet, Reading
+from chestxray.networks import ClassifierOutput, CovidClassifierNet
 from training import appearance_evaluation
 from training.datasets.records import Record
 from training.examples import Examples
@@ -33,7 +33,7 @@ def material(random_classifier: Path, per_split: int) -> Material:
 def reads(told: float) -> object:
     """A reader whose features tell the class of every row, so far above the noise."""
 
-    def read(material: Material, chosen: Examples) -> Reading:
+    def read(material: Material, chosen: Examples) -> ClassifierOutput:
         noise = torch.randn(
             len(chosen), 1024, generator=torch.Generator().manual_seed(int(chosen.rows[0]))
         )
@@ -41,7 +41,7 @@ def reads(told: float) -> object:
             appearance = material.records[row].appearance
             noise[place, APPEARANCES.index(appearance) :: len(APPEARANCES)] += told
         nothing = torch.zeros(len(chosen), 3)
-        return Reading(nothing, nothing[:, :, None, None], noise, nothing)
+        return ClassifierOutput(nothing, nothing[:, :, None, None], noise, nothing)
 
     return read
 

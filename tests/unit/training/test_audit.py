@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from chestxray import checkpoints
 from chestxray.labels import FINDINGS
-from chestxray.networks import Reading
+from chestxray.networks import ClassifierOutput
 from chestxray.preprocessing import Preprocessing
 from training import audit as audits
 from training.audit import (
@@ -44,12 +44,14 @@ class Reader(nn.Module):
         super().__init__()
         self.region = torch.from_numpy(region)
 
-    def forward(self, images: Tensor) -> Reading:
+    def forward(self, images: Tensor) -> ClassifierOutput:
         pictures = images[:, 0].float()
         level = pictures[:, self.region].mean(dim=1, keepdim=True)
         logits = -(level - torch.tensor(GREYS)).abs() / 10
         thumbnail = nn.functional.adaptive_avg_pool2d(pictures, 8).flatten(1)
-        return Reading(logits, logits[..., None, None].expand(-1, -1, 4, 4), thumbnail, logits)
+        return ClassifierOutput(
+            logits, logits[..., None, None].expand(-1, -1, 4, 4), thumbnail, logits
+        )
 
 
 CENTRE = np.zeros((SIDE, SIDE), bool)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from chestxray import checkpoints
 from chestxray.labels import FINDINGS
-from chestxray.networks import Reading
+from chestxray.networks import ClassifierOutput
 from chestxray.preprocessing import SIZE, Preprocessing
 from tests.phantoms import phantom
 from training import cam_audit
@@ -37,14 +37,14 @@ class Looker(nn.Module):
         super().__init__()
         self.shown = torch.from_numpy(shown).float()
 
-    def forward(self, images: Tensor) -> Reading:
+    def forward(self, images: Tensor) -> ClassifierOutput:
         cells = images[:, 0].float().unfold(1, 16, 16).unfold(2, 16, 16)  # (B, 14, 14, 16, 16)
         stripes = cells.std(dim=(3, 4))[:, SPOT > 0].mean(dim=1)
         zero = torch.zeros_like(stripes)
         logits = torch.stack([zero, zero, stripes / 25 - 2], dim=1)
         cam = torch.zeros(len(images), 3, CELLS, CELLS)
         cam[:, 2] = self.shown
-        return Reading(logits, cam, logits, logits)
+        return ClassifierOutput(logits, cam, logits, logits)
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,9 @@ VALUES = {path: tomllib.loads(path.read_text()) for path in (compare.CONFIG, SUP
 )
 def test_variants_change_the_common_configuration(path: Path, name: str) -> None:
     values = VALUES[path]
-    common = parse_config(compare._merge(values["common"], {}) | {"name": name})
+    common = parse_config(compare.merge(values["common"], {}) | {"name": name})
     config = parse_config(
-        compare._merge(values["common"], values["variants"][name]) | {"name": name}
+        compare.merge(values["common"], values["variants"][name]) | {"name": name}
     )
 
     assert config.view in VIEWS
@@ -58,7 +58,7 @@ def test_variants_are_compared_on_validation(
 @pytest.mark.parametrize("name", VALUES[SUPERVISED]["variants"])
 def test_supervised_variants_take_a_step(phantoms: Path, tmp_path: Path, name: str) -> None:
     values = VALUES[SUPERVISED]
-    changes = compare._merge(values["common"], values["variants"][name])
+    changes = compare.merge(values["common"], values["variants"][name])
     changes |= {"name": "step", "init": "random", "epochs": 1, "steps_per_epoch": 1}
     changes |= {"batch_size": 4, "size": 64, "precision": "float32", "abnormal_share": 0.0}
     config = parse_config(changes)

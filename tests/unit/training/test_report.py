@@ -44,8 +44,12 @@ def test_report_of_a_run_is_whole(
         best, [str(phantoms)], tmp_path / "cache", torch.device("cpu")
     )
 
-    page = report.write(evaluate.evaluate(material), tmp_path, tmp_path / "reports").read_text()
+    measured, results = evaluate.evaluate(material), tmp_path / "results"
+    written = report.write(measured, tmp_path, results, tmp_path / "reports")
+    page = written.read_text()
 
+    assert written == tmp_path / "reports" / f"{name}.html"
+    assert json.loads((results / name / "metrics.json").read_text())
     assert "Research use only" in page
     assert "7.8" in page
     assert "Learning curves" in page
@@ -65,11 +69,11 @@ def test_audit_is_part_of_a_report(tmp_path: Path) -> None:
     found = {"views": {"border_only": {"test": share}}, "cam": {"deletion_insertion": kinds}}
     (tmp_path / report.AUDIT).write_text(json.dumps(found))
 
-    table, figure = report._audit(tmp_path / report.AUDIT)
+    table, figure = report.audit_sections(tmp_path / report.AUDIT)
 
     assert ("views / border_only / test", "0.500 [0.400, 0.600] (n=9)") in table.rows
     assert figure.figure.startswith("<svg")
-    assert report._audit(tmp_path / "nowhere.json") == []
+    assert report.audit_sections(tmp_path / "nowhere.json") == []
 
 
 def test_learning_curve_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -21,27 +21,30 @@ class Service:
         *,
         images: int = 128,
         count: int = 1000,
-        queue_seconds: float = 2.0,
+        max_queue_seconds: float = 2.0,
         seconds_per_image: float = MODEL,
     ) -> None:
         self.clock = Clock()
         self.ledger = Ledger(self.clock)
         self.ledger.observe("classifier", seconds_per_image)
         self.admission = Admission(
-            max_images=images, max_bytes=count, queue_seconds=queue_seconds, ledger=self.ledger
+            max_images=images,
+            max_bytes=count,
+            max_queue_seconds=max_queue_seconds,
+            ledger=self.ledger,
         )
 
     def send(self, caller: str, images: int = 0, count: int = 0) -> bool:
         """Whether a request of a caller's is let in; it stays in flight."""
         try:
-            self.admission.add(self.ledger.account(caller), images=images, count=count)
+            self.admission.add(self.ledger.account(caller), images=images, size=count)
         except RequestProblem as problem:
             assert problem.code == "overloaded"
             return False
         return True
 
     def answer(self, caller: str, images: int = 0, count: int = 0) -> None:
-        self.admission.remove(self.ledger.account(caller), images=images, count=count)
+        self.admission.remove(self.ledger.account(caller), images=images, size=count)
 
     def send_all(self, caller: str, images: int = 1, count: int = 0) -> int:
         """How many requests of a caller's are let in, one after the other."""
@@ -57,7 +60,7 @@ class Service:
 
 def unbounded(**more: int) -> Service:
     """Time is no reason for a refusal."""
-    return Service(queue_seconds=1e6, **more)
+    return Service(max_queue_seconds=1e6, **more)
 
 
 def retry_after(service: Service, caller: str) -> int:
@@ -67,11 +70,11 @@ def retry_after(service: Service, caller: str) -> int:
 
 
 def test_lone_caller_has_in_flight_what_is_done_in_the_time_to_wait() -> None:
-    assert Service(queue_seconds=2.0).send_all("x") == pytest.approx(2.0 / MODEL, abs=1)
+    assert Service(max_queue_seconds=2.0).send_all("x") == pytest.approx(2.0 / MODEL, abs=1)
 
 
 def test_batches_are_compared_with_the_limit_in_force() -> None:
-    service = Service(queue_seconds=2.0, seconds_per_image=0.2)
+    service = Service(max_queue_seconds=2.0, seconds_per_image=0.2)
 
     assert service.send_all("x", images=BATCH) == 1
     assert not service.send("x", images=1)
@@ -168,21 +171,21 @@ def test_slower_model_sets_the_limit() -> None:
 
 def test_many_callers_wait_for_each_other() -> None:
     """Each of them has one image only, and all together too many."""
-    service = Service(queue_seconds=1.0)
+    service = Service(max_queue_seconds=1.0)
     let_in = sum(service.send(str(i), images=1) for i in range(100))
 
     assert let_in == pytest.approx(1.0 / MODEL, abs=2)
 
 
 def test_retry_after_is_the_time_that_what_is_in_flight_takes() -> None:
-    service = Service(queue_seconds=8.0, seconds_per_image=0.5)
+    service = Service(max_queue_seconds=8.0, seconds_per_image=0.5)
     service.send_all("x", images=1)
 
     assert 8 <= retry_after(service, "x") <= 13
 
 
 def test_retry_after_counts_what_is_shared_with_others() -> None:
-    service = Service(queue_seconds=8.0, seconds_per_image=0.5)
+    service = Service(max_queue_seconds=8.0, seconds_per_image=0.5)
     for _ in range(8):
         service.send("x", images=1)
         service.send("other", images=1)

@@ -3,7 +3,7 @@
 import pytest
 
 from bentos.admission import ledger
-from bentos.admission.ledger import ACTIVE_SECONDS, Ledger, charge_batch
+from bentos.admission.ledger import ACTIVE_SECONDS, Ledger, charge, serving
 from tests.unit.bentos.admission.clock import Clock
 
 
@@ -18,11 +18,14 @@ def test_usage_decays() -> None:
     assert account.usage < 0.01
 
 
-def test_time_of_a_batch_is_shared_by_its_images() -> None:
+def test_time_of_a_model_is_its_callers() -> None:
     kept = Ledger(Clock())
     many, one = kept.account("many"), kept.account("one")
 
-    charge_batch("classifier", [many, many, many, one], 0.4)
+    with serving(many):
+        charge("classifier", 0.3, images=3)
+    with serving(one):
+        charge("classifier", 0.1, images=1)
 
     assert (many.usage, one.usage) == (pytest.approx(0.3), pytest.approx(0.1))
     assert kept.model_seconds == pytest.approx(0.1)

@@ -10,27 +10,12 @@ from bentos.admission import pacing
 from bentos.admission.ledger import Ledger
 from bentos.admission.pacing import Pace, Pacing
 from bentos.http.problems import RequestProblem
+from tests.unit.bentos import timeless
+from tests.unit.bentos.timeless import seconds_of
 
 PER_SECOND = pacing._SHARE / pacing._REQUEST_SECONDS
 BURST = round(pacing._BURST_SECONDS / pacing._REQUEST_SECONDS)
 MEGABYTE = 2**20
-
-
-class Loop(asyncio.SelectorEventLoop):
-    """Its clock jumps to the next timer, so that nothing is really waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ahead = 0.0
-
-    def time(self) -> float:
-        return super().time() + self.ahead
-
-    def _run_once(self) -> None:
-        if not self._ready and self._scheduled:  # type: ignore[attr-defined]
-            next_timer = self._scheduled[0].when()  # type: ignore[attr-defined]
-            self.ahead += max(0.0, next_timer - self.time())
-        super()._run_once()  # type: ignore[misc]
 
 
 Test = Callable[[Pace, Pace], Awaitable[None]]
@@ -46,18 +31,11 @@ def run(test: Test, *, alone: bool = False) -> None:
         ledger.activate(ledger.account("127.0.0.2" if alone else "127.0.0.1"))
         await test(hostile, good)
 
-    with asyncio.Runner(loop_factory=Loop) as runner:
-        runner.run(main())
+    timeless.run(main())
 
 
 def scope(address: str) -> dict[str, Any]:
     return {"type": "http", "headers": [], "client": (address, 1)}
-
-
-async def seconds_of(work: Awaitable[object]) -> float:
-    started = asyncio.get_running_loop().time()
-    await work
-    return asyncio.get_running_loop().time() - started
 
 
 async def requests(pace: Pace, count: int) -> None:
@@ -171,5 +149,4 @@ def test_flood_beside_one_who_only_asks_is_slowed_where_the_thread_is_busy(
         assert seconds == pytest.approx(3 if busy and asks else 0, abs=0.5)
         assert await seconds_of(requests(good, 5)) < 0.1
 
-    with asyncio.Runner(loop_factory=Loop) as runner:
-        runner.run(main())
+    timeless.run(main())

@@ -1,4 +1,4 @@
-"""Decoders go in turn to the callers that used least, and nobody's images fill them all."""
+"""Decoders go to the client with the least recent usage, and no client can occupy all of them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,10 +13,10 @@ DECODERS = 2
 class Service:
     """A scheduler whose images are decoded, and answered, when a test says so."""
 
-    def __init__(self, decoders: int = DECODERS, *, more_places: int = 0) -> None:
+    def __init__(self, decoders: int = DECODERS, *, extra_slots: int = 0) -> None:
         self.clock = Clock()
         self.ledger = Ledger(self.clock)
-        self.turns = Scheduler(decoders, lambda: more_places)
+        self.scheduler = Scheduler(decoders, lambda: extra_slots)
         self.begun: list[tuple[str, Slot]] = []
         self.tasks: list[asyncio.Task[None]] = []
         self._ends: dict[Slot, asyncio.Event] = {}
@@ -29,11 +29,11 @@ class Service:
     async def _one(self, caller: str) -> None:
         account: Account = self.ledger.account(caller)
         self.ledger.activate(account)
-        with serving(account), self.turns.turn() as turn:
-            await turn.wait()
-            self.begun.append((caller, turn))
-            self._ends[turn] = asyncio.Event()
-            await self._ends[turn].wait()
+        with serving(account), self.scheduler.slot() as slot:
+            await slot.wait()
+            self.begun.append((caller, slot))
+            self._ends[slot] = asyncio.Event()
+            await self._ends[slot].wait()
 
     async def decode(self, number: int, *, seconds: float = 0.01) -> None:
         """The decoder of one that has begun is done after some seconds."""
@@ -63,11 +63,11 @@ def run(test: Callable[[Service], Awaitable[None]], decoders: int = DECODERS, **
         for task in service.tasks:
             task.cancel()
         await asyncio.gather(*service.tasks, return_exceptions=True)
-        for _, turn in service.begun:
-            turn.decoded()
-        assert service.turns._free == decoders
-        assert service.turns._running == 0
-        assert not service.turns._waiting
+        for _, slot in service.begun:
+            slot.decoded()
+        assert service.scheduler._free == decoders
+        assert service.scheduler._running == 0
+        assert not service.scheduler._waiting
         assert all(each.idle for each in service.ledger._accounts.values())
 
     asyncio.run(main())
@@ -135,7 +135,7 @@ def test_other_machines_have_places_too() -> None:
 
         assert service.callers.count("hostile") == 5
 
-    run(test, more_places=8)
+    run(test, extra_slots=8)
 
 
 def test_caller_that_used_least_goes_first() -> None:

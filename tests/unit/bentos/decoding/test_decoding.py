@@ -108,7 +108,7 @@ def outcomes(read: Callable[[bytes], Decoded], files: dict[str, bytes]) -> dict[
 
 def test_rejection_of_a_real_file_is_the_same_as_here() -> None:
     for decoders in started(work=worker.work):
-        with pytest.raises(UnsupportedFormat, match="is not read"):
+        with pytest.raises(UnsupportedFormat, match="is not supported"):
             decoders.decode(b"text", PLAIN)
 
 

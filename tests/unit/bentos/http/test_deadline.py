@@ -18,13 +18,13 @@ def request(receive: Receive) -> Request:
 
 
 async def leaves() -> dict[str, Any]:
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0)  # the work has begun
     return {"type": "http.disconnect"}
 
 
 async def stays() -> dict[str, Any]:
-    await asyncio.sleep(60)
-    return {"type": "http.disconnect"}
+    await asyncio.Event().wait()
+    raise AssertionError("it never leaves")
 
 
 def test_work_ends_when_the_client_leaves() -> None:
@@ -33,7 +33,7 @@ def test_work_ends_when_the_client_leaves() -> None:
     async def main() -> None:
         try:
             async with while_connected(request(leaves)):
-                await asyncio.sleep(60)
+                await asyncio.Event().wait()
         except ClientDisconnect:
             ended.append("left")
         await asyncio.sleep(0)  # the task itself goes on
@@ -52,13 +52,16 @@ def test_work_that_is_done_is_kept() -> None:
 
 
 def test_cancellation_from_elsewhere_stays_one() -> None:
+    begun = asyncio.Event()
+
     async def work() -> None:
         async with while_connected(request(stays)):
-            await asyncio.sleep(60)
+            begun.set()
+            await asyncio.Event().wait()
 
     async def main() -> None:
         task = asyncio.create_task(work())
-        await asyncio.sleep(0.01)
+        await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -69,7 +72,7 @@ def test_cancellation_from_elsewhere_stays_one() -> None:
 def test_deadline_around_it_wins_over_a_client_that_stays() -> None:
     async def main() -> None:
         async with asyncio.timeout(0.02), while_connected(request(stays)):
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError):
         asyncio.run(main())

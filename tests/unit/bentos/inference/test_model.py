@@ -138,7 +138,7 @@ def load_filter(path: Path, wanted_digest: str = "") -> Model:
 
 
 def test_weights_that_changed_stop_the_start(random_filter: Path) -> None:
-    with pytest.raises(CheckpointError, match="corrupt or not the file"):
+    with pytest.raises(CheckpointError, match="corrupt or the wrong file"):
         load_filter(random_filter, "sha256:0")
 
 

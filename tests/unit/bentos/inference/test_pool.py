@@ -9,9 +9,10 @@ import pytest
 from bentos.admission.ledger import Ledger, serving
 from bentos.covid_classifier.service import ROW
 from bentos.inference import pool as pool_module
-from bentos.inference.errors import BackendError, Reason
+from bentos.inference.errors import BackendError
 from bentos.inference.pool import ModelPool, Pod
 from bentos.inference.wire import Rows
+from bentos.metric_labels import PodFailureReason
 from chestxray.engines import Images
 from chestxray.errors import ModelUnavailable
 
@@ -113,7 +114,7 @@ def test_model_that_stays_away_is_unavailable() -> None:
 
 
 @pytest.mark.parametrize("reason", ["timeout", "busy", "refused", "malformed"])
-def test_what_a_retry_would_not_mend_is_not_retried(reason: Reason) -> None:
+def test_what_a_retry_would_not_mend_is_not_retried(reason: PodFailureReason) -> None:
     local = Server()
     local.error = BackendError(reason, "so it is")
 

@@ -6,6 +6,8 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -35,11 +37,18 @@ def start(folder: Path, limit: int, *values: int) -> "subprocess.CompletedProces
     )
 
 
-def test_disk_without_room_ends_the_start_with_one_line(tmp_path: Path) -> None:
-    done = start(tmp_path, resource.RLIMIT_FSIZE, 4096, 4096)
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """The path of a Unix socket has at most 107 bytes."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def test_disk_without_room_ends_the_start_with_one_line(short_path: Path) -> None:
+    done = start(short_path, resource.RLIMIT_FSIZE, 4096, 4096)
 
     assert done.returncode == 2
-    assert done.stderr.startswith(f"chestxray cannot start: nothing can be written to {tmp_path}")
+    assert done.stderr.startswith(f"chestxray cannot start: cannot write to {short_path}")
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -70,8 +79,8 @@ def test_open_files_are_raised_as_far_as_they_may() -> None:
     assert done.stdout == "True\n"
 
 
-def test_look_for_room_leaves_nothing(tmp_path: Path) -> None:
-    machine.check_room(tmp_path)
+def test_disk_space_check_leaves_nothing(tmp_path: Path) -> None:
+    machine.check_disk_space(tmp_path)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -79,13 +88,13 @@ def test_look_for_room_leaves_nothing(tmp_path: Path) -> None:
 def test_process_is_not_started_before_it_can_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(supervisor, "_ROOM_SECONDS", 0.01)
+    monkeypatch.setattr(supervisor, "_DISK_POLL_SECONDS", 0.01)
     monkeypatch.setattr(supervisor, "run_folder", lambda port: tmp_path / "run")
     parent = Supervisor(GATEWAY, host="127.0.0.1", port=1, settings=Settings())
     process = Process("gateway", "", "", None, tmp_path / "heart")  # type: ignore[arg-type]
 
     async def main() -> None:
-        waiting = asyncio.create_task(parent.wait_for_room(process))
+        waiting = asyncio.create_task(parent.wait_for_disk_space(process))
         await asyncio.sleep(0.2)
         assert not waiting.done()
         (tmp_path / "run").mkdir()
@@ -94,4 +103,4 @@ def test_process_is_not_started_before_it_can_write(
     with caplog.at_level(logging.ERROR):
         asyncio.run(main())
     assert len(caplog.records) == 1  # not one every second
-    assert "gateway is started once there is room" in caplog.text
+    assert "gateway starts when there is disk space" in caplog.text

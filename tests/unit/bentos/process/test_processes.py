@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from bentos.process import heartbeat
 from bentos.process.sockets import CLASSIFIER_POD, FOLDER_MODE, GATEWAY, Layout, open_listeners
 from bentos.process.worker import Process
+from tests.waiting import until, until_async
 
 
 @pytest.fixture
@@ -45,16 +47,19 @@ def test_heart_beats_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(heartbeat.VARIABLE, str(tmp_path / "heart"))
     monkeypatch.setattr(heartbeat, "SECONDS", 0.01)
 
-    async def main() -> set[int]:
+    async def main() -> None:
         beating = asyncio.create_task(heartbeat.beat())
-        times = set()
-        for _ in range(20):
-            await asyncio.sleep(0.02)
-            times.add((tmp_path / "heart").stat().st_mtime_ns)
-        beating.cancel()
-        return times
+        times: set[int] = set()
 
-    assert len(asyncio.run(main())) > 5
+        def beats() -> int:
+            with suppress(FileNotFoundError):
+                times.add((tmp_path / "heart").stat().st_mtime_ns)
+            return len(times)
+
+        await until_async(lambda: beats() > 5)
+        beating.cancel()
+
+    asyncio.run(main())
 
 
 def test_nobody_looks_without_a_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,10 +84,7 @@ def test_child_dies_with_its_parent(tmp_path: Path) -> None:
     parent.wait()
     parent.stdout.close()
 
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{child}").exists()
+    until(lambda: not Path(f"/proc/{child}").exists())
 
 
 @pytest.mark.parametrize("layout", [GATEWAY, CLASSIFIER_POD], ids=lambda layout: layout.name)

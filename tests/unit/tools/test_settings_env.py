@@ -2,9 +2,9 @@
 
 import pytest
 
-from bentos import settings_env
 from bentos.settings import PREFIX, Settings
 from tests.conftest import ROOT
+from tools import settings_env
 
 
 def values() -> dict[str, str]:

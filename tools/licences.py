@@ -1,6 +1,6 @@
 """Lists the licences of all that the service installs; fails where one is not allowed.
 
-python -m supply.licences [ROOT]
+python -m tools.licences [ROOT]
 
 What is allowed stands in pyproject.toml. Of an expression (SPDX) each part joined by AND must be
 allowed, and one of those joined by OR; a package that states several licences must pass with each.
@@ -18,7 +18,7 @@ from typing import Any
 from license_expression import ExpressionError, Licensing
 from packaging.utils import canonicalize_name
 
-from supply import closure
+from tools import closure
 
 _PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 _SPDX = Licensing()

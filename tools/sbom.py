@@ -1,6 +1,6 @@
 """The service's bill of materials: a CycloneDX document of its packages and its models.
 
-python -m supply.sbom FILE [ROOT]
+python -m tools.sbom FILE [ROOT]
 
 cyclonedx-py describes every package of this environment and takes every optional dependency for a
 real one; the closure says which of them the service has, and which needs which.
@@ -22,7 +22,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packaging.utils import canonicalize_name
 
 from chestxray import checkpoints
-from supply import closure
+from tools import closure
 
 _PROJECT = Path(__file__).parent.parent
 _VERSION = SchemaVersion.V1_7  # the newest that cyclonedx-py writes

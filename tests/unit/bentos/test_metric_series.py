@@ -1,0 +1,128 @@
+"""Metrics are as declared, and every series of closed labels is exported before it counts."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bentos import metrics as module
+from bentos.gateway.analyses import PATHS
+from bentos.inference import wire
+from bentos.metric_labels import ModelName, Outcome, ProcessName, Stage
+from bentos.metrics import Metrics
+from tests import declared
+from tests.conftest import ROOT
+
+Series = set[tuple[str, tuple[str, ...]]]
+
+CREATORS: dict[str, Callable[[Metrics], None]] = {
+    "gateway": partial(module.create_gateway_series, routes=PATHS),
+    "classifier pod": partial(module.create_classifier_pod_series, routes=[wire.PATH]),
+    "filter": partial(module.create_model_series, model=ModelName.XRAY_FILTER, stage=Stage.FILTER),
+    "classifier": partial(
+        module.create_model_series, model=ModelName.COVID_CLASSIFIER, stage=Stage.CLASSIFY
+    ),
+    "supervisor": partial(module.create_supervisor_series, processes=list(ProcessName)),
+}
+"""What each process calls at its start."""
+SET_LATER = {"runner_ready", "model_load_seconds"}
+"""Gauges that have no value before something was measured."""
+IMPOSSIBLE: Series = {("runner_images", ("xray_filter", "pods"))}
+
+
+def missing(*creators: str) -> Series:
+    """The series that no process has created."""
+    metrics = Metrics()
+    for name in creators:
+        CREATORS[name](metrics)
+    expected = {each for each in declared.closed_series() if each[0] not in SET_LATER}
+    return expected - set(declared.created_series(metrics)) - IMPOSSIBLE
+
+
+def test_every_series_of_closed_labels_exists_from_the_start() -> None:
+    assert missing(*CREATORS) == set()
+
+
+@pytest.mark.parametrize(
+    ("creator", "series"),
+    [
+        ("gateway", ("shed", ("bytes",))),
+        ("filter", ("batch_size", ("xray_filter",))),
+        ("classifier", ("batch_seconds", ("covid_classifier",))),
+        ("supervisor", ("process_restarts", ("gateway", "hung"))),
+    ],
+)
+def test_a_series_that_nobody_creates_is_noticed(
+    creator: str, series: tuple[str, tuple[str, ...]]
+) -> None:
+    others = set(CREATORS) - {creator}
+
+    assert series in missing(*others)
+
+
+@pytest.mark.parametrize(
+    ("creator", "routes"), [("gateway", PATHS), ("classifier pod", [wire.PATH])]
+)
+def test_every_outcome_of_a_route_that_takes_images_exists_from_the_start(
+    creator: str, routes: list[str]
+) -> None:
+    metrics = Metrics()
+
+    CREATORS[creator](metrics)
+
+    created = set(declared.created_series(metrics))
+    expected = {(route, str(outcome)) for route in routes for outcome in Outcome}
+    for field in ("requests", "request_seconds"):
+        assert {values for name, values in created if name == field} == expected
+
+
+def test_a_process_creates_no_series_of_another() -> None:
+    created: dict[str, Series] = {}
+    for name, create in CREATORS.items():
+        metrics = Metrics()
+        create(metrics)
+        created[name] = {each for each in declared.created_series(metrics) if each[1]}
+
+    of_models = {field for field, _ in created["filter"]}
+    assert of_models == {field for field, _ in created["classifier"]}
+    assert {field for field, _ in created["gateway"]} & of_models == {"in_flight", "dropped"}
+    assert not created["gateway"] & created["filter"] - {("in_flight", ("filter",))}
+    assert not created["filter"] & created["classifier"]
+    assert {field for field, _ in created["supervisor"]} == {"process_restarts"}
+
+
+@pytest.mark.parametrize("field", declared.TYPES)
+def test_a_metric_is_of_the_kind_and_has_the_labels_that_are_declared(field: str) -> None:
+    metric = declared.metric_of(getattr(Metrics(), field))
+
+    assert type(metric) is declared.kind(field)
+    assert tuple(declared.label_values(field)) == metric._labelnames
+    assert metric._documentation
+
+
+def test_series_are_shared_between_processes_and_the_import_is_late(tmp_path: Path) -> None:
+    code = """
+import sys
+from bentos.metrics import create_gateway_series, exposition, get_metrics
+assert "prometheus_client" not in sys.modules
+if sys.argv[1:]:
+    create_gateway_series(get_metrics(), ["/v1/analyses"])
+else:
+    print(exposition()[0].decode())
+"""
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    run = partial(subprocess.run, cwd=ROOT, env=environment, check=True, capture_output=True)
+
+    run([sys.executable, "-c", code, "create"])
+    text = run([sys.executable, "-c", code]).stdout.decode()
+
+    for series in (
+        'chestxray_shed_total{reason="bytes"}',
+        'chestxray_prediction_score_count{label="covid19"}',
+        'chestxray_requests_total{outcome="server_error",route="/v1/analyses"}',
+    ):
+        assert f"\n{series} 0.0\n" in text
