@@ -28,9 +28,9 @@ export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-fast test-figures test-trials test-soak trials soak test-gpu gpu gpu-data \
-	k8s-test check format train-filter train-classifier train-guided pretrain evaluate graphs audit \
-	experiment compare bench-training tensorboard examples screenshots loadtest capacity benchmark bench \
-	endurance fuzz render deploy bento sbom licences audit-dependencies clean
+	k8s-test check format train-filter train-classifier train-guided pretrain evaluate graphs quantise \
+	audit experiment compare bench-training tensorboard examples screenshots loadtest capacity benchmark \
+	bench endurance fuzz render deploy bento sbom licences audit-dependencies clean
 
 help: ## show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -149,6 +149,9 @@ evaluate: $(VENV)/.dev ## measure again what is shipped; reports in build/report
 
 graphs: $(VENV)/.dev ## write the graphs that a CPU runs, one for each architecture, without weights
 	$(BIN)/python -m training.graphs
+
+quantise: $(VENV)/.dev ## make the classifier's int8 form, judge it, and ship it where it is good; results/int8
+	$(BIN)/python -m training.quantise --data $(DATA) --ship bentos/covid_classifier --report results
 
 audit: $(VENV)/.dev results/classifier_supervised ## fail where the shipped classifier reads the border instead of the lungs
 	$(TRAIN) training.audit bentos/covid_classifier/weights.safetensors --data $(DATA) --output results/classifier_supervised/audit.json

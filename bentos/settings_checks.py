@@ -2,13 +2,17 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
+
+from chestxray import quantised
+from chestxray.errors import CheckpointError
 
 PREFIX = "CHESTXRAY_"
 INTERNAL = frozenset({"CHESTXRAY_HEARTBEAT", "CHESTXRAY_DRAINED_MARKER"})
@@ -74,6 +78,19 @@ def upper_bound(name: str) -> int:
     """The largest value of a number by its name; a setting may have a lower bound of its own."""
     words = name.split("_")
     return next((_MAX[word] for word in _MAX if word in words), _MAX_COUNT)
+
+
+def int8_faults(device: str, checkpoint: Path) -> Iterator[str]:
+    """Yields every reason why the int8 classifier cannot run here, as a sentence."""
+    variable = f"{variable_of('precision')}=int8"
+    if device not in ("auto", "cpu"):
+        yield f"{variable} runs on a CPU, not on {variable_of('device')}={device}"
+    if not checkpoint.is_file():
+        yield f"{variable} needs {checkpoint}, which `make quantise` makes"
+    try:
+        quantised.check_cpu()
+    except CheckpointError as error:
+        yield str(error)
 
 
 def explain(error: ValidationError, settings: type[BaseModel]) -> list[str]:

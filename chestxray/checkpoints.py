@@ -1,9 +1,12 @@
 """A model as one safetensors file: the weights, and a card with everything that serving needs."""
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy.typing as npt
 import safetensors
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
@@ -95,10 +98,21 @@ def save(path: Path, network: Any, card: Card) -> None:
     from safetensors.torch import save_file
 
     tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={_CARD_KEY: card.model_dump_json()})
-    partial.chmod(0o644)  # training and the service may run as different users
-    partial.replace(path)
+    _write(path, partial(save_file, tensors), card)
+
+
+def save_arrays(path: Path, arrays: dict[str, npt.NDArray[Any]], card: Card) -> None:
+    """Writes arrays and card, for weights that no PyTorch network holds."""
+    from safetensors.numpy import save_file
+
+    _write(path, partial(save_file, arrays), card)
+
+
+def _write(path: Path, write: Callable[..., None], card: Card) -> None:
+    unfinished = path.with_suffix(".partial")
+    write(unfinished, metadata={_CARD_KEY: card.model_dump_json()})
+    unfinished.chmod(0o644)  # training and the service may run as different users
+    unfinished.replace(path)
 
 
 def read_card(path: Path) -> Card:

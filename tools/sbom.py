@@ -34,7 +34,7 @@ def render(requirement: str = closure.ROOT) -> str:
     root = bom.metadata.component
     assert root is not None, "cyclonedx-py was told of pyproject.toml"
     components = {canonicalize_name(each.name): each for each in (*bom.components, root)}
-    models = [_model(path) for path in sorted(_PROJECT.glob("bentos/*/weights.safetensors"))]
+    models = [_model(path) for path in sorted(_PROJECT.glob("bentos/*/weights*.safetensors"))]
     bom.components = [*(components[name] for name in packages if components[name] != root), *models]
     bom.dependencies = []
     for name, package in packages.items():

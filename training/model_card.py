@@ -13,13 +13,13 @@ INTENDED_USE = (
 _PARTS = ("test", "test_without_siim", "test_siim", "external", "really_rotated")
 
 
-def render(card: Card) -> str:
+def render(card: Card, *, command: str = "training.evaluate") -> str:
     """Describes the model, its training, its performance and its limitations."""
     config = card.training.get("config", {})
     lines = [
         f"# {card.name} {card.version}",
         "",
-        f"**{DISCLAIMER}** Made by `python -m training.evaluate`; do not edit.",
+        f"**{DISCLAIMER}** Made by `python -m {command}`; do not edit.",
         "",
         f"- Intended use: {INTENDED_USE}",
         f"- Architecture: {card.architecture}; classes in order: {', '.join(card.labels)}",

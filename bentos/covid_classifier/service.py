@@ -10,6 +10,7 @@ from bentos.http.bentoml_server import SERVICE_OPTIONS
 from bentos.inference.service import ModelService
 from bentos.metric_labels import Stage
 from bentos.settings import LONGEST_REQUEST_SECONDS, get_settings
+from chestxray import quantised
 from chestxray.checkpoints import Card
 from chestxray.engines import Outputs, softmax
 from chestxray.labels import FINDINGS
@@ -34,8 +35,8 @@ class CovidClassifier(ModelService):
     def __init__(self) -> None:
         settings = get_settings()
         super().__init__(
-            "densenet121_blocks123",
-            settings.classifier_checkpoint,
+            quantised.name_in(settings.precision, "densenet121_blocks123"),
+            settings.classifier_file,
             ROW,
             answer,
             digest=settings.classifier_digest,

@@ -12,6 +12,7 @@ from bentos.http.drain import MARKER_VARIABLE
 from bentos.process import heartbeat
 from bentos.settings import Settings, explain
 from bentos.settings_checks import INTERNAL
+from chestxray import quantised
 from tests.conftest import ROOT
 
 
@@ -233,3 +234,34 @@ def test_token_is_not_shown() -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         Settings().device = "cpu"  # type: ignore[misc]
+
+
+@pytest.fixture
+def int8_checkpoint(tmp_path: Path) -> Path:
+    (tmp_path / "weights_int8.safetensors").touch()
+    return tmp_path / "weights.safetensors"
+
+
+def test_int8_is_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch, int8_checkpoint: Path) -> None:
+    monkeypatch.setattr(quantised, "has_vnni", lambda cpuinfo: True)
+
+    settings = Settings(precision="int8", classifier_checkpoint=int8_checkpoint)
+
+    assert settings.classifier_file.name == "weights_int8.safetensors"
+    assert settings.checkpoints[1] == (settings.classifier_file, "")
+    assert Settings().classifier_file == Settings().classifier_checkpoint
+
+
+def test_int8_that_cannot_run_here_is_refused_with_every_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(quantised, "has_vnni", lambda cpuinfo: False)
+    absent = tmp_path / "weights.safetensors"
+
+    device, file, cpu = faults(
+        monkeypatch, PRECISION="int8", DEVICE="cuda", CLASSIFIER_CHECKPOINT=str(absent)
+    )
+
+    assert device.startswith("CHESTXRAY_PRECISION=int8 runs on a CPU, not on CHESTXRAY_DEVICE=cuda")
+    assert "weights_int8.safetensors, which `make quantise` makes" in file
+    assert "int8 needs a CPU with VNNI" in cpu
