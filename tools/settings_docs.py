@@ -16,7 +16,8 @@ from tools.settings_env import meaning_of, text_of
 
 TARGET = Path(__file__).parents[1] / "docs" / "settings.md"
 
-_CHECKPOINTS = {"filter_checkpoint", "filter_digest", "classifier_checkpoint", "classifier_digest"}
+_CLASSIFIER = {"classifier_checkpoint", "classifier_digest", "precision"}
+_CHECKPOINTS = _CLASSIFIER | {"filter_checkpoint", "filter_digest"}
 _DRAIN = {"drain_delay_seconds", "drain_timeout_seconds"}
 _SERVER = {
     "max_images_in_flight", "max_model_batch", "body_timeout_seconds", "pod_token",
@@ -34,7 +35,7 @@ READ_BY = {
         "pod_timeout_seconds", "examples", "root_path", "cors_origins", "frame_ancestors",
     },
     "model services": _CHECKPOINTS | _MODEL,
-    "classifier pod": _PUBLIC | _MODEL | {"classifier_checkpoint", "classifier_digest"},
+    "classifier pod": _PUBLIC | _MODEL | _CLASSIFIER,
     "supervisor": _CHECKPOINTS | _DRAIN | {
         "max_connections", "heartbeat_timeout_seconds", "pod_token",
     },
