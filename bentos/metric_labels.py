@@ -89,7 +89,7 @@ class ModelName(StrEnum):
 class Backend(StrEnum):
     """Where a batch was computed."""
 
-    OWN = "own"
+    LOCAL = "local"
     """In the model process beside the gateway."""
     PODS = "pods"
 

@@ -145,14 +145,14 @@ class Metrics:
     batch_seconds: "Labelled[Histogram, ModelName]" = _histogram(
         "chestxray_batch_duration_seconds", "Inference time of a batch", "model", buckets=_SECONDS
     )
-    runner_images: "Labelled[Counter, ModelName, Backend]" = _counter(
-        "chestxray_runner_images_total",
+    model_images: "Labelled[Counter, ModelName, Backend]" = _counter(
+        "chestxray_model_images_total",
         "Images processed, by model and by where: its own process or the classifier pods",
         "model",
-        "runner",
+        "backend",
     )
-    runner_ready: "Labelled[Gauge, ModelName]" = _gauge(
-        "chestxray_runner_ready",
+    model_ready: "Labelled[Gauge, ModelName]" = _gauge(
+        "chestxray_model_ready",
         "1 if the model's own process was ready at the last readiness probe, otherwise 0",
         "model",
         multiprocess_mode="livemin",
@@ -209,8 +209,8 @@ def create_gateway_series(metrics: Metrics, routes: Iterable[str]) -> None:
     metrics.verdicts.create(product(Verdict))
     metrics.predictions.create(product(Finding))
     metrics.scores.create(product(Finding))
-    metrics.runner_images.create(product(ModelName, [Backend.OWN]))
-    metrics.runner_images.create([(ModelName.COVID_CLASSIFIER, Backend.PODS)])
+    metrics.model_images.create(product(ModelName, [Backend.LOCAL]))
+    metrics.model_images.create([(ModelName.COVID_CLASSIFIER, Backend.PODS)])
     metrics.pod_failures.create(product(get_args(PodFailureReason)))
 
 

@@ -84,15 +84,15 @@ def _readiness() -> list[Alert]:
         Alert(
             name="ChestxrayNoReadyRunner",
             severity="critical",
-            query="max by (namespace, model) (chestxray_runner_ready) == 0",
+            query="max by (namespace, model) (chestxray_model_ready) == 0",
             lasts="2m",
             summary="{{ $labels.model }} is ready in no pod",
             description="No request is served: {{ $labels.model }} fails its probe in every pod.",
         ),
         Alert(
-            name="ChestxrayRunnerNotReady",
+            name="ChestxrayModelNotReady",
             severity="warning",
-            query="min by (namespace, pod, model) (chestxray_runner_ready) == 0",
+            query="min by (namespace, pod, model) (chestxray_model_ready) == 0",
             lasts="10m",  # a slow machine needs up to three minutes to start
             summary="{{ $labels.model }} is not ready in {{ $labels.pod }}",
             description="The pod gets no requests, and the model has not recovered.",

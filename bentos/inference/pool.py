@@ -102,7 +102,7 @@ class ModelPool:
     async def ready(self) -> bool:
         """Returns within a second whether the local model is warm and answers."""
         ready = self._warm and await self.local.is_ready()
-        get_metrics().runner_ready.labels(self._model).set(ready)
+        get_metrics().model_ready.labels(self._model).set(ready)
         return ready
 
     async def warm_up(self) -> None:
@@ -139,7 +139,7 @@ class ModelPool:
     async def _ask_once(self, images: Images, *, alone: bool = False) -> Rows:
         rows, seconds = await self.local(images, alone=alone)
         ledger.charge(self._model, seconds, len(images))
-        get_metrics().runner_images.labels(self._model, Backend.OWN).inc(len(images))
+        get_metrics().model_images.labels(self._model, Backend.LOCAL).inc(len(images))
         return rows
 
     async def _ask_pod(self, pod: Pod, images: Images) -> Rows:
@@ -156,7 +156,7 @@ class ModelPool:
         pod.seconds_per_image += _WEIGHT * (each - pod.seconds_per_image)
         await self._compare(pod, images, rows)
         ledger.charge(self._model, seconds / max(1, self.pods), count)
-        get_metrics().runner_images.labels(self._model, Backend.PODS).inc(count)
+        get_metrics().model_images.labels(self._model, Backend.PODS).inc(count)
         return rows
 
     async def _compare(self, pod: Pod, images: Images, rows: Rows) -> None:

@@ -62,8 +62,8 @@ _TIER = [
     Panel(
         "Images classified, by backend",
         "cps",
-        {"{{runner}}": rate("chestxray_runner_images_total", _CLASSIFIER, by="runner")},
-        "own: the gateway's local model; pods: the classifier tier.",
+        {"{{backend}}": rate("chestxray_model_images_total", _CLASSIFIER, by="backend")},
+        "local: the gateway's own model; pods: the classifier tier.",
         "stack",
     ),
     Panel(

@@ -29,7 +29,7 @@ _DEPLOYED = [
     Panel(
         "Pods in which a model is ready",
         "short",
-        {"{{model}}": f"sum by (model) ({gauge('chestxray_runner_ready')})"},
+        {"{{model}}": f"sum by (model) ({gauge('chestxray_model_ready')})"},
         "As of the last readiness probe.",
     ),
     Panel(

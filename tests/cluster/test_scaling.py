@@ -134,8 +134,8 @@ def wanted_pods(cluster: Cluster) -> int:
 def images_of_the_tier(cluster: Cluster) -> float:
     """Images that pods of the tier have answered, as all gateways count them."""
     names = [pod["metadata"]["name"] for pod in cluster.pods("gateway")]
-    lines = [cluster.metrics(name, "chestxray_runner_images_total") for name in names]
-    samples = [line for text in lines for line in text.splitlines() if 'runner="pods"' in line]
+    lines = [cluster.metrics(name, "chestxray_model_images_total") for name in names]
+    samples = [line for text in lines for line in text.splitlines() if 'backend="pods"' in line]
     return sum(float(sample.rpartition(" ")[2]) for sample in samples)
 
 

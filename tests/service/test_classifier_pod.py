@@ -168,9 +168,9 @@ def wait_for_pods(gateway: Server, count: int) -> None:
         time.sleep(0.1)
 
 
-def images_by(gateway: Server, runner: str) -> float:
-    wanted = {"model": "covid_classifier", "runner": runner}
-    return gateway.total("chestxray_runner_images_total", **wanted)
+def images_by(gateway: Server, backend: str) -> float:
+    wanted = {"model": "covid_classifier", "backend": backend}
+    return gateway.total("chestxray_model_images_total", **wanted)
 
 
 PICTURE = encode(phantom(300, 300), "PNG")
@@ -211,15 +211,15 @@ def test_pods_come_and_go_and_no_request_fails(gateway: Server, port: int, tmp_p
     with Load(gateway) as load:
         with pod(tmp_path, port):
             wait_for_pods(gateway, 1)
-            own, before = images_by(gateway, "own"), images_by(gateway, "pods")
+            local, before = images_by(gateway, "local"), images_by(gateway, "pods")
             assert analyse(gateway).json()["prediction"] == alone
             time.sleep(1)
             assert images_by(gateway, "pods") > before
-            assert images_by(gateway, "own") <= own + 16  # what was on its way
+            assert images_by(gateway, "local") <= local + 16  # what was on its way
         wait_for_pods(gateway, 0)
-        own = images_by(gateway, "own")
+        local = images_by(gateway, "local")
         time.sleep(1)
-        assert images_by(gateway, "own") > own
+        assert images_by(gateway, "local") > local
 
     assert set(load.statuses) == {200}
 

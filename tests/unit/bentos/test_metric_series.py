@@ -29,9 +29,9 @@ CREATORS: dict[str, Callable[[Metrics], None]] = {
     "supervisor": partial(module.create_supervisor_series, processes=list(ProcessName)),
 }
 """What each process calls at its start."""
-SET_LATER = {"runner_ready", "model_load_seconds"}
+SET_LATER = {"model_ready", "model_load_seconds"}
 """Gauges that have no value before something was measured."""
-IMPOSSIBLE: Series = {("runner_images", ("xray_filter", "pods"))}
+IMPOSSIBLE: Series = {("model_images", ("xray_filter", "pods"))}
 
 
 def missing(*creators: str) -> Series:
