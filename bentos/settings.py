@@ -83,8 +83,7 @@ class Settings(BaseSettings):
     """Required digest of the classifier's checkpoint, as sha256:... Empty: the one in the .sha256
     file next to it."""
     max_model_batch: PositiveInt = 16
-    """Most images that a model gets in one batch. A larger value gains nothing on a CPU; raise it
-    for a GPU."""
+    """Maximum batch size of a model on a GPU. On a CPU every core takes one image at a time."""
 
     max_image_bytes: PositiveInt = DEFAULT_LIMITS.max_bytes
     """Size limit of one image file; a larger one is answered 413."""

@@ -33,11 +33,15 @@ class Engine(Protocol):
     """A network with its weights, on one device."""
 
     on_gpu: bool
+    parallel: int
+    """Calls that it runs at once. 1 on a device for which several images in one call cost less;
+    otherwise single images in so many calls are fastest."""
 
-    def __call__(self, images: Images) -> Outputs:
+    def __call__(self, images: Images, *, loaded: bool = False) -> Outputs:
         """Runs uint8 images (B, 1, SIZE, SIZE); returns the network's outputs by name.
 
-        Both networks have `logits`, the classifier also `cam` and `projection`.
+        Both networks have `logits`, the classifier also `cam` and `projection`. A machine that is
+        `loaded` has other work for its cores: throughput matters more than latency.
         """
 
     def free_memory(self) -> None:
@@ -73,12 +77,12 @@ class OnnxEngine:
                 f"{checkpoint.name} does not fit {architecture}: {error}"
             ) from error
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=architecture)
-        self._threads = threads
+        self._threads = self.parallel = threads
         self._names = [output.name for output in self._shared.get_outputs()]
 
-    def __call__(self, images: Images) -> Outputs:
+    def __call__(self, images: Images, *, loaded: bool = False) -> Outputs:
         left = len(images) % self._threads
-        shared = left if 2 * left <= self._threads else 0
+        shared = left if 2 * left <= self._threads and not loaded else 0
         ones = np.split(images, len(images))  # each (1, 1, SIZE, SIZE)
         apart = ones[: len(ones) - shared]
         answers = list(self._pool.map(partial(_run, self._single), apart))
@@ -127,12 +131,12 @@ class TorchEngine:
         """Raises CheckpointError if the checkpoint does not match the network."""
         import torch
 
-        self.on_gpu = device.startswith("cuda")
+        self.on_gpu, self.parallel = device.startswith("cuda"), 1
         self._device = torch.device(device)
         network = checkpoints.load(checkpoint, network).eval()
         self._network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def __call__(self, images: Images) -> Outputs:
+    def __call__(self, images: Images, *, loaded: bool = False) -> Outputs:
         import torch
 
         with torch.inference_mode():

@@ -1,20 +1,23 @@
 """Adaptive batching at the model: images that arrive while a batch runs form the next batch.
 
-A lone image starts at once; under load batches grow to `max_batch` by themselves. BentoML's own
-dispatcher batches too, but it learns its waiting time under load and keeps it, has no bound, and
-computes what nobody waits for any more (docs/bentoml.md, traps 4, 5, 7 and 27).
+A lone image starts at once; under load batches grow to `max_batch` by themselves. A CPU gains
+nothing by batches (the bare loop of the benchmark is fastest with one image per core), so there
+every core takes the next image as soon as it is free.
 
-The queue is bounded in images and in time: what cannot be done before its deadline is refused at
-once, so that a client tells a busy model from a dead one. What nobody waits for is never computed.
+BentoML's own dispatcher batches too, but it learns its waiting time under load and keeps it, has no
+bound, and computes what nobody waits for any more (docs/bentoml.md, traps 4, 5, 7 and 27). This
+queue is bounded in images and in time: what cannot be done before its deadline is refused at once,
+so that a client tells a busy model from a dead one. What nobody waits for is never computed.
 """
 
 import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 from opentelemetry.trace import SpanContext
@@ -57,25 +60,44 @@ class _Item:
     since: float = field(default_factory=time.monotonic)
 
 
+@dataclass(eq=False)
+class _Batch:
+    items: list[_Item]
+    size: int  # images
+    beside: int  # batches in flight when it started, itself among them
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def alone(self) -> bool:
+        return self.items[0].alone
+
+
+class Run(Protocol):
+    """Runs a model."""
+
+    def __call__(self, images: Images, *, loaded: bool) -> Rows:
+        """Returns one row per image. `loaded` says that other images wait or run."""
+
+
 class Batcher:
-    """Runs one batch at a time in a thread of its own."""
+    """Runs a model's batches, each in a thread."""
 
     def __init__(
         self,
-        run: Callable[[Images], Rows],
+        run: Run,
         *,
         model: ModelName,
         stage: ModelStage,
         max_batch: int,
         max_waiting: int,
+        parallel: int = 1,
     ) -> None:
-        """`run` returns one row per image. At most `max_waiting` images wait."""
+        """At most `max_waiting` images wait, and `parallel` batches run at once."""
         self._run, self._model, self._stage = run, model, stage
-        self._max_batch, self._max_waiting = max_batch, max_waiting
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{model}-batches")
+        self._max_batch, self._max_waiting, self._parallel = max_batch, max_waiting, parallel
+        self._threads = ThreadPoolExecutor(parallel, thread_name_prefix=f"{model}-batches")
         self._waiting: list[_Item] = []
-        self._running = 0  # images of the batch in flight
-        self._started = math.inf
+        self._running: list[_Batch] = []  # oldest first
         self._seconds_per_image = 0.0
 
     async def __call__(
@@ -102,49 +124,65 @@ class Batcher:
 
     @property
     def busy_seconds(self) -> float:
-        """How long the batch in flight has been running; 0 where there is none."""
-        return max(0.0, time.monotonic() - self._started)
+        """How long the oldest batch in flight has been running; 0 where there is none."""
+        return time.monotonic() - self._running[0].started if self._running else 0.0
 
     def _admit(self, count: int, seconds: float) -> None:
         waiting = sum(len(each.images) for each in self._waiting)
-        wait = (waiting + self._running) * self._seconds_per_image
+        wait = (waiting + self._in_flight) * self._seconds_per_image
         # An idle model takes everything, or one slow batch would make it refuse for good.
         too_long = wait > 0 and wait + count * self._seconds_per_image > seconds
         if too_long or waiting + count > self._max_waiting:
             raise Overloaded(wait)
 
-    def _start(self) -> None:
-        """Starts the next batch unless one is in flight."""
-        if self._running or not (batch := self._next_batch()):
-            return
-        images = np.concatenate([each.images for each in batch])
-        self._running, self._started = len(images), time.monotonic()
-        work = self._thread.submit(self._run_traced, images, [each.request for each in batch])
-        loop = asyncio.get_running_loop()
-        work.add_done_callback(
-            lambda done: loop.call_soon_threadsafe(self._finish, batch, done) and None
-        )
+    @property
+    def _in_flight(self) -> int:
+        return sum(batch.size for batch in self._running)
 
-    def _finish(self, batch: list[_Item], work: "Future[Rows]") -> None:
-        seconds, count = time.monotonic() - self._started, self._running
-        self._running, self._started = 0, math.inf
-        known = self._seconds_per_image or seconds / count
-        self._seconds_per_image = known + _WEIGHT * (seconds / count - known)
+    def _start(self) -> None:
+        """Starts batches while there are images and free threads."""
+        while self._has_free_thread() and (items := self._next_batch()):
+            images = np.concatenate([each.images for each in items])
+            batch = _Batch(items, len(images), len(self._running) + 1)
+            self._running.append(batch)
+            loaded = batch.beside > 1 or bool(self._waiting)
+            requests = [each.request for each in items]
+            work = self._threads.submit(self._run_traced, images, requests, loaded)
+            work.add_done_callback(partial(self._call_finish, asyncio.get_running_loop(), batch))
+
+    def _has_free_thread(self) -> bool:
+        """A retry may kill the process again, so nothing runs beside it."""
+        retries = (self._running[:1] and self._running[0].alone) or any(
+            each.alone for each in self._waiting
+        )
+        return len(self._running) < (1 if retries else self._parallel)
+
+    def _call_finish(
+        self, loop: asyncio.AbstractEventLoop, batch: _Batch, work: "Future[Rows]"
+    ) -> None:
+        loop.call_soon_threadsafe(self._finish, batch, work)
+
+    def _finish(self, batch: _Batch, work: "Future[Rows]") -> None:
+        self._running.remove(batch)
+        # Batches that run side by side share the machine.
+        each_took = (time.monotonic() - batch.started) / batch.size / batch.beside
+        known = self._seconds_per_image or each_took
+        self._seconds_per_image = known + _WEIGHT * (each_took - known)
         self._start()  # first of all: the model must not wait until the answers are written
         error, end = work.exception(), 0
-        for each in batch:
+        for each in batch.items:
             start, end = end, end + len(each.images)
             if each.answer.done():  # its caller has left
                 continue
             if error:
                 each.answer.set_exception(error)
             else:
-                share = seconds * len(each.images) / count
-                each.answer.set_result(Answer(work.result()[start:end], share))
+                rows = work.result()[start:end]
+                each.answer.set_result(Answer(rows, each_took * len(rows)))
 
-    def _run_traced(self, images: Images, requests: list[SpanContext]) -> Rows:
+    def _run_traced(self, images: Images, requests: list[SpanContext], loaded: bool) -> Rows:
         with tracing.batch_span(self._model, requests, len(images)):
-            return self._run(images)
+            return self._run(images, loaded=loaded)
 
     def _next_batch(self) -> list[_Item]:
         batch: list[_Item] = []
@@ -194,4 +232,5 @@ class Batcher:
         for item in batch:
             metrics.batch_queue_seconds.labels(self._model).observe(now - item.since)
         if batch:
-            metrics.batch_fill.labels(self._model).observe(size / self._max_batch)
+            fill = (self._in_flight + size) / (self._max_batch * self._parallel)
+            metrics.batch_fill.labels(self._model).observe(fill)

@@ -58,32 +58,42 @@ class Model:
         metrics.model_info.labels(name, card.version, digest).set(1)
         return model
 
-    def __call__(self, images: Images) -> Rows:
-        """Answers every image apart: where one fails, the others of its batch do not."""
+    @property
+    def parallel(self) -> int:
+        """Batches that run at once; if more than one, single images are the best batches."""
+        return self._engine.parallel
+
+    def __call__(self, images: Images, *, loaded: bool = False) -> Rows:
+        """Answers every image by itself: if one fails, the others of its batch do not.
+
+        On a machine that is `loaded`, with other images that wait or run, throughput counts.
+        """
         started = time.monotonic()
-        rows = self._infer_in_halves(images)
+        rows = self._infer_in_halves(images, loaded)
         name, metrics = ModelName(self.card.name), get_metrics()
         metrics.batch_size.labels(name).observe(len(images))
         metrics.batch_seconds.labels(name).observe(time.monotonic() - started)
         return rows
 
-    def _infer_in_halves(self, images: Images) -> Rows:
-        """Halves what fails until it is one image: so neither poison nor want of memory harms more
-        images than it must.
+    def _infer_in_halves(self, images: Images, loaded: bool) -> Rows:
+        """Halves a batch that fails until it is one image, so that neither a poisoned image nor a
+        lack of memory fails more images than it must.
         """
         try:
-            return self._infer(images)
-        except Exception as error:  # whatever it is, it must not take the other callers down
+            return self._infer(images, loaded)
+        except Exception as error:  # whatever it is, it must not fail the other requests
             name, count = self.card.name, len(images)
             if count == 1:
                 logger.exception("one image failed in %s", name)
                 return np.zeros(1, self._row)
             logger.warning("%s images failed in %s (%s); halved", count, name, type(error).__name__)
         self._engine.free_memory()
-        return np.concatenate([self._infer_in_halves(half) for half in np.array_split(images, 2)])
+        return np.concatenate(
+            [self._infer_in_halves(half, loaded) for half in np.array_split(images, 2)]
+        )
 
-    def _infer(self, images: Images) -> Rows:
-        fields = self._answer(self._engine(images), self.card)
+    def _infer(self, images: Images, loaded: bool = False) -> Rows:
+        fields = self._answer(self._engine(images, loaded=loaded), self.card)
         rows = np.zeros(len(images), self._row)
         for name, values in fields.items():
             rows[name] = values

@@ -58,7 +58,8 @@ class InferenceServer:
         """A request must carry the token of the settings, where there is one."""
         self._model = model
         self._token = settings.pod_token.get_secret_value()
-        self._max_images, self._max_batch = settings.max_images_in_flight, settings.max_model_batch
+        self._max_images = settings.max_images_in_flight
+        self._max_batch = settings.max_model_batch if model.parallel == 1 else 1
         self._body_seconds = settings.body_timeout_seconds
         self._images = 0  # of the requests that are being read or wait
         self.batcher = Batcher(
@@ -67,6 +68,7 @@ class InferenceServer:
             stage=stage,
             max_batch=self._max_batch,
             max_waiting=self._max_images,
+            parallel=model.parallel,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

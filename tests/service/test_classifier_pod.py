@@ -42,8 +42,9 @@ class FakeModel:
 
     card = SimpleNamespace(name="covid_classifier")
     digest = DIGEST
+    parallel = 1
 
-    def __call__(self, images: Images) -> Rows:
+    def __call__(self, images: Images, *, loaded: bool) -> Rows:
         time.sleep(0.01)
         return classify(images)
 

@@ -48,12 +48,13 @@ class SlowModel:
 
     card = SimpleNamespace(name="covid_classifier")
     digest = DIGEST
+    parallel = 1
 
     def __init__(self) -> None:
         self.images = 0
         self._lock = threading.Lock()
 
-    def __call__(self, images: Images) -> Rows:
+    def __call__(self, images: Images, *, loaded: bool) -> Rows:
         time.sleep(SECONDS_PER_IMAGE * len(images))
         self.images += len(images)
         return rows_of(images)

@@ -19,12 +19,14 @@ class Model:
 
     def __init__(self, seconds_per_image: float = 0.0) -> None:
         self.batches: list[list[int]] = []
+        self.loaded: list[bool] = []
         self.gate = threading.Event()
         self.failing = False
         self._seconds = seconds_per_image
 
-    def __call__(self, images: Images) -> Rows:
+    def __call__(self, images: Images, *, loaded: bool) -> Rows:
         self.batches.append(images[:, 0].tolist())
+        self.loaded.append(loaded)
         assert self.gate.wait(10)
         time.sleep(self._seconds * len(images))
         if self.failing:
@@ -38,9 +40,16 @@ def open_model(seconds_per_image: float = 0.0) -> Model:
     return model
 
 
-def batcher_over(model: Model, *, max_batch: int = 4, max_waiting: int = 64) -> Batcher:
+def batcher_over(
+    model: Model, *, max_batch: int = 4, max_waiting: int = 64, parallel: int = 1
+) -> Batcher:
     return Batcher(
-        model, model="xray_filter", stage="filter", max_batch=max_batch, max_waiting=max_waiting
+        model,
+        model=ModelName.XRAY_FILTER,
+        stage=Stage.FILTER,
+        max_batch=max_batch,
+        max_waiting=max_waiting,
+        parallel=parallel,
     )
 
 
@@ -255,3 +264,36 @@ def test_batch_in_flight_is_timed() -> None:
 
     assert before == after == 0
     assert during >= 0.05
+
+
+def test_cores_take_one_image_each_as_soon_as_they_are_free() -> None:
+    async def main() -> tuple[list[list[int]], list[list[int]]]:
+        model = Model()
+        batcher = batcher_over(model, max_batch=1, parallel=2)
+        asked = [asyncio.create_task(batcher(images(i), seconds=5)) for i in range(4)]
+        await started(model, 2)
+        at_once = list(model.batches)
+        model.gate.set()
+        await asyncio.gather(*asked)
+        assert model.loaded == [False, True, True, True]
+        return at_once, sorted(model.batches)
+
+    assert asyncio.run(main()) == ([[0], [1]], [[0], [1], [2], [3]])
+
+
+def test_nothing_runs_beside_a_retry() -> None:
+    """It may have killed the process before."""
+
+    async def main() -> list[list[int]]:
+        model = Model()
+        batcher = batcher_over(model, max_batch=1, parallel=2)
+        asked = [asyncio.create_task(batcher(images(0), seconds=5, alone=True))]
+        await started(model)
+        asked.append(asyncio.create_task(batcher(images(1), seconds=5)))
+        await asyncio.sleep(0.05)
+        at_once = list(model.batches)
+        model.gate.set()
+        await asyncio.gather(*asked)
+        return at_once
+
+    assert asyncio.run(main()) == [[0]]

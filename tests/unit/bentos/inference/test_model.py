@@ -22,10 +22,10 @@ class FakeEngine:
     """Answers zeros, in the way that it is told."""
 
     def __init__(self, answer: Callable[[Images], None], *, on_gpu: bool = False) -> None:
-        self.on_gpu, self.freed = on_gpu, 0
+        self.on_gpu, self.freed, self.parallel = on_gpu, 0, 1
         self._answer = answer
 
-    def __call__(self, images: Images) -> Outputs:
+    def __call__(self, images: Images, *, loaded: bool = False) -> Outputs:
         self._answer(images)
         logits = np.zeros((len(images), len(VERDICTS)), np.float32)
         logits[images.mean(axis=(1, 2, 3)) == 1] = np.nan
@@ -120,7 +120,7 @@ def test_model_that_fails_on_a_blank_image_does_not_start(
     model_over: Callable[[FakeEngine], Model], random_filter: Path
 ) -> None:
     class Broken(FakeEngine):
-        def __call__(self, images: Images) -> Outputs:
+        def __call__(self, images: Images, *, loaded: bool = False) -> Outputs:
             return {"logits": np.full((len(images), len(VERDICTS)), np.nan, np.float32)}
 
     with pytest.raises(CheckpointError, match="no finite answer"):
