@@ -9,6 +9,7 @@ import pytest
 
 from bentos.inference.batcher import Answer, Batcher, Overloaded
 from bentos.inference.wire import Rows
+from bentos.metric_labels import ModelName, Stage
 from bentos.metrics import get_metrics
 from chestxray.engines import Images
 from chestxray.errors import DeadlineExceeded
