@@ -132,7 +132,7 @@ class Metrics:
     )
     batch_fill: "Labelled[Histogram, ModelName]" = _histogram(
         "chestxray_batch_fill_ratio",
-        "Images in a batch as a share of the maximum batch size",
+        "Images that a model computes when a batch starts, as a share of its maximum",
         "model",
         buckets=_SHARES,
     )
