@@ -29,6 +29,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "CHESTXRAY_HEADER_TIMEOUT_SECONDS": str(HEADER_TIMEOUT),
         "CHESTXRAY_BODY_TIMEOUT_SECONDS": str(BODY_TIMEOUT),
         "CHESTXRAY_KEEP_ALIVE_TIMEOUT_SECONDS": str(KEEP_ALIVE),
+        "CHESTXRAY_MODEL_THREADS": "1",  # of several images one is computed at a time
     }
     with serve(tmp_path_factory.mktemp("strict"), **settings) as running:
         yield running

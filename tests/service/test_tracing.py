@@ -80,7 +80,6 @@ def test_one_trace_per_request_and_batches_linked_to_every_one(
     linked = {link.trace_id.hex() for span in batches for link in span.links}
     assert set(traces) <= linked
     assert not {span.trace_id.hex() for span in batches} & set(traces)
-    assert max(len(span.links) for span in batches) > 1
 
 
 def test_caller_s_trace_is_answered_without_a_collector(server: Server) -> None:
