@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ class ModelService:
         prepare_process()
         self._heartbeat = asyncio.create_task(heartbeat.beat(self._is_alive))
         if not is_entry_service():
-            serve_privately(lambda bentoml_app: _Private(self._server, bentoml_app))
+            serve_privately(lambda bentoml_app: _Private(self._server, self._is_alive, bentoml_app))
         elif settings.pod_token.get_secret_value():
             create_classifier_pod_series(get_metrics(), [wire.PATH])
             pod = RequestMiddleware(
@@ -103,15 +104,18 @@ class ModelService:
 class _Private:
     """The wire first, BentoML's app for all other paths."""
 
-    def __init__(self, server: InferenceServer, bentoml_app: ASGIApp) -> None:
-        self._server, self._bentoml_app = server, bentoml_app
+    def __init__(
+        self, server: InferenceServer, is_alive: Callable[[], bool], bentoml_app: ASGIApp
+    ) -> None:
+        self._server, self._is_alive, self._bentoml_app = server, is_alive, bentoml_app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] not in (wire.PATH, READY):
             await self._bentoml_app(scope, receive, send)
             return
         if scope["path"] == READY:
-            await Response()(scope, receive, send)
+            status = HTTPStatus.OK if self._is_alive() else HTTPStatus.SERVICE_UNAVAILABLE
+            await Response(status_code=status)(scope, receive, send)
             return
         try:
             await self._server(scope, receive, send)
