@@ -1,15 +1,19 @@
 """The FastAPI app: all routes and the error handling."""
 
+from collections.abc import Awaitable, Callable
 from functools import cache, partial
 from typing import Any
 
 from fastapi import FastAPI, Response
 
 from bentos.admission.control import Admission
+from bentos.admission.ledger import Ledger
+from bentos.admission.pacing import Pacing
 from bentos.gateway import analyses, documentation, openapi, page
 from bentos.gateway.pipeline import Pipeline
 from bentos.http import problems
-from bentos.http.middleware import METRICS
+from bentos.http.drain import Drain
+from bentos.http.middleware import METRICS, RequestMiddleware
 from bentos.metrics import exposition
 from bentos.settings import Settings
 from chestxray.checkpoints import Reference
@@ -20,6 +24,30 @@ _DESCRIPTION = f"""Analyses frontal chest X-rays. **{DISCLAIMER}**
 Every error is `application/problem+json` (RFC 9457) with a stable `code`; [problems](docs/problems)
 explains all codes. Images are only kept in memory, and only during their analysis."""
 _SERVICE: dict[str, Any] = {"tags": ["service"], "responses": openapi.problems(500, 503)}
+
+
+def create_public_app(
+    pipeline: Pipeline, settings: Settings, drain: Drain, is_ready: Callable[[], Awaitable[bool]]
+) -> RequestMiddleware:
+    """Builds all that answers at the public port: the app, admission control and middleware."""
+    ledger = Ledger()
+    admission = Admission(
+        max_images=settings.max_images_in_flight,
+        max_bytes=settings.max_bytes_in_flight,
+        max_queue_seconds=settings.max_queue_seconds,
+        ledger=ledger,
+    )
+    return RequestMiddleware(
+        create_app(pipeline, admission, settings),
+        drain,
+        is_ready,
+        admission.check,
+        settings.trusted_proxies,
+        pacing=Pacing(ledger, settings.trusted_proxies),
+        root_path=settings.root_path,
+        cors_origins=settings.cors_origins,
+        paths=analyses.PATHS,
+    )
 
 
 def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> FastAPI:

@@ -7,14 +7,11 @@ import bentoml
 import numpy as np
 from starlette.types import Receive, Scope, Send
 
-from bentos.admission.control import Admission
-from bentos.admission.ledger import Ledger
-from bentos.admission.pacing import Pacing
 from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
 from bentos.covid_classifier.service import CovidClassifier
 from bentos.decoding.decoders import Decoders
 from bentos.gateway import analyses
-from bentos.gateway.app import create_app
+from bentos.gateway.app import create_public_app
 from bentos.gateway.pipeline import Pipeline, PooledModels, Served
 from bentos.http.bentoml_server import (
     SERVICE_OPTIONS,
@@ -23,7 +20,6 @@ from bentos.http.bentoml_server import (
     url_of,
 )
 from bentos.http.drain import Drain
-from bentos.http.middleware import RequestMiddleware
 from bentos.inference.client import ModelClient
 from bentos.inference.discovery import Discovery
 from bentos.inference.pool import ModelPool
@@ -72,23 +68,7 @@ class Gateway:
         self._drain = Drain(
             delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
         )
-        ledger = Ledger()
-        admission = Admission(
-            max_images=settings.max_images_in_flight,
-            max_bytes=settings.max_bytes_in_flight,
-            max_queue_seconds=settings.max_queue_seconds,
-            ledger=ledger,
-        )
-        self.app = RequestMiddleware(
-            create_app(self._pipeline, admission, settings),
-            self._drain,
-            self.__is_ready__,
-            admission.check,
-            settings.trusted_proxies,
-            pacing=Pacing(ledger, settings.trusted_proxies),
-            root_path=settings.root_path,
-            cors_origins=settings.cors_origins,
-        )
+        self.app = create_public_app(self._pipeline, settings, self._drain, self.__is_ready__)
 
     @bentoml.on_startup
     async def start(self) -> None:

@@ -20,7 +20,7 @@ _IDLE_SECONDS = 1.0
 
 
 class Evictable(Protocol):
-    """A connection that can be closed to make room."""
+    """A connection that can be closed when the limit is reached."""
 
     def evict(self) -> None:
         """Closes the connection immediately, without a response."""

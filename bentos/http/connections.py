@@ -122,7 +122,7 @@ class Connection(H11Protocol):
             self.transport.unwatch()
 
     def evict(self) -> None:
-        """Closes the connection to make room for another."""
+        """Closes the connection, because the limit is reached and another one has arrived."""
         if self._crowded:
             self.transport.abort()
         else:

@@ -10,7 +10,6 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bentos.admission.pacing import Pacing
-from bentos.gateway import analyses
 from bentos.http import probes, request_rules
 from bentos.http.client_address import Networks, caller_of
 from bentos.http.connections import CROWDED, REFUSAL
@@ -50,7 +49,7 @@ class RequestMiddleware:
         pacing: Pacing | None = None,
         root_path: str = "",
         cors_origins: Sequence[str] = (),
-        paths: Collection[str] = analyses.PATHS,
+        paths: Collection[str] = (),
     ) -> None:
         """`check(client)` raises RequestProblem to reject a POST to one of `paths`; `pacing` delays
         clients that send too many requests of any kind.

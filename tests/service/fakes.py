@@ -8,12 +8,9 @@ from typing import Any
 import httpx
 import numpy as np
 
-from bentos.admission.control import Admission
-from bentos.admission.ledger import Ledger
-from bentos.admission.pacing import Pacing
 from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
 from bentos.decoding.decoders import Decoders
-from bentos.gateway.app import create_app
+from bentos.gateway.app import create_public_app
 from bentos.gateway.pipeline import Pipeline, Served
 from bentos.http.drain import Drain
 from bentos.http.middleware import RequestMiddleware
@@ -79,26 +76,8 @@ def app_over(
     served = [Served(checkpoints.read_card(p), checkpoints.digest(p)) for p in weights]
     thresholds = {Verdict.FRONTAL_CHEST.value: 0.5}
     first = Served(served[0].card.model_copy(update={"thresholds": thresholds}), served[0].digest)
-    ledger = Ledger()
-    admission = Admission(
-        max_images=settings.max_images_in_flight,
-        max_bytes=settings.max_bytes_in_flight,
-        max_queue_seconds=settings.max_queue_seconds,
-        ledger=ledger,
-    )
     pipeline = Pipeline(models, [first, served[1]], decoders=decoders)
-    app = create_app(pipeline, admission, settings)
-    networks = settings.trusted_proxies
-    return RequestMiddleware(
-        app,
-        Drain(delay=0, timeout=1),
-        ready,
-        admission.check,
-        networks,
-        pacing=Pacing(ledger, networks),
-        root_path=settings.root_path,
-        cors_origins=settings.cors_origins,
-    )
+    return create_public_app(pipeline, settings, Drain(delay=0, timeout=1), ready)
 
 
 async def ready() -> bool:

@@ -1,7 +1,5 @@
 """The public surface over fake models: every problem that it can answer with."""
 
-import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +10,6 @@ import pytest
 from chestxray.errors import ModelUnavailable
 from tests.phantoms import encode
 from tests.service.fakes import DARK, FakeModels, check_problem, form
-from tests.waiting import until_async
 
 BAD_REQUESTS: dict[str, tuple[int, str, dict[str, Any]]] = {
     "no body": (400, "empty-image", {}),
@@ -160,121 +157,6 @@ def test_anything_unforeseen_is_a_500_that_leaks_nothing(
         assert problem.request_id
 
     run(test)
-
-
-def test_what_is_over_the_bound_is_refused_and_never_reaches_a_model(
-    run: Callable[..., None], models: FakeModels
-) -> None:
-    """Trap 5: BentoML's own queue has no bound."""
-
-    async def test(client: httpx.AsyncClient) -> None:
-        models.gate = asyncio.Event()
-        posts = [asyncio.create_task(client.post("/v1/analyses", **form(DARK))) for _ in range(9)]
-        await until_async(
-            lambda: len(models.calls) == 4 and sum(post.done() for post in posts) == 5
-        )
-        assert models.calls == [("judge", 1)] * 4
-        models.gate.set()
-        answers = await asyncio.gather(*posts)
-
-        refused = [answer for answer in answers if answer.status_code != 200]
-        assert len(refused) == 5
-        for answer in refused:
-            check_problem(answer, 503, "overloaded")
-            assert 1 <= int(answer.headers["retry-after"]) <= 60
-        assert (await client.post("/v1/analyses", **form(DARK))).status_code == 200
-
-    run(test, max_images_in_flight=6, max_images_per_batch=6)  # 2/3 are for one caller
-
-
-def test_bytes_in_memory_are_bounded_and_given_back(run: Callable[..., None]) -> None:
-    async def test(client: httpx.AsyncClient) -> None:
-        large = b"x" * 2000
-        for _ in range(3):
-            check_problem(await client.post("/v1/analyses", content=large), 503, "overloaded")
-        assert (await client.post("/v1/analyses", content=DARK)).status_code == 200
-
-    run(test, max_bytes_in_flight=1999, max_batch_bytes=1999, max_image_bytes=1999)
-
-
-def test_deadline_of_the_caller_is_kept(run: Callable[..., None], models: FakeModels) -> None:
-    async def test(client: httpx.AsyncClient) -> None:
-        models.gate = asyncio.Event()
-        headers = {"x-request-timeout-ms": "100"}
-        answer = await client.post("/v1/analyses", **form(DARK), headers=headers)
-
-        check_problem(answer, 504, "deadline-exceeded")
-
-    run(test)
-
-
-@pytest.mark.alone
-def test_504_comes_within_100_ms_of_the_deadline(
-    run: Callable[..., None], models: FakeModels
-) -> None:
-    async def test(client: httpx.AsyncClient) -> None:
-        models.gate = asyncio.Event()
-        headers = {"x-request-timeout-ms": "300"}
-        await client.post("/v1/analyses", **form(DARK), headers=headers)  # imports and caches
-        started = time.monotonic()
-        answer = await client.post("/v1/analyses", **form(DARK), headers=headers)
-        seconds = time.monotonic() - started
-
-        check_problem(answer, 504, "deadline-exceeded")
-        assert 0.3 <= seconds < 0.4
-
-    run(test)
-
-
-def test_what_has_expired_goes_no_further_and_gives_its_room_back(
-    run: Callable[..., None], models: FakeModels
-) -> None:
-    """Trap 7."""
-
-    async def test(client: httpx.AsyncClient) -> None:
-        models.gate = asyncio.Event()
-        headers = {"x-request-timeout-ms": "20"}
-        for _ in range(4):
-            answer = await client.post("/v1/analyses", **form(DARK), headers=headers)
-            check_problem(answer, 504, "deadline-exceeded")
-
-        models.gate.set()
-        assert (await client.post("/v1/analyses", **form(DARK))).status_code == 200
-        assert [name for name, _ in models.calls].count("classify") == 1  # of the last
-
-    run(test, max_images_in_flight=2, max_images_per_batch=2)
-
-
-def test_body_that_stops_coming_is_told_so(run: Callable[..., None]) -> None:
-    async def stops() -> Any:
-        yield b"x"
-        await asyncio.sleep(60)
-
-    async def test(client: httpx.AsyncClient) -> None:
-        answer = await client.post("/v1/analyses", content=stops())
-
-        check_problem(answer, 408, "body-timeout")
-
-    run(test, body_timeout_seconds=0.1)
-
-
-def test_upload_that_does_not_come_takes_no_room_from_others(run: Callable[..., None]) -> None:
-    read: list[None] = []
-
-    async def never() -> Any:
-        yield b"x"
-        read.append(None)
-        await asyncio.sleep(60)
-
-    async def test(client: httpx.AsyncClient) -> None:
-        idle = [asyncio.create_task(client.post("/v1/analyses/batch", content=never()))]
-        idle += [asyncio.create_task(client.post("/v1/analyses", content=never()))]
-        await until_async(lambda: len(read) == 2)
-        assert (await client.post("/v1/analyses", **form(DARK))).status_code == 200
-        for task in idle:
-            task.cancel()
-
-    run(test, max_images_in_flight=1, max_images_per_batch=1)
 
 
 @pytest.mark.parametrize("charset", ["punycode", "iso-8859-1", "utf-8"])
