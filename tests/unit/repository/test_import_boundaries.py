@@ -7,6 +7,8 @@ import sys
 import pytest
 
 import bentos
+import bentos.http
+import bentos.inference
 import chestxray
 from tests.conftest import ROOT
 
@@ -32,6 +34,13 @@ def test_core_knows_neither_serving_nor_training() -> None:
 
 def test_serving_knows_no_training() -> None:
     assert "training" not in loaded_by(modules(bentos))
+
+
+@pytest.mark.parametrize("package", [bentos.http, bentos.inference], ids=lambda p: p.__name__)
+def test_what_the_services_share_knows_no_gateway(package: object) -> None:
+    found = loaded_by(modules(package))
+
+    assert not {name for name in found if name.startswith("bentos.gateway")}
 
 
 @pytest.mark.parametrize("name", ["service", "bentos.gateway.service"])
