@@ -122,11 +122,12 @@ def _row(name: str, turns: Sequence[dict[str, Any]]) -> list[str]:
 def _bare(turns: Sequence[dict[str, Any]]) -> str:
     ways = sorted({f"{t['fastest']['layout']}, batch {t['fastest']['batch']}" for t in turns})
     rate = spread([t["fastest"]["rate"] for t in turns])
-    cost = spread([t["cheapest"]["cpu_seconds"] for t in turns])
+    cost = {way: spread([t[way]["cpu_seconds"] for t in turns]) for way in ("fastest", "cheapest")}
     alone = spread([t["p50"] for t in turns])
     return (
-        f"The {LIMIT}: {rate} images/s ({' or '.join(ways)}), {cost} CPU-s per image at its "
-        f"cheapest, {alone} s for a single image on all cores."
+        f"The {LIMIT}: {rate} images/s at {cost['fastest']} CPU-s per image ({' or '.join(ways)}), "
+        f"{cost['cheapest']} CPU-s per image at its cheapest, {alone} s for a single image on all "
+        "cores. The ratio of CPU-seconds below is to the cheapest."
     )
 
 

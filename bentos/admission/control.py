@@ -34,7 +34,7 @@ class Admission:
         self._max_images, self._max_bytes = max_images, max_bytes
         self._max_queue_seconds = max_queue_seconds
         self._ledger = ledger
-        self._images = self._bytes = 0
+        self._bytes = 0
         self._active: set[Account] = set()  # clients with images in flight
 
     @property
@@ -72,7 +72,7 @@ class Admission:
         self._update(account, -images, -size)
 
     def _check_images(self, account: Account, images: int) -> None:
-        free = self._max_images - self._images
+        free = self._max_images - self._ledger.images
         wait = self._wait(account, images)
         if images > free or wait > self._max_queue_seconds:
             raise self._refusal(ShedReason.IMAGES, wait)
@@ -97,11 +97,11 @@ class Admission:
     def _update(self, account: Account, images: int, size: int) -> None:
         account.images += images
         account.bytes += size
-        self._images += images
+        self._ledger.images += images
         self._bytes += size
         (self._active.add if account.images else self._active.discard)(account)
         metrics = get_metrics()
-        metrics.in_flight.labels(Stage.ADMITTED).set(self._images)
+        metrics.in_flight.labels(Stage.ADMITTED).set(self._ledger.images)
         metrics.admission_limit.set(self.limit)
 
     def _refusal(self, reason: ShedReason, wait: float) -> RequestProblem:

@@ -89,17 +89,16 @@ class _Speed:
     """Time per image of one model, from its recent batches."""
 
     def __init__(self) -> None:
+        self.seconds_per_image = 0.0
         self._batches: deque[tuple[float, float, int]] = deque(maxlen=_MAX_BATCHES)
 
     def add(self, now: float, seconds: float, images: int) -> None:
         self._batches.append((now, seconds / images, images))
-
-    def seconds_per_image(self, now: float) -> float:
         while len(self._batches) > 1 and self._batches[0][0] < now - _COST_SECONDS:
             self._batches.popleft()
         most = _OUTLIER * median_low(each for _, each, _ in self._batches)
         seconds = sum(min(each, most) * images for _, each, images in self._batches)
-        return seconds / sum(images for _, _, images in self._batches)
+        self.seconds_per_image = seconds / sum(images for _, _, images in self._batches)
 
 
 class _Recent:
@@ -131,6 +130,7 @@ class Ledger:
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self.clock = clock
+        self.images = 0  # of all accounts in flight
         self.model_seconds = _INITIAL_SECONDS
         self._accounts: OrderedDict[str, Account] = OrderedDict()  # most recently seen last
         self._active, self._asking = _Recent(), _Recent()
@@ -173,7 +173,7 @@ class Ledger:
         """Records a batch of a model; `model_seconds` is the slower model's time per image."""
         now = self.clock()
         self._speeds.setdefault(model, _Speed()).add(now, seconds, images)
-        self.model_seconds = max(each.seconds_per_image(now) for each in self._speeds.values())
+        self.model_seconds = max(each.seconds_per_image for each in self._speeds.values())
 
     def _forget(self) -> None:
         oldest = next((name for name, each in self._accounts.items() if each.idle), None)

@@ -235,12 +235,12 @@ def filter_result(probabilities: np.ndarray, threshold: float) -> FilterResult:
 
 def _heatmap(cams: np.ndarray, label: Finding) -> Heatmap:
     grid = cams[FINDINGS.index(label)]
-    rows = [_rounded(row) for row in grid]
-    return Heatmap(label=label, grid=rows, range=(min(map(min, rows)), max(map(max, rows))))
+    rows = grid.astype(float).round(DIGITS)
+    return Heatmap(label=label, grid=rows.tolist(), range=(rows.min(), rows.max()))
 
 
 def _rounded(values: np.ndarray) -> list[float]:
-    return [round(float(value), DIGITS) for value in values]
+    return values.astype(float).round(DIGITS).tolist()  # type: ignore[no-any-return]
 
 
 def _milliseconds(seconds: float) -> float:

@@ -55,6 +55,7 @@ class _Item:
     caller: str
     deadline: float  # on the monotonic clock
     alone: bool
+    loaded: bool
     answer: "asyncio.Future[Answer]"
     request: SpanContext = field(default_factory=tracing.current)
     since: float = field(default_factory=time.monotonic)
@@ -101,16 +102,23 @@ class Batcher:
         self._seconds_per_image = 0.0
 
     async def __call__(
-        self, images: Images, *, seconds: float, caller: str = "", alone: bool = False
+        self,
+        images: Images,
+        *,
+        seconds: float,
+        caller: str = "",
+        alone: bool = False,
+        loaded: bool = False,
     ) -> Answer:
         """Returns the rows of `images` (B, 1, SIZE, SIZE) within `seconds`.
 
-        An image that is `alone` shares no batch. Raises Overloaded or DeadlineExceeded.
+        An image that is `alone` shares no batch. `loaded` says that the machine has other work,
+        though this model may have none. Raises Overloaded or DeadlineExceeded.
         """
         now = time.monotonic()
         self._admit(len(images), seconds)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        item = _Item(images, caller, now + seconds, alone, answer)
+        item = _Item(images, caller, now + seconds, alone, loaded, answer)
         self._waiting.append(item)
         self._start()
         try:
@@ -145,7 +153,7 @@ class Batcher:
             images = np.concatenate([each.images for each in items])
             batch = _Batch(items, len(images), len(self._running) + 1)
             self._running.append(batch)
-            loaded = batch.beside > 1 or bool(self._waiting)
+            loaded = batch.beside > 1 or bool(self._waiting) or any(each.loaded for each in items)
             requests = [each.request for each in items]
             work = self._threads.submit(self._run_traced, images, requests, loaded)
             work.add_done_callback(partial(self._call_finish, asyncio.get_running_loop(), batch))

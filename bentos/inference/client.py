@@ -68,7 +68,10 @@ class ModelClient:
         """Returns rows (B,) of `images` (B, 1, SIZE, SIZE), and the seconds of the model's time
         that they took. An image that is `alone` shares no batch. Raises BackendError.
         """
-        headers = tracing.current_headers() | {wire.CALLER_HEADER: ledger.current().name}
+        account = ledger.current()
+        headers = tracing.current_headers() | {wire.CALLER_HEADER: account.name}
+        if self._socket is not None and account.ledger.images > 1:
+            headers[wire.LOADED_HEADER] = "1"
         if alone:
             headers[wire.ALONE_HEADER] = "1"
         data = wire.pack_images(images)

@@ -114,6 +114,7 @@ class InferenceServer:
                     seconds=seconds,
                     caller=caller,
                     alone=wire.ALONE_HEADER in headers,
+                    loaded=wire.LOADED_HEADER in headers,
                 )
         except Overloaded as error:
             raise _overloaded(str(error), error.retry_seconds) from error

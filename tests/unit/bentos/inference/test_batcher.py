@@ -282,6 +282,18 @@ def test_cores_take_one_image_each_as_soon_as_they_are_free() -> None:
     assert asyncio.run(main()) == ([[0], [1]], [[0], [1], [2], [3]])
 
 
+def test_a_model_without_other_work_is_told_that_the_machine_has_some() -> None:
+    async def main() -> list[bool]:
+        model = Model()
+        model.gate.set()
+        batcher = batcher_over(model, max_batch=1, parallel=2)
+        for loaded in (False, True):
+            await batcher(images(0), seconds=5, loaded=loaded)
+        return model.loaded
+
+    assert asyncio.run(main()) == [False, True]
+
+
 def test_nothing_runs_beside_a_retry() -> None:
     """It may have killed the process before."""
 
