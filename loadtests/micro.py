@@ -2,10 +2,12 @@
 
     python -m loadtests.micro --seconds 3
 
-Decoding, the networks and rendering run in this process. The RPC overhead comes from single
-requests to a running service: the gateway's time in a model stage minus the model's own time.
-The CPU of a model call is that of client, wire and batcher, both sides together, with a model that
-does nothing. Prints milliseconds: the mean for RPC overhead and CPU, the median for the others.
+Decoding, the networks and rendering run in this process; "in a decoder" is the same decoding in a
+confined process, with the file's way there and the pixels' way back. The RPC overhead comes from
+single requests to a running service: the gateway's time in a model stage minus the model's own
+time. The CPU of a model call is that of client, wire and batcher, both sides together, with a model
+that does nothing. Prints milliseconds: the mean for RPC
+overhead and CPU, the median for the others.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import io
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
@@ -26,6 +29,8 @@ from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from bentos.covid_classifier.service import ROW
+from bentos.decoding.decoders import Decoders
+from bentos.decoding.worker import Request
 from bentos.inference.client import BLANK, ModelClient
 from bentos.inference.server import InferenceServer
 from bentos.inference.wire import Rows
@@ -56,6 +61,15 @@ def steps() -> dict[str, Callable[[], Any]]:
         with Image.open(io.BytesIO(data)) as file:
             name = f"decode {file.format} {file.width}x{file.height} {file.mode}"
         timed[name] = lambda data=data: prepare(decode(data))
+    settings = Settings()
+    decoders = Decoders(settings.limits, settings.wall, processes=1)
+    decoders.start()
+    data = archive_pool(1)[0]
+    for name, decode_ in (
+        ("an archive's JPEG, here", reader.decode),
+        ("the same, in a decoder", partial(decoders.decode, request=Request(None, picture=False))),
+    ):
+        timed[name] = partial(decode_, data)
     for name, network in reader.networks.items():
         timed[f"{name}, 1 image"] = lambda network=network: network(images[:1])
         timed[f"{name}, 8 images"] = lambda network=network: network(images)

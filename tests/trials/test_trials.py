@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from tests.service.server import serve
-from tests.trials import chaos, hostile, mixed, overload, rolling, soak
+from tests.trials import chaos, decoders, hostile, mixed, overload, rolling, soak
 from tests.trials.table import Table
 
 SECONDS = 60.0
@@ -26,6 +26,13 @@ def test_overload_sheds_and_serves_all_who_obey(tmp_path: Path) -> None:
 
 def test_kills_give_no_wrong_answer(tmp_path: Path) -> None:
     table = asyncio.run(chaos.trial(SECONDS))
+
+    judge(table)
+
+
+def test_failures_of_decoders_cost_nobody_else_an_answer(tmp_path: Path) -> None:
+    with decoders.served(tmp_path) as server:
+        table = asyncio.run(decoders.trial(server, 60))
 
     judge(table)
 
