@@ -4,6 +4,9 @@ A batch serves many requests, so its span is not a child of one of them: it star
 own with a link to every request (trap 20). Configured by OpenTelemetry's own
 variables, and disabled unless one of _ENDPOINTS is set; responses then still carry the request's
 `traceparent`.
+
+OpenTelemetry's ASGI instrumentation writes the client's address, the path and the query into every
+span, where a patient's name may be. So the request's span is started here, with none of them.
 """
 
 import os

@@ -1,4 +1,9 @@
-"""Client address of a request, by which capacity is shared."""
+"""Client address of a request, by which capacity is shared.
+
+uvicorn's ProxyHeadersMiddleware is not used. It overwrites the address of the peer, by which
+connections are limited and X-Forwarded-Prefix is trusted, and it does not recognise a trusted proxy
+at an IPv4-mapped address.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
