@@ -82,7 +82,7 @@ def _full_batches() -> Alert:
 def _readiness() -> list[Alert]:
     return [
         Alert(
-            name="ChestxrayNoReadyRunner",
+            name="ChestxrayNoReadyModel",
             severity="critical",
             query="max by (namespace, model) (chestxray_model_ready) == 0",
             lasts="2m",

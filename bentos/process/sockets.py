@@ -30,7 +30,7 @@ class Layout:
 
     name: ProcessName
     entry: str  # BentoML's import string of the public service
-    runners: dict[ProcessName, str]  # BentoML service name by process name
+    models: dict[ProcessName, str]  # BentoML service name by process name
 
     @property
     def front(self) -> str:
@@ -72,18 +72,18 @@ def open_listeners(layout: Layout, folder: Path, host: str, port: int) -> Listen
     # We hold the port, so the folder is a leftover of a service that was killed.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(FOLDER_MODE)
-    runners = [_runner(layout.entry, folder, *each) for each in layout.runners.items()]
-    addresses = {each.service: Path(each.listener.getsockname()).as_uri() for each in runners}
+    models = [_model(layout.entry, folder, *each) for each in layout.models.items()]
+    addresses = {each.service: Path(each.listener.getsockname()).as_uri() for each in models}
     environment = addresses_for_bentoml(addresses | {layout.front: f"http://{host}:{port}"}) | {
         "FORWARDED_ALLOW_IPS": "",  # who is believed is CHESTXRAY_TRUSTED_PROXIES' to say
         MARKER_VARIABLE: str(folder / DRAINED),
     }
     heartbeat = folder / f"{layout.name}.heartbeat"
     front = Process(layout.name, layout.entry, layout.front, public, heartbeat)
-    return Listeners([*runners, front], environment)
+    return Listeners([*models, front], environment)
 
 
-def _runner(entry: str, folder: Path, name: ProcessName, service: str) -> Process:
+def _model(entry: str, folder: Path, name: ProcessName, service: str) -> Process:
     path = folder / f"{name}.sock"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))

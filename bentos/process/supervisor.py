@@ -181,7 +181,7 @@ class Supervisor:
     async def _stop(self) -> None:
         for keeper in self._keepers:
             keeper.cancel()
-        *runners, front = self._processes
+        *models, front = self._processes
         front.listener.close()  # only the process's duplicate keeps the port open now
         longest = self._settings.drain_delay_seconds + self._settings.drain_timeout_seconds
         ended = asyncio.create_task(front.end(longest + _STOP_SECONDS))
@@ -191,9 +191,9 @@ class Supervisor:
             front.signal(signal.SIGKILL)
         await ended
         cut.cancel()
-        for each in runners:
+        for each in models:
             each.signal(signal.SIGTERM)
-        await asyncio.gather(*(each.end(_STOP_SECONDS) for each in runners))
+        await asyncio.gather(*(each.end(_STOP_SECONDS) for each in models))
 
 
 def _forget_gauges(pid: int) -> None:

@@ -88,7 +88,7 @@ def misuse(server: Server) -> None:
             post_batch(x_request_timeout_ms=str(milliseconds))
             if server.total("chestxray_dropped_total"):
                 break
-        server.runner("CovidClassifier").kill()
+        server.worker("CovidClassifier").kill()
         until(lambda: server.total("chestxray_process_restarts_total"))
         wait_until_ready(server)
 

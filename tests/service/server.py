@@ -53,7 +53,7 @@ class Server:
         root = psutil.Process(self.process.pid)
         return [root, *root.children(recursive=True)]
 
-    def runner(self, service: str) -> psutil.Process:
+    def worker(self, service: str) -> psutil.Process:
         """The process of one model service."""
         return next(
             process

@@ -131,7 +131,7 @@ def test_unfinished_bodies_take_no_more_memory_than_there_is_room(
     head = f"POST {wire.PATH} HTTP/1.1\r\nHost: pod\r\nAuthorization: Bearer {TOKEN}\r\n"
     head += f"{wire.DIGEST_HEADER}: {digest}\r\nContent-Length: 6426624\r\n\r\n"
     with pod(tmp_path, port) as running, contextlib.ExitStack() as stack:
-        front = running.runner("CovidClassifier")
+        front = running.worker("CovidClassifier")
         before = front.memory_full_info().uss
         for _ in range(40):
             sender = stack.enter_context(socket.create_connection(("127.0.0.1", port)))

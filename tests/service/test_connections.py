@@ -161,17 +161,17 @@ def test_a_client_that_sends_no_more_has_its_answer(
     """Like `nc -N`: half-closes the connection and reads on."""
     length = b"Content-Length: %d\r\n\r\n" % len(png)
     start = b"POST /v1/analyses HTTP/" + version + b"\r\nHost: x\r\nContent-Type: image/png\r\n"
-    runner = strict.runner("XRayFilter")
-    runner.suspend()  # so that it is looked for meanwhile
+    model = strict.worker("XRayFilter")
+    model.suspend()  # so that it is looked for meanwhile
     try:
         with connect(strict) as connection:
             send(connection, start + length + png)
             connection.shutdown(socket.SHUT_WR)
             until(lambda: strict.total("chestxray_in_flight", stage="filter") == 1)
-            runner.resume()
+            model.resume()
             (answer,) = parse(everything(connection))
     finally:
-        runner.resume()
+        model.resume()
 
     assert answer.status in (200, 422)
 
@@ -237,11 +237,11 @@ def test_answers_have_the_headers_of_a_careful_site(strict: Server) -> None:
 
 
 def test_client_that_leaves_is_worked_for_no_longer(strict: Server, tmp_path: Path) -> None:
-    runner = strict.runner("XRayFilter")
+    model = strict.worker("XRayFilter")
     head = b"POST /v1/analyses HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
     image = encode(phantom(300, 300), "PNG")
     before = strict.total("chestxray_dropped_total", stage="filter")
-    runner.suspend()
+    model.suspend()
     try:
         for _ in range(3):
             with connect(strict) as connection:
@@ -249,6 +249,6 @@ def test_client_that_leaves_is_worked_for_no_longer(strict: Server, tmp_path: Pa
                 until(lambda: strict.total("chestxray_in_flight", stage="filter") == 1)
             until(lambda: strict.total("chestxray_in_flight", stage="admitted") == 0)
     finally:
-        runner.resume()
+        model.resume()
 
     until(lambda: strict.total("chestxray_dropped_total", stage="filter") == before + 2)

@@ -24,7 +24,7 @@ from tests.service.server import SERVE, START_SECONDS, Server, serve, start, wai
 from tests.waiting import until
 
 FILES = {"image": ("chest.png", encode(phantom(300, 300), "PNG"), "image/png")}
-RUNNERS = ("XRayFilter", "CovidClassifier")
+MODELS = ("XRayFilter", "CovidClassifier")
 HEARTBEAT_TIMEOUT_SECONDS = 3
 
 Posts = list["concurrent.futures.Future[httpx.Response]"]
@@ -59,29 +59,29 @@ def is_leaving(server: Server) -> bool:
 @contextmanager
 def held(server: Server, pool: concurrent.futures.Executor, count: int) -> Iterator[Posts]:
     """Images at a filter that stands still until the end."""
-    runner = server.runner("XRayFilter")
-    runner.suspend()
+    model = server.worker("XRayFilter")
+    model.suspend()
     try:
         posts = [pool.submit(analyse, server) for _ in range(count)]
         until(lambda: server.total("chestxray_in_flight", stage="admitted") == count)
         yield posts
     finally:
         with suppress(psutil.NoSuchProcess):
-            runner.resume()
+            model.resume()
 
 
 def wait_for(process: psutil.Process, server: Server, service: str) -> None:
     """Returns once another process has the service's place, and it is ready."""
     process.wait(30)
     wait_until_ready(server)
-    assert server.runner(service).pid != process.pid
+    assert server.worker(service).pid != process.pid
 
 
-@pytest.mark.parametrize("service", RUNNERS)
-def test_killed_runner_is_replaced_and_nobody_is_told(mortal: Server, service: str) -> None:
+@pytest.mark.parametrize("service", MODELS)
+def test_killed_model_is_replaced_and_nobody_is_told(mortal: Server, service: str) -> None:
     """Trap 9."""
     expected = analyse(mortal).json()["prediction"]
-    killed = mortal.runner(service)
+    killed = mortal.worker(service)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         first = [pool.submit(analyse, mortal) for _ in range(8)]
         killed.kill()
@@ -96,8 +96,8 @@ def test_killed_runner_is_replaced_and_nobody_is_told(mortal: Server, service: s
     wait_for(killed, mortal, service)
 
 
-def test_hung_runner_is_noticed_and_replaced(mortal: Server) -> None:
-    hung = mortal.runner("CovidClassifier")
+def test_hung_model_is_noticed_and_replaced(mortal: Server) -> None:
+    hung = mortal.worker("CovidClassifier")
     hung.suspend()
 
     started = time.monotonic()
@@ -110,7 +110,7 @@ def test_hung_runner_is_noticed_and_replaced(mortal: Server) -> None:
 
 
 def test_killed_gateway_is_replaced_behind_the_same_socket(mortal: Server) -> None:
-    killed = mortal.runner("Gateway")
+    killed = mortal.worker("Gateway")
     killed.kill()
     killed.wait(10)
 

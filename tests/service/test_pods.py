@@ -140,7 +140,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "_CHECKED_SHARE", 0.0)
 
 
-def test_all_pods_of_a_name_are_asked_and_the_own_runner_only_checks_each_once() -> None:
+def test_all_pods_of_a_name_are_asked_and_the_local_model_only_checks_each_once() -> None:
     async def test(world: World, *given: Pod) -> None:
         await world.ask(40)
         assert world.own.asked == len(given)
@@ -221,7 +221,7 @@ def test_pod_that_fails_is_given_up_until_it_answers_again() -> None:
     watch(test, Pod())
 
 
-def test_sample_of_what_pods_answer_is_asked_of_the_own_runner(
+def test_sample_of_what_pods_answer_is_asked_of_the_local_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pool, "_CHECKED_SHARE", 0.5)
@@ -233,7 +233,7 @@ def test_sample_of_what_pods_answer_is_asked_of_the_own_runner(
     watch(test, Pod())
 
 
-def test_own_runner_that_is_away_fails_no_check() -> None:
+def test_local_model_that_is_away_fails_no_check() -> None:
     async def test(world: World, pod: Pod) -> None:
         world.own.away = True
         await world.ask(3)

@@ -36,14 +36,14 @@ def test_readiness_is_quick_and_honest_with_a_hung_model(
     server: Server, client: httpx.Client
 ) -> None:
     """Trap 10."""
-    runner = server.runner("CovidClassifier")
-    runner.suspend()
+    model = server.worker("CovidClassifier")
+    model.suspend()
     try:
         started = time.monotonic()
         answer = client.get("/readyz")
         seconds = time.monotonic() - started
     finally:
-        runner.resume()
+        model.resume()
 
     assert answer.status_code == 503
     assert seconds < 1.5

@@ -62,7 +62,7 @@ class Service:
                 self.server.process.wait()
                 self.server = start(self._folder, self._port)
             else:
-                self.server.runner(victim).kill()
+                self.server.worker(victim).kill()
         except (StopIteration, psutil.NoSuchProcess):
             pass  # it is down from the kill before
 

@@ -96,7 +96,7 @@ def test_folder_of_a_killed_service_is_taken_over(layout: Layout, tmp_path: Path
     listeners = open_listeners(layout, folder, "127.0.0.1", 0)
 
     assert folder.stat().st_mode & 0o777 == FOLDER_MODE
-    assert [each.name for each in listeners.processes] == [*layout.runners, layout.name]
+    assert [each.name for each in listeners.processes] == [*layout.models, layout.name]
     for each in listeners.processes:
         each.listener.close()
 
