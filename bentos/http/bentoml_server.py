@@ -1,21 +1,23 @@
-"""The adapter to BentoML and uvicorn: what a service changes of the server that BentoML starts.
+"""The adapter to BentoML: how its workers are started, and what a service changes of their server.
 
-BentoML starts uvicorn and hands the server to nobody; it is found by its handler of SIGTERM. Its
-app is replaced before the first connection is accepted, because BentoML's middleware costs a tenth
-of the gateway and answers errors in formats of its own (docs/bentoml.md, traps 16, 17, 28 and 29).
+BentoML's worker starts uvicorn and hands the server to nobody; it is found by its handler of
+SIGTERM. Its app is replaced before the first connection is accepted, because BentoML's middleware
+costs a tenth of the gateway and answers errors in formats of its own (docs/bentoml.md, traps 16,
+17, 28 and 29).
 """
 
 import asyncio
 import gc
+import json
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import bentoml
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -37,6 +39,24 @@ SERVICE_OPTIONS: dict[str, Any] = {
 
 _PRIVATE_KEEP_ALIVE_SECONDS = 300
 """Longer than a client's, or a connection would be closed just as it is used (trap 2)."""
+
+
+def worker_command(entry: str, service: str, listener: int) -> list[str]:
+    """Returns the command by which BentoML's own supervisor starts a worker.
+
+    `entry` is BentoML's import string of the public service, `service` the name of the worker's,
+    `listener` the file descriptor of a listening socket.
+    """
+    worker = [sys.executable, "-m", "_bentoml_impl.worker.service", entry, "--fd", str(listener)]
+    return [*worker, "--service-name", service, "--worker-id", "1", "--args", json.dumps({})]
+
+
+def addresses_for_bentoml(addresses: Mapping[str, str]) -> dict[str, str]:
+    """Returns the environment by which a worker resolves `bentoml.depends`.
+
+    `addresses` are those of all services by their BentoML names.
+    """
+    return {"BENTOML_RUNNER_MAP": json.dumps(addresses)}
 
 
 def serve_publicly(app: ASGIApp, drain: Drain, settings: Settings) -> None:
@@ -68,6 +88,8 @@ def serve_privately(app: Callable[[ASGIApp], ASGIApp]) -> None:
 
 def is_entry_service() -> bool:
     """Returns whether this process listens at the public port, not for another service."""
+    import bentoml  # takes a second, which the supervisor has no need to spend
+
     return bool(bentoml.server_context.service_type == "entry_service")
 
 

@@ -12,9 +12,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from bentos.http.bentoml_server import addresses_for_bentoml
 from bentos.http.drain import MARKER_VARIABLE
 from bentos.metric_labels import ProcessName
-from bentos.process.worker import Process, addresses_for_bentoml
+from bentos.process.worker import Process
 
 FOLDER_MODE = 0o700
 DRAINED, SUPERVISOR = "drained", "supervisor.pid"

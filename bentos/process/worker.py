@@ -2,7 +2,6 @@
 
 import asyncio
 import ctypes
-import json
 import logging
 import os
 import signal
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from bentos.http.bentoml_server import worker_command
 from bentos.metric_labels import ProcessName
 from bentos.process import heartbeat
 
@@ -49,19 +49,13 @@ class Process:
         self.heartbeat.unlink(missing_ok=True)
         self.alive, self.last_sign, self._beat = False, time.monotonic(), 0
         self.running = await asyncio.create_subprocess_exec(
-            *self._command(),
+            *worker_command(self.entry, self.service, self.listener.fileno()),
             cwd=_ROOT,
             env={**environment, heartbeat.VARIABLE: str(self.heartbeat)},
             pass_fds=[self.listener.fileno()],
             start_new_session=True,  # only the supervisor handles Ctrl-C
             preexec_fn=partial(_die_with, os.getpid()),
         )
-
-    def _command(self) -> list[str]:
-        # The command that BentoML's own supervisor runs.
-        worker = [sys.executable, "-m", "_bentoml_impl.worker.service", self.entry]
-        named = ["--service-name", self.service, "--worker-id", "1", "--args", json.dumps({})]
-        return [*worker, "--fd", str(self.listener.fileno()), *named]
 
     def silence(self) -> float:
         """Seconds since the start or the last heartbeat."""
@@ -89,14 +83,6 @@ class Process:
             logger.warning("%s did not exit within %g s; killing it", self.name, within)
             self.signal(signal.SIGKILL)
             await self.running.wait()
-
-
-def addresses_for_bentoml(addresses: Mapping[str, str]) -> dict[str, str]:
-    """Returns the environment by which BentoML's worker resolves `bentoml.depends`.
-
-    `addresses` are those of all services by their BentoML names.
-    """
-    return {"BENTOML_RUNNER_MAP": json.dumps(addresses)}
 
 
 def _die_with(parent: int) -> None:
