@@ -56,7 +56,7 @@ RUN python -m ensurepip \
 
 # The two below are tools and no part of the service; of what they install nothing is locked.
 FROM installer AS training
-RUN pip install --config-settings editable_mode=compat --editable ".[training,guide]"
+RUN pip install --config-settings editable_mode=compat --editable ".[training,distillation]"
 COPY chestxray chestxray
 COPY training training
 USER 10001:10001

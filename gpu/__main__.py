@@ -22,9 +22,9 @@ from typing import Any
 import torch
 
 from gpu import parity, serving, throughput
-from loadtests.turns import commit
+from loadtests.rounds import commit
 from training.config import read_config
-from training.robustness import drawn
+from training.robustness import sample_balanced
 from training.run import load_records
 from training.shared_folder import DATA
 
@@ -37,7 +37,7 @@ CONFIG = ROOT / "training" / "configs" / "classifier_supervised.toml"
 
 
 @dataclass(frozen=True)
-class Extent:
+class Workload:
     """Size of each measurement."""
 
     films: int = 200
@@ -46,10 +46,10 @@ class Extent:
     steps: int = 60  # per measurement of training
 
 
-MINIATURE = Extent(films=6, seconds=0.3, clients=(1, 4), steps=1)
+MINIATURE = Workload(films=6, seconds=0.3, clients=(1, 4), steps=1)
 
 
-def tests(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
+def run_tests(flags: argparse.Namespace, workload: Workload) -> tuple[Any, list[str]]:
     """Runs the tests that need a CUDA device; without one they are skipped."""
     command = [sys.executable, "-m", "pytest", "-m", "gpu", "-rA", "--color=no", "tests/gpu"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -64,31 +64,31 @@ def tests(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
     return found, [f"`{found['closing'].strip('= ')}`", "", *(f"- {line}" for line in shown)]
 
 
-def parities(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
+def measure_parity(flags: argparse.Namespace, workload: Workload) -> tuple[Any, list[str]]:
     """Compares the GPU's outputs with the CPU's, on validation images."""
     records = load_records([flags.data], read_config(CONFIG))
-    films = [record.path for record in drawn(records, extent.films, split="val")]
+    films = [record.path for record in sample_balanced(records, workload.films, split="val")]
     found = parity.measure(films, MODELS, device=flags.device)
     return found, parity.render(found)
 
 
-def servings(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
+def measure_serving(flags: argparse.Namespace, workload: Workload) -> tuple[Any, list[str]]:
     """Measures the networks, the bare loop and the service."""
-    found = serving.measure(device=flags.device, seconds=extent.seconds, clients=extent.clients)
+    found = serving.measure(device=flags.device, seconds=workload.seconds, clients=workload.clients)
     return found, serving.render(found)
 
 
-def trainings(flags: argparse.Namespace, extent: Extent) -> tuple[Any, list[str]]:
+def measure_training(flags: argparse.Namespace, workload: Workload) -> tuple[Any, list[str]]:
     """Measures training images per second, by batch size."""
-    found = throughput.measure(flags.data, flags.cache, device=flags.device, steps=extent.steps)
+    found = throughput.measure(flags.data, flags.cache, device=flags.device, steps=workload.steps)
     return found, throughput.render(found)
 
 
-STEPS: dict[str, Callable[[argparse.Namespace, Extent], tuple[Any, list[str]]]] = {
-    "tests": tests,
-    "parity": parities,
-    "serving": servings,
-    "training": trainings,
+STEPS: dict[str, Callable[[argparse.Namespace, Workload], tuple[Any, list[str]]]] = {
+    "tests": run_tests,
+    "parity": measure_parity,
+    "serving": measure_serving,
+    "training": measure_training,
 }
 
 
@@ -133,7 +133,7 @@ def main() -> None:
             continue
         print(f"{name} begins after {time.monotonic() - begun:.0f} s", flush=True)
         try:
-            found, lines = STEPS[name](flags, MINIATURE if flags.miniature else Extent())
+            found, lines = STEPS[name](flags, MINIATURE if flags.miniature else Workload())
         except Exception as error:  # a failed step must not stop the others
             failed.append(f"{name}: {error!r}")
             continue

@@ -19,7 +19,7 @@ from pathlib import Path
 from training.datasets import curated
 from training.datasets.records import Record
 from training.shared_folder import DATA
-from training.train_filter import FILMS
+from training.train_filter import FRONTAL_LABELS
 
 SPLITS = ("val", "train", "test", "external")
 _BLOCK = 512
@@ -34,10 +34,12 @@ def files_of(record: Record) -> Iterator[Path]:
             yield mask
 
 
-def chosen(root: Path, splits: Sequence[str], *, films: bool) -> list[Record]:
+def select_records(root: Path, splits: Sequence[str], *, films: bool) -> list[Record]:
     """Lists the files to pack, in order of the splits: frontal images only, or everything."""
     records = [
-        r for r in curated.load(root) if r.split in splits and (not films or r.label in FILMS)
+        r
+        for r in curated.load(root)
+        if r.split in splits and (not films or r.label in FRONTAL_LABELS)
     ]
     return sorted(records, key=lambda r: splits.index(r.split))
 
@@ -112,7 +114,7 @@ def main() -> None:
     parser.add_argument("--films", action="store_true", help="leave out what only the filter needs")
     parser.add_argument("--splits", nargs="+", default=SPLITS, choices=SPLITS, help="in this order")
     flags = parser.parse_args()
-    records = chosen(flags.data, flags.splits, films=flags.films)
+    records = select_records(flags.data, flags.splits, films=flags.films)
     for path in pack(records, flags.data, flags.output, megabytes=flags.megabytes):
         print(f"{path}\t{path.stat().st_size / 10**6:.1f} MB")
 

@@ -39,7 +39,7 @@ class Difference:
 def compare(checkpoint: Path, images: Images, *, device: str) -> Difference:
     """Runs images (N, 1, SIZE, SIZE) on a device and on the CPU, and compares."""
     card = checkpoints.read_card(checkpoint)
-    ours, cpu = (_answers(checkpoint, card.architecture, images, one) for one in (device, "cpu"))
+    ours, cpu = (_outputs(checkpoint, card.architecture, images, one) for one in (device, "cpu"))
     one, other = (softmax(found["logits"], card.temperature) for found in (ours, cpu))
     moved = np.abs(one - other).max(axis=1)
     cells = 0.0
@@ -61,7 +61,7 @@ def compare(checkpoint: Path, images: Images, *, device: str) -> Difference:
     )
 
 
-def _answers(checkpoint: Path, architecture: str, images: Images, device: str) -> Outputs:
+def _outputs(checkpoint: Path, architecture: str, images: Images, device: str) -> Outputs:
     engine = open_engine(checkpoint, architecture, device=device)
     starts = range(0, len(images), _BATCH)
     parts = [engine(images[start : start + _BATCH]) for start in tqdm(starts, desc=device)]

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from chestxray.engines import Images
-from loadtests.contestants import CHESTXRAY, started
+from loadtests.baseline import InferencePipeline
 from loadtests.images import archive_pool
-from loadtests.reading import Reader
+from loadtests.servers import CHESTXRAY, running_server
 from training.model_card import table
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
@@ -37,15 +37,21 @@ _WARM_SECONDS = 3.0
 def measure(*, device: str, seconds: float, clients: Sequence[int] = CLIENTS) -> dict[str, Any]:
     """Measures engine, bare loop and service, each for this many seconds; returns plain values."""
     files = archive_pool()
-    reader = Reader(device)
-    images = np.stack([reader.decode(data) for data in files])
+    pipeline = InferencePipeline(device)
+    images = np.stack([pipeline.decode(data) for data in files])
     return {
         "engines": {
             name: {str(b): _engine_rate(engine, images, b, seconds) for b in BATCHES}
-            for name, engine in reader.networks.items()
+            for name, engine in pipeline.networks.items()
         },
-        "bare": {str(b): _bare(reader, files, b, seconds, device) for b in BATCHES if b >= 8},
-        "service": asyncio.run(_service(files, device=device, seconds=seconds, clients=clients)),
+        "bare": {
+            str(b): _measure_bare_loop(pipeline, files, b, seconds, device)
+            for b in BATCHES
+            if b >= 8
+        },
+        "service": asyncio.run(
+            _measure_service(files, device=device, seconds=seconds, clients=clients)
+        ),
         "cores": os.cpu_count(),
     }
 
@@ -55,47 +61,47 @@ def _engine_rate(engine: Any, images: Images, batch: int, seconds: float) -> flo
     asked = np.resize(images, (batch, *images.shape[1:]))
     for _ in range(3):
         engine(asked)
-    done, started_ = 0, time.perf_counter()
-    while time.perf_counter() < started_ + seconds:
+    done, started = 0, time.perf_counter()
+    while time.perf_counter() < started + seconds:
         engine(asked)
         done += batch
-    return done / (time.perf_counter() - started_)
+    return done / (time.perf_counter() - started)
 
 
-def _bare(
-    reader: Reader, files: Sequence[bytes], batch: int, seconds: float, device: str
+def _measure_bare_loop(
+    pipeline: InferencePipeline, files: Sequence[bytes], batch: int, seconds: float, device: str
 ) -> dict[str, float]:
     """Images per second of decoding and both networks, with the GPU's utilisation."""
     chosen = [files[i % len(files)] for i in range(batch)]
     with ThreadPoolExecutor(os.cpu_count()) as pool, utilisation(device) as busy:
 
         def decoded() -> Iterator[Images]:
-            ahead = [pool.submit(reader.decode, data) for data in chosen]
+            ahead = [pool.submit(pipeline.decode, data) for data in chosen]
             while True:
                 ready = ahead
-                ahead = [pool.submit(reader.decode, data) for data in chosen]
+                ahead = [pool.submit(pipeline.decode, data) for data in chosen]
                 yield np.stack([each.result() for each in ready])
 
         batches = decoded()
-        reader.read(next(batches))
-        done, started_ = 0, time.perf_counter()
-        while time.perf_counter() < started_ + seconds:
-            reader.read(next(batches))
+        pipeline.predict(next(batches))
+        done, started = 0, time.perf_counter()
+        while time.perf_counter() < started + seconds:
+            pipeline.predict(next(batches))
             done += batch
-        rate = done / (time.perf_counter() - started_)
+        rate = done / (time.perf_counter() - started)
     return {"rate": rate, "utilisation": mean(busy) if busy else float("nan")}
 
 
-async def _service(
+async def _measure_service(
     files: Sequence[bytes], *, device: str, seconds: float, clients: Sequence[int]
 ) -> dict[str, Any]:
     """Throughput, latency and utilisation by number of clients."""
     own = (("CHESTXRAY_DEVICE", device), ("CHESTXRAY_MAX_MODEL_BATCH", str(SERVED_BATCH)))
-    contestant = replace(CHESTXRAY, environment=(*CHESTXRAY.environment, *own))
-    requests = [contestant.request(data) for data in files]
+    server = replace(CHESTXRAY, environment=(*CHESTXRAY.environment, *own))
+    requests = [server.request(data) for data in files]
     found: dict[str, Any] = {}
-    with started(contestant, Path(tempfile.gettempdir(), "gpu-service.log")) as service:
-        start = await service.start(requests[0])
+    with running_server(server, Path(tempfile.gettempdir(), "gpu-service.log")) as service:
+        start = await service.wait_until_ready(requests[0])
         await service.load(requests, clients=max(clients), seconds=_WARM_SECONDS)
         for count in clients:
             with utilisation(device) as busy:
@@ -142,7 +148,11 @@ def render(found: dict[str, Any]) -> list[str]:
     engines, bare, service = found["engines"], found["bare"], found["service"]
     best = max(each["rate"] for each in bare.values())
     batches = [
-        (batch, *(f"{engine[batch]:.0f}" for engine in engines.values()), *_of_bare(bare, batch))
+        (
+            batch,
+            *(f"{engine[batch]:.0f}" for engine in engines.values()),
+            *_bare_loop_cells(bare, batch),
+        )
         for batch in map(str, BATCHES)
     ]
     clients = [
@@ -174,7 +184,7 @@ def render(found: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def _of_bare(bare: dict[str, Any], batch: str) -> tuple[str, str]:
+def _bare_loop_cells(bare: dict[str, Any], batch: str) -> tuple[str, str]:
     if batch not in bare:
         return "", ""
     return f"{bare[batch]['rate']:.0f}", f"{bare[batch]['utilisation']:.0%}"

@@ -1,6 +1,6 @@
 """Decodes, filters and classifies without a server: the workload of every peer, and the bare loop.
 
-    python -m loadtests.reading --seconds 10 --images FOLDER
+    python -m loadtests.baseline --seconds 10 --images FOLDER
 
 The bare loop is the upper bound for any server: single images on all cores, then batches in one
 loop on all cores or in one loop per core. Prints JSON.
@@ -27,7 +27,7 @@ BENTOS = Path(__file__).parents[1] / "bentos"
 _BATCHES = (1, 2, 4, 8, 16)
 
 
-class Reader:
+class InferencePipeline:
     """Both networks and their preprocessing."""
 
     def __init__(self, engine: str = "onnx", threads: int = 0) -> None:
@@ -48,23 +48,23 @@ class Reader:
         """Decodes and preprocesses a file to uint8 (1, SIZE, SIZE)."""
         return develop(read(data)).pixels
 
-    def read(self, images: Images) -> list[dict[str, Any]]:
+    def predict(self, images: Images) -> list[dict[str, Any]]:
         """Filters uint8 (B, 1, SIZE, SIZE), and classifies the images that pass."""
         logits = self._filter(images)["logits"]
         scores = softmax(logits, self._filter_card.temperature)
-        read = [{"filter": dict(zip(VERDICTS, row.tolist(), strict=True))} for row in scores]
+        predictions = [{"filter": dict(zip(VERDICTS, row.tolist(), strict=True))} for row in scores]
         valid = np.flatnonzero(scores[:, VERDICTS.index(Verdict.FRONTAL_CHEST)] >= self._threshold)
         if len(valid):
             found = self._classifier(images[valid])
             probabilities = softmax(found["logits"], self._classifier_card.temperature)
             for place, row, cams in zip(valid, probabilities, found["cam"], strict=True):
-                read[place]["probabilities"] = dict(zip(FINDINGS, row.tolist(), strict=True))
-                read[place]["heatmap"] = cams[row.argmax()].tolist()
-        return read
+                predictions[place]["probabilities"] = dict(zip(FINDINGS, row.tolist(), strict=True))
+                predictions[place]["heatmap"] = cams[row.argmax()].tolist()
+        return predictions
 
-    def read_file(self, data: bytes) -> dict[str, Any]:
+    def predict_file(self, data: bytes) -> dict[str, Any]:
         """Decodes, filters and classifies one file."""
-        return self.read(self.decode(data)[None])[0]
+        return self.predict(self.decode(data)[None])[0]
 
 
 def _open(model: str, engine: str, threads: int) -> tuple[Engine, checkpoints.Card]:
@@ -81,32 +81,34 @@ def _open(model: str, engine: str, threads: int) -> tuple[Engine, checkpoints.Ca
     return TorchEngine(checkpoint, BY_ARCHITECTURE[card.architecture](), "cpu"), card
 
 
-def one_by_one(reader: Reader, files: Sequence[bytes], seconds: float) -> list[float]:
+def measure_single_images(
+    pipeline: InferencePipeline, files: Sequence[bytes], seconds: float
+) -> list[float]:
     """Seconds per image, one image at a time."""
     times, end = [], time.perf_counter() + seconds
     while time.perf_counter() < end:
         started = time.perf_counter()
-        reader.read_file(files[len(times) % len(files)])
+        pipeline.predict_file(files[len(times) % len(files)])
         times.append(time.perf_counter() - started)
     return times
 
 
-def in_batches(
-    readers: Sequence[Reader], files: Sequence[bytes], batch: int, seconds: float
+def measure_batches(
+    pipelines: Sequence[InferencePipeline], files: Sequence[bytes], batch: int, seconds: float
 ) -> tuple[float, float]:
-    """Images per second and CPU-seconds per image, with one loop (thread) per reader."""
+    """Images per second and CPU-seconds per image, with one loop (thread) per pipeline."""
     started, used = time.perf_counter(), time.process_time()
 
-    def loop(reader: Reader) -> int:
+    def loop(pipeline: InferencePipeline) -> int:
         done = 0
         while time.perf_counter() < started + seconds:
             chosen = [files[(done + i) % len(files)] for i in range(batch)]
-            reader.read(np.stack([reader.decode(data) for data in chosen]))
+            pipeline.predict(np.stack([pipeline.decode(data) for data in chosen]))
             done += batch
         return done
 
-    with ThreadPoolExecutor(len(readers)) as pool:
-        done = sum(pool.map(loop, readers))
+    with ThreadPoolExecutor(len(pipelines)) as pool:
+        done = sum(pool.map(loop, pipelines))
     return done / (time.perf_counter() - started), (time.process_time() - used) / done
 
 
@@ -120,23 +122,23 @@ def main() -> None:
     flags = parser.parse_args()
     files = [path.read_bytes() for path in sorted(flags.images.iterdir())]
     started = time.perf_counter()
-    together = Reader()
-    apart = [Reader(threads=1) for _ in range(os.cpu_count() or 1)]
+    together = InferencePipeline()
+    apart = [InferencePipeline(threads=1) for _ in range(os.cpu_count() or 1)]
     start_seconds = (time.perf_counter() - started) / (1 + len(apart))
-    for reader in (together, *apart):
-        reader.read_file(files[0])
-    times = one_by_one(together, files, flags.seconds)
-    ways = []
-    for layout, readers in (("one loop", [together]), ("one loop per core", apart)):
+    for pipeline in (together, *apart):
+        pipeline.predict_file(files[0])
+    times = measure_single_images(together, files, flags.seconds)
+    configurations = []
+    for layout, pipelines in (("one loop", [together]), ("one loop per core", apart)):
         for batch in _BATCHES:
-            rate, cost = in_batches(readers, files, batch, flags.seconds)
-            way = {"layout": layout, "batch": batch, "rate": rate, "cpu_seconds": cost}
-            ways.append(way)
+            rate, cost = measure_batches(pipelines, files, batch, flags.seconds)
+            configuration = {"layout": layout, "batch": batch, "rate": rate, "cpu_seconds": cost}
+            configurations.append(configuration)
     record = {
         "start_seconds": start_seconds,
         "p50": median(times),
         "p99": float(np.percentile(times, 99)),
-        "ways": ways,
+        "configurations": configurations,
     }
     print(json.dumps(record))
 

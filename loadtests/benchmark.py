@@ -3,7 +3,7 @@
     python -m loadtests.benchmark --rounds 3 --seconds 15
 
 Every server analyses the same 2-megapixel JPEGs for 1, 8 and 32 concurrent clients, is restarted in
-every round, and has its own environment under build/peers. The bare loop of `loadtests.reading` is
+every round, and has its own environment under build/peers. The bare loop of `loadtests.baseline` is
 the upper bound. Writes results/benchmark/peers.md and .json.
 """
 
@@ -21,21 +21,21 @@ from typing import Any
 
 from tqdm import tqdm
 
-from loadtests.contestants import CONTESTANTS, OURS, ROOT, python_of
 from loadtests.images import archive_pool
-from loadtests.turns import CLIENTS, COMPARED, commit, spread, turn
+from loadtests.rounds import CLIENTS, COMPARED, commit, measure_server, spread
+from loadtests.servers import OURS, ROOT, SERVERS, interpreter_of
 
 RESULTS = ROOT / "results" / "benchmark"
 LIMIT = "bare loop"
 
 
-def bare_turn(folder: Path, seconds: float) -> dict[str, Any]:
+def measure_bare_loop(folder: Path, seconds: float) -> dict[str, Any]:
     """Measures the bare loop: single images, and its fastest and cheapest batch configurations."""
-    command = ["-m", "loadtests.reading", "--seconds", str(seconds / 2), "--images", str(folder)]
+    command = ["-m", "loadtests.baseline", "--seconds", str(seconds / 2), "--images", str(folder)]
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, check=True)
     found = json.loads(done.stdout)
-    fastest = max(found["ways"], key=lambda way: way["rate"])
-    cheapest = min(found["ways"], key=lambda way: way["cpu_seconds"])
+    fastest = max(found["configurations"], key=lambda each: each["rate"])
+    cheapest = min(found["configurations"], key=lambda each: each["cpu_seconds"])
     return {
         "start_seconds": found["start_seconds"],
         "p50": found["p50"],
@@ -49,15 +49,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [each.name for each in CONTESTANTS]
+    names = [each.name for each in SERVERS]
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=15.0, help="per number of clients")
     parser.add_argument("--only", nargs="+", default=names, choices=names, help="servers")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the results")
     flags = parser.parse_args()
-    chosen = [each for each in CONTESTANTS if each.name in flags.only]
-    for contestant in chosen:
-        python_of(contestant)
+    chosen = [each for each in SERVERS if each.name in flags.only]
+    for server in chosen:
+        interpreter_of(server)
     files = archive_pool()
     record: dict[str, Any] = {"seconds": flags.seconds, "rounds": [], "commit": commit()}
     record["machine"] = {"cores": os.cpu_count(), "processor": platform.machine()}
@@ -69,13 +69,15 @@ def main() -> None:
         for number, data in enumerate(files):
             Path(folder, f"{number:02}.jpg").write_bytes(data)
         for _ in range(flags.rounds):
-            turns = {LIMIT: bare_turn(Path(folder), flags.seconds)}
+            measurements = {LIMIT: measure_bare_loop(Path(folder), flags.seconds)}
             bar.update()
-            for contestant in chosen:
-                bar.set_description(contestant.name)
-                turns[contestant.name] = asyncio.run(turn(contestant, files, flags.seconds))
+            for server in chosen:
+                bar.set_description(server.name)
+                measurements[server.name] = asyncio.run(
+                    measure_server(server, files, flags.seconds)
+                )
                 bar.update()
-            record["rounds"].append(turns)
+            record["rounds"].append(measurements)
             (flags.output / "peers.json").write_text(json.dumps(record, indent=1) + "\n")
             (flags.output / "peers.md").write_text(render(record))
     print(render(record))
@@ -109,23 +111,29 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _row(name: str, turns: Sequence[dict[str, Any]]) -> list[str]:
-    cells = [name, *(spread([t[str(n)]["rate"] for t in turns]) for n in CLIENTS)]
-    cells.append(spread([t["8"]["cpu_seconds"] for t in turns]))
+def _row(name: str, measurements: Sequence[dict[str, Any]]) -> list[str]:
+    cells = [name, *(spread([t[str(n)]["rate"] for t in measurements]) for n in CLIENTS)]
+    cells.append(spread([t["8"]["cpu_seconds"] for t in measurements]))
     for key in ("p50", "p99"):
-        cells += [spread([t[str(n)][key] for t in turns]) for n in CLIENTS]
-    cells += [spread([t[key] for t in turns]) for key in ("megabytes", "start_seconds")]
-    failed = sum(sum(t[str(n)]["failures"].values()) for t in turns for n in CLIENTS)
+        cells += [spread([t[str(n)][key] for t in measurements]) for n in CLIENTS]
+    cells += [spread([t[key] for t in measurements]) for key in ("megabytes", "start_seconds")]
+    failed = sum(sum(t[str(n)]["failures"].values()) for t in measurements for n in CLIENTS)
     return [*cells, str(failed)]
 
 
-def _bare(turns: Sequence[dict[str, Any]]) -> str:
-    ways = sorted({f"{t['fastest']['layout']}, batch {t['fastest']['batch']}" for t in turns})
-    rate = spread([t["fastest"]["rate"] for t in turns])
-    cost = {way: spread([t[way]["cpu_seconds"] for t in turns]) for way in ("fastest", "cheapest")}
-    alone = spread([t["p50"] for t in turns])
+def _bare(measurements: Sequence[dict[str, Any]]) -> str:
+    configurations = sorted(
+        {f"{t['fastest']['layout']}, batch {t['fastest']['batch']}" for t in measurements}
+    )
+    rate = spread([t["fastest"]["rate"] for t in measurements])
+    cost = {
+        which: spread([t[which]["cpu_seconds"] for t in measurements])
+        for which in ("fastest", "cheapest")
+    }
+    alone = spread([t["p50"] for t in measurements])
     return (
-        f"The {LIMIT}: {rate} images/s at {cost['fastest']} CPU-s per image ({' or '.join(ways)}), "
+        f"The {LIMIT}: {rate} images/s at {cost['fastest']} CPU-s per image "
+        f"({' or '.join(configurations)}), "
         f"{cost['cheapest']} CPU-s per image at its cheapest, {alone} s for a single image on all "
         "cores. The ratio of CPU-seconds below is to the cheapest."
     )
@@ -140,15 +148,15 @@ def _ratios(name: str, rounds: Sequence[dict[str, Any]]) -> list[str]:
     return [name, *(spread(cell) for cell in cells)]
 
 
-def _like(turn_: dict[str, Any]) -> dict[str, Any]:
+def _like(measurement: dict[str, Any]) -> dict[str, Any]:
     """Converts a measurement of the bare loop to the keys of the others."""
-    if "fastest" not in turn_:
-        return turn_
+    if "fastest" not in measurement:
+        return measurement
     best = {
-        "rate": turn_["fastest"]["rate"],
-        "cpu_seconds": turn_["cheapest"]["cpu_seconds"],
+        "rate": measurement["fastest"]["rate"],
+        "cpu_seconds": measurement["cheapest"]["cpu_seconds"],
     }
-    return {"1": {"p50": turn_["p50"]}, "8": best, "32": best}
+    return {"1": {"p50": measurement["p50"]}, "8": best, "32": best}
 
 
 if __name__ == "__main__":

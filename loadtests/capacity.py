@@ -21,10 +21,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from loadtests.contestants import CHESTXRAY, Contestant, started
 from loadtests.images import archive_pool
+from loadtests.load_generator import LoadResult
 from loadtests.measured_capacity import FILE, Capacity
-from loadtests.measuring import Measured
+from loadtests.servers import CHESTXRAY, BenchmarkServer, running_server
 
 HEADER = "# Written by `python -m loadtests.capacity`."
 STEPS = (1, 2, 4, 8, 16, 32)
@@ -58,9 +58,11 @@ def _squares(values: Sequence[float]) -> float:
     return sum((value - middle) ** 2 for value in values)
 
 
-def capacity_of(steps: Mapping[int, Measured], megabytes: float) -> Capacity:
-    """Fits the steps. Raises Failed if a request failed."""
-    alone, most, busy = fit({clients: step.sound().rate for clients, step in steps.items()})
+def capacity_of(steps: Mapping[int, LoadResult], megabytes: float) -> Capacity:
+    """Fits the steps. Raises RequestsFailed if a request failed."""
+    alone, most, busy = fit(
+        {clients: step.require_success().rate for clients, step in steps.items()}
+    )
     spent = sum(steps[clients].cpu_seconds for clients in busy)
     done = sum(steps[clients].images for clients in busy)
     return Capacity(
@@ -74,15 +76,15 @@ def capacity_of(steps: Mapping[int, Measured], megabytes: float) -> Capacity:
 
 
 async def step_run(
-    contestant: Contestant, seconds: float, clients: Sequence[int] = STEPS
-) -> tuple[dict[int, Measured], float]:
+    server: BenchmarkServer, seconds: float, clients: Sequence[int] = STEPS
+) -> tuple[dict[int, LoadResult], float]:
     """Measures each number of clients; returns the steps and the memory in MiB.
 
-    Raises NotStarted.
+    Raises ServerNotStarted.
     """
-    requests = [contestant.request(data) for data in archive_pool()]
-    with started(contestant, Path(tempfile.gettempdir(), "capacity.log")) as service:
-        await service.start(requests[0])
+    requests = [server.request(data) for data in archive_pool()]
+    with running_server(server, Path(tempfile.gettempdir(), "capacity.log")) as service:
+        await service.wait_until_ready(requests[0])
         await service.load(requests, clients=max(clients), seconds=_WARM_SECONDS)
         steps = {
             each: await service.load(requests, clients=each, seconds=seconds)

@@ -15,9 +15,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from loadtests.contestants import CHESTXRAY, ROOT
 from loadtests.images import archive_pool
-from loadtests.turns import CLIENTS, COMPARED, spread, turn
+from loadtests.rounds import CLIENTS, COMPARED, measure_server, spread
+from loadtests.servers import CHESTXRAY, ROOT
 
 BASE = ROOT / "build" / "base"
 
@@ -47,10 +47,11 @@ def main() -> None:
     rounds: list[tuple[dict[str, Any], dict[str, Any]]] = []
     for number in tqdm(range(flags.rounds)):
         order = (ROOT, base) if number % 2 == 0 else (base, ROOT)
-        turns = {
-            root: asyncio.run(turn(CHESTXRAY, files, flags.seconds, root=root)) for root in order
+        measurements = {
+            root: asyncio.run(measure_server(CHESTXRAY, files, flags.seconds, root=root))
+            for root in order
         }
-        rounds.append((turns[ROOT], turns[base]))
+        rounds.append((measurements[ROOT], measurements[base]))
     failed = [each[str(n)]["failures"] for pair in rounds for each in pair for n in CLIENTS]
     if any(failed):
         sys.exit(f"requests failed: {failed}")

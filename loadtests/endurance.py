@@ -4,10 +4,10 @@
 
 Eight clients post frontal radiographs; the first thousand is compared with the last. The machine's
 speed drifts by more than the tolerance, so throughput is relative to the bare loop
-(`loadtests/reading.py`), measured before and after each thousand. Then images of every size and bit
-depth are posted singly and in batches of four, sorted by size and shuffled, and their CPU-seconds
-per image compared. Writes results/benchmark/endurance.md; exits with 1 if a value changes by more
-than 10%.
+(`loadtests/baseline.py`), measured before and after each thousand. Then images of every size and
+bit depth are posted singly and in batches of four, sorted by size and shuffled, and their
+CPU-seconds per image compared. Writes results/benchmark/endurance.md; exits with 1 if a value
+changes by more than 10%.
 """
 
 import argparse
@@ -22,10 +22,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from loadtests.contestants import CHESTXRAY, ROOT, form, started
-from loadtests.images import EXAMPLES, FRONTAL, archive_pool, sizes_of
-from loadtests.measuring import Request, Service
-from loadtests.reading import Reader, in_batches
+from loadtests.baseline import InferencePipeline, measure_batches
+from loadtests.images import EXAMPLES, FRONTAL, archive_pool, format_variants
+from loadtests.load_generator import Request, ServerProcess
+from loadtests.servers import CHESTXRAY, ROOT, multipart_request, running_server
 
 RESULT = ROOT / "results" / "benchmark" / "endurance.md"
 FLAT = 0.10
@@ -49,46 +49,48 @@ class Stretch:
 
 
 async def stretches(
-    service: Service, requests: Sequence[Request], count: int, size: int = _STRETCH
+    service: ServerProcess, requests: Sequence[Request], count: int, size: int = _STRETCH
 ) -> list[Stretch]:
     """Posts `count` images in stretches of `size`."""
-    found, readers = [], [Reader(threads=1) for _ in range(os.cpu_count() or 1)]
+    found, pipelines = [], [InferencePipeline(threads=1) for _ in range(os.cpu_count() or 1)]
     files = archive_pool()
-    before = bare_rate(readers, files)
+    before = bare_rate(pipelines, files)
     for _ in tqdm(range(count // size)):
-        measured = (await service.load(requests, clients=_CLIENTS, count=size)).sound()
-        megabytes, after = service.megabytes(), bare_rate(readers, files)
+        measured = (await service.load(requests, clients=_CLIENTS, count=size)).require_success()
+        megabytes, after = service.megabytes(), bare_rate(pipelines, files)
         found.append(Stretch(measured.rate, (before + after) / 2, megabytes))
         before = after
     return found
 
 
-def bare_rate(readers: Sequence[Reader], files: Sequence[bytes]) -> float:
+def bare_rate(pipelines: Sequence[InferencePipeline], files: Sequence[bytes]) -> float:
     """Images per second of the bare loop, while the service is idle."""
-    return in_batches(readers, files, max(1, _CLIENTS // len(readers)), _BARE_SECONDS)[0]
+    return measure_batches(pipelines, files, max(1, _CLIENTS // len(pipelines)), _BARE_SECONDS)[0]
 
 
 def ways() -> dict[str, list[Request]]:
     """Requests with the same images, grouped and ordered in different ways."""
-    files = [data for name in FRONTAL for data in sizes_of(EXAMPLES / name)]
+    files = [data for name in FRONTAL for data in format_variants(EXAMPLES / name)]
     by_size = sorted(files, key=len)
     shuffled = random.Random(0).sample(files, len(files))
     return {
         "single, smallest first": [CHESTXRAY.request(data) for data in by_size],
         "single, shuffled": [CHESTXRAY.request(data) for data in shuffled],
         "four per request": [
-            form(shuffled[start : start + 4], "/v1/analyses/batch")
+            multipart_request(shuffled[start : start + 4], "/v1/analyses/batch")
             for start in range(0, len(shuffled), 4)
         ],
     }
 
 
-async def costs(service: Service, passes: int = _PASSES) -> dict[str, float]:
+async def costs(service: ServerProcess, passes: int = _PASSES) -> dict[str, float]:
     """CPU-seconds per image for each of `ways()`; posts every image `passes` times."""
     found = {}
     for way, requests in tqdm(ways().items()):
         posts = passes * len(requests)
-        found[way] = (await service.load(requests, clients=_CLIENTS, count=posts)).sound().cost
+        found[way] = (
+            (await service.load(requests, clients=_CLIENTS, count=posts)).require_success().cost
+        )
     return found
 
 
@@ -111,8 +113,8 @@ def main() -> None:
 
 async def _run(count: int) -> tuple[list[Stretch], dict[str, float]]:
     requests = [CHESTXRAY.request(data) for data in archive_pool()]
-    with started(CHESTXRAY, Path(tempfile.gettempdir(), "endurance.log")) as service:
-        await service.start(requests[0])
+    with running_server(CHESTXRAY, Path(tempfile.gettempdir(), "endurance.log")) as service:
+        await service.wait_until_ready(requests[0])
         await service.load(requests, clients=_CLIENTS, count=_STRETCH // 10)
         return await stretches(service, requests, count), await costs(service)
 

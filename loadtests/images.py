@@ -15,7 +15,7 @@ FRONTAL = ("clear.jpg", "patches.jpg", "opacity.jpg")
 _ARCHIVE = (1600, 1250)
 """Width and height in pixels of a typical archive export, 2 megapixels."""
 _SEED = 0
-_GRAIN = 6.0
+_NOISE_SIGMA = 6.0
 """Standard deviation of the noise, in grey levels; without noise the files would be too small."""
 
 
@@ -25,7 +25,7 @@ def image_pool(folder: str = "") -> list[bytes]:
     Raises ValueError if the folder has no files.
     """
     if not folder:
-        return [image for name in _POSTED for image in sizes_of(EXAMPLES / name)]
+        return [image for name in _POSTED for image in format_variants(EXAMPLES / name)]
     paths = sorted(path for path in Path(folder).rglob("*.*") if path.is_file())
     if not paths:
         raise ValueError(f"{folder} has no images")
@@ -36,34 +36,34 @@ def archive_pool(count: int = 12) -> list[bytes]:
     """Returns different frontal chest radiographs as archives export them: 2-megapixel JPEGs."""
     greys = [Image.open(EXAMPLES / name).convert("L") for name in FRONTAL]
     return [
-        _file(_grained(greys[seed % len(greys)], _ARCHIVE, seed), "JPEG", quality=90)
+        _file(_with_noise(greys[seed % len(greys)], _ARCHIVE, seed), "JPEG", quality=90)
         for seed in range(count)
     ]
 
 
-def sizes_of(example: Path) -> list[bytes]:
+def format_variants(example: Path) -> list[bytes]:
     """Returns one image in the sizes, formats and bit depths of real files."""
     grey = Image.open(example).convert("L")
     return [
-        _file(_grained(grey, (4000, 3000)), "JPEG", quality=90),  # a 12-megapixel phone
-        _file(_grained(grey, _ARCHIVE), "JPEG", quality=90),
-        _file(_grained(grey, (1024, 1024)), "PNG"),
-        _file(_deep(_grained(grey, (1024, 1024))), "PNG"),  # 16 bits, as from a detector
+        _file(_with_noise(grey, (4000, 3000)), "JPEG", quality=90),  # a 12-megapixel phone
+        _file(_with_noise(grey, _ARCHIVE), "JPEG", quality=90),
+        _file(_with_noise(grey, (1024, 1024)), "PNG"),
+        _file(_with_16_bits(_with_noise(grey, (1024, 1024))), "PNG"),  # 16 bits, as from a detector
         example.read_bytes(),
         _file(grey.resize((128, 128)), "JPEG", quality=80),  # a thumbnail
     ]
 
 
-def _grained(grey: Image.Image, size: tuple[int, int], seed: int = _SEED) -> Image.Image:
+def _with_noise(grey: Image.Image, size: tuple[int, int], seed: int = _SEED) -> Image.Image:
     generator = np.random.default_rng(seed)
     pixels = np.asarray(grey.resize(size, Image.Resampling.BICUBIC), np.int16)
-    noise = generator.normal(0, _GRAIN, (64, 64)).astype(np.int16)
+    noise = generator.normal(0, _NOISE_SIGMA, (64, 64)).astype(np.int16)
     rows, columns = -(-size[1] // 64), -(-size[0] // 64)
     pixels = pixels + np.tile(noise, (rows, columns))[: size[1], : size[0]]
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
-def _deep(grey: Image.Image) -> Image.Image:
+def _with_16_bits(grey: Image.Image) -> Image.Image:
     return Image.fromarray(
         np.asarray(grey).astype(np.uint16) * 16
     )  # 12 significant bits, as is usual
@@ -75,7 +75,7 @@ def _file(image: Image.Image, kind: str, **options: int) -> bytes:
     return file.getvalue()
 
 
-def _bad() -> dict[str, bytes]:
+def _invalid_files() -> dict[str, bytes]:
     whole = (EXAMPLES / "clear.jpg").read_bytes()
     return {
         "empty": b"",
@@ -86,5 +86,5 @@ def _bad() -> dict[str, bytes]:
     }
 
 
-BAD = _bad()
+INVALID_FILES = _invalid_files()
 """Invalid files by name. The service must reject or decode each, without any failure."""

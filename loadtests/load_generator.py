@@ -13,17 +13,17 @@ import aiohttp
 import numpy as np
 import psutil
 
-LOST = 0
+CONNECTION_LOST = 0
 """Pseudo-status: the connection broke before a response."""
 _PAUSE_SECONDS = 0.05
 _TIMEOUT = aiohttp.ClientTimeout(total=120)
 
 
-class NotStarted(Exception):
+class ServerNotStarted(Exception):
     """A server exited, or was not ready in time."""
 
 
-class Failed(Exception):
+class RequestsFailed(Exception):
     """Some requests failed, so the measurement is not valid."""
 
 
@@ -38,7 +38,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Measured:
+class LoadResult:
     """Result of one period of load."""
 
     seconds: float
@@ -47,10 +47,10 @@ class Measured:
     failures: dict[int, int]  # number of responses by any other status
     cpu_seconds: float  # of all processes of the server
 
-    def sound(self) -> Self:
-        """Returns itself if every request succeeded. Raises Failed."""
+    def require_success(self) -> Self:
+        """Returns itself if every request succeeded. Raises RequestsFailed."""
         if self.failures or not self.images:
-            raise Failed(
+            raise RequestsFailed(
                 f"failed requests by status: {self.failures}; {self.images} images succeeded"
             )
         return self
@@ -70,7 +70,7 @@ class Measured:
         return float(np.percentile(self.latencies, percent)) if self.latencies else float("nan")
 
 
-class Service:
+class ServerProcess:
     """A running server and its process tree."""
 
     def __init__(self, url: str, pid: int) -> None:
@@ -88,14 +88,14 @@ class Service:
         """Memory of all processes (PSS), in MiB."""
         return sum(_share(process) for process in self.processes()) / 2**20
 
-    async def start(self, request: Request, *, seconds: float = 120.0) -> float:
-        """Waits for the first 200; returns the seconds that it took. Raises NotStarted."""
+    async def wait_until_ready(self, request: Request, *, seconds: float = 120.0) -> float:
+        """Waits for the first 200; returns the seconds that it took. Raises ServerNotStarted."""
         begun = time.perf_counter()
         async with aiohttp.ClientSession(self.url, timeout=_TIMEOUT) as session:
             while await _post(session, request) != 200:
                 ended = self._root.status() == psutil.STATUS_ZOMBIE
                 if ended or time.perf_counter() > begun + seconds:
-                    raise NotStarted(f"{self.url} did not answer 200")
+                    raise ServerNotStarted(f"{self.url} did not answer 200")
                 await asyncio.sleep(_PAUSE_SECONDS)
         return time.perf_counter() - begun
 
@@ -106,7 +106,7 @@ class Service:
         clients: int,
         seconds: float = float("inf"),
         count: float = float("inf"),
-    ) -> Measured:
+    ) -> LoadResult:
         """Runs a closed loop with `clients` clients, for `seconds` or `count` requests."""
         latencies: list[float] = []
         failures: Counter[int] = Counter()
@@ -131,7 +131,7 @@ class Service:
             await asyncio.gather(*(client() for _ in range(clients)))
         spent = self.cpu_seconds() - used
         seconds_ = time.perf_counter() - begun
-        return Measured(seconds_, images, tuple(latencies), dict(failures), spent)
+        return LoadResult(seconds_, images, tuple(latencies), dict(failures), spent)
 
 
 def free_port() -> int:
@@ -170,4 +170,4 @@ async def _post(session: aiohttp.ClientSession, request: Request) -> int:
             await answer.read()
             return answer.status
     except aiohttp.ClientError:
-        return LOST
+        return CONNECTION_LOST

@@ -13,9 +13,9 @@ from argparse import ArgumentParser
 from locust import HttpUser, between, events, task
 from locust.env import Environment
 
-from loadtests import judging
-from loadtests.images import BAD, image_pool
-from loadtests.posting import ONE, SEVERAL, post
+from loadtests import verdict
+from loadtests.api_client import ONE, SEVERAL, post
+from loadtests.images import INVALID_FILES, image_pool
 
 _BATCH = 4
 
@@ -23,13 +23,13 @@ _BATCH = 4
 @events.init_command_line_parser.add_listener
 def add_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--images", default="", help="folder of images to post")
-    judging.add_flags(parser)
+    verdict.add_flags(parser)
 
 
 @events.init.add_listener
 def prepare(environment: Environment, **_: object) -> None:
     environment.images = image_pool(environment.parsed_options.images)
-    judging.install(environment)
+    verdict.install(environment)
 
 
 class PortalVisitor(HttpUser):
@@ -62,5 +62,5 @@ class Abuser(HttpUser):
 
     @task
     def send_garbage(self) -> None:
-        name, content = random.choice(list(BAD.items()))
+        name, content = random.choice(list(INVALID_FILES.items()))
         post(self.client, ONE, [content], name=f"{ONE} ({name})", right=(400, 413, 415, 422))

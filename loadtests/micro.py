@@ -40,9 +40,9 @@ from chestxray import cam
 from chestxray.engines import Images
 from chestxray.images import decode
 from chestxray.preprocessing import SIZE, prepare
-from loadtests.contestants import CHESTXRAY, started
-from loadtests.images import EXAMPLES, archive_pool, sizes_of
-from loadtests.reading import Reader
+from loadtests.baseline import InferencePipeline
+from loadtests.images import EXAMPLES, archive_pool, format_variants
+from loadtests.servers import CHESTXRAY, running_server
 
 _PICTURE_SIDE, _GRID = 1024, SIZE // 16
 _MODELS = {"filter": "xray_filter", "classify": "covid_classifier"}
@@ -51,13 +51,13 @@ _MODELS = {"filter": "xray_filter", "classify": "covid_classifier"}
 
 def steps() -> dict[str, Callable[[], Any]]:
     """Returns the steps to time in this process."""
-    reader = Reader()
-    images = np.stack([reader.decode(data) for data in archive_pool(8)])  # (8, 1, SIZE, SIZE)
+    pipeline = InferencePipeline()
+    images = np.stack([pipeline.decode(data) for data in archive_pool(8)])  # (8, 1, SIZE, SIZE)
     picture = decode(archive_pool(1)[0])
     picture.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
     grid = np.random.default_rng(0).normal(size=(_GRID, _GRID)).astype(np.float32)
     timed: dict[str, Callable[[], Any]] = {}
-    for data in sizes_of(EXAMPLES / "clear.jpg"):
+    for data in format_variants(EXAMPLES / "clear.jpg"):
         with Image.open(io.BytesIO(data)) as file:
             name = f"decode {file.format} {file.width}x{file.height} {file.mode}"
         timed[name] = lambda data=data: prepare(decode(data))
@@ -66,11 +66,11 @@ def steps() -> dict[str, Callable[[], Any]]:
     decoders.start()
     data = archive_pool(1)[0]
     for name, decode_ in (
-        ("an archive's JPEG, here", reader.decode),
+        ("an archive's JPEG, here", pipeline.decode),
         ("the same, in a decoder", partial(decoders.decode, request=Request(None, picture=False))),
     ):
         timed[name] = partial(decode_, data)
-    for name, network in reader.networks.items():
+    for name, network in pipeline.networks.items():
         timed[f"{name}, 1 image"] = lambda network=network: network(images[:1])
         timed[f"{name}, 8 images"] = lambda network=network: network(images)
     timed["render"] = lambda: cam.overlay(picture, grid)
@@ -89,10 +89,10 @@ def milliseconds(step: Callable[[], Any], seconds: float) -> float:
 
 
 async def rpc_overhead(seconds: float) -> dict[str, float]:
-    """RPC overhead in milliseconds, by model. Raises NotStarted."""
+    """RPC overhead in milliseconds, by model. Raises ServerNotStarted."""
     requests = [CHESTXRAY.request(data) for data in archive_pool()]
-    with started(CHESTXRAY, Path(tempfile.gettempdir(), "micro.log")) as service:
-        await service.start(requests[0])
+    with running_server(CHESTXRAY, Path(tempfile.gettempdir(), "micro.log")) as service:
+        await service.wait_until_ready(requests[0])
         await service.load(requests, clients=1, seconds=seconds / 2)
         before = _samples(service.url)
         await service.load(requests, clients=1, seconds=seconds)

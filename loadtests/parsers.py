@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 
-from loadtests.contestants import ROOT
-from loadtests.measuring import free_port
+from loadtests.load_generator import free_port
+from loadtests.servers import ROOT
 
 PARSERS = ("h11", "httptools")
 REQUESTS: dict[str, tuple[int, bytes]] = {"GET": (3000, b""), "POST": (600, bytes(300_000))}

@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from loadtests.contestants import ROOT, Contestant, started
-from loadtests.measuring import Measured
+from loadtests.load_generator import LoadResult
+from loadtests.servers import ROOT, BenchmarkServer, running_server
 
 CLIENTS = (1, 8, 32)
 COMPARED = (("8", "rate"), ("32", "rate"), ("8", "cpu_seconds"), ("1", "p50"))
@@ -16,17 +16,17 @@ COMPARED = (("8", "rate"), ("32", "rate"), ("8", "cpu_seconds"), ("1", "p50"))
 _WARM_SECONDS = 3.0
 
 
-async def turn(
-    contestant: Contestant, files: Sequence[bytes], seconds: float, *, root: Path = ROOT
+async def measure_server(
+    server: BenchmarkServer, files: Sequence[bytes], seconds: float, *, root: Path = ROOT
 ) -> dict[str, Any]:
     """Measures a server from the checkout at `root`; returns figures by number of clients.
 
-    Raises NotStarted. The server's log is in the temporary folder.
+    Raises ServerNotStarted. The server's log is in the temporary folder.
     """
-    requests = [contestant.request(data) for data in files]
-    log = Path(tempfile.gettempdir(), f"benchmark-{contestant.name}.log")
-    with started(contestant, log, root=root) as service:
-        start = await service.start(requests[0])
+    requests = [server.request(data) for data in files]
+    log = Path(tempfile.gettempdir(), f"benchmark-{server.name}.log")
+    with running_server(server, log, root=root) as service:
+        start = await service.wait_until_ready(requests[0])
         await service.load(requests, clients=max(CLIENTS), seconds=_WARM_SECONDS)
         found = [await service.load(requests, clients=n, seconds=seconds) for n in CLIENTS]
         memory = service.megabytes()
@@ -36,7 +36,7 @@ async def turn(
     return figures
 
 
-def _figures(measured: Measured) -> dict[str, Any]:
+def _figures(measured: LoadResult) -> dict[str, Any]:
     return {
         "rate": measured.rate,
         "cpu_seconds": measured.cost,

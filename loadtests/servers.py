@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from loadtests.measuring import Request, Service, free_port
+from loadtests.load_generator import Request, ServerProcess, free_port
 
 ROOT = Path(__file__).parents[1]
 PEERS = Path(__file__).parent / "peers"
@@ -27,7 +27,7 @@ def _file(image: bytes) -> Request:
     return Request("/v1/analyses", {"Content-Type": "application/octet-stream"}, image)
 
 
-def form(files: Sequence[bytes], path: str = "/v1/analyses") -> Request:
+def multipart_request(files: Sequence[bytes], path: str = "/v1/analyses") -> Request:
     """Builds a multipart form with each file in a field `image`."""
     mark = "-" * 24
     head = f'--{mark}\r\nContent-Disposition: form-data; name="image"; filename="image.jpg"\r\n'
@@ -59,7 +59,7 @@ def _v2_binary(image: bytes) -> Request:
         "datatype": "BYTES",
         "parameters": {"binary_data_size": len(raw)},
     }
-    head = json.dumps({"inputs": [tensor], "outputs": [{"name": "reading"}]}).encode()
+    head = json.dumps({"inputs": [tensor], "outputs": [{"name": "prediction"}]}).encode()
     headers = {
         "Content-Type": "application/octet-stream",
         "Inference-Header-Content-Length": str(len(head)),
@@ -68,7 +68,7 @@ def _v2_binary(image: bytes) -> Request:
 
 
 @dataclass(frozen=True)
-class Contestant:
+class BenchmarkServer:
     """A server to measure."""
 
     name: str
@@ -78,29 +78,29 @@ class Contestant:
     request: Callable[[bytes], Request] = _file
 
 
-def _uvicorn(name: str, engine: str) -> Contestant:
+def _uvicorn(name: str, engine: str) -> BenchmarkServer:
     app = ("uvicorn", "loadtests.peers.plain_fastapi:app")
     flags = ("--workers", "{cores}", "--port", "{port}", "--no-access-log")
-    chosen = (("READING_ENGINE", engine),)
-    return Contestant(name, app + flags, "plain_fastapi.txt", chosen)
+    chosen = (("PIPELINE_ENGINE", engine),)
+    return BenchmarkServer(name, app + flags, "plain_fastapi.txt", chosen)
 
 
-def _peer(module: str, request: Callable[[bytes], Request], **environment: str) -> Contestant:
+def _peer(module: str, request: Callable[[bytes], Request], **environment: str) -> BenchmarkServer:
     command = (f"loadtests.peers.{module}", "--port", "{port}")
-    return Contestant(module, command, f"{module}.txt", tuple(environment.items()), request)
+    return BenchmarkServer(module, command, f"{module}.txt", tuple(environment.items()), request)
 
 
 # The other servers queue without bound, so load shedding must not trigger here either.
-CHESTXRAY = Contestant(
+CHESTXRAY = BenchmarkServer(
     OURS,
     ("bentos.cli", "serve", "--port", "{port}"),
     environment=(("CHESTXRAY_MAX_QUEUE_SECONDS", "10"),),
 )
-CONTESTANTS = (
+SERVERS = (
     CHESTXRAY,
     _uvicorn("fastapi_torch", "torch"),
     _uvicorn("fastapi_onnx", "onnx"),
-    _peer("lit_serve", lambda image: form([image])),
+    _peer("lit_serve", lambda image: multipart_request([image])),
     _peer("ray_serve", _file),
     _peer("ml_server", _v2),
     # Its shared-memory tensor store needs the exact Python patch release it was built with.
@@ -108,37 +108,37 @@ CONTESTANTS = (
 )
 
 
-def python_of(contestant: Contestant) -> Path:
+def interpreter_of(server: BenchmarkServer) -> Path:
     """Returns the interpreter of a server's environment; creates the environment if necessary."""
-    if not contestant.requirements:
+    if not server.requirements:
         return Path(sys.executable)
-    folder = ROOT / "build" / "peers" / Path(contestant.requirements).stem
+    folder = ROOT / "build" / "peers" / Path(server.requirements).stem
     python, done = folder / "bin" / "python", folder / ".done"
-    wanted = "".join(
-        (PEERS / name).read_text() for name in ("reading.txt", contestant.requirements)
-    )
+    wanted = "".join((PEERS / name).read_text() for name in ("baseline.txt", server.requirements))
     if not done.exists() or done.read_text() != wanted:
         venv.create(folder, with_pip=True, clear=True)
         install = ["pip", "install", "--quiet", "--disable-pip-version-check", "-r"]
         own = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        requirements = PEERS / contestant.requirements
+        requirements = PEERS / server.requirements
         subprocess.run([python, "-m", *install, requirements], check=True, env=own)
         done.write_text(wanted)
     return python
 
 
 @contextmanager
-def started(contestant: Contestant, log: Path, *, root: Path = ROOT) -> Iterator[Service]:
+def running_server(
+    server: BenchmarkServer, log: Path, *, root: Path = ROOT
+) -> Iterator[ServerProcess]:
     """Runs a server from the checkout at `root`; stops all of its processes on exit."""
     port = free_port()
     words = {"port": port, "cores": os.cpu_count()}
-    command = [python_of(contestant), "-m", *(word.format(**words) for word in contestant.command)]
-    environment = os.environ | dict(contestant.environment) | {"PYTHONPATH": str(root)}
+    command = [interpreter_of(server), "-m", *(word.format(**words) for word in server.command)]
+    environment = os.environ | dict(server.environment) | {"PYTHONPATH": str(root)}
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=root, env=environment, stdout=output, stderr=output, start_new_session=True
         )
-    service = Service(f"http://127.0.0.1:{port}", process.pid)
+    service = ServerProcess(f"http://127.0.0.1:{port}", process.pid)
     try:
         yield service
     finally:

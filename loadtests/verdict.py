@@ -13,8 +13,8 @@ import requests
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
+from loadtests.api_client import SHED_MARK
 from loadtests.objectives import DEFAULT, Count, Objectives, missed, read
-from loadtests.posting import SHED_MARK
 
 MET, MISSED, GENERATOR_TOO_SLOW, UNREACHABLE = range(4)
 """Exit codes."""
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def add_flags(parser: ArgumentParser) -> None:
-    """Adds the command-line options of the judge."""
+    """Adds the command-line options of the evaluation."""
     parser.add_argument("--objectives", default=str(DEFAULT), help="TOML file of the objectives")
     parser.add_argument("--report", default="", help="JSON file to write the verdict to")
 
@@ -33,13 +33,13 @@ def install(environment: Environment) -> None:
     """Evaluates the run, unless this is a worker: the master has the merged statistics."""
     if isinstance(environment.runner, WorkerRunner) or environment.parsed_options is None:
         return
-    judge = Judge(environment, read(Path(environment.parsed_options.objectives)))
-    environment.events.test_start.add_listener(judge.start)
-    environment.events.quitting.add_listener(judge.end)
+    evaluator = RunEvaluator(environment, read(Path(environment.parsed_options.objectives)))
+    environment.events.test_start.add_listener(evaluator.start)
+    environment.events.quitting.add_listener(evaluator.end)
 
 
 @dataclass
-class Judge:
+class RunEvaluator:
     """Collects the windows of a run and the objectives missed in each."""
 
     environment: Environment
@@ -66,7 +66,7 @@ class Judge:
             after = self._counts()
             seconds = time.monotonic() - began
             window = {route: after[route] - before[route] for route in after}
-            self.windows.append({"seconds": round(seconds, 1)} | self._judged(window))
+            self.windows.append({"seconds": round(seconds, 1)} | self._evaluate(window))
             before = after
             runner = self.environment.runner
             self.too_slow |= runner.cpu_warning_emitted or runner.worker_cpu_warning_emitted
@@ -85,19 +85,19 @@ class Judge:
                 counts[route].milliseconds.update(entry.response_times)
         return counts
 
-    def _judged(self, window: dict[str, Count]) -> dict[str, Any]:
-        judged: dict[str, Any] = {}
+    def _evaluate(self, window: dict[str, Count]) -> dict[str, Any]:
+        evaluated: dict[str, Any] = {}
         for route, count in window.items():
             if count.requests + count.shed >= self.objectives.fewest_requests:
                 misses = missed(count, self.objectives.routes[route])
-                judged[route] = {"requests": count.requests, **count.figures(), "missed": misses}
-        return judged
+                evaluated[route] = {"requests": count.requests, **count.figures(), "missed": misses}
+        return evaluated
 
     def end(self, environment: Environment, **_: object) -> None:
         """Logs the verdict, writes the report and sets the exit code."""
         routes = [w[route] for w in self.windows for route in self.objectives.routes if route in w]
         if environment.process_exit_code is None:
-            met = bool(routes) and not any(judged["missed"] for judged in routes)
+            met = bool(routes) and not any(evaluated["missed"] for evaluated in routes)
             environment.process_exit_code = (
                 GENERATOR_TOO_SLOW if self.too_slow else MET if met else MISSED
             )

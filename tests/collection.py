@@ -1,4 +1,4 @@
-"""A curated collection of phantoms, and published configurations made small enough for it."""
+"""A curated data set of phantoms, and published configurations reduced in size for tests."""
 
 import tomllib
 from pathlib import Path
@@ -10,8 +10,8 @@ from tests.phantoms import encode, phantom
 LABELS = ["covid19", "no_finding", "lung_opacity", "lateral_cxr", "other_xray", "ct", "rotated_cxr"]
 
 
-def make(root: Path) -> Path:
-    """Writes two pictures of every label for every split, of two sources and two ages."""
+def write_collection(root: Path) -> Path:
+    """Writes two images per label and split, from two sources and of two ages."""
     lines = ["path,label,dataset,group_id,suggested_split,sha256,note"]
     external = [lines[0]]
     for split in ("train", "val", "test", "external"):
@@ -26,8 +26,8 @@ def make(root: Path) -> Path:
     return root
 
 
-def tiny(source: Path, target: Path, **changes: object) -> Path:
-    """A published configuration, made small."""
+def write_small_config(source: Path, target: Path, **changes: object) -> Path:
+    """Writes a published configuration reduced in size."""
     values = tomllib.loads(source.read_text())
     values |= {"init": "random", "epochs": 1, "steps_per_epoch": 1, "batch_size": 4, "size": 32}
     values |= {"precision": "float32"} | changes

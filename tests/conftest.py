@@ -46,7 +46,7 @@ def chest() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return collection.make(tmp_path_factory.mktemp("collection"))
+    return collection.write_collection(tmp_path_factory.mktemp("collection"))
 
 
 @pytest.fixture(scope="session")

@@ -46,13 +46,13 @@ def _jpeg_scans(data: bytes) -> tuple[bytes, list[bytes], bytes]:
 
 
 def jpeg_of_passes(side: int, *, mode: str | None, scans: int = 40) -> bytes:
-    """The last scan again and again."""
+    """A JPEG that repeats its last scan."""
     head, parts, end = _jpeg_scans(encode(_blank(side, 3), "JPEG", mode=mode, progressive=True))
     return head + b"".join(parts) + parts[-1] * (scans - len(parts)) + end
 
 
 def jpeg_of_first_scan(side: int, *, mode: str | None) -> bytes:
-    """Blocks of which the decoder guesses the most."""
+    """A JPEG of its first scan only, so that the decoder interpolates the rest."""
     head, parts, end = _jpeg_scans(encode(_noise(side, 3), "JPEG", mode=mode, progressive=True))
     return head + parts[0] + end
 
@@ -67,7 +67,7 @@ def png(
     filtered: int = 0,
     before: bytes = b"",
 ) -> bytes:
-    """A blank picture of any kind that PNG has."""
+    """A blank PNG of any colour type and depth."""
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind]
     passes = [(0, 0, 1, 1)]
     if interlaced:
@@ -117,7 +117,7 @@ def tiff(*fields: tuple[int, int, tuple[int, ...]], data: bytes = b"") -> bytes:
 def tiff_of_tiles(
     count: int, *, compression: int, tile: bytes, length: int = _TILE, at_once: int = 1
 ) -> bytes:
-    """A row of pixels under tiles that all lie at one place."""
+    """A TIFF of one row of pixels, whose tiles all share the same data."""
     across = count // at_once
     return tiff(
         (256, 4, (across * _TILE,)),
@@ -135,7 +135,7 @@ def tiff_of_tiles(
 
 
 def tiff_of_strips(rows: int, *, compression: int, strip: bytes, width: int) -> bytes:
-    """One strip a row, all at one place."""
+    """A TIFF with one strip per row, all of which share the same data."""
     return tiff(
         (256, 4, (width,)),
         (257, 4, (rows,)),
@@ -150,7 +150,7 @@ def tiff_of_strips(rows: int, *, compression: int, strip: bytes, width: int) -> 
 
 
 def tiff_of_fields(count: int) -> bytes:
-    """Fields that all have the same values."""
+    """A TIFF with many fields that all share the same values."""
     plain = tiff((256, 4, (8,)), (257, 4, (8,)), (273, 4, (0,)), (279, 4, (64,)), data=bytes(64))
     entries = b"".join(struct.pack("<HHII", 40000 + i, 5, 100, 8) for i in range(count))
     (known,) = struct.unpack_from("<H", plain, 8)
@@ -162,8 +162,8 @@ def jpeg_tile(scans: int) -> bytes:
     return jpeg_of_passes(_TILE, mode="L", scans=scans)
 
 
-def lzw(side: int) -> bytes:
-    """The only strip of a picture."""
+def lzw_strip(side: int) -> bytes:
+    """The LZW-coded strip of a blank square."""
     written = encode(_blank(side), "TIFF", compression="tiff_lzw", strip_size=side * side)
     with Image.open(io.BytesIO(written)) as image:
         (start,), (count,) = image.tag_v2[273], image.tag_v2[279]  # type: ignore[attr-defined]
@@ -240,7 +240,7 @@ def _tiffs() -> dict[str, Maker]:
 
 
 def _tiles(side: int, *, compression: int, tile: bytes) -> bytes:
-    """As many as cover a square."""
+    """A TIFF of as many tiles as cover a square."""
     return tiff_of_tiles(max(1, side * side // _TILE**2), compression=compression, tile=tile)
 
 
@@ -269,7 +269,7 @@ def _encoded(
 
 TILES = {
     1: bytes(_TILE * _TILE),
-    5: lzw(_TILE),
+    5: lzw_strip(_TILE),
     8: zlib.compress(bytes(_TILE * _TILE), 9),
     32773: b"\x81\0" * (_TILE * _TILE // 128),
 }
@@ -278,6 +278,6 @@ KINDS: dict[str, Maker] = _jpegs() | _pngs() | _tiffs() | _webps() | _bmps()
 
 
 @cache
-def made(kind: str, side: int) -> bytes:
-    """A file of that kind, made once for all tests of it."""
+def cached_file(kind: str, side: int) -> bytes:
+    """A file of the given kind, made once for all tests that use it."""
     return KINDS[kind](side)

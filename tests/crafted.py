@@ -1,4 +1,4 @@
-"""Files that no writer would write: small ones that cost a careless decoder much."""
+"""Crafted files that no encoder writes: small, but expensive for a careless decoder."""
 
 import re
 import struct
@@ -41,20 +41,20 @@ def tiff_of_frames(count: int) -> bytes:
 
 
 def tiff_of_values(count: int, *, kind: int = 4) -> bytes:
-    """A TIFF whose EXIF directory holds so many fractions."""
+    """A TIFF whose EXIF directory holds this many fractions."""
     exif = directory((33434, 5, count, 500)).ljust(100, b"\0")
     return tiff(*STRIP, (34665, kind, 1, 400), data=exif + b"\1\0\0\0" * 2 * count)
 
 
-def fax(rows: int) -> bytes:
-    """A TIFF of one strip of noise, in fax code, of which libtiff complains row by row."""
+def tiff_of_fax_noise(rows: int) -> bytes:
+    """A TIFF of one strip of noise in fax coding, for which libtiff logs an error per row."""
     noise = np.random.default_rng(5).bytes(400_000)
     size = ((256, 4, 1, 8), (257, 4, 1, rows), (258, 3, 1, 1), (259, 3, 1, 3))
     return tiff(*size, (273, 4, 1, 400), (278, 4, 1, rows), (279, 4, 1, len(noise)), data=noise)
 
 
 def jpeg_of_scans(side: int) -> bytes:
-    """A blank JPEG with as many scans of all of its channels as were allowed once."""
+    """A blank JPEG with 80 scans of all of its channels, which were once allowed."""
     data = encode(np.zeros((side, side, 3), np.uint8), "JPEG", mode="CMYK", progressive=True)
     first, second = (match.start() for match in list(re.finditer(b"\xff\xda", data))[:2])
     return data[:first] + data[first:second] * 80 + data[first:]
@@ -88,7 +88,7 @@ BOMBS = {
     ),
     "values of a TIFF": tiff_of_values(500_000),
     "values of a TIFF behind another kind of offset": tiff_of_values(500_000, kind=9),
-    "damaged rows of a fax in a TIFF": fax(2_000_000),
+    "damaged rows of a fax in a TIFF": tiff_of_fax_noise(2_000_000),
     "scans of a JPEG of four channels": jpeg_of_scans(4096),
     "chunks of a PNG": PNG[:33] + chunk(b"prVt") * 500_000 + PNG[33:],
     "profiles of a PNG": PNG[:33] + PROFILE * 3000 + PNG[33:],

@@ -1,4 +1,4 @@
-"""What the typed declarations of the metrics say: their labels, and the values that these have."""
+"""The labels and label values that the typed declarations of the metrics define."""
 
 from collections.abc import Iterator
 from enum import EnumType
@@ -11,11 +11,11 @@ from prometheus_client.metrics import MetricWrapperBase
 from bentos.metrics import Labelled, Metrics
 
 TYPES: dict[str, Any] = get_type_hints(Metrics, localns=vars(prometheus_client))
-"""The types of the fields."""
+"""The declared types of the fields."""
 
 
 def metric_of(declared: Any) -> MetricWrapperBase:
-    """The metric in a field."""
+    """The metric that a field holds."""
     metric = declared.metric if isinstance(declared, Labelled) else declared
     assert isinstance(metric, MetricWrapperBase)
     return metric

@@ -1,4 +1,4 @@
-"""Synthetic radiographs, drawn by code: the repository has no patient's image."""
+"""Synthetic radiographs drawn by code; the repository contains no patient image."""
 
 import io
 from typing import Any

@@ -1,4 +1,4 @@
-"""TIFF files of layouts that no library writes, packed by code of their own."""
+"""TIFF files with layouts that no library writes, packed by hand-written code."""
 
 import io
 import struct
@@ -55,7 +55,7 @@ def tiff(
 
 
 def file_of(body: bytes, fields: dict[int, tuple[str, tuple[int, ...]]], order: str = "<") -> bytes:
-    """Puts a directory of such fields behind a body at byte 8."""
+    """A TIFF file with a body at byte 8, followed by a directory of the given fields."""
     start = 8 + len(body)
     outside = start + 2 + 12 * len(fields) + 4
     entries, values_outside = b"", b""
@@ -84,7 +84,7 @@ def packed_row(row: np.ndarray, bits: int, order: str) -> bytes:
 
 
 def float_differences(row: np.ndarray, each: int) -> bytes:
-    """The floating point predictor (TIFF technical note 3), as its text has it."""
+    """The floating-point predictor of TIFF technical note 3."""
     planes = row.astype(row.dtype.newbyteorder(">")).view(np.uint8).reshape(len(row), -1)
     data = planes.T.ravel()
     result = data.copy()

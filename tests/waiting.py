@@ -1,4 +1,4 @@
-"""Waiting for what happens elsewhere, as long as it takes and no longer than it may."""
+"""Waiting for a condition, up to a timeout."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ _POLL_SECONDS = 0.01
 
 
 def until(happened: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> None:
-    """Returns once it has. Raises AssertionError."""
+    """Returns once the condition holds. Raises AssertionError after the timeout."""
     stop = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < stop, f"it did not happen within {seconds:g} s"
@@ -18,7 +18,7 @@ def until(happened: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> 
 
 
 async def until_async(happened: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> None:
-    """The same in an event loop, whose other tasks go on. Raises TimeoutError."""
+    """The same without blocking the event loop. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not happened():
             await asyncio.sleep(_POLL_SECONDS)

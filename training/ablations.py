@@ -15,7 +15,7 @@ from scipy import ndimage
 from training.cache import Pixels
 from training.lungs import Mask, lung_mask
 
-View = Callable[[Pixels], Pixels]
+Ablation = Callable[[Pixels], Pixels]
 """A transform of an image, uint8 (H, W) to the same shape."""
 
 FRAME = 1 / 8
@@ -106,9 +106,9 @@ def lung_crop(picture: Pixels) -> Pixels:
     return np.asarray(whole.resize((width, height), Image.Resampling.BILINEAR, box=box))
 
 
-VIEWS: dict[str, View] = {
-    view.__name__: view
-    for view in (
+ABLATIONS: dict[str, Ablation] = {
+    ablation.__name__: ablation
+    for ablation in (
         as_is,
         border_only,
         centre_only,
@@ -121,17 +121,17 @@ VIEWS: dict[str, View] = {
 }
 
 
-def apply(view: str, pixels: Pixels) -> Pixels:
+def apply(name: str, pixels: Pixels) -> Pixels:
     """Transforms every image of uint8 (N, H, W), on all cores. Raises ValueError for an unknown
-    view.
+    name.
     """
-    if view not in VIEWS:
-        raise ValueError(f"view is {view!r}; it can be {', '.join(VIEWS)}")
-    if view == as_is.__name__:
+    if name not in ABLATIONS:
+        raise ValueError(f"view is {name!r}; it can be {', '.join(ABLATIONS)}")
+    if name == as_is.__name__:
         return pixels  # large, and memory-mapped
     changed = np.empty(pixels.shape, np.uint8)
     with ThreadPoolExecutor() as pool:
-        for i, picture in enumerate(pool.map(VIEWS[view], pixels)):
+        for i, picture in enumerate(pool.map(ABLATIONS[name], pixels)):
             changed[i] = picture
     return changed
 

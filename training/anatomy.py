@@ -16,7 +16,7 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 Plane = npt.NDArray[np.float64]  # (H, W), centimetres along the ray unless noted
 Points = npt.NDArray[np.float64]  # (N, 3) positions, or (N, 4) with the volume of each in cm³
 
-_STREWN = 1000  # points per cm² of a tube's projection; 5 per pixel of a 512-pixel chest
+_POINT_DENSITY = 1000  # points per cm² of a tube's projection; 5 per pixel of a 512-pixel chest
 _STATIONS = 64  # samples for a tube's length and radius
 _TWIG = 0.12  # cm; branches thinner than this end
 
@@ -24,7 +24,7 @@ _TWIG = 0.12  # cm; branches thinner than this end
 _EVENLY = 1.1673039782614187 ** -np.arange(1.0, 5.0)
 
 
-class Pipe(NamedTuple):
+class Tube(NamedTuple):
     """A tube of the body; for a pair, the one on the patient's left."""
 
     course: tuple[tuple[float, float, float], ...]
@@ -32,7 +32,7 @@ class Pipe(NamedTuple):
     flat: float = 1.0
     density: float = 1.0  # relative to others of its kind
 
-    def strewn(self, side: float = 1.0, *, hollow: float = 0.0) -> Points:
+    def sample(self, side: float = 1.0, *, hollow: float = 0.0) -> Points:
         """Points (N, 4) of the tube, x scaled by `side`; negative values mirror it."""
         course = np.array(self.course) * (side, 1, 1)
         return tube(course, self.radii, flat=self.flat, hollow=hollow) * (1, 1, 1, self.density)
@@ -72,29 +72,29 @@ RIBS = np.array(
     ]
 )
 
-GIRDLE = (
-    Pipe(  # clavicle
+SHOULDER_GIRDLE = (
+    Tube(  # clavicle
         ((1.8, 8.5, 6), (4.5, 8, 6.5), (7.5, 6.7, 5), (10.5, 5.4, 3), (13.7, 5.3, 1)),
         (0.95, 0.68, 0.55, 0.5, 0.55, 0.7),
     ),
-    Pipe(  # humerus
+    Tube(  # humerus
         ((16, 6.1, 0), (16.4, 8, 0), (17.2, 12, 0), (18.3, 18, 0), (19.6, 26, 0)),
         (0.6, 1.9, 2.1, 1.6, 1.25, 1.15, 1.1, 1.1, 1.1, 1.1, 1.1),
         density=0.6,
     ),
-    Pipe(  # scapula: lateral border, medial border, spine, blade
+    Tube(  # scapula: lateral border, medial border, spine, blade
         ((14.8, 8, -5), (14.5, 12, -6), (14, 16, -7), (13, 20, -7)), (1, 0.6, 0.4, 0.3), 0.8, 0.7
     ),
-    Pipe(((11, 6.6, -7), (10.8, 10, -8), (11.6, 15, -8), (13, 20, -7)), (0.2,), density=0.6),
-    Pipe(((11, 8.6, -8), (13, 6.9, -6), (15.9, 4.9, -3)), (0.3, 0.5, 0.75), density=0.7),
-    Pipe(((13, 6.8, -7), (12.7, 12, -7), (13.1, 18.6, -7)), (1.7, 1.6, 0.4), 0.2, 0.3),
+    Tube(((11, 6.6, -7), (10.8, 10, -8), (11.6, 15, -8), (13, 20, -7)), (0.2,), density=0.6),
+    Tube(((11, 8.6, -8), (13, 6.9, -6), (15.9, 4.9, -3)), (0.3, 0.5, 0.75), density=0.7),
+    Tube(((13, 6.8, -7), (12.7, 12, -7), (13.1, 18.6, -7)), (1.7, 1.6, 0.4), 0.2, 0.3),
 )
 AIRWAYS = (  # trachea and main bronchi
-    Pipe(((0, -1, 0), (0.1, 6, 0), (0.4, 13.3, 0)), (0.9,)),
-    Pipe(((0.2, 12.9, 0), (-1.6, 14.8, 0), (-3.2, 17.2, 0)), (0.75, 0.5)),
-    Pipe(((0.5, 12.9, 0), (2.2, 14.6, 0), (4.3, 16.4, 0)), (0.65, 0.45)),
+    Tube(((0, -1, 0), (0.1, 6, 0), (0.4, 13.3, 0)), (0.9,)),
+    Tube(((0.2, 12.9, 0), (-1.6, 14.8, 0), (-3.2, 17.2, 0)), (0.75, 0.5)),
+    Tube(((0.5, 12.9, 0), (2.2, 14.6, 0), (4.3, 16.4, 0)), (0.65, 0.45)),
 )
-AORTA = Pipe(((1.6, 11.5, -2), (2.4, 14, -5), (2.2, 20, -6), (1.2, 28, -6)), (1.2,))
+AORTA = Tube(((1.6, 11.5, -2), (2.4, 14, -5), (2.2, 20, -6), (1.2, 28, -6)), (1.2,))
 
 VESSELS = (  # from a hilum: degrees below the horizontal, radius
     *((-80, 0.34), (-62, 0.34), (-42, 0.32), (-20, 0.3), (0, 0.34)),
@@ -119,13 +119,13 @@ HAND = (
 )
 CARPALS = ((-1.6, 15.9), (-0.7, 15.1), (0.4, 15.1), (1.4, 15.4), (-0.8, 16.3), (0.4, 16.3))
 FOREARM = (
-    Pipe(((-0.9, 17.3, 0), (-1.2, 19, 0), (-1.4, 24, 0)), (1.2, 0.85, 0.7)),
-    Pipe(((1.4, 17.6, 0), (1.4, 19.5, 0), (1.2, 24, 0)), (0.6, 0.5, 0.55)),
+    Tube(((-0.9, 17.3, 0), (-1.2, 19, 0), (-1.4, 24, 0)), (1.2, 0.85, 0.7)),
+    Tube(((1.4, 17.6, 0), (1.4, 19.5, 0), (1.2, 24, 0)), (0.6, 0.5, 0.55)),
 )
 
 
 @dataclass(frozen=True)
-class Film:
+class Detector:
     """A grid of parallel rays from back to front: `height` and `width` in pixels, `span` in cm."""
 
     height: int
@@ -151,7 +151,7 @@ class Film:
         """Gaussian blur with a standard deviation in cm."""
         return np.asarray(ndimage.gaussian_filter(plane, sigma / self.pixel, mode="nearest"))
 
-    def clouds(self, size: float, rng: np.random.Generator) -> Plane:
+    def smooth_noise(self, size: float, rng: np.random.Generator) -> Plane:
         """Smooth noise with mean 0 and standard deviation 1; its details are about `size`
         cm large.
         """
@@ -162,11 +162,11 @@ class Film:
 
     def warp(self, plane: Plane, amount: float, rng: np.random.Generator) -> Plane:
         """Warps a plane smoothly by `amount` cm, because nobody is symmetric."""
-        shifts = [amount / self.pixel * self.clouds(7, rng) for _ in range(2)]
+        shifts = [amount / self.pixel * self.smooth_noise(7, rng) for _ in range(2)]
         places = np.indices(plane.shape) + shifts
         return np.asarray(ndimage.map_coordinates(plane, places, order=1, mode="nearest"))
 
-    def chords(self, points: Points) -> Plane:
+    def splat(self, points: Points) -> Plane:
         """Splats the volumes of points (N, 4) bilinearly onto the rays."""
         row = points[:, 1] / self.pixel - 0.5
         column = points[:, 0] / self.pixel + self.width / 2 - 0.5
@@ -181,24 +181,29 @@ class Film:
 
 
 def ellipsoid(
-    film: Film, centre: tuple[float, float], axes: tuple[float, float, float], tilt: float = 0.0
+    detector: Detector,
+    centre: tuple[float, float],
+    axes: tuple[float, float, float],
+    tilt: float = 0.0,
 ) -> Plane:
     """Path lengths through an ellipsoid with half-axes along x, y, z, rotated clockwise by `tilt`
     degrees.
     """
     cos, sin = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
-    dx, dy = film.x - centre[0], film.y - centre[1]
+    dx, dy = detector.x - centre[0], detector.y - centre[1]
     along, across = (cos * dx + sin * dy) / axes[0], (cos * dy - sin * dx) / axes[1]
     return np.asarray(2 * axes[2] * np.sqrt(np.clip(1 - along**2 - across**2, 0, None)))
 
 
-def pile(film: Film, sections: Plane, power: float = 2.3) -> Plane:
+def superellipse_stack(detector: Detector, sections: Plane, power: float = 2.3) -> Plane:
     """Path lengths through a stack of superellipses (4, K): y, x of both edges, thickness."""
     top, bottom = sections[0, [0, -1]]
-    rows = PchipInterpolator(sections[0], sections[1:], axis=1)(np.clip(film.y[:, 0], top, bottom))
+    rows = PchipInterpolator(sections[0], sections[1:], axis=1)(
+        np.clip(detector.y[:, 0], top, bottom)
+    )
     one, other, thickness = rows[..., None]  # each (H, 1)
-    off_centre = np.abs((2 * film.x - one - other) / (other - one))
-    inside = (film.y >= top) & (film.y <= bottom)
+    off_centre = np.abs((2 * detector.x - one - other) / (other - one))
+    inside = (detector.y >= top) & (detector.y <= bottom)
     depth = np.clip(1 - off_centre**power, 0, None) ** (1 / power)
     return np.asarray(inside * thickness * depth)
 
@@ -214,7 +219,7 @@ def tube(
     curve = CubicSpline(np.linspace(0, 1, len(course)), course)
     radii = np.interp(stations, np.linspace(0, 1, len(radius)), radius)
     length = np.linalg.norm(np.diff(curve(stations), axis=0), axis=1).sum()
-    count = int(2 * length * radii.mean() * _STREWN) + 8
+    count = int(2 * length * radii.mean() * _POINT_DENSITY) + 8
     at, turn, depth, core = (np.arange(1, count + 1)[:, None] * _EVENLY % 1).T[..., None]
 
     tangent, here = curve(at[:, 0], 1), np.interp(at, stations, radii)
@@ -226,7 +231,7 @@ def tube(
     return np.hstack([curve(at[:, 0]) + from_axis * aside, volumes])
 
 
-def tree(
+def vessel_tree(
     start: Points, direction: Points, length: float, radius: float, rng: np.random.Generator
 ) -> Iterator[Points]:
     """Tubes (N, 4) that branch from `start` (3,), each thinner and shorter than its parent."""
@@ -237,17 +242,19 @@ def tree(
     yield tube(np.array([start, middle, end]), (radius, 0.75 * radius))
     for origin in (end, end, middle)[: rng.integers(2, 4)]:
         shorter, thinner = length * rng.uniform(0.65, 0.92), radius * rng.uniform(0.55, 0.8)
-        yield from tree(origin, unit(direction + rng.normal(0, 0.4, 3)), shorter, thinner, rng)
+        yield from vessel_tree(
+            origin, normalise(direction + rng.normal(0, 0.4, 3)), shorter, thinner, rng
+        )
 
 
-def unit(vectors: Points) -> Points:
+def normalise(vectors: Points) -> Points:
     """Normalises vectors (..., 3)."""
     return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
 
 
 def _across(tangent: Points) -> tuple[Points, Points]:
     """Two unit vectors (N, 3) orthogonal to each tangent, the first as vertical as possible."""
-    tangent = unit(tangent)
+    tangent = normalise(tangent)
     up = np.array([0.05, 1.0, 0.1])  # tilted a little, because some tubes are vertical
-    upward = unit(up - (tangent @ up)[:, None] * tangent)
+    upward = normalise(up - (tangent @ up)[:, None] * tangent)
     return upward, np.cross(tangent, upward)

@@ -15,9 +15,9 @@ from sklearn.metrics import average_precision_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training.cam_audit import read
+from training.cam_audit import network_outputs
+from training.evaluation_set import EvaluationSet
 from training.examples import of_one_target
-from training.material import Material
 from training.metrics import RESAMPLES, Floats, Ints, Rate, interval
 from training.supervision import APPEARANCES
 
@@ -27,12 +27,12 @@ _STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 """Inverse regularisation strengths to choose from on validation."""
 
 
-def evaluate(material: Material) -> dict[str, Any]:
+def evaluate(evaluation_set: EvaluationSet) -> dict[str, Any]:
     """Average precision of each study class and their mean, on siim's test images; plain values.
 
     Empty if the evaluation set has no training images of siim.
     """
-    parts = {split: _features(material, split) for split in ("train", "val", "test")}
+    parts = {split: _features(evaluation_set, split) for split in ("train", "val", "test")}
     if not all(len(labels) for _, labels in parts.values()):
         return {}
     tried = [_fitted(strength, *parts["train"]) for strength in _STRENGTHS]
@@ -53,18 +53,20 @@ def evaluate(material: Material) -> dict[str, Any]:
     }
 
 
-def _features(material: Material, split: str) -> tuple[Floats, Ints]:
+def _features(evaluation_set: EvaluationSet, split: str) -> tuple[Floats, Ints]:
     """Features (N, 1024) and study classes (N,) of a split."""
     rows = [
         row
-        for row, record in enumerate(material.records)
+        for row, record in enumerate(evaluation_set.records)
         if record.split == split and record.appearance in APPEARANCES
     ]
-    labels = np.array([APPEARANCES.index(material.records[row].appearance) for row in rows], int)
+    labels = np.array(
+        [APPEARANCES.index(evaluation_set.records[row].appearance) for row in rows], int
+    )
     if not rows:
         return np.empty((0, 0)), labels
-    reading = read(material, of_one_target(rows, 0, np.ones(len(rows))))
-    return reading.embedding.numpy().astype(np.float64), labels
+    outputs = network_outputs(evaluation_set, of_one_target(rows, 0, np.ones(len(rows))))
+    return outputs.embedding.numpy().astype(np.float64), labels
 
 
 def _fitted(strength: float, features: Floats, labels: Ints) -> Any:

@@ -23,13 +23,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from chestxray.labels import FINDINGS
-from training import views
+from training import ablations
 from training.cache import Pixels
-from training.cam_audit import cam_audit, on, probabilities, read
+from training.cam_audit import cam_audit, network_outputs, probabilities, with_images
 from training.datasets.curated import SAME_SOURCE
-from training.evaluate import open_material
+from training.evaluate import open_evaluation_set
+from training.evaluation_set import EvaluationSet
 from training.examples import Examples
-from training.material import Material
 from training.metrics import Floats, Ints, performance
 from training.model_card import rate
 from training.run import add_data_flags
@@ -39,7 +39,7 @@ BORDER_ONLY_LIMIT = 0.45
 """Tolerated balanced accuracy from the frame alone; chance is 1/3."""
 
 AUDITED = ("as_is", "border_only", "centre_only", "blurred_lungs", "without_lungs", "without_text")
-"""Views that reveal shortcuts; the others are training variants."""
+"""Ablations that reveal shortcuts; the others are training variants."""
 
 THUMBNAIL = 32
 """Side of the thumbnails for the border baseline, as in the data's README."""
@@ -47,73 +47,75 @@ THUMBNAIL = 32
 _CHANCE = 1 / len(FINDINGS)
 
 
-def audit(material: Material) -> dict[str, Any]:
+def audit(evaluation_set: EvaluationSet) -> dict[str, Any]:
     """Measures all shortcuts; plain values, balanced accuracies with intervals."""
-    test = examples(material.records, "test", power=1.0)
-    seen = {name: measure_view(material, test, name) for name in AUDITED}
+    test = examples(evaluation_set.records, "test", power=1.0)
+    seen = {name: measure_ablation(evaluation_set, test, name) for name in AUDITED}
     as_is, without = (seen[n]["test"]["value"] for n in ("as_is", "without_lungs"))
     return {
         "views": seen,
-        "survives_without_lungs": survival(without, as_is),
-        "border_baseline": border_baseline(material),
-        "source_probe": source_probe(material),
+        "survives_without_lungs": remaining_margin(without, as_is),
+        "border_baseline": border_baseline(evaluation_set),
+        "source_probe": source_probe(evaluation_set),
         "border_only_limit": BORDER_ONLY_LIMIT,
     }
 
 
-def measure_view(material: Material, test: Examples, view: str) -> dict[str, Any]:
+def measure_ablation(
+    evaluation_set: EvaluationSet, test: Examples, ablation: str
+) -> dict[str, Any]:
     """Balanced accuracy on one version of the test images, overall and within the source with all
     classes.
     """
-    pictures = views.apply(view, material.pixels[test.rows])
-    answers = probabilities(*on(pictures, material, test))
-    same = _sources(material, test) == SAME_SOURCE
+    pictures = ablations.apply(ablation, evaluation_set.pixels[test.rows])
+    answers = probabilities(*with_images(pictures, evaluation_set, test))
+    same = _sources(evaluation_set, test) == SAME_SOURCE
     parts = {"test": np.ones_like(same), SAME_SOURCE: same}
     return {name: _accuracy(answers[part], test.targets[part]) for name, part in parts.items()}
 
 
-def survival(left: float, whole: float) -> float:
+def remaining_margin(left: float, whole: float) -> float:
     """Share of a balanced accuracy's margin over chance that remains; NaN without a margin."""
     return (left - _CHANCE) / (whole - _CHANCE) if whole > _CHANCE else math.nan
 
 
-def reads_the_border(found: dict[str, Any]) -> bool:
+def exceeds_border_limit(found: dict[str, Any]) -> bool:
     """Whether accuracy on the frame alone exceeds the limit."""
     return bool(found["views"]["border_only"]["test"]["value"] > BORDER_ONLY_LIMIT)
 
 
-def border_baseline(material: Material) -> dict[str, Any]:
+def border_baseline(evaluation_set: EvaluationSet) -> dict[str, Any]:
     """Balanced accuracy of logistic regression on the border of thumbnails: the available
     shortcut.
     """
-    train, test = (examples(material.records, n, power=1.0) for n in ("train", "test"))
-    borders = [_borders(material.pixels[part.rows]) for part in (train, test)]
+    train, test = (examples(evaluation_set.records, n, power=1.0) for n in ("train", "test"))
+    borders = [_borders(evaluation_set.pixels[part.rows]) for part in (train, test)]
     return _regress(borders[0], train.targets, borders[1], test.targets)
 
 
-def source_probe(material: Material) -> dict[str, Any]:
+def source_probe(evaluation_set: EvaluationSet) -> dict[str, Any]:
     """How well the source can be predicted from the embedding, next to chance; lower is better.
 
     Excludes sources without validation images.
     """
-    val, test = (examples(material.records, n, power=1.0) for n in ("val", "test"))
-    known = sorted({material.records[row].dataset for row in val.rows})
-    test = test.where(np.isin(_sources(material, test), known))
-    embeddings = [read(material, part).embedding.numpy() for part in (val, test)]
-    sources = [np.searchsorted(known, _sources(material, part)) for part in (val, test)]
+    val, test = (examples(evaluation_set.records, n, power=1.0) for n in ("val", "test"))
+    known = sorted({evaluation_set.records[row].dataset for row in val.rows})
+    test = test.where(np.isin(_sources(evaluation_set, test), known))
+    embeddings = [network_outputs(evaluation_set, part).embedding.numpy() for part in (val, test)]
+    sources = [np.searchsorted(known, _sources(evaluation_set, part)) for part in (val, test)]
     found = _regress(embeddings[0], sources[0], embeddings[1], sources[1])
     return found | {"chance": 1 / len(np.unique(sources[1])), "sources": known}
 
 
-def _sources(material: Material, chosen: Examples) -> npt.NDArray[np.str_]:
-    return np.array([material.records[row].dataset for row in chosen.rows])
+def _sources(evaluation_set: EvaluationSet, chosen: Examples) -> npt.NDArray[np.str_]:
+    return np.array([evaluation_set.records[row].dataset for row in chosen.rows])
 
 
 def _borders(pixels: Pixels) -> Floats:
     """The outer frames of thumbnails (N, 448), in [0, 1]."""
     side = (THUMBNAIL, THUMBNAIL)
     small = [np.asarray(Image.fromarray(p).resize(side, Image.Resampling.BOX)) for p in pixels]
-    return np.stack(small)[:, views.frame(side)] / 255
+    return np.stack(small)[:, ablations.frame(side)] / 255
 
 
 def _regress(known: Floats, labels: Ints, new: Floats, truth: Ints) -> dict[str, Any]:
@@ -130,8 +132,8 @@ def _accuracy(answers: Floats, truth: Ints) -> dict[str, Any]:
 def table(found: dict[str, Any]) -> str:
     """Renders the report, one line per figure."""
     lines = [f"{'balanced accuracy of':26}{'all test images':34}{SAME_SOURCE}"]
-    for view, parts in found["views"].items():
-        lines.append(f"  {view:24}{rate(parts['test']):34}{rate(parts[SAME_SOURCE])}")
+    for ablation, parts in found["views"].items():
+        lines.append(f"  {ablation:24}{rate(parts['test']):34}{rate(parts[SAME_SOURCE])}")
     probe, maps = found["source_probe"], found["cam"]
     lines.append(f"survives without lungs: {found['survives_without_lungs']:.0%} of the lead")
     lines.append(f"border of thumbnails, linear: {rate(found['border_baseline'])}")
@@ -155,12 +157,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="JSON file that gets the figures")
     flags = parser.parse_args(arguments)
     device = torch.device(flags.device)
-    material = open_material(flags.checkpoint, flags.data, flags.cache, device)
-    found = audit(material) | {"cam": cam_audit(material)}
+    evaluation_set = open_evaluation_set(flags.checkpoint, flags.data, flags.cache, device)
+    found = audit(evaluation_set) | {"cam": cam_audit(evaluation_set)}
     print(table(found))
     if flags.output:
         flags.output.write_text(json.dumps(found, indent=2) + "\n")
-    if reads_the_border(found):
+    if exceeds_border_limit(found):
         print(f"the border alone suffices for more than {BORDER_ONLY_LIMIT}", file=sys.stderr)
         return 1
     return 0

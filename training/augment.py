@@ -138,7 +138,7 @@ def _level(draw: Draw) -> Tensor:
 def _degrade(images: Tensor, how: Augmentation, draw: Draw) -> Tensor:
     """Applies the degradations in order; draws no random numbers for disabled ones."""
     if how.letters:
-        images = _some(images, draw.chance(how.letters), degradation.write, **_mark(draw))
+        images = _some(images, draw.chance(how.letters), degradation.draw_mark, **_mark(draw))
     if how.noise:
         deviation = draw(0, 255 * how.noise)
         images = degradation.add_noise(images, deviation, draw.normal(images.shape[1:]))

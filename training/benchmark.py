@@ -17,9 +17,9 @@ from training import engine, regions, train_classifier, train_filter
 from training.config import read_config
 from training.engine import Trainer
 from training.examples import train_batches
+from training.initial_weights import build_filter
 from training.model_card import table
 from training.run import Run, add_data_flags, start_run
-from training.start import start_filter
 
 CONFIGS = ("filter", "classifier_stage1", "classifier_stage2", "classifier_longer")
 _WARM_UP, _STEPS = 1, 6
@@ -31,12 +31,12 @@ def measure(run: Run, *, steps: int = _STEPS) -> tuple[float, float]:
     maps = None
     if run.config.name == "filter":
         examples = train_filter.examples(run.records, "train", power=0.5, turned=True)
-        trainer = Trainer(start_filter("random"), run.config, run.device)
+        trainer = Trainer(build_filter("random"), run.config, run.device)
         loss: engine.Loss = train_filter.loss
     else:
         examples = train_classifier.training_examples(run)
-        trainer = Trainer(train_classifier.start_stage(run.config), run.config, run.device)
-        loss = train_classifier.loss_of(run, examples)
+        trainer = Trainer(train_classifier.build_network(run.config), run.config, run.device)
+        loss = train_classifier.build_loss(run, examples)
         if run.config.map_weight:
             maps = regions.open_regions(run.records, run.cache)
     for count in (max(_WARM_UP, steps // 10), steps):

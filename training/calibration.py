@@ -11,7 +11,7 @@ from training.metrics import Floats, Ints, Rate, wilson
 
 BINS = 15
 """Number of equal-width bins for reliability diagrams and expected calibration error."""
-RIGHT_WHEN_SURE = 0.9
+CONFIDENT_ACCURACY = 0.9
 """Accuracy that confident predictions must reach on validation; less confident ones are
 indeterminate."""
 _FOLDS = 5
@@ -31,7 +31,7 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Operating:
+class OperatingPoint:
     """A class's threshold for a sensitivity, chosen on validation, and its performance on a test
     set.
     """
@@ -107,11 +107,11 @@ def expected_calibration_error(bins: list[Bin]) -> float:
 
 
 def indeterminate_below(probabilities: Floats, labels: Ints) -> float:
-    """The smallest confidence above which RIGHT_WHEN_SURE of the predictions are right."""
+    """The smallest confidence above which CONFIDENT_ACCURACY of the predictions are right."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     order = np.argsort(-confidence)
     shares = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(shares >= RIGHT_WHEN_SURE)
+    enough = np.flatnonzero(shares >= CONFIDENT_ACCURACY)
     return round(float(confidence[order][enough[-1]]) if enough.size else 1.0, 4)
 
 
@@ -121,12 +121,12 @@ def threshold_for(scores: Floats, positive: np.ndarray, sensitivity: float) -> f
     return round(float(ranked[int(np.ceil(sensitivity * len(ranked))) - 1]), 4)
 
 
-def operate(
+def evaluate_threshold(
     label: str, wanted: float, threshold: float, scores: Floats, positive: np.ndarray
-) -> Operating:
+) -> OperatingPoint:
     """Evaluates a threshold on scores (N,) that were not used to choose it."""
     above = scores >= threshold
-    return Operating(
+    return OperatingPoint(
         label,
         wanted,
         threshold,
@@ -135,7 +135,7 @@ def operate(
     )
 
 
-def predictive_values(found: Operating) -> dict[str, dict[str, float]]:
+def predictive_values(found: OperatingPoint) -> dict[str, dict[str, float]]:
     """Positive and negative predictive value, by prevalence (Bayes).
 
     Assumes the sensitivity and specificity of the test set at every prevalence.

@@ -18,9 +18,9 @@ from chestxray.results import DIGITS
 from training import appearance_evaluation, calibration, map_evaluation
 from training.datasets.curated import SAME_SOURCE
 from training.datasets.records import Record
+from training.evaluation_set import EvaluationSet
 from training.examples import Examples, eval_batches
-from training.material import Material
-from training.metrics import Floats, Ints, area, performance, wilson
+from training.metrics import Floats, Ints, auc_with_interval, performance, wilson
 from training.train_classifier import examples, validation_weights
 
 CAVEATS = (
@@ -45,7 +45,7 @@ _REFERENCE_IMAGES = 600
 
 
 @dataclass(frozen=True)
-class Predicted:
+class Predictions:
     """A network's outputs on labelled images."""
 
     records: list[Record]
@@ -58,27 +58,27 @@ class Predicted:
         """Probabilities as served, (N, 3)."""
         return np.asarray((self.logits / self.temperature).softmax(dim=1).numpy())
 
-    def where(self, keep: np.ndarray) -> "Predicted":
+    def where(self, keep: np.ndarray) -> "Predictions":
         records = [r for r, kept in zip(self.records, keep, strict=True) if kept]
-        return Predicted(
+        return Predictions(
             records, self.labels[keep], self.logits[torch.from_numpy(keep)], self.temperature
         )
 
 
-def complete(material: Material) -> Material:
+def fit_and_evaluate(evaluation_set: EvaluationSet) -> EvaluationSet:
     """Fits everything that is fitted on validation, then evaluates on unseen images.
 
     First centres the network's maps, which changes no probability. Fits a bias per class if it
     lowers the cross-validated loss on validation, then the temperature, the indeterminate band and
     the operating thresholds. Fits the projection on training images.
     """
-    network = material.network
+    network = evaluation_set.network
     if not isinstance(network, CovidClassifierNet):
         raise TypeError("only the classifier is completed so")
     network.centre()
-    val = examples(material.records, "val", power=1.0)
-    material, prior = _with_biases(material, network, val)
-    logits = material.logits(val)
+    val = examples(evaluation_set.records, "val", power=1.0)
+    evaluation_set, prior = _with_biases(evaluation_set, network, val)
+    logits = evaluation_set.logits(val)
     temperature = calibration.fit_temperature(logits, torch.from_numpy(val.targets))
     sure = (logits / temperature).softmax(dim=1).numpy()
     update = {
@@ -88,43 +88,51 @@ def complete(material: Material) -> Material:
             **_operating_thresholds(sure, val.targets),
         },
         "caveats": CAVEATS,
-        "reference": _fit_projection(network, material),
+        "reference": _fit_projection(network, evaluation_set),
     }
-    card = material.card.model_copy(update=update)
-    fitted = material.with_card(card)
+    card = evaluation_set.card.model_copy(update=update)
+    fitted = evaluation_set.with_card(card)
     metrics = measure(fitted) | {"biases": prior}
     return fitted.with_card(card.model_copy(update={"metrics": metrics}))
 
 
 def _with_biases(
-    material: Material, network: CovidClassifierNet, val: Examples
-) -> tuple[Material, dict[str, Any]]:
+    evaluation_set: EvaluationSet, network: CovidClassifierNet, val: Examples
+) -> tuple[EvaluationSet, dict[str, Any]]:
     """Adds biases to the network if they help; also returns the findings as plain values."""
-    logits, targets = material.logits(val), torch.from_numpy(val.targets)
-    weights = validation_weights(material.records, val)
+    logits, targets = evaluation_set.logits(val), torch.from_numpy(val.targets)
+    weights = validation_weights(evaluation_set.records, val)
     without, with_ = (
         calibration.held_out_loss(logits, targets, weights, biased=biased)
         for biased in (False, True)
     )
     found = {"held_out_loss_without": without, "held_out_loss_with": with_}
     if with_ >= without:
-        return material, found
+        return evaluation_set, found
     biases = calibration.fit_biases(logits, targets, weights)
     with torch.no_grad():
         network.bias.add_(torch.tensor(biases, device=network.bias.device))
     # A new evaluation set, because the old one caches the network's predictions.
-    changed = Material(network, material.card, material.records, material.pixels, material.device)
+    changed = EvaluationSet(
+        network,
+        evaluation_set.card,
+        evaluation_set.records,
+        evaluation_set.pixels,
+        evaluation_set.device,
+    )
     return changed, found | {"added": dict(zip(map(str, FINDINGS), biases, strict=True))}
 
 
-def predict(material: Material, split: str) -> Predicted:
+def predict(evaluation_set: EvaluationSet, split: str) -> Predictions:
     """Runs the network on every chest image of a split."""
-    chosen = examples(material.records, split, power=1.0)
-    records = [material.records[row] for row in chosen.rows]
-    return Predicted(records, chosen.targets, material.logits(chosen), material.card.temperature)
+    chosen = examples(evaluation_set.records, split, power=1.0)
+    records = [evaluation_set.records[row] for row in chosen.rows]
+    return Predictions(
+        records, chosen.targets, evaluation_set.logits(chosen), evaluation_set.card.temperature
+    )
 
 
-def parts(test: Predicted, external: Predicted) -> dict[str, Predicted]:
+def subsets(test: Predictions, external: Predictions) -> dict[str, Predictions]:
     """Subsets that are reported separately: without the common source, within it, and external."""
     same = np.array([r.dataset == SAME_SOURCE for r in test.records])
     return {
@@ -134,35 +142,37 @@ def parts(test: Predicted, external: Predicted) -> dict[str, Predicted]:
     }
 
 
-def measure(material: Material) -> dict[str, Any]:
+def measure(evaluation_set: EvaluationSet) -> dict[str, Any]:
     """Compares predictions with labels, subset by subset; plain values."""
-    test, external = (predict(material, split) for split in ("test", "external"))
-    found = parts(test, external)
+    test, external = (predict(evaluation_set, split) for split in ("test", "external"))
+    found = subsets(test, external)
     metrics: dict[str, Any] = {name: asdict(_performance(part)) for name, part in found.items()}
-    metrics["by_source"] = _by(lambda r: r.dataset, test, external)
-    metrics["by_age"] = _by(lambda r: r.age_group, test, external)
+    metrics["by_source"] = _by_group(lambda r: r.dataset, test, external)
+    metrics["by_age"] = _by_group(lambda r: r.age_group, test, external)
     metrics["calibration"] = {name: _calibration(part) for name, part in found.items()}
     metrics["calibration"]["test"] = _calibration(test)
-    metrics["certain"] = {name: _certain(p, material.card) for name, p in found.items()}
-    metrics["operating_points"] = _operating_points(test, material.card.thresholds)
+    metrics["certain"] = {name: _certain(p, evaluation_set.card) for name, p in found.items()}
+    metrics["operating_points"] = _operating_points(test, evaluation_set.card.thresholds)
     metrics["abnormal"] = {name: _abnormal(part) for name, part in found.items()}
-    metrics["map"] = map_evaluation.evaluate(material)
-    metrics["appearance"] = appearance_evaluation.evaluate(material)
+    metrics["map"] = map_evaluation.evaluate(evaluation_set)
+    metrics["appearance"] = appearance_evaluation.evaluate(evaluation_set)
     return metrics
 
 
-def _abnormal(part: Predicted) -> dict[str, Any]:
+def _abnormal(part: Predictions) -> dict[str, Any]:
     """How well 1 - p(no finding) separates images with a finding from those without."""
     scores = 1 - part.probabilities[:, _NORMAL]
-    found = area(scores, part.labels != _NORMAL, generator=np.random.default_rng(0))
+    found = auc_with_interval(scores, part.labels != _NORMAL, generator=np.random.default_rng(0))
     return {"auc": asdict(found)}
 
 
-def _performance(part: Predicted) -> Any:
+def _performance(part: Predictions) -> Any:
     return performance(part.probabilities, part.labels, generator=np.random.default_rng(0))
 
 
-def _by(key: Callable[[Record], str], test: Predicted, external: Predicted) -> dict[str, Any]:
+def _by_group(
+    key: Callable[[Record], str], test: Predictions, external: Predictions
+) -> dict[str, Any]:
     """Metrics for every named group of the test split and the external set."""
     metrics = {}
     for split, part in (("test", test), ("external", external)):
@@ -172,7 +182,7 @@ def _by(key: Callable[[Record], str], test: Predicted, external: Predicted) -> d
     return metrics
 
 
-def _classes(part: Predicted) -> dict[str, Any]:
+def _classes(part: Predictions) -> dict[str, Any]:
     found = asdict(_performance(part))
     rates = {
         label: {name: found[name][c] for name in ("sensitivity", "specificity", "auc")}
@@ -186,8 +196,8 @@ def _classes(part: Predicted) -> dict[str, Any]:
     return {"balanced_accuracy": found["balanced_accuracy"], "classes": known}
 
 
-def _calibration(part: Predicted) -> dict[str, Any]:
-    before = Predicted(part.records, part.labels, part.logits, temperature=1.0)
+def _calibration(part: Predictions) -> dict[str, Any]:
+    before = Predictions(part.records, part.labels, part.logits, temperature=1.0)
     bins, raw = (calibration.reliability(p.probabilities, p.labels) for p in (part, before))
     return {
         "expected_calibration_error": calibration.expected_calibration_error(bins),
@@ -197,7 +207,7 @@ def _calibration(part: Predicted) -> dict[str, Any]:
     }
 
 
-def _certain(part: Predicted, card: Card) -> dict[str, Any]:
+def _certain(part: Predictions, card: Card) -> dict[str, Any]:
     probabilities = part.probabilities.round(DIGITS)
     certain = probabilities.max(axis=1) >= card.thresholds[INDETERMINATE]
     right = probabilities.argmax(axis=1) == part.labels
@@ -216,43 +226,47 @@ def _questions(probabilities: Floats, labels: Ints) -> Iterator[tuple[str, Float
 
 def _operating_thresholds(probabilities: Floats, labels: Ints) -> dict[str, float]:
     return {
-        _at(name, wanted): calibration.threshold_for(scores, positive, wanted)
+        _threshold_key(name, wanted): calibration.threshold_for(scores, positive, wanted)
         for name, scores, positive in _questions(probabilities, labels)
         for wanted in calibration.SENSITIVITIES
     }
 
 
-def _at(label: str, sensitivity: float) -> str:
+def _threshold_key(label: str, sensitivity: float) -> str:
     return f"{label}_at_{sensitivity:.2f}"
 
 
-def _operating_points(test: Predicted, thresholds: dict[str, float]) -> list[dict[str, Any]]:
+def _operating_points(test: Predictions, thresholds: dict[str, float]) -> list[dict[str, Any]]:
     points = []
     for name, scores, positive in _questions(test.probabilities, test.labels):
         for wanted in calibration.SENSITIVITIES:
-            cut = thresholds[_at(name, wanted)]
-            point = calibration.operate(name, wanted, cut, scores, positive)
+            cut = thresholds[_threshold_key(name, wanted)]
+            point = calibration.evaluate_threshold(name, wanted, cut, scores, positive)
             values = {"predictive_values": calibration.predictive_values(point)}
             points.append(asdict(point) | values)
     return points
 
 
 @torch.inference_mode()
-def embed(network: CovidClassifierNet, material: Material, chosen: Examples) -> np.ndarray:
+def embed(
+    network: CovidClassifierNet, evaluation_set: EvaluationSet, chosen: Examples
+) -> np.ndarray:
     """Returns float32 (N, 1024)."""
     network.eval()
-    batches = eval_batches(material.pixels, chosen, size=material.card.preprocessing.size)
-    found = [network(batch.images.to(material.device)).embedding.cpu() for batch in batches]
+    batches = eval_batches(
+        evaluation_set.pixels, chosen, size=evaluation_set.card.preprocessing.size
+    )
+    found = [network(batch.images.to(evaluation_set.device)).embedding.cpu() for batch in batches]
     return torch.cat(found).numpy()
 
 
-def _fit_projection(network: CovidClassifierNet, material: Material) -> Reference:
+def _fit_projection(network: CovidClassifierNet, evaluation_set: EvaluationSet) -> Reference:
     """Sets the network's projection; returns the images that it was fitted on, as points."""
-    train = examples(material.records, "train", power=1.0)
+    train = examples(evaluation_set.records, "train", power=1.0)
     drawn = np.zeros(len(train), bool)
     drawn[np.random.default_rng(0).permutation(len(train))[:_REFERENCE_IMAGES]] = True
     chosen = train.where(drawn)
-    embeddings = embed(network, material, chosen)
+    embeddings = embed(network, evaluation_set, chosen)
     fitted = projection.fit(embeddings, axes=PROJECTION_AXES)
     network.projection_mean.copy_(torch.from_numpy(fitted.mean))
     network.projection_axes.copy_(torch.from_numpy(np.ascontiguousarray(fitted.axes)))

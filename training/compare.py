@@ -28,8 +28,8 @@ from chestxray.networks import CovidClassifierNet
 from training import map_evaluation, train_classifier
 from training.config import parse_config
 from training.datasets.curated import SAME_SOURCE
-from training.material import Material
-from training.metrics import area, performance
+from training.evaluation_set import EvaluationSet
+from training.metrics import auc_with_interval, performance
 from training.model_card import rate, table
 from training.run import Run, add_data_flags, start_run
 from training.train_classifier import examples, is_same_source
@@ -66,7 +66,7 @@ def _train(
     """Trains and evaluates missing variants; yields each variant's name when done."""
     if flags.jobs == 1:
         for name in names:
-            _one(name, values, flags)
+            _train_variant(name, values, flags)
             yield name
         return
     command = [sys.executable, "-m", "training.compare", "--config", str(flags.config)]
@@ -81,7 +81,7 @@ def _train(
             yield running[done]
 
 
-def _one(name: str, values: dict[str, Any], flags: argparse.Namespace) -> None:
+def _train_variant(name: str, values: dict[str, Any], flags: argparse.Namespace) -> None:
     config = parse_config(merge(values["common"], values["variants"][name]) | {"name": name})
     device, folder = torch.device(flags.device), flags.output / flags.config.stem
     run = start_run(config, flags.data, folder, device, resume=True, cache=flags.output / "cache")
@@ -114,12 +114,12 @@ def write(values: dict[str, Any], name: str, output: Path) -> None:
 
 def measure(run: Run, *, with_flips: bool) -> dict[str, Any]:
     """Performance on validation, without the common source and within it, by variant."""
-    material = Material.of_run(run, CovidClassifierNet())
+    evaluation_set = EvaluationSet.from_run(run, CovidClassifierNet())
     val = examples(run.records, "val", power=1.0)
-    once = material.logits(val).softmax(dim=1)
+    once = evaluation_set.logits(val).softmax(dim=1)
     answers = {run.config.name: once}
     if with_flips:
-        answers[FLIPPED] = (once + material.logits(val, flipped=True).softmax(dim=1)) / 2
+        answers[FLIPPED] = (once + evaluation_set.logits(val, flipped=True).softmax(dim=1)) / 2
     same = is_same_source(run.records, val)
     found: dict[str, Any] = {
         name: {
@@ -128,7 +128,7 @@ def measure(run: Run, *, with_flips: bool) -> dict[str, Any]:
         }
         for name, p in answers.items()
     }
-    found[run.config.name]["map"] = map_evaluation.evaluate(material, "val")
+    found[run.config.name]["map"] = map_evaluation.evaluate(evaluation_set, "val")
     return found
 
 
@@ -136,7 +136,7 @@ def _figures(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
     generator = np.random.default_rng(0)
     found = asdict(performance(probabilities, targets, generator=generator))
     scores = 1 - probabilities[:, _NORMAL]
-    found["abnormal"] = asdict(area(scores, targets != _NORMAL, generator=generator))
+    found["abnormal"] = asdict(auc_with_interval(scores, targets != _NORMAL, generator=generator))
     return found
 
 

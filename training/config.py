@@ -15,8 +15,10 @@ class TrainConfig:
 
     name: str
     version: str
-    init: str  # imagenet, random, file:PATH or shared:PATH (training/start.py)
-    origin: str = ""  # in words, what the first of a chain of runs started from, and who taught it
+    init: str  # imagenet, random, file:PATH or shared:PATH (training/initial_weights.py)
+    origin: str = (
+        ""  # in words, the initial weights of a chain of runs, and the teacher of its distillation
+    )
     stage: Literal[1, 2] = 2  # of the classifier; the filter has one stage
     continues: bool = False  # init has been through this stage: its COVID-19 output is kept
     epochs: int
@@ -36,7 +38,7 @@ class TrainConfig:
     group_robust: float = 0.0  # weight of the worst class and source in the loss (group-robust)
     teachers: tuple[str, ...] = ()  # checkpoints of an ensemble to distil from
     distillation: float = 0.0  # share of the distillation loss
-    guide: float = 0.0  # weight of predicting a vision transformer's features (training/guide.py)
+    guide: float = 0.0  # weight of the feature distillation loss (training/feature_distillation.py)
     map_weight: float = (
         0.0  # weight of the map's loss against readers' annotations (losses.map_loss)
     )
@@ -53,7 +55,7 @@ class TrainConfig:
     precision: Literal["float32", "bfloat16"] = (
         "float32"  # falls back to float32 where bfloat16 is emulated
     )
-    view: str = "as_is"  # name of a transform of every image (training/views.py)
+    view: str = "as_is"  # name of a transform of every image (training/ablations.py)
     size: int = 224  # image side in pixels during training and validation of this run
     seed: int = 0
     redraw: bool = False  # split anew by patient and seed instead of using the suggested splits

@@ -1,6 +1,6 @@
 """Converts the first layers of Chester, trained on NIH images, to initial weights.
 
-    python -m training.front densenet121_front_chester_nih.safetensors
+    python -m training.convert_chester densenet121_front_chester_nih.safetensors
 
 Chester (mlmed/chester-xray, Cohen et al. 2019, arXiv:1901.11210; CC BY-NC 4.0) is a DenseNet-121
 that was trained on ImageNet and then on NIH ChestX-ray14. The file has its layers up to the second
@@ -50,22 +50,22 @@ def fold_scale(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return weights | {_CONV: weights[_CONV] * std, _MEAN: weights[_MEAN] - share}
 
 
-def load_front(weights: dict[str, Tensor]) -> nn.Sequential:
+def load_first_layers(weights: dict[str, Tensor]) -> nn.Sequential:
     """Builds the classifier's scale and blocks as far as the weights go, in evaluation mode."""
     network = CovidClassifierNet()
     known = {name.split(".")[1] for name in weights}
     last = max(i for i, (name, _) in enumerate(network.features.named_children()) if name in known)
     parts = OrderedDict(scale=network.scale, features=network.features[: last + 1])
-    front = nn.Sequential(parts).eval()
-    unexpected = front.load_state_dict(weights, strict=False).unexpected_keys
+    layers = nn.Sequential(parts).eval()
+    unexpected = layers.load_state_dict(weights, strict=False).unexpected_keys
     if unexpected:
         raise ValueError(f"the weights do not fit a DenseNet-121: {unexpected[:3]}")
-    return front
+    return layers
 
 
 @torch.no_grad()
 def recalibrate(
-    front: nn.Module, norms: Sequence[nn.BatchNorm2d], images: Iterable[Tensor]
+    layers: nn.Module, norms: Sequence[nn.BatchNorm2d], images: Iterable[Tensor]
 ) -> None:
     """Sets each norm's mean and variance to those of its input; outputs in evaluation mode stay the
     same.
@@ -82,7 +82,7 @@ def recalibrate(
 
     hooks = [norm.register_forward_pre_hook(add) for norm in norms]
     for batch in images:
-        front(batch)
+        layers(batch)
     for hook in hooks:
         hook.remove()
     for norm in norms:
@@ -101,25 +101,27 @@ def _set_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> Non
     norm.running_var.copy_(variance)
 
 
-def draw(records: Sequence[Record], count: int, generator: np.random.Generator) -> list[Record]:
+def sample_records(
+    records: Sequence[Record], count: int, generator: np.random.Generator
+) -> list[Record]:
     """Samples images that the classifier trains on. Raises ValueError if there are too few."""
     films = [r for r in splits.of(records, "train") if r.label in FINDINGS]
     return [films[i] for i in generator.choice(len(films), count, replace=False)]
 
 
-def make(source: Path, target: Path, films: Sequence[Record], device: torch.device) -> None:
+def convert(source: Path, target: Path, films: Sequence[Record], device: torch.device) -> None:
     """Writes the converted layers of the source, with its licence."""
     weights = fold_scale(load_file(source))
-    front = load_front(weights).to(device)
+    layers = load_first_layers(weights).to(device)
     known = {name.rpartition(".")[0] for name in weights}
-    norms = [m for n, m in front.named_modules() if n in known and isinstance(m, nn.BatchNorm2d)]
+    norms = [m for n, m in layers.named_modules() if n in known and isinstance(m, nn.BatchNorm2d)]
     bar = tqdm(films, desc="measure", unit="film")
-    recalibrate(front, norms, (torch.tensor(read(f.path))[None].to(device) for f in bar))
+    recalibrate(layers, norms, (torch.tensor(read(f.path))[None].to(device) for f in bar))
     with safe_open(source, "pt") as file:
         facts = file.metadata() or {}
     facts["note"] = f"ImageNet scale; {len(norms)} norms measured on {len(films)} training films"
     target.parent.mkdir(parents=True, exist_ok=True)
-    measured = {name: values for name, values in front.state_dict().items() if name in weights}
+    measured = {name: values for name, values in layers.state_dict().items() if name in weights}
     save_file(measured, target, metadata=facts)
 
 
@@ -134,8 +136,8 @@ def main() -> None:
     flags = parser.parse_args()
     config = read_config(CONFIG)
     generator = np.random.default_rng(config.seed)
-    films = draw(load_records(flags.data, config), flags.films, generator)
-    make(flags.weights, flags.output, films, torch.device(flags.device))
+    films = sample_records(load_records(flags.data, config), flags.films, generator)
+    convert(flags.weights, flags.output, films, torch.device(flags.device))
 
 
 if __name__ == "__main__":

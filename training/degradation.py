@@ -54,7 +54,7 @@ def add_noise(images: Tensor, deviation: Tensor, noise: Tensor) -> Tensor:
     return (images + deviation.view(-1, 1, 1, 1) * noise).clamp(0, 255)
 
 
-def write(
+def draw_mark(
     images: Tensor, *, which: Tensor, height: Tensor, across: Tensor, down: Tensor, level: Tensor
 ) -> Tensor:
     """Draws one mark into each image, in letters of `height`, as a share of the side.

@@ -15,8 +15,8 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from training.config import TrainConfig
+from training.distributed import SINGLE_PROCESS, ProcessGroup
 from training.examples import Batch
-from training.team import SOLO, Team
 
 STATE = "state.pt"
 HISTORY = "history.csv"
@@ -65,14 +65,14 @@ class Trainer:
         config: TrainConfig,
         device: torch.device,
         fingerprint: str = "",
-        team: Team = SOLO,
+        process_group: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
         self.config, self.device, self.fingerprint = config, device, fingerprint
-        self.team = team
+        self.process_group = process_group
         self.network: nn.Module = network.to(  # type: ignore[call-overload]
             device, memory_format=torch.channels_last
         )
-        self._spread = team.spread(self.network)
+        self._ddp_network = process_group.wrap_ddp(self.network)
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -81,7 +81,7 @@ class Trainer:
         self.history: list[Epoch] = []
 
     @property
-    def shipped(self) -> nn.Module:
+    def ema_model(self) -> nn.Module:
         """The weights that are validated and saved: the EMA if enabled."""
         module: nn.Module = self.average.module
         return module
@@ -90,15 +90,15 @@ class Trainer:
         """Trains for one epoch; returns mean loss, accuracy, and the share of time spent
         waiting.
         """
-        train_what_learns(self.network)
-        clock, started = Waiting(), time.monotonic()
+        set_train_mode(self.network)
+        timer, started = DataTimer(), time.monotonic()
         total, hits, count = 0.0, 0, 0
         bar = tqdm(
-            clock.watch(batches),
+            timer.iterate(batches),
             total=self.config.steps_per_epoch,
             desc=f"{self.config.name} {len(self.history) + 1}/{self.config.epochs}",
             unit="batch",
-            disable=not self.team.leads,
+            disable=not self.process_group.is_main,
         )
         for step, batch in enumerate(bar):
             self._set_learning_rate(step)
@@ -107,11 +107,11 @@ class Trainer:
             total, count = total + taken.loss.item() * size, count + size
             hits += int(taken.hits.sum())
             bar.set_postfix(loss=f"{total / count:.3f}")
-        return total / count, hits / count, clock.seconds / (time.monotonic() - started)
+        return total / count, hits / count, timer.seconds / (time.monotonic() - started)
 
     def _step(self, batch: Batch, loss: Loss) -> Step:
         with autocast(self.device, self.config.precision):
-            taken = loss(self._spread, Batch(*(column.to(self.device) for column in batch)))
+            taken = loss(self._ddp_network, Batch(*(column.to(self.device) for column in batch)))
         self.optimizer.zero_grad(set_to_none=True)
         taken.loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -174,13 +174,13 @@ class Trainer:
         self.history = [Epoch(**line) for line in state["history"]]
 
 
-class Waiting:
+class DataTimer:
     """Measures the time spent waiting for the next batch."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
-    def watch(self, items: Iterable[Item]) -> Iterator[Item]:
+    def iterate(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yields the items."""
         source = iter(items)
         while True:
@@ -193,7 +193,7 @@ class Waiting:
             yield item
 
 
-def train_what_learns(network: nn.Module) -> None:
+def set_train_mode(network: nn.Module) -> None:
     """Sets training mode; layers without trainable parameters stay in evaluation mode."""
     network.train()
     for module in network.modules():
@@ -207,11 +207,11 @@ def fit(
     batches: Callable[[int], Iterable[Batch]],
     loss: Loss,
     validate: Callable[[nn.Module], Validation],
-    keep: Callable[[nn.Module], None],
+    save_weights: Callable[[nn.Module], None],
     folder: Path,
 ) -> None:
-    """Runs until the last epoch or an early stop; calls `keep` after every improvement."""
-    config, team = trainer.config, trainer.team
+    """Runs until the last epoch or an early stop; calls `save_weights` after every improvement."""
+    config, process_group = trainer.config, trainer.process_group
     while not trainer.finished():
         epoch = len(trainer.history)
         torch.manual_seed(config.seed + epoch)  # dropout uses the global generator
@@ -219,23 +219,23 @@ def fit(
         train_loss, train_accuracy, waiting = trainer.train_one_epoch(batches(epoch), loss)
         speed = config.steps_per_epoch * config.batch_size / (time.monotonic() - started)
         rate = trainer.optimizer.param_groups[0]["lr"]
-        found = team.from_leader(lambda: validate(trainer.shipped))
+        found = process_group.broadcast(lambda: validate(trainer.ema_model))
         trainer.history.append(
             Epoch(
                 epoch + 1, train_loss, found.loss, rate, speed,
                 train_accuracy, found.accuracy, waiting,
             )
         )  # fmt: skip
-        if team.leads:
-            _write(trainer, keep, folder)
+        if process_group.is_main:
+            _save_epoch(trainer, save_weights, folder)
 
 
-def _write(trainer: Trainer, keep: Callable[[nn.Module], None], folder: Path) -> None:
+def _save_epoch(trainer: Trainer, save_weights: Callable[[nn.Module], None], folder: Path) -> None:
     """Saves the weights before the state: if interrupted in between, the epoch repeats
     identically.
     """
     if trainer.is_best() or trainer.config.keep_last:
-        keep(trainer.shipped)
+        save_weights(trainer.ema_model)
     trainer.save(folder / STATE)
     write_history(trainer.history, folder / HISTORY)
     last = trainer.history[-1]

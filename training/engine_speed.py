@@ -1,4 +1,4 @@
-"""How much faster one engine is than another, turn by turn, since other work slows both alike."""
+"""How much faster one engine is than another; they alternate, since other work slows both alike."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -56,7 +56,7 @@ def _summarise(batch: int, seconds: np.ndarray) -> Speed:
     return Speed(batch, float(before), float(after), ratio)
 
 
-def faults(speed: Sequence[Speed]) -> Iterator[str]:
+def failed_criteria(speed: Sequence[Speed]) -> Iterator[str]:
     """Each size at which the second engine is not fast enough, as a sentence."""
     for each in speed:
         if each.ratio.value < MIN_RATIO:

@@ -20,12 +20,12 @@ from torch import nn
 from chestxray import checkpoints
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
 from training import classifier_evaluation, experiment, filter_evaluation, model_card, report
+from training.ablations import apply
 from training.cache import open_cache
 from training.config import parse_config
 from training.datasets import derived
-from training.material import Material
+from training.evaluation_set import EvaluationSet
 from training.run import add_data_flags, load_records
-from training.views import apply
 
 _EVALUATION_OF: dict[str, tuple[type[nn.Module], ModuleType]] = {
     XRayFilterNet.architecture: (XRayFilterNet, filter_evaluation),
@@ -34,7 +34,9 @@ _EVALUATION_OF: dict[str, tuple[type[nn.Module], ModuleType]] = {
 WEIGHTS, MODEL_CARD = "weights.safetensors", "MODEL_CARD.md"
 
 
-def open_material(checkpoint: Path, data: list[str], cache: Path, device: torch.device) -> Material:
+def open_evaluation_set(
+    checkpoint: Path, data: list[str], cache: Path, device: torch.device
+) -> EvaluationSet:
     """Loads a checkpoint of either model and its images, split as in training."""
     card = checkpoints.read_card(checkpoint)
     config = parse_config(card.training["config"])
@@ -43,26 +45,26 @@ def open_material(checkpoint: Path, data: list[str], cache: Path, device: torch.
     pixels = apply(config.view, open_cache(records, cache))
     if card.architecture == XRayFilterNet.architecture:
         pixels, records = derived.extend(pixels, records)
-    return Material(network, card, records, pixels, device)
+    return EvaluationSet(network, card, records, pixels, device)
 
 
-def evaluate(material: Material) -> Material:
+def evaluate(evaluation_set: EvaluationSet) -> EvaluationSet:
     """Evaluates the model; returns the evaluation set with the completed card."""
-    evaluation = _EVALUATION_OF[material.card.architecture][1]
-    if not material.card.metrics:
-        completed: Material = evaluation.complete(material)
+    evaluation = _EVALUATION_OF[evaluation_set.card.architecture][1]
+    if not evaluation_set.card.metrics:
+        completed: EvaluationSet = evaluation.fit_and_evaluate(evaluation_set)
         return completed
     # Keep what was found while fitting.
-    metrics = material.card.metrics | evaluation.measure(material)
+    metrics = evaluation_set.card.metrics | evaluation.measure(evaluation_set)
     update = {"metrics": metrics, "caveats": evaluation.CAVEATS}
-    return material.with_card(material.card.model_copy(update=update))
+    return evaluation_set.with_card(evaluation_set.card.model_copy(update=update))
 
 
-def ship(material: Material, folder: Path) -> None:
+def ship(evaluation_set: EvaluationSet, folder: Path) -> None:
     """Writes weights and model card into the service's folder."""
-    checkpoints.save(folder / WEIGHTS, material.network, material.card)
+    checkpoints.save(folder / WEIGHTS, evaluation_set.network, evaluation_set.card)
     checkpoints.write_digest(folder / WEIGHTS)
-    (folder / MODEL_CARD).write_text(model_card.render(material.card))
+    (folder / MODEL_CARD).write_text(model_card.render(evaluation_set.card))
 
 
 def main() -> None:
@@ -82,16 +84,16 @@ def main() -> None:
     if flags.runs:
         experiment.main(flags.runs, flags.configs, flags.data, flags.output, flags.device)
         return
-    material = evaluate(
-        open_material(
+    evaluation_set = evaluate(
+        open_evaluation_set(
             flags.checkpoint, flags.data, flags.output / "cache", torch.device(flags.device)
         )
     )
-    print(model_card.render(material.card))
+    print(model_card.render(evaluation_set.card))
     if flags.ship:
-        ship(material, flags.ship)
+        ship(evaluation_set, flags.ship)
     if flags.results:
-        print(report.write(material, flags.output, flags.results))
+        print(report.write(evaluation_set, flags.output, flags.results))
 
 
 if __name__ == "__main__":

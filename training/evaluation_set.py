@@ -17,7 +17,7 @@ from training.run import BEST, Run
 
 
 @dataclass(frozen=True)
-class Material:
+class EvaluationSet:
     """A network and its evaluation data; caches predictions."""
 
     network: nn.Module
@@ -25,24 +25,24 @@ class Material:
     records: Sequence[Record]
     pixels: Pixels
     device: torch.device
-    _known: dict[tuple[bytes, bytes, bool], torch.Tensor] = field(
+    _logits: dict[tuple[bytes, bytes, bool], torch.Tensor] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
     @classmethod
-    def of_run(cls, run: Run, network: nn.Module) -> "Material":
+    def from_run(cls, run: Run, network: nn.Module) -> "EvaluationSet":
         """The run's best weights, evaluated at the size that it was trained at."""
         best = run.folder / BEST
         card = checkpoints.read_card(best)
-        seen = replace(card.preprocessing, size=run.config.size)
+        preprocessing = replace(card.preprocessing, size=run.config.size)
         loaded = checkpoints.load(best, network).to(run.device)
-        at_size = card.model_copy(update={"preprocessing": seen})
+        at_size = card.model_copy(update={"preprocessing": preprocessing})
         return cls(loaded, at_size, run.records, run.pixels, run.device)
 
-    def with_card(self, card: Card) -> "Material":
+    def with_card(self, card: Card) -> "EvaluationSet":
         """The same network and images with a different card; keeps cached predictions."""
         other = replace(self, card=card)
-        other._known.update(self._known)
+        other._logits.update(self._logits)
         return other
 
     @property
@@ -59,9 +59,9 @@ class Material:
         Cached, because an evaluation needs the same images more than once.
         """
         key = (chosen.rows.tobytes(), chosen.turns.tobytes(), flipped)
-        if key not in self._known:
-            self._known[key] = self._infer(chosen, flipped)
-        return self._known[key]
+        if key not in self._logits:
+            self._logits[key] = self._infer(chosen, flipped)
+        return self._logits[key]
 
     def _infer(self, chosen: Examples, flipped: bool) -> torch.Tensor:
         batches = eval_batches(self.pixels, chosen, size=self.card.preprocessing.size)

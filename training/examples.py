@@ -15,8 +15,8 @@ from training.augment import augment_together
 from training.cache import Pixels
 from training.config import TrainConfig
 from training.datasets.records import Record
-from training.regions import Maps
-from training.team import SOLO, Team
+from training.distributed import SINGLE_PROCESS, ProcessGroup
+from training.regions import RegionMaps
 
 Ints = npt.NDArray[np.int64]
 
@@ -82,29 +82,31 @@ def train_batches(
     *,
     epoch: int,
     device: torch.device | None = None,
-    team: Team = SOLO,
+    process_group: ProcessGroup = SINGLE_PROCESS,
     variation: int = 0,
-    maps: Maps | None = None,
+    maps: RegionMaps | None = None,
 ) -> Iterator[Batch]:
     """Draws one epoch of batches by weight, augmented on the device; the same for seed and epoch.
 
-    All of a team draw alike and each takes its part of every batch. Another variation has the same
-    pictures, augmented otherwise.
+    Every process draws the same batches and takes its part of each. Another variation has the same
+    images with other augmentations.
     """
     numbers = np.random.default_rng((config.seed, epoch))
-    start = np.random.SeedSequence((int(numbers.integers(2**62)), team.rank, variation))
+    start = np.random.SeedSequence((int(numbers.integers(2**62)), process_group.rank, variation))
     generator = torch.Generator().manual_seed(int(start.generate_state(1, np.uint64)[0]) >> 1)
     share = examples.weights / examples.weights.sum()
     side = round(config.size * config.augmentation.crop)
     for _ in range(config.steps_per_epoch):
         drawn = numbers.choice(len(examples), config.batch_size, p=share)
-        batch = _gather(pixels, examples, drawn[team.rank :: team.size], device)
+        batch = _gather(
+            pixels, examples, drawn[process_group.rank :: process_group.world_size], device
+        )
         drawn_on = _regions(maps, batch)
         varied, moved = augment_together(batch.images, drawn_on, config.augmentation, generator)
         yield batch._replace(images=resize(varied, side), regions=_unknown(maps, batch, moved))
 
 
-def _regions(maps: Maps | None, batch: Batch) -> Tensor:
+def _regions(maps: RegionMaps | None, batch: Batch) -> Tensor:
     """Regions (B, 2, SIDE, SIDE) in [0, 1] of a batch; no channels if none are used."""
     if maps is None:
         return batch.images[:, :0]
@@ -112,7 +114,7 @@ def _regions(maps: Maps | None, batch: Batch) -> Tensor:
     return found.to(batch.images.device).float() / 255
 
 
-def _unknown(maps: Maps | None, batch: Batch, moved: Tensor) -> Tensor:
+def _unknown(maps: RegionMaps | None, batch: Batch, moved: Tensor) -> Tensor:
     """Marks regions that were not annotated."""
     if maps is None:
         return batch.regions

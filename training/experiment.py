@@ -20,7 +20,7 @@ from chestxray.labels import FINDINGS
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
 from training import classifier_evaluation, filter_evaluation, train_classifier, train_filter
 from training.config import TrainConfig, read_config
-from training.material import Material
+from training.evaluation_set import EvaluationSet
 from training.run import BEST, Run, start_run
 
 CONFIGS = Path(__file__).parent / "configs" / "paper"
@@ -62,7 +62,7 @@ def _run(i: int, configs: Path, data: Sequence[str], output: Path, device: torch
     folder = output / f"experiment_{configs.name}" / f"run_{i:02}"
     done = folder / RESULT
     if not done.exists():
-        start = _Starter(configs, i, data, folder, device, output / "cache")
+        start = _ExperimentRun(configs, i, data, folder, device, output / "cache")
         metrics = {"filter": start.filter(), "classifier": start.classifier()}
         partial = done.with_suffix(".partial")
         partial.write_text(json.dumps(metrics))
@@ -71,7 +71,7 @@ def _run(i: int, configs: Path, data: Sequence[str], output: Path, device: torch
 
 
 @dataclass(frozen=True)
-class _Starter:
+class _ExperimentRun:
     configs: Path
     seed: int
     data: Sequence[str]
@@ -82,7 +82,9 @@ class _Starter:
     def filter(self) -> dict[str, Any]:
         run = self._open(self._config("filter"))
         train_filter.main(run)
-        return filter_evaluation.complete(Material.of_run(run, XRayFilterNet())).card.metrics
+        return filter_evaluation.fit_and_evaluate(
+            EvaluationSet.from_run(run, XRayFilterNet())
+        ).card.metrics
 
     def classifier(self) -> dict[str, Any]:
         first = self._open(self._config("stage1"))
@@ -90,8 +92,8 @@ class _Starter:
         second = self._config("stage2")
         run = self._open(replace(second, init=f"file:{first.folder / BEST}"))
         train_classifier.main(run)
-        return classifier_evaluation.complete(
-            Material.of_run(run, CovidClassifierNet())
+        return classifier_evaluation.fit_and_evaluate(
+            EvaluationSet.from_run(run, CovidClassifierNet())
         ).card.metrics
 
     def _config(self, name: str) -> TrainConfig:

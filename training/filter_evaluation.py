@@ -11,10 +11,10 @@ from sklearn.metrics import confusion_matrix
 from chestxray.labels import QUARTER_TURNS, VERDICTS, Verdict
 from chestxray.results import DIGITS
 from training.datasets.records import Record
+from training.evaluation_set import EvaluationSet
 from training.examples import Examples, of_one_target
-from training.material import Material
 from training.metrics import Floats, wilson
-from training.train_filter import FILMS, examples
+from training.train_filter import FRONTAL_LABELS, examples
 
 CAVEATS = (
     "Lateral views are few in the data: take their recall with its interval.",
@@ -30,7 +30,7 @@ _REALLY_ROTATED = "rotated_cxr"
 
 
 @dataclass(frozen=True)
-class Mistake:
+class Misclassification:
     """An image with a wrong verdict."""
 
     split: str
@@ -39,57 +39,57 @@ class Mistake:
     said: Verdict
 
 
-def complete(material: Material) -> Material:
+def fit_and_evaluate(evaluation_set: EvaluationSet) -> EvaluationSet:
     """Chooses the threshold on the validation split and evaluates on unseen images."""
-    val = _split(material, "val")
-    threshold = choose_threshold(_scores(material, val)[:, _FRONTAL], val.targets == _FRONTAL)
+    val = _split(evaluation_set, "val")
+    threshold = choose_threshold(_scores(evaluation_set, val)[:, _FRONTAL], val.targets == _FRONTAL)
     update = {"thresholds": {Verdict.FRONTAL_CHEST.value: threshold}, "caveats": CAVEATS}
-    fitted = material.with_card(material.card.model_copy(update=update))
+    fitted = evaluation_set.with_card(evaluation_set.card.model_copy(update=update))
     card = fitted.card.model_copy(update={"metrics": measure(fitted)})
     return fitted.with_card(card)
 
 
-def measure(material: Material) -> dict[str, Any]:
+def measure(evaluation_set: EvaluationSet) -> dict[str, Any]:
     """Compares the decisions at the card's threshold with the labels."""
-    threshold = material.card.thresholds[Verdict.FRONTAL_CHEST]
+    threshold = evaluation_set.card.thresholds[Verdict.FRONTAL_CHEST]
     metrics = {}
     for name in ("test", "external"):
-        chosen = _split(material, name)
-        scores = _scores(material, chosen)
+        chosen = _split(evaluation_set, name)
+        scores = _scores(evaluation_set, chosen)
         metrics[name] = _compare(scores, chosen.targets, threshold)
-        kinds = np.array([material.records[row].label for row in chosen.rows])
+        kinds = np.array([evaluation_set.records[row].label for row in chosen.rows])
         metrics[name]["rejected_by_kind"] = _rejected_by_kind(scores, kinds, threshold)
-        sources = np.array([material.records[row].dataset for row in chosen.rows])
+        sources = np.array([evaluation_set.records[row].dataset for row in chosen.rows])
         upright = chosen.targets == _FRONTAL
         accepted = decide(scores, threshold) == _FRONTAL
         metrics[name]["accepted_by_source"] = {
             source: _share(accepted, upright & (sources == source))
             for source in sorted(set(sources[upright]))
         }
-    films = _scores(material, _rotated_films(material.records))
+    films = _scores(evaluation_set, _rotated_films(evaluation_set.records))
     return metrics | {"really_rotated": _rejected(films, threshold)}
 
 
-def mistakes(material: Material) -> list[Mistake]:
+def misclassifications(evaluation_set: EvaluationSet) -> list[Misclassification]:
     """Lists every wrong decision, in all splits."""
-    threshold = material.card.thresholds[Verdict.FRONTAL_CHEST]
+    threshold = evaluation_set.card.thresholds[Verdict.FRONTAL_CHEST]
     found = []
     for name in ("test", "external"):
-        chosen = _split(material, name)
-        decided = decide(_scores(material, chosen), threshold)
+        chosen = _split(evaluation_set, name)
+        decided = decide(_scores(evaluation_set, chosen), threshold)
         for i in np.flatnonzero(decided != chosen.targets):
-            picture = material.records[chosen.rows[i]].path.name
+            picture = evaluation_set.records[chosen.rows[i]].path.name
             truth, said = (VERDICTS[int(v)] for v in (chosen.targets[i], decided[i]))
-            found.append(Mistake(name, picture, truth, said))
+            found.append(Misclassification(name, picture, truth, said))
     return found
 
 
-def _split(material: Material, name: str) -> Examples:
-    return examples(material.records, name, power=1.0, turned=False)
+def _split(evaluation_set: EvaluationSet, name: str) -> Examples:
+    return examples(evaluation_set.records, name, power=1.0, turned=False)
 
 
-def _scores(material: Material, chosen: Examples) -> Floats:
-    return material.logits(chosen).softmax(dim=1).numpy()
+def _scores(evaluation_set: EvaluationSet, chosen: Examples) -> Floats:
+    return evaluation_set.logits(chosen).softmax(dim=1).numpy()
 
 
 def choose_threshold(scores: Floats, valid: npt.NDArray[np.bool_]) -> float:
@@ -135,7 +135,7 @@ def _rejected_by_kind(
     scores: Floats, kinds: npt.NDArray[np.str_], threshold: float
 ) -> dict[str, Any]:
     rejected = decide(scores, threshold) != _FRONTAL
-    others = sorted(set(kinds) - set(FILMS))
+    others = sorted(set(kinds) - set(FRONTAL_LABELS))
     return {kind: _share(rejected, kinds == kind) for kind in others}
 
 

@@ -1,4 +1,4 @@
-"""Where a network starts from, by name: imagenet, random, file:PATH or shared:PATH.
+"""Initial weights of a network, by name: imagenet, random, file:PATH or shared:PATH.
 
 shared:PATH lies in the folder of training/shared_folder.py.
 """
@@ -16,7 +16,7 @@ from chestxray.torchvision_ops import models
 from training.shared_folder import SHARED
 
 
-def start_filter(init: str) -> XRayFilterNet:
+def build_filter(init: str) -> XRayFilterNet:
     """Builds the filter from a filter checkpoint, which may have fewer verdicts, or from a
     MobileNetV2, whose RGB stem is folded into one channel.
     """
@@ -31,7 +31,7 @@ def start_filter(init: str) -> XRayFilterNet:
     elif weights:
         stem = weights["features.0.0.weight"] / torch.tensor(IMAGENET.std).view(1, 3, 1, 1)
         weights["features.0.0.weight"] = stem.sum(dim=1, keepdim=True)
-        _fill(network.backbone, {k: v for k, v in weights.items() if "classifier" not in k})
+        _load(network.backbone, {k: v for k, v in weights.items() if "classifier" not in k})
     return network
 
 
@@ -40,20 +40,20 @@ def freeze_filter(network: XRayFilterNet, blocks: int) -> None:
     network.backbone.features[:blocks].requires_grad_(False)
 
 
-def start_classifier(init: str) -> CovidClassifierNet:
+def build_classifier(init: str) -> CovidClassifierNet:
     """Builds the classifier from a classifier checkpoint, or from the blocks of a DenseNet-121."""
     network = CovidClassifierNet()
     weights = _weights(init, lambda: models.densenet121(weights="IMAGENET1K_V1"))
     if "cam.weight" in weights:
-        _fill(network, weights)
+        _load(network, weights)
     elif weights:
         blocks = {k: v for k, v in weights.items() if k in network.state_dict()}
         norm = {k.replace("features.transition3.norm", "norm"): v for k, v in weights.items()}
-        _fill(network, blocks | {k: v for k, v in norm.items() if k.startswith("norm.")})
+        _load(network, blocks | {k: v for k, v in norm.items() if k.startswith("norm.")})
     return network
 
 
-def freeze(network: CovidClassifierNet, blocks: int) -> None:
+def freeze_classifier(network: CovidClassifierNet, blocks: int) -> None:
     """Freezes the stem and the first dense blocks with their transitions."""
     if blocks == 0:
         return
@@ -69,7 +69,7 @@ def _weights(init: str, published: Callable[[], nn.Module]) -> dict[str, Tensor]
         return {}
     if init == "imagenet":
         return published().state_dict()
-    file = file_of(init)
+    file = checkpoint_path(init)
     if file is None:
         allowed = "imagenet, random, file:PATH and shared:PATH"
         raise ValueError(f"init is {init!r}; allowed are {allowed}")
@@ -79,8 +79,8 @@ def _weights(init: str, published: Callable[[], nn.Module]) -> dict[str, Tensor]
     return load_file(file)
 
 
-def file_of(init: str) -> Path | None:
-    """The checkpoint that a start names, if it names one."""
+def checkpoint_path(init: str) -> Path | None:
+    """The path of a checkpoint that `init` names, or None."""
     kind, _, path = init.partition(":")
     match kind:
         case "file":
@@ -91,7 +91,7 @@ def file_of(init: str) -> Path | None:
             return None
 
 
-def _fill(network: nn.Module, weights: dict[str, Tensor]) -> None:
+def _load(network: nn.Module, weights: dict[str, Tensor]) -> None:
     unexpected = network.load_state_dict(weights, strict=False).unexpected_keys
     if unexpected:
-        raise ValueError(f"the starting weights do not fit: {unexpected[:3]}")
+        raise ValueError(f"the initial weights do not fit: {unexpected[:3]}")

@@ -110,13 +110,15 @@ def _mean(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).sum(dim=(1, 2)) / weights.sum(dim=(1, 2)).clamp(min=1)
 
 
-def distilled(losses: Tensor, logits: Tensor, taught: Tensor, *, share: float) -> Tensor:
+def distillation_loss(
+    losses: Tensor, logits: Tensor, soft_targets: Tensor, *, share: float
+) -> Tensor:
     """Mixes losses (B,) with the cross-entropy to the ensemble's mean probabilities (B, C).
 
     Distillation (Hinton et al. 2015, arXiv:1503.02531) at temperature one.
     """
-    from_teachers = -(taught * logits.float().log_softmax(dim=1)).sum(dim=1)
-    return (1 - share) * losses + share * from_teachers
+    teacher_loss = -(soft_targets * logits.float().log_softmax(dim=1)).sum(dim=1)
+    return (1 - share) * losses + share * teacher_loss
 
 
 def group_mean(losses: Tensor, groups: Tensor, *, robust: float) -> Tensor:

@@ -78,7 +78,7 @@ def bootstrap_mean(values: Floats, *, generator: np.random.Generator) -> Rate:
     return interval(float(values.mean()), values[draws].mean(axis=1), len(values))
 
 
-def area(
+def auc_with_interval(
     scores: Floats, positive: npt.NDArray[np.bool_], *, generator: np.random.Generator
 ) -> Rate:
     """The area under the ROC curve of scores (N,) with its bootstrap interval."""

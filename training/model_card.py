@@ -25,7 +25,7 @@ def render(card: Card, *, command: str = "training.evaluate") -> str:
         f"- Architecture: {card.architecture}; classes in order: {', '.join(card.labels)}",
         f"- Started from: {config.get('init', 'unknown')}; seed {config.get('seed', 'unknown')}",
         *([f"- Origin: {config['origin']}"] if config.get("origin") else []),
-        *(f"- Mean of the weights of: {', '.join(mean)}" for mean in _ingredients(card)),
+        *(f"- Mean of the weights of: {', '.join(mean)}" for mean in _averaged_checkpoints(card)),
         f"- Thresholds: {card.thresholds or 'none'}; temperature: {card.temperature}",
         "- Licence: research use only, since most training images are CC BY-NC or carry no licence",
         "",
@@ -46,7 +46,7 @@ def render(card: Card, *, command: str = "training.evaluate") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _ingredients(card: Card) -> list[list[str]]:
+def _averaged_checkpoints(card: Card) -> list[list[str]]:
     return [card.training["mean_of"]] if "mean_of" in card.training else []
 
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from training.datasets import derived
 
-Change = Callable[[Image.Image, np.random.Generator], bytes]
+Perturbation = Callable[[Image.Image, np.random.Generator], bytes]
 _Values = npt.NDArray[np.float64]
 
 _PAGE = (1240, 1754)
@@ -111,7 +111,7 @@ def _made(image: Image.Image, generator: np.random.Generator, *, label: str) -> 
     return _file(Image.fromarray(derived.MAKERS[label](square, square[:, ::-1], generator)))
 
 
-HARMLESS: dict[str, Change] = {
+HARMLESS: dict[str, Perturbation] = {
     "PNG of the same pixels": partial(_saved, format_="PNG"),
     "TIFF of the same pixels": partial(_saved, format_="TIFF"),
     "WebP of the same pixels": partial(_saved, format_="WEBP", lossless=True),
@@ -134,7 +134,7 @@ HARMLESS: dict[str, Change] = {
 }
 """Changes that must not alter a result."""
 
-OTHER: dict[str, Change] = {
+OTHER: dict[str, Perturbation] = {
     **{f"shorter side {n} px": partial(_sized, side=n) for n in (128, 100, 64)},
     "mirrored": lambda image, _: _file(ImageOps.mirror(image)),
     "turned by 3 degrees": _turned,

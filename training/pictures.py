@@ -13,7 +13,7 @@ from PIL import Image
 from chestxray.cam import overlay
 from chestxray.labels import FINDINGS
 from training.classifier_evaluation import predict
-from training.material import Material
+from training.evaluation_set import EvaluationSet
 from training.train_classifier import examples
 
 PICTURES = "pictures.html"
@@ -21,13 +21,13 @@ _EACH = 6
 """Maximum number of images per class, and of errors per kind."""
 
 
-def write(material: Material, folder: Path) -> Path:
+def write(evaluation_set: EvaluationSet, folder: Path) -> Path:
     """Writes one HTML file with the most confident correct and wrong predictions of the
     test split.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found = predict(material, "test")
-    rows = examples(material.records, "test", power=1.0).rows
+    found = predict(evaluation_set, "test")
+    rows = examples(evaluation_set.records, "test", power=1.0).rows
     said, sure = found.probabilities.argmax(axis=1), found.probabilities.max(axis=1)
     parts = ["<!doctype html><meta charset=utf-8><title>Pictures</title>", _STYLE]
     for actual, label in enumerate(FINDINGS):
@@ -35,7 +35,9 @@ def write(material: Material, folder: Path) -> Path:
             chosen = np.flatnonzero((found.labels == actual) & (said == predicted))
             surest = chosen[np.argsort(-sure[chosen])][:_EACH]
             parts.append(f"<h2>{label}, said to be {name}: {len(chosen)}</h2>")
-            parts += [_figure(material, int(rows[i]), predicted, float(sure[i])) for i in surest]
+            parts += [
+                _figure(evaluation_set, int(rows[i]), predicted, float(sure[i])) for i in surest
+            ]
     path = folder / PICTURES
     path.write_text("\n".join(parts))
     return path
@@ -49,12 +51,12 @@ _STYLE = (
 
 
 @torch.inference_mode()
-def _figure(material: Material, row: int, label: int, sure: float) -> str:
-    pixels = np.array(material.pixels[row])
-    image = torch.from_numpy(pixels)[None, None].to(material.device)
-    grid = material.network(image).cam[0, label].cpu().numpy()
+def _figure(evaluation_set: EvaluationSet, row: int, label: int, sure: float) -> str:
+    pixels = np.array(evaluation_set.pixels[row])
+    image = torch.from_numpy(pixels)[None, None].to(evaluation_set.device)
+    grid = evaluation_set.network(image).cam[0, label].cpu().numpy()
     png = base64.b64encode(overlay(Image.fromarray(pixels), grid)).decode()
-    source = material.records[row].dataset
+    source = evaluation_set.records[row].dataset
     return (
         f'<figure><img alt="" src="data:image/png;base64,{png}">'
         f"<figcaption>{source}, {sure:.0%}</figcaption></figure>"

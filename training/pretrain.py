@@ -19,8 +19,8 @@ from training import engine
 from training.config import TrainConfig
 from training.engine import Step, Validation
 from training.examples import Batch, Examples, train_batches
-from training.run import Run, keeper, open_run, open_trainer
-from training.start import start_classifier
+from training.initial_weights import build_classifier
+from training.run import Run, checkpoint_saver, open_run, open_trainer
 from training.train_classifier import NAME, examples
 
 CONFIG = Path(__file__).parent / "configs" / "pretrain.toml"
@@ -32,7 +32,7 @@ _VALIDATION_EPOCH = 2**31
 """Seed offset, so that its random draws differ from any training epoch's."""
 
 
-class Twins(nn.Module):
+class BarlowTwinsNet(nn.Module):
     """The classifier with a projection head that only pretraining needs."""
 
     def __init__(self, network: CovidClassifierNet) -> None:
@@ -71,7 +71,7 @@ def pairs(run: Run, chosen: Examples, epoch: int) -> Iterator[Batch]:
             run.config,
             epoch=epoch,
             device=run.device,
-            team=run.team,
+            process_group=run.process_group,
             variation=v,
         )
         for v in (0, 1)
@@ -97,21 +97,21 @@ def validate(run: Run, network: nn.Module, val: Examples) -> Validation:
     return Validation(float(torch.stack([step.loss for step in steps]).mean()), float(hits))
 
 
-def start(config: TrainConfig) -> Twins:
+def build_network(config: TrainConfig) -> BarlowTwinsNet:
     """Adds the head to a classifier with the configured initial weights."""
-    return Twins(start_classifier(config.init))
+    return BarlowTwinsNet(build_classifier(config.init))
 
 
 def main(run: Run) -> None:
     """Pretrains to completion; the best weights are in the run's folder."""
     train, val = (examples(run.records, split, power=0.5) for split in ("train", "val"))
-    keep = keeper(run, NAME)
+    save_weights = checkpoint_saver(run, NAME)
     engine.fit(
-        open_trainer(run, start),
+        open_trainer(run, build_network),
         lambda epoch: pairs(run, train, epoch),
         loss,
         lambda network: validate(run, network, val),
-        lambda twins: keep(twins.network),  # type: ignore[arg-type]
+        lambda twins: save_weights(twins.network),  # type: ignore[arg-type]
         run.folder,
     )
 

@@ -117,7 +117,7 @@ class _Films(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no
         return None if film is None else {INPUT: film}
 
 
-def take_weights(model: ModelProto) -> dict[str, npt.NDArray[Any]]:
+def extract_weights(model: ModelProto) -> dict[str, npt.NDArray[Any]]:
     """Moves the weights and scales out of the graph, which then wants them from outside."""
     weights = {t.name: numpy_helper.to_array(t).copy() for t in model.graph.initializer}
     for tensor in model.graph.initializer:
@@ -129,6 +129,6 @@ def take_weights(model: ModelProto) -> dict[str, npt.NDArray[Any]]:
     return weights
 
 
-def draw(rows: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+def sample_rows(rows: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
     """So many of the rows, the same every time."""
     return np.random.default_rng(0).permutation(rows)[:count]

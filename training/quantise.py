@@ -1,4 +1,4 @@
-"""Makes the classifier's int8 form, judges it against float32, and ships it where it is good.
+"""Makes the classifier's int8 form, compares it with float32, and ships it if it is good.
 
     python -m training.quantise --ship bentos/covid_classifier --report results
     python -m training.quantise --speed
@@ -25,12 +25,12 @@ from chestxray.engines import GRAPHS, Images, OnnxEngine, Outputs
 from chestxray.networks import CovidClassifierNet
 from chestxray.preprocessing import SIZE
 from training import engine_speed, fidelity, quantisation, quantise_report
-from training.classifier_evaluation import Predicted
-from training.evaluate import WEIGHTS, open_material
+from training.classifier_evaluation import Predictions
+from training.evaluate import WEIGHTS, open_evaluation_set
+from training.evaluation_set import EvaluationSet
 from training.examples import Examples
-from training.material import Material
 from training.quantisation import RECIPES, Recipe
-from training.quantise_report import Measured, Result, Trial
+from training.quantise_report import HeldOutResult, Result, Trial
 from training.train_classifier import examples
 
 CHECKPOINT = Path("bentos/covid_classifier") / WEIGHTS
@@ -43,10 +43,10 @@ _BATCH = 16
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What all recipes are tried on."""
+class TrialSetup:
+    """What every recipe is evaluated on."""
 
-    material: Material
+    evaluation_set: EvaluationSet
     float32: OnnxEngine
     prepared: Path
     films: Images  # of training
@@ -54,54 +54,57 @@ class Bench:
     expected: Outputs  # of those
 
     @classmethod
-    def open(cls, material: Material, checkpoint: Path, folder: Path) -> "Bench":
-        train, held = (examples(material.records, s, power=1.0) for s in ("train", "val"))
+    def open(cls, evaluation_set: EvaluationSet, checkpoint: Path, folder: Path) -> "TrialSetup":
+        train, held = (examples(evaluation_set.records, s, power=1.0) for s in ("train", "val"))
         most = max(recipe.calibration.films for recipe in RECIPES)
         float32 = OnnxEngine(checkpoint, ARCHITECTURE, threads=THREADS)
         return cls(
-            material=material,
+            evaluation_set=evaluation_set,
             float32=float32,
             prepared=quantisation.prepare(GRAPHS / f"{ARCHITECTURE}.onnx", checkpoint, folder),
-            films=material.pixels[quantisation.draw(train.rows, most)][:, None],
+            films=evaluation_set.pixels[quantisation.sample_rows(train.rows, most)][:, None],
             held=held,
-            expected=read(float32, material, held),
+            expected=run_engine(float32, evaluation_set, held),
         )
 
 
-def read(engine: OnnxEngine, material: Material, chosen: Examples) -> Outputs:
-    """Asks an engine about films."""
+def run_engine(engine: OnnxEngine, evaluation_set: EvaluationSet, chosen: Examples) -> Outputs:
+    """Runs an engine on the examples."""
     parts = np.array_split(chosen.rows, max(1, len(chosen) // _BATCH))
-    outputs = [engine(material.pixels[rows][:, None]) for rows in parts]
+    outputs = [engine(evaluation_set.pixels[rows][:, None]) for rows in parts]
     return {name: np.concatenate([each[name] for each in outputs]) for name in outputs[0]}
 
 
-def make(bench: Bench, recipe: Recipe, folder: Path) -> OnnxEngine:
+def build_engine(setup: TrialSetup, recipe: Recipe, folder: Path) -> OnnxEngine:
     """Writes a recipe's graph and checkpoint into the folder, and opens them."""
-    model = quantisation.quantise(bench.prepared, recipe, bench.films)
-    weights = quantisation.take_weights(model)
-    card = bench.material.card.model_copy(update={"architecture": INT8})
+    model = quantisation.quantise(setup.prepared, recipe, setup.films)
+    weights = quantisation.extract_weights(model)
+    card = setup.evaluation_set.card.model_copy(update={"architecture": INT8})
     checkpoints.save_arrays(folder / WEIGHTS_INT8, weights, card)
     (folder / f"{INT8}.onnx").write_bytes(model.SerializeToString(deterministic=True))
     return OnnxEngine(folder / WEIGHTS_INT8, INT8, threads=THREADS, graphs=folder)
 
 
-def try_out(bench: Bench, recipe: Recipe, engine: OnnxEngine) -> Trial:
-    """Judges a recipe on validation."""
-    temperature, answers = bench.material.card.temperature, read(engine, bench.material, bench.held)
+def run_trial(setup: TrialSetup, recipe: Recipe, engine: OnnxEngine) -> Trial:
+    """Evaluates a recipe on validation."""
+    temperature, answers = (
+        setup.evaluation_set.card.temperature,
+        run_engine(engine, setup.evaluation_set, setup.held),
+    )
     return Trial(
         recipe,
-        fidelity.compare(bench.expected, answers, bench.held.targets, temperature),
-        engine_speed.compare(bench.float32, engine, bench.films, rounds=_TRIAL_ROUNDS),
+        fidelity.compare(setup.expected, answers, setup.held.targets, temperature),
+        engine_speed.compare(setup.float32, engine, setup.films, rounds=_TRIAL_ROUNDS),
     )
 
 
-def try_all(bench: Bench, folder: Path) -> list[Trial]:
-    """Tries every recipe, each in a folder of its number."""
+def run_trials(setup: TrialSetup, folder: Path) -> list[Trial]:
+    """Evaluates every recipe, each in a folder of its number."""
     trials = []
     for number, recipe in enumerate(RECIPES):
         made = folder / str(number)
         made.mkdir()
-        trials.append(try_out(bench, recipe, make(bench, recipe, made)))
+        trials.append(run_trial(setup, recipe, build_engine(setup, recipe, made)))
         print(quantise_report.line(trials[-1]), flush=True)
     return trials
 
@@ -110,24 +113,26 @@ def choose(trials: list[Trial]) -> int | None:
     """Of those that keep within every limit, the number of the one that moves probabilities least;
     None where none does.
     """
-    good = [number for number, trial in enumerate(trials) if not trial.faults]
+    good = [number for number, trial in enumerate(trials) if not trial.failed_criteria]
     return min(good, key=lambda number: trials[number].fidelity.most_moved, default=None)
 
 
-def measure(bench: Bench, made: Path) -> Measured:
+def measure(setup: TrialSetup, made: Path) -> HeldOutResult:
     """Reads the test split and the external set, which chose nothing, and times at length."""
     engine = OnnxEngine(made / WEIGHTS_INT8, INT8, threads=THREADS, graphs=made)
-    material, parts, answered = bench.material, {}, {}
-    temperature = material.card.temperature
+    evaluation_set, parts, answered = setup.evaluation_set, {}, {}
+    temperature = evaluation_set.card.temperature
     for split in ("test", "external"):
-        chosen = examples(material.records, split, power=1.0)
-        before, after = (read(each, material, chosen) for each in (bench.float32, engine))
+        chosen = examples(evaluation_set.records, split, power=1.0)
+        before, after = (
+            run_engine(each, evaluation_set, chosen) for each in (setup.float32, engine)
+        )
         parts[split] = fidelity.compare(before, after, chosen.targets, temperature)
-        records = [material.records[row] for row in chosen.rows]
+        records = [evaluation_set.records[row] for row in chosen.rows]
         logits = torch.from_numpy(after["logits"]).double()
-        answered[split] = Predicted(records, chosen.targets, logits, temperature)
-    speed = engine_speed.compare(bench.float32, engine, bench.films, rounds=_ROUNDS)
-    return Measured(parts, quantise_report.performance(answered), speed)
+        answered[split] = Predictions(records, chosen.targets, logits, temperature)
+    speed = engine_speed.compare(setup.float32, engine, setup.films, rounds=_ROUNDS)
+    return HeldOutResult(parts, quantise_report.performance(answered), speed)
 
 
 def ship(result: Result, made: Path, folder: Path) -> None:
@@ -139,7 +144,7 @@ def ship(result: Result, made: Path, folder: Path) -> None:
     shutil.copyfile(made / f"{INT8}.onnx", GRAPHS / f"{INT8}.onnx")
 
 
-def time_shipped(folder: Path) -> str:
+def benchmark_shipped(folder: Path) -> str:
     """Times both precisions of what is shipped, on noise."""
     shape = (max(engine_speed.BATCHES), 1, SIZE, SIZE)
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -161,20 +166,22 @@ def main() -> None:
     flags = parser.parse_args()
     quantised.check_cpu()
     if flags.speed:
-        print(time_shipped(CHECKPOINT.parent))
+        print(benchmark_shipped(CHECKPOINT.parent))
         return
-    material = open_material(CHECKPOINT, flags.data, flags.output / "cache", torch.device("cpu"))
+    evaluation_set = open_evaluation_set(
+        CHECKPOINT, flags.data, flags.output / "cache", torch.device("cpu")
+    )
     with TemporaryDirectory() as name:
         folder = Path(name)
-        bench = Bench.open(material, CHECKPOINT, folder)
-        trials = try_all(bench, folder)
+        setup = TrialSetup.open(evaluation_set, CHECKPOINT, folder)
+        trials = run_trials(setup, folder)
         chosen = choose(trials)
-        tested = None if chosen is None else measure(bench, folder / str(chosen))
-        result = Result(material.card, checkpoints.digest(CHECKPOINT), trials, chosen, tested)
+        tested = None if chosen is None else measure(setup, folder / str(chosen))
+        result = Result(evaluation_set.card, checkpoints.digest(CHECKPOINT), trials, chosen, tested)
         if flags.report:
             quantise_report.write(result, flags.report / "int8")
-        if faults := list(result.faults):
-            sys.exit("nothing is shipped: " + "; ".join(faults))
+        if failed_criteria := list(result.failed_criteria):
+            sys.exit("nothing is shipped: " + "; ".join(failed_criteria))
         if flags.ship and chosen is not None:
             ship(result, folder / str(chosen), flags.ship)
 

@@ -12,7 +12,7 @@ from chestxray import quantised
 from chestxray.checkpoints import Card
 from chestxray.labels import FINDINGS
 from training import classifier_evaluation, engine_speed, model_card
-from training.classifier_evaluation import Predicted
+from training.classifier_evaluation import Predictions
 from training.engine_speed import MIN_RATIO, Speed
 from training.fidelity import MAX_AUC_FALL, MAX_MOVED, MIN_MAP_CORRELATION, Fidelity
 from training.metrics import Rate
@@ -35,13 +35,13 @@ class Trial:
     speed: list[Speed]
 
     @property
-    def faults(self) -> list[str]:
+    def failed_criteria(self) -> list[str]:
         """Each limit that is missed, as a sentence."""
-        return [*self.fidelity.faults, *engine_speed.faults(self.speed)]
+        return [*self.fidelity.failed_criteria, *engine_speed.failed_criteria(self.speed)]
 
 
 @dataclass(frozen=True)
-class Measured:
+class HeldOutResult:
     """The chosen recipe on films that chose nothing."""
 
     fidelity: dict[str, Fidelity]  # by split
@@ -57,20 +57,20 @@ class Result:
     float32_digest: str
     trials: list[Trial]
     chosen: int | None
-    tested: Measured | None
+    tested: HeldOutResult | None
 
     @property
-    def faults(self) -> Iterator[str]:
+    def failed_criteria(self) -> Iterator[str]:
         """Why nothing ships: the limits are for validation and for the longer timing."""
         if self.tested is None:
             yield "no recipe keeps within every limit"
         else:
-            yield from engine_speed.faults(self.tested.speed)
+            yield from engine_speed.failed_criteria(self.tested.speed)
 
 
-def performance(answered: Mapping[str, Predicted]) -> dict[str, Any]:
+def performance(answered: Mapping[str, Predictions]) -> dict[str, Any]:
     """The figures of the classifier's card, part by part."""
-    parts = classifier_evaluation.parts(answered["test"], answered["external"])
+    parts = classifier_evaluation.subsets(answered["test"], answered["external"])
     return {
         name: asdict(
             performance_of(part.probabilities, part.labels, generator=np.random.default_rng(0))
@@ -118,7 +118,7 @@ def _plain(result: Result) -> dict[str, Any]:
     plain = asdict(result) | {"card": f"{result.card.name} {result.card.version}"}
     for trial, found in zip(plain["trials"], result.trials, strict=True):
         trial["recipe"]["calibration"]["method"] = found.recipe.calibration.method.name
-        trial["faults"] = found.faults
+        trial["faults"] = found.failed_criteria
     return plain
 
 
@@ -173,7 +173,7 @@ def _row(trial: Trial) -> Sequence[str]:
         _rate(found.map_correlation),
         f"{found.same_class:.4f}",
         _rate(min((each.ratio for each in trial.speed), key=lambda each: each.value), 2),
-        "; ".join(trial.faults) or "within the limits",
+        "; ".join(trial.failed_criteria) or "within the limits",
     )
 
 

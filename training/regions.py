@@ -27,14 +27,14 @@ _WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 Drawn = npt.NDArray[np.uint8]
 
 
-class Maps(NamedTuple):
+class RegionMaps(NamedTuple):
     """Regions of all records, row by row."""
 
     drawn: Drawn  # uint8 (N, 2, SIDE, SIDE), share of each cell that is covered, of 255
     known: npt.NDArray[np.bool_]  # (N, 2): whether the channel is annotated for this image
 
 
-def open_regions(records: Sequence[Record], folder: Path) -> Maps:
+def open_regions(records: Sequence[Record], folder: Path) -> RegionMaps:
     """Rasterises the regions of all records; caches them in the folder.
 
     An image without finding has no opacities, which is known without annotation.
@@ -45,16 +45,16 @@ def open_regions(records: Sequence[Record], folder: Path) -> Maps:
         drawn = np.zeros((len(records), 2, SIDE, SIDE), np.uint8)
         chosen = [i for i, r in enumerate(records) if r.regions != Regions()]
         with ProcessPoolExecutor(os.cpu_count()) as pool:
-            found = pool.map(draw, (records[i] for i in chosen), chunksize=64)
+            found = pool.map(rasterise, (records[i] for i in chosen), chunksize=64)
             for i, one in zip(chosen, tqdm(found, "regions", len(chosen)), strict=True):
                 drawn[i] = one
         partial = path.with_suffix(f".{os.getpid()}.npz")  # several runs may rasterise concurrently
         np.savez_compressed(partial, drawn=drawn)
         partial.replace(path)
-    return Maps(np.load(path)["drawn"], np.array([_known(r) for r in records]))
+    return RegionMaps(np.load(path)["drawn"], np.array([_known(r) for r in records]))
 
 
-def draw(record: Record) -> Drawn:
+def rasterise(record: Record) -> Drawn:
     """Returns uint8 (2, SIDE, SIDE) in the frame of the crop to the radiograph."""
     film = develop(read(record.path.read_bytes()), least_side=0).input.film or _WHOLE
     regions = record.regions
@@ -70,7 +70,7 @@ def draw(record: Record) -> Drawn:
 def _known(record: Record) -> tuple[bool, bool]:
     regions = record.regions
     opacities = bool(regions.opacities or regions.infection_mask)
-    healthy = record.label == Finding.NO_FINDING and record.firm
+    healthy = record.label == Finding.NO_FINDING and record.confirmed
     return opacities or healthy, bool(regions.lungs or regions.lung_mask)
 
 
@@ -99,5 +99,5 @@ def _within(box: Box, film: Box) -> tuple[float, float, float, float]:
 
 
 def _key(records: Sequence[Record]) -> str:
-    lines = json.dumps([[r.sha256, repr(r.regions), r.label, r.firm] for r in records])
+    lines = json.dumps([[r.sha256, repr(r.regions), r.label, r.confirmed] for r in records])
     return hashlib.sha256(lines.encode()).hexdigest()[:16]

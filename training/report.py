@@ -21,7 +21,7 @@ from chestxray.networks import CovidClassifierNet
 from chestxray.results import DISCLAIMER
 from training import classifier_evaluation, filter_evaluation, pictures, plots
 from training.engine import HISTORY, Epoch
-from training.material import Material
+from training.evaluation_set import EvaluationSet
 from training.model_card import rate
 
 AUDIT = "audit.json"
@@ -39,21 +39,23 @@ class Section:
     figure: str = ""
 
 
-def write(material: Material, runs: Path, results: Path, reports: Path = REPORTS) -> Path:
+def write(
+    evaluation_set: EvaluationSet, runs: Path, results: Path, reports: Path = REPORTS
+) -> Path:
     """Writes `results / name of the run / metrics.json` and the report, whose path it returns."""
-    card = material.card
+    card = evaluation_set.card
     name = str(card.training["config"]["name"])
     run, folder, target = runs / name, results / name, reports / f"{name}.html"
     for each in (folder, reports):
         each.mkdir(parents=True, exist_ok=True)
     history = read_history(run / HISTORY) if (run / HISTORY).exists() else []
     sections = [*_curves(history)]
-    if isinstance(material.network, CovidClassifierNet):
-        sections += [*_classifier(material), *audit_sections(folder / AUDIT)]
-        pictures.write(material, run)
+    if isinstance(evaluation_set.network, CovidClassifierNet):
+        sections += [*_classifier(evaluation_set), *audit_sections(folder / AUDIT)]
+        pictures.write(evaluation_set, run)
     else:
-        sections += _filter(material)
-    page = _render(card, material.digest, sections)
+        sections += _filter(evaluation_set)
+    page = _render(card, evaluation_set.digest, sections)
     target.write_text(page)
     (folder / "metrics.json").write_text(json.dumps(card.metrics, indent=1))
     return target
@@ -92,10 +94,12 @@ def _curves(history: Sequence[Epoch]) -> list[Section]:
     return [Section("Learning curves", text, figure=plots.learning_curves(history))]
 
 
-def _classifier(material: Material) -> list[Section]:
-    card, metrics = material.card, material.card.metrics
-    test, external = (classifier_evaluation.predict(material, s) for s in ("test", "external"))
-    parts = classifier_evaluation.parts(test, external)
+def _classifier(evaluation_set: EvaluationSet) -> list[Section]:
+    card, metrics = evaluation_set.card, evaluation_set.card.metrics
+    test, external = (
+        classifier_evaluation.predict(evaluation_set, s) for s in ("test", "external")
+    )
+    parts = classifier_evaluation.subsets(test, external)
     names = list(parts)
     pairs = {name: (part.probabilities, part.labels) for name, part in parts.items()}
     matrices = {name: metrics[name]["confusion"] for name in names}
@@ -207,14 +211,17 @@ def _flat(found: dict[str, Any], prefix: str = "") -> list[Sequence[str]]:
     return rows
 
 
-def _filter(material: Material) -> list[Section]:
-    metrics = material.card.metrics
+def _filter(evaluation_set: EvaluationSet) -> list[Section]:
+    metrics = evaluation_set.card.metrics
     measured = {name: metrics[name] for name in ("test", "external")}
     rows = [
         (name, share, rate(found[share])) for name, found in measured.items() for share in _SHARES
     ]
     matrices = {name: found["confusion"] for name, found in measured.items()}
-    wrong = [(m.split, m.picture, m.truth, m.said) for m in filter_evaluation.mistakes(material)]
+    wrong = [
+        (m.split, m.picture, m.truth, m.said)
+        for m in filter_evaluation.misclassifications(evaluation_set)
+    ]
     return [
         Section("Performance", rows=[("part", "share", "value"), *rows]),
         Section("Confusion matrices", figure=plots.confusion(matrices, VERDICTS)),

@@ -2,11 +2,11 @@
 
     python -m training.robustness --films 100 --results results
 
-Writes images of the test split to files, once for each change (training/changes.py), and decodes
-them with the serving code. `moved` is the largest change among an image's three probabilities;
-`flipped` is the share of images whose most probable class changes. Both concern the classifier
-alone, whatever the filter decides, whose verdicts are reported separately. Images rejected for
-their size are evaluated all the same, to show what the limit is for.
+Writes images of the test split to files, once for each change (training/perturbations.py), and
+decodes them with the serving code. `moved` is the largest change among an image's three
+probabilities; `flipped` is the share of images whose most probable class changes. Both concern the
+classifier alone, whatever the filter decides, whose verdicts are reported separately. Images
+rejected for their size are evaluated all the same, to show what the limit is for.
 """
 
 import argparse
@@ -31,11 +31,11 @@ from chestxray.images import develop, read
 from chestxray.labels import FINDINGS, VERDICTS, Verdict
 from chestxray.networks import CovidClassifierNet, Network, XRayFilterNet
 from training.cache import Pixels
-from training.changes import HARMLESS, OTHER
 from training.config import parse_config
 from training.datasets.records import Record
 from training.metrics import Rate, wilson
 from training.model_card import rate, table
+from training.perturbations import HARMLESS, OTHER
 from training.run import add_data_flags, load_records
 
 BENTOS = Path(__file__).parents[1] / "bentos"
@@ -47,7 +47,7 @@ _Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Movement:
+class ChangeEffect:
     """Effect of a change on the predictions."""
 
     change: str
@@ -59,7 +59,7 @@ class Movement:
     by: dict[str, int]  # reasons: problem codes and verdicts
 
 
-def files_of(path: Path, seed: int) -> list[tuple[Pixels, str]]:
+def perturbed_inputs(path: Path, seed: int) -> list[tuple[Pixels, str]]:
     """Network inputs (1, SIZE, SIZE) of an image and of each changed version, with the error code
     that the service would return.
     """
@@ -67,10 +67,13 @@ def files_of(path: Path, seed: int) -> list[tuple[Pixels, str]]:
     with Image.open(path) as opened:
         film = opened.convert("L")
     generator = np.random.default_rng(seed)
-    return [_seen(original), *(_seen(change(film, generator)) for change in _CHANGES.values())]
+    return [
+        _preprocess(original),
+        *(_preprocess(change(film, generator)) for change in _CHANGES.values()),
+    ]
 
 
-def _seen(data: bytes) -> tuple[Pixels, str]:
+def _preprocess(data: bytes) -> tuple[Pixels, str]:
     raw, code = read(data), ""
     try:
         develop(raw)
@@ -79,7 +82,7 @@ def _seen(data: bytes) -> tuple[Pixels, str]:
     return develop(raw, least_side=0).pixels, code
 
 
-def drawn(records: Sequence[Record], count: int, *, split: str = "test") -> list[Record]:
+def sample_balanced(records: Sequence[Record], count: int, *, split: str = "test") -> list[Record]:
     """Samples images of a split, as balanced over classes and sources as possible."""
     films = [r for r in records if r.split == split and r.label in FINDINGS]
     order = np.random.default_rng(0).permutation(len(films))
@@ -103,12 +106,14 @@ def _scores(network: Network, card: Card, pixels: Pixels) -> _Floats:
     return np.asarray((logits / card.temperature).softmax(dim=1).numpy())
 
 
-def compare(before: _Floats, after: _Floats, change: str, refusals: Sequence[str]) -> Movement:
+def compare(
+    before: _Floats, after: _Floats, change: str, rejections: Sequence[str]
+) -> ChangeEffect:
     """Compares probabilities (N, 3) of images with those of their changed versions."""
     moved = np.abs(after - before).max(axis=1)
     flips = int((after.argmax(axis=1) != before.argmax(axis=1)).sum())
-    by = Counter(reason for reason in refusals if reason)
-    return Movement(
+    by = Counter(reason for reason in rejections if reason)
+    return ChangeEffect(
         change,
         change in HARMLESS,
         float(moved.mean()),
@@ -121,33 +126,33 @@ def compare(before: _Floats, after: _Floats, change: str, refusals: Sequence[str
 
 def measure(
     paths: Sequence[Path], classifier: tuple[Network, Card], filter_: tuple[Network, Card]
-) -> list[Movement]:
+) -> list[ChangeEffect]:
     """Evaluates every change of every image; rejections of the unchanged images come first."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(files_of, paths, range(len(paths)), chunksize=2)
+        found = pool.map(perturbed_inputs, paths, range(len(paths)), chunksize=2)
         films = list(tqdm(found, total=len(paths), desc="change", unit="film"))
     names, threshold = [AS_IS, *_CHANGES], filter_[1].thresholds[Verdict.FRONTAL_CHEST]
-    movements, before = [], np.empty(0)
+    effects, before = [], np.empty(0)
     for place, name in enumerate(tqdm(names, desc="read", unit="change")):
         pixels = np.stack([film[place][0] for film in films])
         verdicts = _scores(*filter_, pixels)
-        refusals = [
-            film[place][1] or _refusal(row, threshold)
+        rejections = [
+            film[place][1] or _rejection(row, threshold)
             for film, row in zip(films, verdicts, strict=True)
         ]
         after = _scores(*classifier, pixels)
         before = after if name == AS_IS else before
-        movements.append(compare(before, after, name, refusals))
-    return movements
+        effects.append(compare(before, after, name, rejections))
+    return effects
 
 
-def _refusal(scores: _Floats, threshold: float) -> str:
+def _rejection(scores: _Floats, threshold: float) -> str:
     """The filter's verdict if it rejects, else empty."""
     valid = scores[VERDICTS.index(Verdict.FRONTAL_CHEST)] >= threshold
     return "" if valid else str(VERDICTS[int(scores.argmax())])
 
 
-def render(movements: Sequence[Movement]) -> list[str]:
+def render(effects: Sequence[ChangeEffect]) -> list[str]:
     """Renders the table as Markdown."""
     head = ("change", "moved, mean", "moved, most", "flipped", "refused", "by")
     return table(
@@ -161,7 +166,7 @@ def render(movements: Sequence[Movement]) -> list[str]:
                 rate(asdict(m.refused)),
                 ", ".join(f"{name} {count}" for name, count in m.by.items()),
             )
-            for m in movements
+            for m in effects
         ],
     )
 
@@ -185,16 +190,16 @@ def main() -> None:
     flags = parser.parse_args()
     classifier = _open(flags.checkpoint, CovidClassifierNet())
     config = parse_config(classifier[1].training["config"])
-    films = drawn(load_records(flags.data, config), flags.films)
-    movements = measure(
+    films = sample_balanced(load_records(flags.data, config), flags.films)
+    effects = measure(
         [film.path for film in films], classifier, _open(flags.filter, XRayFilterNet())
     )
-    print("\n".join(lines := render(movements)))
+    print("\n".join(lines := render(effects)))
     if flags.results:
         folder = flags.results / config.name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "robustness.md").write_text("\n".join([*_title(len(films)), *lines]) + "\n")
-        found = json.dumps([asdict(m) for m in movements], indent=2)
+        found = json.dumps([asdict(m) for m in effects], indent=2)
         (folder / "robustness.json").write_text(found + "\n")
 
 

@@ -12,15 +12,15 @@ from torch import nn
 
 from chestxray import checkpoints
 from training import splits
+from training.ablations import apply
 from training.cache import Pixels, data_digest, open_cache
 from training.config import TrainConfig, read_config
 from training.datasets import collections
 from training.datasets.records import Record
+from training.distributed import SINGLE_PROCESS, ProcessGroup, init_process_group
 from training.engine import STATE, Trainer
+from training.initial_weights import checkpoint_path
 from training.shared_folder import DATA
-from training.start import file_of
-from training.team import SOLO, Team, join_team
-from training.views import apply
 
 BEST = "best.safetensors"
 
@@ -36,7 +36,7 @@ class Run:
     device: torch.device
     resume: bool
     cache: Path  # cache folder, shared by all runs
-    team: Team = SOLO
+    process_group: ProcessGroup = SINGLE_PROCESS
 
 
 def open_run(description: str | None, config_path: Path) -> Run:
@@ -78,14 +78,14 @@ def start_run(
     cache: Path | None = None,
 ) -> Run:
     """Opens the data of a run and its folder `output / name`; rank 0 decodes for all ranks."""
-    team, device = join_team(device)
+    process_group, device = init_process_group(device)
     records = load_records(data, config)
     folder = output / config.name
     folder.mkdir(parents=True, exist_ok=True)
     where = cache or output / "cache"
-    team.from_leader(lambda: len(open_cache(records, where)))
+    process_group.broadcast(lambda: len(open_cache(records, where)))
     pixels = apply(config.view, open_cache(records, where))
-    return Run(config, records, pixels, folder, device, resume, where, team)
+    return Run(config, records, pixels, folder, device, resume, where, process_group)
 
 
 def load_records(data: Sequence[str], config: TrainConfig) -> list[Record]:
@@ -100,21 +100,23 @@ def load_records(data: Sequence[str], config: TrainConfig) -> list[Record]:
     return records
 
 
-def open_trainer(run: Run, start: Callable[[TrainConfig], nn.Module]) -> Trainer:
+def open_trainer(run: Run, build_network: Callable[[TrainConfig], nn.Module]) -> Trainer:
     """Starts a trainer or resumes an interrupted one. Raises ValueError if that had another
     configuration.
     """
     torch.manual_seed(
         run.config.seed
     )  # before the network, whose new layers are initialised from it
-    trainer = Trainer(start(run.config), run.config, run.device, _fingerprint(run), run.team)
+    trainer = Trainer(
+        build_network(run.config), run.config, run.device, _fingerprint(run), run.process_group
+    )
     if run.resume and (run.folder / STATE).exists():
         trainer.resume(run.folder / STATE)
     return trainer
 
 
 def _fingerprint(run: Run) -> str:
-    file = file_of(run.config.init)
+    file = checkpoint_path(run.config.init)
     weights = checkpoints.digest(file) if file else run.config.init
     return json.dumps([asdict(run.config), weights, data_digests(run.records)])
 
@@ -124,14 +126,14 @@ def data_digests(records: Sequence[Record]) -> dict[str, str]:
     return {split: data_digest(splits.of(records, split)) for split in splits.SHARES}
 
 
-def keeper(run: Run, name: str) -> Callable[[nn.Module], None]:
+def checkpoint_saver(run: Run, name: str) -> Callable[[nn.Module], None]:
     """Returns a callback that saves the best weights with their card."""
     digests = data_digests(run.records)
 
-    def keep(network: nn.Module) -> None:
+    def save_weights(network: nn.Module) -> None:
         card = checkpoints.card_of(network, name=name, version=run.config.version)
         training = {"config": asdict(run.config)}
         update = {"training": training, "data_digests": digests}
         checkpoints.save(run.folder / BEST, network, card.model_copy(update=update))
 
-    return keep
+    return save_weights

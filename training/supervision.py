@@ -25,7 +25,7 @@ _UNKNOWN = -1
 _NORMAL, _ABNORMAL = FINDINGS.index(Finding.NO_FINDING), len(FINDINGS)
 
 
-class Answers(NamedTuple):
+class MultiTaskOutput(NamedTuple):
     """Outputs of the network in training."""
 
     logits: Tensor  # (B, 3)
@@ -34,7 +34,7 @@ class Answers(NamedTuple):
     appearance: Tensor  # (B, 4)
 
 
-class Supervised(nn.Module):
+class MultiTaskClassifier(nn.Module):
     """The classifier with the auxiliary head."""
 
     def __init__(self, network: CovidClassifierNet) -> None:
@@ -42,50 +42,50 @@ class Supervised(nn.Module):
         self.network = network
         self.appearance = nn.Linear(network.width, len(APPEARANCES))
 
-    def forward(self, images: Tensor) -> Answers:
+    def forward(self, images: Tensor) -> MultiTaskOutput:
         """Runs images (B, 1, H, W)."""
-        reading = self.network(images)
-        appearance = self.appearance(reading.embedding)
-        return Answers(reading.logits, reading.cam, self.network.bias, appearance)
+        output = self.network(images)
+        appearance = self.appearance(output.embedding)
+        return MultiTaskOutput(output.logits, output.cam, self.network.bias, appearance)
 
 
 class Labels(NamedTuple):
     """Targets by row of the pixel cache."""
 
-    wanted: (
+    probabilities: (
         Tensor  # (N, 4): probabilities of the classes, and of being abnormal without a known class
     )
     appearance: Tensor  # int64 (N,): index into APPEARANCES, or -1
 
 
-def labels_of(records: Sequence[Record], config: TrainConfig) -> Labels:
-    """Smooths labels: all by `label_smoothing`, those that are not firm to `weak_share`."""
-    wanted = torch.zeros(len(records), _ABNORMAL + 1)
+def soft_labels(records: Sequence[Record], config: TrainConfig) -> Labels:
+    """Smooths labels: all by `label_smoothing`, those that are not confirmed to `weak_share`."""
+    probabilities = torch.zeros(len(records), _ABNORMAL + 1)
     appearance = torch.full((len(records),), _UNKNOWN)
     for row, record in enumerate(records):
         if record.appearance in APPEARANCES:
             appearance[row] = APPEARANCES.index(record.appearance)
         if record.label == INDETERMINATE:
-            wanted[row, _ABNORMAL] = 1
+            probabilities[row, _ABNORMAL] = 1
         elif record.label in FINDINGS:
-            believed = 1.0 if record.firm else config.weak_share
-            wanted[row, _NORMAL] = 1 - believed
-            wanted[row, FINDINGS.index(record.label)] += believed
+            confidence = 1.0 if record.confirmed else config.weak_share
+            probabilities[row, _NORMAL] = 1 - confidence
+            probabilities[row, FINDINGS.index(record.label)] += confidence
     smooth = config.label_smoothing
     even = torch.cat([torch.full((len(FINDINGS),), 1 / len(FINDINGS)), torch.zeros(1)])
-    return Labels(wanted * (1 - smooth) + smooth * even, appearance)
+    return Labels(probabilities * (1 - smooth) + smooth * even, appearance)
 
 
 def loss(network: nn.Module, batch: Batch, *, config: TrainConfig, labels: Labels) -> Step:
     """Weighted sum of the losses of classes, map and appearance."""
-    answers = network(batch.images)
-    wanted, appearance = (part.to(answers.logits.device)[batch.rows] for part in labels)
-    each = losses.set_cross_entropy(answers.logits, wanted)
+    outputs = network(batch.images)
+    probabilities, appearance = (part.to(outputs.logits.device)[batch.rows] for part in labels)
+    each = losses.set_cross_entropy(outputs.logits, probabilities)
     if config.map_weight:
-        of_map = losses.map_loss(answers.cam, answers.bias, batch.regions, rule=config.map_rule)
+        of_map = losses.map_loss(outputs.cam, outputs.bias, batch.regions, rule=config.map_rule)
         each = each + config.map_weight * of_map
     of_appearance = nn.functional.cross_entropy(
-        answers.appearance, appearance, ignore_index=_UNKNOWN, reduction="none"
+        outputs.appearance, appearance, ignore_index=_UNKNOWN, reduction="none"
     )
     each = each + config.appearance_weight * of_appearance
-    return Step(each.mean(), answers.logits.argmax(dim=1) == batch.targets)
+    return Step(each.mean(), outputs.logits.argmax(dim=1) == batch.targets)

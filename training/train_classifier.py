@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from chestxray import checkpoints
 from chestxray.labels import FINDINGS, Finding
 from chestxray.networks import CovidClassifierNet
-from training import engine, guide, losses, regions, supervision
+from training import engine, feature_distillation, losses, regions, supervision
 from training.calibration import fit_biases, fit_temperature
 from training.config import TrainConfig
 from training.datasets.curated import INDETERMINATE, SAME_SOURCE
@@ -35,9 +35,10 @@ from training.examples import (
     source_weights,
     train_batches,
 )
-from training.run import Run, keeper, open_run, open_trainer
-from training.start import freeze, start_classifier
-from training.supervision import Supervised
+from training.feature_distillation import FeatureDistillationNet
+from training.initial_weights import build_classifier, freeze_classifier
+from training.run import Run, checkpoint_saver, open_run, open_trainer
+from training.supervision import MultiTaskClassifier
 
 NAME = "covid_classifier"
 CONFIG = Path(__file__).parent / "configs" / "classifier_stage2.toml"
@@ -60,7 +61,7 @@ def examples(records: Sequence[Record], split: str, *, power: float) -> Examples
     return join(parts)
 
 
-def favour_same_source(records: Sequence[Record], examples: Examples, share: float) -> Examples:
+def reweight_same_source(records: Sequence[Record], examples: Examples, share: float) -> Examples:
     """Gives the source with all classes this share of the draws of every class."""
     same = is_same_source(records, examples)
     cells = examples.targets * 2 + same
@@ -98,23 +99,25 @@ def stage_loss(
     features: Tensor | None = None,
 ) -> Step:
     """The configured loss over the outputs that the stage trains (paper, 4.2)."""
-    reading = network(batch.images)
-    logits, targets = reading.logits, batch.targets
+    output = network(batch.images)
+    logits, targets = output.logits, batch.targets
     if config.stage == 1:
         logits, targets = logits[:, :STAGE_1_CLASSES], merge_opacity(targets)
     per_item = {"cross_entropy": losses.smooth_cross_entropy, "paper": losses.paper_cross_entropy}
     each = per_item[config.loss](logits, targets, smoothing=config.label_smoothing, weights=weights)
     if teachers:
-        taught = ask_teachers(teachers, batch.images)
-        each = losses.distilled(each, logits, taught, share=config.distillation)
+        soft_targets = teacher_probabilities(teachers, batch.images)
+        each = losses.distillation_loss(each, logits, soft_targets, share=config.distillation)
     if features is not None:
-        each = each + config.guide * guide.distance(reading.guided, features[batch.rows])
+        each = each + config.guide * feature_distillation.cosine_distance(
+            output.features, features[batch.rows]
+        )
     loss = losses.group_mean(each, batch.groups, robust=config.group_robust)
     return Step(loss, logits.argmax(dim=1) == targets)
 
 
 @torch.no_grad()
-def ask_teachers(teachers: Sequence[nn.Module], images: Tensor) -> Tensor:
+def teacher_probabilities(teachers: Sequence[nn.Module], images: Tensor) -> Tensor:
     """Returns the ensemble's mean probabilities (B, 3) for the images of the batch."""
     return torch.stack([t(images).logits.softmax(dim=1) for t in teachers]).mean(dim=0)
 
@@ -129,7 +132,7 @@ def validate(run: Run, network: nn.Module, val: Examples) -> Validation:
     """Cross-entropy and accuracy under `validation_weights`, of calibrated scores as served.
 
     Without calibration, the loss would also measure overconfidence and class bias, which are
-    corrected later anyway (classifier_evaluation.complete).
+    corrected later anyway (classifier_evaluation.fit_and_evaluate).
     """
     batches = eval_batches(run.pixels, val, size=run.config.size)
     logits = engine.predict(network, batches, run.device)
@@ -145,26 +148,28 @@ def validate(run: Run, network: nn.Module, val: Examples) -> Validation:
     return Validation(*(float(np.average(x, weights=weights)) for x in (each, hits)))
 
 
-def start_stage(config: TrainConfig) -> CovidClassifierNet | guide.Guided | Supervised:
+def build_network(
+    config: TrainConfig,
+) -> CovidClassifierNet | FeatureDistillationNet | MultiTaskClassifier:
     """Builds the network; in stage 2 the COVID-19 output starts as a copy of stage 1's opacity
     output.
     """
-    network = start_classifier(config.init)
+    network = build_classifier(config.init)
     if config.stage == 2 and not config.continues:
         with torch.no_grad():
             network.cam.weight[_COVID] = network.cam.weight[_OPACITY]
             network.bias[_COVID] = network.bias[_OPACITY]
-    freeze(network, config.frozen_blocks)
+    freeze_classifier(network, config.frozen_blocks)
     if config.loss == "supervised":
-        return Supervised(network)
-    return guide.Guided(network) if config.guide else network
+        return MultiTaskClassifier(network)
+    return FeatureDistillationNet(network) if config.guide else network
 
 
 def training_examples(run: Run) -> Examples:
     """Training examples, each sampled as often as its weight says."""
     train = examples(run.records, "train", power=run.config.source_power)
     if run.config.same_source_share:
-        train = favour_same_source(run.records, train, run.config.same_source_share)
+        train = reweight_same_source(run.records, train, run.config.same_source_share)
     if run.config.abnormal_share:
         train = join([train, abnormal_examples(run.records, train, run.config.abnormal_share)])
     return train
@@ -181,26 +186,34 @@ def main(run: Run) -> None:
     """Trains one stage to completion; the best weights are in the run's folder."""
     config, train = run.config, training_examples(run)
     val = examples(run.records, "val", power=config.source_power)
-    keep = keeper(run, NAME)
+    save_weights = checkpoint_saver(run, NAME)
     maps = regions.open_regions(run.records, run.cache) if config.map_weight else None
     engine.fit(
-        open_trainer(run, start_stage),
+        open_trainer(run, build_network),
         lambda epoch: train_batches(
-            run.pixels, train, config, epoch=epoch, device=run.device, team=run.team, maps=maps
+            run.pixels,
+            train,
+            config,
+            epoch=epoch,
+            device=run.device,
+            process_group=run.process_group,
+            maps=maps,
         ),
-        loss_of(run, train),
+        build_loss(run, train),
         lambda network: validate(run, network, val),
-        lambda network: keep(
-            network.network if isinstance(network, guide.Guided | Supervised) else network
+        lambda network: save_weights(
+            network.network
+            if isinstance(network, FeatureDistillationNet | MultiTaskClassifier)
+            else network
         ),
         run.folder,
     )
 
 
-def loss_of(run: Run, train: Examples) -> engine.Loss:
+def build_loss(run: Run, train: Examples) -> engine.Loss:
     """The run's loss: with class weights, distillation, or auxiliary supervision."""
     if run.config.loss == "supervised":
-        labels = supervision.labels_of(run.records, run.config)
+        labels = supervision.soft_labels(run.records, run.config)
         return partial(supervision.loss, config=run.config, labels=labels)
     return partial(
         stage_loss,
@@ -215,7 +228,9 @@ def load_features(run: Run) -> Tensor | None:
     """Auxiliary targets by row of the pixel cache. Raises FileNotFoundError."""
     if not run.config.guide:
         return None
-    return torch.from_numpy(guide.open_features(run.records, run.pixels, run.folder)).to(run.device)
+    return torch.from_numpy(
+        feature_distillation.open_features(run.records, run.pixels, run.folder)
+    ).to(run.device)
 
 
 def loss_weights(config: TrainConfig, train: Examples, device: torch.device) -> Tensor | None:

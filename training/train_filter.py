@@ -32,17 +32,17 @@ from training.examples import (
     source_weights,
     train_batches,
 )
-from training.run import Run, keeper, open_run, open_trainer
-from training.start import freeze_filter, start_filter
+from training.initial_weights import build_filter, freeze_filter
+from training.run import Run, checkpoint_saver, open_run, open_trainer
 
 NAME = "xray_filter"
 CONFIG = Path(__file__).parent / "configs" / "filter.toml"
 
-FILMS = (*map(str, FINDINGS), INDETERMINATE, OTHER_FINDING)
+FRONTAL_LABELS = (*map(str, FINDINGS), INDETERMINATE, OTHER_FINDING)
 """Labels of frontal chest images, with any finding."""
 
 _LABELS = (
-    (Verdict.FRONTAL_CHEST, FILMS),
+    (Verdict.FRONTAL_CHEST, FRONTAL_LABELS),
     (Verdict.LATERAL_CHEST, ("lateral_cxr",)),
     (Verdict.OTHER_XRAY, ("other_xray",)),
     (Verdict.NOT_XRAY, ("ct", "natural")),
@@ -104,8 +104,8 @@ def validate(run: Run, network: nn.Module, examples: Examples) -> Validation:
     return Validation(*(float(np.average(x, weights=examples.weights)) for x in (each, hits)))
 
 
-def _start(config: TrainConfig) -> nn.Module:
-    network = start_filter(config.init)
+def _build_network(config: TrainConfig) -> nn.Module:
+    network = build_filter(config.init)
     freeze_filter(network, config.frozen_blocks)
     return network
 
@@ -120,13 +120,13 @@ def main(run: Run) -> None:
     val = examples(records, "val", power=power, turned=False)
     pixels, train = with_synthetic(pixels, train, config)
     engine.fit(
-        open_trainer(run, _start),
+        open_trainer(run, _build_network),
         lambda epoch: train_batches(
-            pixels, train, config, epoch=epoch, device=run.device, team=run.team
+            pixels, train, config, epoch=epoch, device=run.device, process_group=run.process_group
         ),
         loss,
         lambda network: validate(seen, network, val),
-        keeper(run, NAME),
+        checkpoint_saver(run, NAME),
         run.folder,
     )
 

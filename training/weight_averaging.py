@@ -1,6 +1,6 @@
 """Averages the weights of checkpoints of which each continued the training of the one before.
 
-    python -m training.soup BEFORE.safetensors AFTER.safetensors
+    python -m training.weight_averaging BEFORE.safetensors AFTER.safetensors
 
 Model soups (Wortsman et al. 2022, arXiv:2203.05482): such networks are in one basin of the loss,
 and their mean is often better than each. Prints the mean validation loss of each checkpoint and of
@@ -25,9 +25,9 @@ from training.train_classifier import examples, validate
 _FOLDER = Path("classifier_soup")
 
 
-def average(ingredients: Sequence[Path]) -> dict[str, Tensor]:
+def mean_weights(paths: Sequence[Path]) -> dict[str, Tensor]:
     """Returns the mean of every tensor; counters are those of the last checkpoint."""
-    weights = [load_file(path) for path in ingredients]
+    weights = [load_file(path) for path in paths]
     return {
         name: torch.stack([w[name] for w in weights]).mean(dim=0)
         if last.is_floating_point()
@@ -36,12 +36,12 @@ def average(ingredients: Sequence[Path]) -> dict[str, Tensor]:
     }
 
 
-def cook(ingredients: Sequence[Path], target: Path) -> None:
+def average_checkpoints(paths: Sequence[Path], target: Path) -> None:
     """Writes the average with the last checkpoint's card, which lists all of them."""
     network = CovidClassifierNet()
-    network.load_state_dict(average(ingredients))
-    card = checkpoints.read_card(ingredients[-1])
-    digests = [checkpoints.digest(path) for path in ingredients]
+    network.load_state_dict(mean_weights(paths))
+    card = checkpoints.read_card(paths[-1])
+    digests = [checkpoints.digest(path) for path in paths]
     target.parent.mkdir(parents=True, exist_ok=True)
     update = {"training": card.training | {"mean_of": digests}}
     checkpoints.save(target, network, card.model_copy(update=update))
@@ -51,20 +51,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("ingredients", type=Path, nargs="+")
+    parser.add_argument("checkpoints", type=Path, nargs="+")
     add_data_flags(parser)
     parser.add_argument("--output", type=Path, default=Path("runs"))
     flags = parser.parse_args()
-    soup = flags.output / _FOLDER / BEST
-    cook(flags.ingredients, soup)
-    config = parse_config(checkpoints.read_card(soup).training["config"])
+    target = flags.output / _FOLDER / BEST
+    average_checkpoints(flags.checkpoints, target)
+    config = parse_config(checkpoints.read_card(target).training["config"])
     records = load_records(flags.data, config)
     device = torch.device(flags.device)
     cache = flags.output / "cache"
     pixels = open_cache(records, cache)
-    run = Run(config, records, pixels, soup.parent, device, resume=False, cache=cache)
+    run = Run(config, records, pixels, target.parent, device, resume=False, cache=cache)
     val = examples(records, "val", power=1.0)
-    for path in (*flags.ingredients, soup):
+    for path in (*flags.checkpoints, target):
         network = checkpoints.load(path, CovidClassifierNet()).to(device)
         found = validate(run, network, val)
         print(

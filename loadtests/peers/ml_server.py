@@ -15,27 +15,27 @@ from mlserver import MLModel, MLServer, ModelSettings, Settings
 from mlserver.codecs import Base64Codec, StringCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
-from loadtests.reading import Reader
+from loadtests.baseline import InferencePipeline
 
 
-class Reading(MLModel):
+class ChestXRayModel(MLModel):
     """Takes base64-encoded files in a BYTES tensor and returns JSON in another."""
 
     async def load(self) -> bool:
-        self._reader = Reader(threads=1)
+        self._pipeline = InferencePipeline(threads=1)
         self._threads = ThreadPoolExecutor(1)
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         files = Base64Codec.decode_input(payload.inputs[0])
         loop = asyncio.get_running_loop()
-        read = await loop.run_in_executor(self._threads, self._read, files)
-        output = StringCodec.encode_output("reading", read)
+        predictions = await loop.run_in_executor(self._threads, self._predict, files)
+        output = StringCodec.encode_output("prediction", predictions)
         return InferenceResponse(model_name=self.name, outputs=[output])
 
-    def _read(self, files: list[bytes]) -> list[str]:
-        images = np.stack([self._reader.decode(data) for data in files])
-        return [json.dumps(reading) for reading in self._reader.read(images)]
+    def _predict(self, files: list[bytes]) -> list[str]:
+        images = np.stack([self._pipeline.decode(data) for data in files])
+        return [json.dumps(prediction) for prediction in self._pipeline.predict(images)]
 
 
 async def serve(port: int) -> None:
@@ -51,7 +51,7 @@ async def serve(port: int) -> None:
     )
     model = ModelSettings(
         name="chestxray",
-        implementation="loadtests.peers.ml_server.Reading",
+        implementation="loadtests.peers.ml_server.ChestXRayModel",
         max_batch_size=16,
         max_batch_time=0.002,
     )

@@ -12,20 +12,20 @@ from pytriton.decorators import batch
 from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor
 from pytriton.triton import Triton, TritonConfig
 
-from loadtests.reading import Reader
+from loadtests.baseline import InferencePipeline
 
 
-class Reading:
+class ChestXRayModel:
     """Takes files in a BYTES tensor and returns JSON in another, both (B, 1)."""
 
     def __init__(self) -> None:
-        self._reader = Reader(threads=1)
+        self._pipeline = InferencePipeline(threads=1)
 
     @batch
-    def read(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        images = np.stack([self._reader.decode(data) for (data,) in image])
-        read = [[json.dumps(reading).encode()] for reading in self._reader.read(images)]
-        return {"reading": np.array(read, object)}
+    def infer(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        images = np.stack([self._pipeline.decode(data) for (data,) in image])
+        predictions = [[json.dumps(p).encode()] for p in self._pipeline.predict(images)]
+        return {"prediction": np.array(predictions, object)}
 
 
 if __name__ == "__main__":
@@ -42,9 +42,9 @@ if __name__ == "__main__":
     with Triton(config=config) as triton:
         triton.bind(
             model_name="chestxray",
-            infer_func=[Reading().read for _ in range(os.cpu_count() or 1)],
+            infer_func=[ChestXRayModel().infer for _ in range(os.cpu_count() or 1)],
             inputs=[Tensor(name="image", dtype=bytes, shape=(1,))],
-            outputs=[Tensor(name="reading", dtype=bytes, shape=(1,))],
+            outputs=[Tensor(name="prediction", dtype=bytes, shape=(1,))],
             config=ModelConfig(
                 max_batch_size=16, batcher=DynamicBatcher(max_queue_delay_microseconds=2000)
             ),

@@ -15,26 +15,26 @@ from ray import serve
 from starlette.requests import Request
 
 from chestxray.engines import Images
-from loadtests.reading import Reader
+from loadtests.baseline import InferencePipeline
 
 
 @serve.deployment(
     num_replicas=os.cpu_count() or 1, max_ongoing_requests=64, ray_actor_options={"num_cpus": 0}
 )
-class Reading:
+class ChestXRayDeployment:
     """Takes the bytes of a file as the body."""
 
     def __init__(self) -> None:
-        self._reader = Reader(threads=1)
+        self._pipeline = InferencePipeline(threads=1)
 
     async def __call__(self, request: Request) -> dict[str, Any]:
         data = await request.body()
-        image = await asyncio.to_thread(self._reader.decode, data)
-        return await self._read(image)
+        image = await asyncio.to_thread(self._pipeline.decode, data)
+        return await self._predict(image)
 
     @serve.batch(max_batch_size=16, batch_wait_timeout_s=0.002)
-    async def _read(self, images: list[Images]) -> list[dict[str, Any]]:
-        return await asyncio.to_thread(self._reader.read, np.stack(images))
+    async def _predict(self, images: list[Images]) -> list[dict[str, Any]]:
+        return await asyncio.to_thread(self._pipeline.predict, np.stack(images))
 
 
 if __name__ == "__main__":
@@ -42,6 +42,6 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, required=True)
     ray.init(include_dashboard=False, log_to_driver=False)
     serve.start(http_options={"host": "127.0.0.1", "port": parser.parse_args().port})
-    serve.run(Reading.bind(), route_prefix="/v1/analyses")
+    serve.run(ChestXRayDeployment.bind(), route_prefix="/v1/analyses")
     signal.sigwait({signal.SIGINT, signal.SIGTERM})
     ray.shutdown()

@@ -1,4 +1,4 @@
-"""Debian's Chromium under Playwright, and visits that note what the page must not do."""
+"""Debian's Chromium under Playwright, and page visits that record forbidden behaviour."""
 
 import re
 import shutil
@@ -27,7 +27,7 @@ _LOCAL_SCHEMES = ("blob", "data")
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Starts the browser, and closes it."""
+    """Starts the browser, and closes it afterwards."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=_FLAGS)
         yield browser
@@ -36,46 +36,44 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def visiting(browser: Browser, url: str, *, expecting: str = "", **options: Any) -> Iterator[Page]:
-    """Opens the page as a new visitor; what fails on purpose is named by a pattern."""
+    """Opens the page as a new visitor; expected console errors match a pattern."""
     context = browser.new_context(**options)
     context.set_default_timeout(PATIENCE_MS)
-    watch = Watch(context)
+    monitor = PageMonitor(context)
     try:
         page = context.new_page()
         page.goto(url)
         page.wait_for_selector(READY)
         yield page
-        watch.check(url, expecting)
+        monitor.check(url, expecting)
     finally:
         context.close()
 
 
-class Watch:
-    """Everything that the pages of a visitor asked for and complained of."""
+class PageMonitor:
+    """Records every request and console error of a visitor's pages."""
 
     def __init__(self, context: BrowserContext) -> None:
         self._context = context
-        self._asked: list[str] = []
-        self._complaints: list[str] = []
-        context.on("request", lambda request: self._asked.append(request.url))
-        context.on("console", self._note)
-        context.on("weberror", lambda problem: self._complaints.append(str(problem.error)))
+        self._requests: list[str] = []
+        self._errors: list[str] = []
+        context.on("request", lambda request: self._requests.append(request.url))
+        context.on("console", self._record)
+        context.on("weberror", lambda problem: self._errors.append(str(problem.error)))
 
-    def _note(self, message: ConsoleMessage) -> None:
+    def _record(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self._complaints.append(message.text)
+            self._errors.append(message.text)
 
     def check(self, url: str, expecting: str) -> None:
-        """Fails where the page broke, asked another host, or left a cookie."""
+        """Fails if the page logged an error, requested another host, or set a cookie."""
         unknown = [
-            complaint
-            for complaint in self._complaints
-            if not (expecting and re.search(expecting, complaint))
+            error for error in self._errors if not (expecting and re.search(expecting, error))
         ]
-        asked = [urlsplit(address) for address in self._asked]
+        requests = [urlsplit(address) for address in self._requests]
         elsewhere = {
             each.geturl()
-            for each in asked
+            for each in requests
             if each.scheme not in _LOCAL_SCHEMES and each.netloc != urlsplit(url).netloc
         }
 

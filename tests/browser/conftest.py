@@ -1,4 +1,4 @@
-"""One server and one Chromium for all tests of the page, stopped after the last of them."""
+"""One server and one Chromium for all tests of the page."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -31,7 +31,7 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def visit(browser: Browser, server: Server) -> Iterator[Visit]:
-    """Opens the page as a new visitor, in English where no other locale is named."""
+    """Opens the page as a new visitor, in English unless another locale is given."""
     with ExitStack() as visits:
 
         def start(url: str = server.url, **options: Any) -> Page:

@@ -11,7 +11,7 @@ _PASSED_ON = ("content-type", "cache-control", "content-security-policy", "etag"
 
 
 class Relay(ThreadingHTTPServer):
-    """Answers as the server behind it does, while `open` is set."""
+    """A proxy that forwards requests while `open` is set."""
 
     daemon_threads = True
 
@@ -29,8 +29,8 @@ class Relay(ThreadingHTTPServer):
 
 
 @contextmanager
-def relaying(target: str, *, port: int = 0, path: str = "") -> Iterator[Relay]:
-    """Starts a relay, on a free port where none is named, and stops it."""
+def run_relay(target: str, *, port: int = 0, path: str = "") -> Iterator[Relay]:
+    """Runs a relay, on a free port unless one is given."""
     with Relay(target, port=port, path=path) as relay:
         thread = threading.Thread(target=relay.serve_forever)
         thread.start()
@@ -46,15 +46,15 @@ class _Handler(BaseHTTPRequestHandler):
     server: Relay
 
     def do_GET(self) -> None:
-        self._pass_on(b"")
+        self._forward(b"")
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.bodies.append(body)
         self.server.open.wait()
-        self._pass_on(body)
+        self._forward(body)
 
-    def _pass_on(self, body: bytes) -> None:
+    def _forward(self, body: bytes) -> None:
         address = self.server.target + self.path.removeprefix(self.server.path)
         headers = {"content-type": self.headers.get("Content-Type", "")} if body else {}
         answer = httpx.request(self.command, address, content=body, headers=headers, timeout=60)
@@ -70,4 +70,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.content)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""

@@ -1,4 +1,4 @@
-"""Saves pictures of the page's main states, to be looked at, and the README's one anew.
+"""Saves screenshots of the page's main states, and updates the one in the README.
 
 python -m tests.browser.screenshots [folder]
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import hands
+from tests.browser import page_actions
 from tests.browser.chromium import PATIENCE_MS, chromium, visiting
 from tests.conftest import ROOT
 from tests.service.server import serve
@@ -24,19 +24,19 @@ def empty(page: Page) -> None:
 
 
 def result(page: Page) -> None:
-    hands.click_example(page, "patches")
-    hands.expect_result(page)
+    page_actions.click_example(page, "patches")
+    page_actions.expect_result(page)
 
 
 def refused(page: Page) -> None:
-    hands.click_example(page, "turned")
+    page_actions.click_example(page, "turned")
     expect(page.locator(".upright button")).to_be_enabled()
 
 
 def projector(page: Page) -> None:
     result(page)
     page.locator("#projector summary").click()
-    hands.pixels(page.locator(".space canvas"))
+    page_actions.pixels(page.locator(".space canvas"))
     page.locator("#projector").scroll_into_view_if_needed()
 
 
@@ -47,8 +47,8 @@ LOCALES = {"en": "en-US", "pt": "pt-BR"}
 
 
 @dataclass(frozen=True)
-class Shot:
-    """One state as one visitor sees it."""
+class Screenshot:
+    """A screenshot of one state on one screen, in one colour scheme and language."""
 
     state: Callable[[Page], None]
     screen: str
@@ -67,18 +67,18 @@ class Shot:
             page.screenshot(path=folder / self.name, full_page=self.state is not projector)
 
 
-SHOWN = Shot(result, "desktop", "light", "en")
+SHOWN = Screenshot(result, "desktop", "light", "en")
 README_PICTURE = ROOT / "docs" / "page.png"
 _COLOURS = 128
 
 
-def shots() -> Iterator[Shot]:
+def all_screenshots() -> Iterator[Screenshot]:
     for state, screen, scheme, language in product(STATES, SCREENS, SCHEMES, LOCALES):
-        yield Shot(state, screen, scheme, language)
+        yield Screenshot(state, screen, scheme, language)
 
 
 def main(folder: Path) -> None:
-    """Starts the service, and goes through all states on every kind of screen."""
+    """Starts the service and takes all screenshots."""
     folder.mkdir(parents=True, exist_ok=True)
     expect.set_options(timeout=PATIENCE_MS)
     with (
@@ -86,14 +86,14 @@ def main(folder: Path) -> None:
         serve(Path(home)) as server,
         chromium() as browser,
     ):
-        for shot in shots():
-            shot.take(browser, server.url, folder)
-            print(folder / shot.name)
-    make_small(folder / SHOWN.name, README_PICTURE)
+        for screenshot in all_screenshots():
+            screenshot.take(browser, server.url, folder)
+            print(folder / screenshot.name)
+    save_small_copy(folder / SHOWN.name, README_PICTURE)
 
 
-def make_small(picture: Path, target: Path) -> None:
-    """The top of a picture in few colours, so that the repository stays small."""
+def save_small_copy(picture: Path, target: Path) -> None:
+    """Saves the top of a screenshot in few colours, to keep the repository small."""
     with Image.open(picture) as image:
         top = image.convert("RGB").crop((0, 0, image.width, min(image.height, image.width)))
         top.quantize(_COLOURS).save(target, optimize=True)

@@ -1,4 +1,4 @@
-"""Everyone can use the page: by axe's rules, by keyboard, on small screens, without motion."""
+"""Accessibility: axe's rules, keyboard use, small screens and reduced motion."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,9 +7,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser import hands
+from tests.browser import page_actions
 from tests.browser.conftest import Visit
-from tests.browser.hands import CLEAR, ENGLISH, HAND, TURNED
+from tests.browser.page_actions import CLEAR, ENGLISH, HAND, TURNED
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _EXPECTED = "status of 422|ERR_FAILED|Failed to fetch"
@@ -22,49 +22,57 @@ _OUTLINE = """() => {
 }"""
 
 
-def empty(page: Page) -> None:
+def show_empty_page(page: Page) -> None:
     expect(page.locator(".examples img").first).to_be_visible()
 
 
-def read(page: Page) -> None:
-    hands.read(page, CLEAR)
+def show_result(page: Page) -> None:
+    page_actions.analyse(page, CLEAR)
 
 
-def refused(page: Page) -> None:
-    hands.read_refused(page, TURNED)
+def show_rejection(page: Page) -> None:
+    page_actions.analyse_rejected(page, TURNED)
     expect(page.get_by_role("button", name=ENGLISH["problem.upright"])).to_be_enabled()
     page.locator("#result summary").click()
 
 
-def asked(page: Page) -> None:
-    hands.read_refused(page, HAND)
-    hands.press(page, ENGLISH["history.removeAll"])
+def show_delete_question(page: Page) -> None:
+    page_actions.analyse_rejected(page, HAND)
+    page_actions.press_button(page, ENGLISH["history.removeAll"])
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
-def projected(page: Page) -> None:
+def show_projector(page: Page) -> None:
     page.locator("#projector summary").click()
     expect(page.locator(".filters input")).to_have_count(3)
 
 
-def reading(page: Page) -> None:
-    page.route(hands.ANALYSES, lambda route: None)
-    hands.pick(page, CLEAR)
+def show_progress(page: Page) -> None:
+    page.route(page_actions.ANALYSES, lambda route: None)
+    page_actions.choose_files(page, CLEAR)
     expect(page.locator(".progress")).to_be_visible()
 
 
-def unreachable(page: Page) -> None:
+def show_unreachable(page: Page) -> None:
     page.route("**/v1/projection", lambda route: route.abort())
     page.locator("#projector summary").click()
     expect(page.locator("#unreachable")).to_be_visible()
 
 
-STATES = [empty, reading, read, refused, asked, projected, unreachable]
+STATES = [
+    show_empty_page,
+    show_progress,
+    show_result,
+    show_rejection,
+    show_delete_question,
+    show_projector,
+    show_unreachable,
+]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES)
-def test_axe_finds_nothing(visit: Visit, state: Callable[[Page], None], scheme: str) -> None:
+def test_axe_finds_no_violations(visit: Visit, state: Callable[[Page], None], scheme: str) -> None:
     page = visit(color_scheme=scheme, reduced_motion="reduce", expecting=_EXPECTED)
     state(page)
 
@@ -75,37 +83,37 @@ def test_axe_finds_nothing(visit: Visit, state: Callable[[Page], None], scheme: 
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("locale", ["en-US", "pt-BR"])
-def test_smallest_screen_needs_no_scrolling_sideways(
+def test_page_fits_the_width_of_the_smallest_screen(
     visit: Visit, state: Callable[[Page], None], locale: str
 ) -> None:
     page = visit(locale=locale, viewport={"width": 320, "height": 640}, expecting=_EXPECTED)
     if locale != "en-US":
-        hands.use_language(page, "en")
+        page_actions.use_language(page, "en")
         state(page)
         page.keyboard.press("Escape")
-        hands.use_language(page, locale)
+        page_actions.use_language(page, locale)
     else:
         state(page)
 
     assert page.evaluate(_WIDTH) <= 320
 
 
-def tab_to(page: Page, selector: str, *, most: int = 80) -> None:
-    """Presses Tab until the focus is there."""
-    for _ in range(most):
+def tab_to(page: Page, selector: str, *, max_presses: int = 80) -> None:
+    """Presses Tab until an element is focused."""
+    for _ in range(max_presses):
         page.keyboard.press("Tab")
         if page.evaluate("wanted => document.activeElement.matches(wanted)", selector):
             return
     raise AssertionError(f"{selector} cannot be reached by Tab")
 
 
-def test_keyboard_alone_is_enough(visit: Visit) -> None:
+def test_page_is_usable_with_the_keyboard_alone(visit: Visit) -> None:
     page = visit()
     page.on("filechooser", lambda chooser: chooser.set_files(CLEAR))
 
     tab_to(page, "[id='intake.pick']")
     page.keyboard.press("Enter")
-    hands.expect_result(page)
+    page_actions.expect_result(page)
     tab_to(page, "#viewer fieldset button[aria-pressed=false]")
     page.keyboard.press("Enter")
     expect(page.locator("#viewer fieldset button:focus")).to_have_attribute("aria-pressed", "true")
@@ -119,7 +127,7 @@ def test_keyboard_alone_is_enough(visit: Visit) -> None:
     expect(page.locator("#history")).to_be_hidden()
 
 
-def test_skip_link_is_first_and_leads_to_the_content(visit: Visit) -> None:
+def test_skip_link_is_focused_first_and_moves_focus_to_the_content(visit: Visit) -> None:
     page = visit()
 
     page.keyboard.press("Tab")
@@ -129,9 +137,9 @@ def test_skip_link_is_first_and_leads_to_the_content(visit: Visit) -> None:
     expect(page.locator("#try")).to_be_focused()
 
 
-def test_question_keeps_the_focus_and_gives_it_back(visit: Visit) -> None:
+def test_delete_dialog_traps_the_focus_and_restores_it(visit: Visit) -> None:
     page = visit(expecting="status of 422")
-    asked(page)
+    show_delete_question(page)
     expect(page.locator("dialog :focus")).to_have_count(1)
 
     page.keyboard.press("Escape")
@@ -139,10 +147,10 @@ def test_question_keeps_the_focus_and_gives_it_back(visit: Visit) -> None:
     expect(page.get_by_role("button", name=ENGLISH["history.removeAll"])).to_be_focused()
 
 
-def test_focus_is_not_lost_where_its_entry_is_deleted(visit: Visit) -> None:
+def test_focus_is_kept_when_an_entry_is_deleted(visit: Visit) -> None:
     page = visit(expecting="status of 422")
-    hands.read_refused(page, HAND)
-    hands.read_refused(page, TURNED)
+    page_actions.analyse_rejected(page, HAND)
+    page_actions.analyse_rejected(page, TURNED)
 
     for left in (1, 0):
         page.locator(".visit .remove").first.press("Enter")
@@ -151,9 +159,9 @@ def test_focus_is_not_lost_where_its_entry_is_deleted(visit: Visit) -> None:
         expect(page.locator(":focus")).to_have_count(1)
 
 
-def test_focus_is_not_lost_where_all_entries_are_deleted(visit: Visit) -> None:
+def test_focus_is_kept_when_all_entries_are_deleted(visit: Visit) -> None:
     page = visit(expecting="status of 422")
-    asked(page)
+    show_delete_question(page)
 
     page.keyboard.press("Enter")
     expect(page.locator("#history")).to_be_hidden()
@@ -161,9 +169,9 @@ def test_focus_is_not_lost_where_all_entries_are_deleted(visit: Visit) -> None:
     expect(page.locator("#try")).to_be_focused()
 
 
-def test_focus_is_not_lost_where_the_reading_is_cancelled(visit: Visit) -> None:
+def test_focus_is_kept_when_an_analysis_is_cancelled(visit: Visit) -> None:
     page = visit()
-    reading(page)
+    show_progress(page)
 
     page.get_by_role("button", name=ENGLISH["progress.cancel"]).press("Enter")
     expect(page.locator("#viewer")).to_be_hidden()
@@ -171,24 +179,24 @@ def test_focus_is_not_lost_where_the_reading_is_cancelled(visit: Visit) -> None:
     expect(page.locator("#try")).to_be_focused()
 
 
-def test_focus_is_not_lost_where_the_film_is_turned(visit: Visit) -> None:
+def test_focus_is_kept_when_the_image_is_rotated(visit: Visit) -> None:
     page = visit(expecting="status of 422")
-    refused(page)
+    show_rejection(page)
 
     page.get_by_role("button", name=ENGLISH["problem.upright"]).press("Enter")
-    hands.expect_result(page)
+    page_actions.expect_result(page)
 
     expect(page.locator("#try")).to_be_focused()
 
 
 @pytest.mark.parametrize(("motion", "moving"), [("no-preference", True), ("reduce", False)])
-def test_bars_grow_unless_the_visitor_wants_no_motion(
+def test_bars_are_animated_unless_reduced_motion_is_preferred(
     visit: Visit, motion: str, moving: bool
 ) -> None:
     page = visit(reduced_motion=motion)
     grown = "bar => getComputedStyle(bar).animationName"
 
-    hands.read(page, CLEAR)
+    page_actions.analyse(page, CLEAR)
 
     names = {bar.evaluate(grown) for bar in page.locator(".bars .fill").all()}
     assert names == {"grow" if moving else "none"}
@@ -196,22 +204,22 @@ def test_bars_grow_unless_the_visitor_wants_no_motion(
     assert (smooth == "smooth") is moving
 
 
-def test_bars_grow_only_once(visit: Visit) -> None:
+def test_bars_are_animated_only_once(visit: Visit) -> None:
     page = visit()
-    hands.read(page, CLEAR)
+    page_actions.analyse(page, CLEAR)
 
-    hands.use_language(page, "es")
+    page_actions.use_language(page, "es")
 
     assert page.locator(".bars .fill[data-new]").count() == 0
 
 
 @pytest.mark.parametrize("forced", ["none", "active"])
-def test_focus_is_seen_wherever_it_goes(visit: Visit, forced: str) -> None:
+def test_every_focused_element_has_a_visible_outline(visit: Visit, forced: str) -> None:
     page = visit(forced_colors=forced)
-    hands.read(page, CLEAR)
+    page_actions.analyse(page, CLEAR)
     page.locator("body").evaluate("body => body.focus()")
 
-    stops = [outline_after_tab(page) for _ in range(page.locator(_STOPS).count())]
+    stops = [focus_outline_after_tab(page) for _ in range(page.locator(_STOPS).count())]
 
     assert len({stop for stop, _, _ in stops}) > 20
     assert [stop for stop, style, width in stops if style == "none" or width < 2] == []
@@ -220,12 +228,12 @@ def test_focus_is_seen_wherever_it_goes(visit: Visit, forced: str) -> None:
 _STOPS = "a[href]:visible, button:visible, input, select:visible, [tabindex='0']:visible"
 
 
-def outline_after_tab(page: Page) -> Any:
+def focus_outline_after_tab(page: Page) -> Any:
     page.keyboard.press("Tab")
     return page.evaluate(_OUTLINE)
 
 
-def test_scheme_can_be_chosen_against_the_device(visit: Visit) -> None:
+def test_colour_scheme_of_the_device_can_be_overridden(visit: Visit) -> None:
     page = visit(color_scheme="light")
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)

@@ -6,20 +6,20 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chestxray.results import DISCLAIMER
-from tests.service.nginx import prefixed
+from tests.service.nginx import run_nginx_with_prefix
 from tests.service.server import Server
 
 
 @pytest.fixture(scope="module")
 def base(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with prefixed(server.url, tmp_path_factory.mktemp("nginx")) as url:
+    with run_nginx_with_prefix(server.url, tmp_path_factory.mktemp("nginx")) as url:
         yield f"{url}/xray"
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page that complains of nothing but of the logo of Redoc's makers, which lies on their host
-    and is not asked for.
+    """A page that logs no errors except for Redoc's logo, which is on another host and is not
+    requested.
     """
     context = browser.new_context()
     complaints: list[str] = []
@@ -32,7 +32,7 @@ def page(browser: Browser) -> Iterator[Page]:
     assert [each for each in complaints if "redoc/logo" not in each] == []
 
 
-def test_swagger_shows_every_operation(page: Page, base: str) -> None:
+def test_swagger_ui_shows_every_operation(page: Page, base: str) -> None:
     page.goto(f"{base}/docs")
 
     expect(page.locator(".opblock")).to_have_count(6)
@@ -46,7 +46,7 @@ def test_redoc_shows_every_operation(page: Page, base: str) -> None:
     expect(page.get_by_text(DISCLAIMER).first).to_be_visible()
 
 
-def test_problem_is_explained_where_its_type_leads(page: Page, base: str) -> None:
+def test_problem_type_link_shows_its_explanation(page: Page, base: str) -> None:
     page.goto(f"{base}/docs/problems#truncated-image")
 
     expect(page.locator("#truncated-image")).to_be_in_viewport()

@@ -6,8 +6,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.service.server import Server
 
 
-def violations(page: Page) -> list[str]:
-    """Scripts that the policy refused."""
+def policy_violations(page: Page) -> list[str]:
+    """Scripts that the policy blocked."""
     found: list[str] = page.evaluate("window.refused ?? []")
     return [each for each in found if each.startswith(("script", "worker"))]
 
@@ -15,7 +15,9 @@ def violations(page: Page) -> list[str]:
 @pytest.mark.parametrize(
     ("path", "shown"), [("/docs", ".opblock-summary"), ("/redoc", "[data-section-id]")]
 )
-def test_documents_are_shown(browser: Browser, server: Server, path: str, shown: str) -> None:
+def test_api_docs_render_without_policy_violations(
+    browser: Browser, server: Server, path: str, shown: str
+) -> None:
     with browser.new_context() as context:
         page = context.new_page()
         page.add_init_script(
@@ -25,4 +27,4 @@ def test_documents_are_shown(browser: Browser, server: Server, path: str, shown:
         page.goto(server.url + path)
 
         expect(page.locator(shown).first).to_be_visible()
-        assert violations(page) == []
+        assert policy_violations(page) == []

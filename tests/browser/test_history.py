@@ -1,11 +1,11 @@
-"""The history of a visit stays in this browser until it is deleted or the tab is closed."""
+"""The history of a visit is kept in the browser until it is deleted or the tab is closed."""
 
 from playwright.sync_api import Page, expect
 
-from tests.browser import hands
+from tests.browser import page_actions
 from tests.browser.chromium import READY
 from tests.browser.conftest import Visit
-from tests.browser.hands import CLEAR, ENGLISH, HAND, OPACITY
+from tests.browser.page_actions import CLEAR, ENGLISH, HAND, OPACITY
 
 _KEPT = """() => new Promise((resolve) => {
   const request = indexedDB.open("chestxray");
@@ -17,8 +17,8 @@ _KEPT = """() => new Promise((resolve) => {
 })"""
 
 
-def kept(page: Page) -> int:
-    """How many entries lie in the browser's database."""
+def stored_entries(page: Page) -> int:
+    """The number of entries in the browser's database."""
     return int(page.evaluate(_KEPT))
 
 
@@ -27,8 +27,8 @@ def reload(page: Page) -> None:
     page.wait_for_selector(READY)
 
 
-def reopen(page: Page) -> Page:
-    """Another tab of the same browser."""
+def open_second_tab(page: Page) -> Page:
+    """Opens the page in another tab of the same browser."""
     other = page.context.new_page()
     other.goto(page.url)
     other.wait_for_selector(READY)
@@ -39,94 +39,97 @@ def verdicts(page: Page) -> list[str]:
     return page.locator(".visit strong").all_inner_texts()
 
 
-def test_history_survives_a_reload_with_picture_and_verdict(visit: Visit) -> None:
+def test_history_keeps_image_and_verdict_across_a_reload(visit: Visit) -> None:
     page = visit()
-    hands.read(page, CLEAR)
-    before, verdict = hands.pixels(hands.canvas(page)), verdicts(page)
+    page_actions.analyse(page, CLEAR)
+    before, verdict = page_actions.pixels(page_actions.canvas(page)), verdicts(page)
 
     reload(page)
 
-    hands.expect_result(page)
+    page_actions.expect_result(page)
     assert verdicts(page) == verdict != []
-    assert hands.pixels(hands.canvas(page)) == before
+    assert page_actions.pixels(page_actions.canvas(page)) == before
     loaded = "image => image.decode().then(() => image.naturalWidth)"
     assert page.locator(".visit img").evaluate(loaded) > 50
 
 
-def test_refused_image_survives_a_reload_and_can_be_turned(visit: Visit) -> None:
+def test_rejected_image_can_be_rotated_after_a_reload(visit: Visit) -> None:
     page = visit(expecting="status of 422")
-    hands.click_example(page, "turned")
-    hands.expect_problem(page, ENGLISH["verdict.rotated_90.title"])
+    page_actions.click_example(page, "turned")
+    page_actions.expect_problem(page, ENGLISH["verdict.rotated_90.title"])
     expect(page.get_by_role("button", name=ENGLISH["problem.upright"])).to_be_enabled()
 
     reload(page)
-    hands.expect_problem(page, ENGLISH["verdict.rotated_90.title"])
-    hands.press(page, ENGLISH["problem.upright"])
+    page_actions.expect_problem(page, ENGLISH["verdict.rotated_90.title"])
+    page_actions.press_button(page, ENGLISH["problem.upright"])
 
-    hands.expect_result(page)
+    page_actions.expect_result(page)
     expect(page.locator("#result")).to_contain_text(ENGLISH["result.synthetic"])
 
 
-def test_entry_is_opened_again(visit: Visit) -> None:
+def test_history_entry_can_be_reopened(visit: Visit) -> None:
     page = visit()
-    hands.read(page, CLEAR)
-    first = page.locator("#result").inner_text(), hands.pixels(hands.canvas(page))
-    hands.read(page, OPACITY)
-    second = hands.pixels(hands.canvas(page))
+    page_actions.analyse(page, CLEAR)
+    first = page.locator("#result").inner_text(), page_actions.pixels(page_actions.canvas(page))
+    page_actions.analyse(page, OPACITY)
+    second = page_actions.pixels(page_actions.canvas(page))
 
     page.locator(".visit .open", has_text=CLEAR.name).click()
 
     expect(page.locator(".visit[aria-current]")).to_contain_text(CLEAR.name)
-    assert (page.locator("#result").inner_text(), hands.pixels(hands.canvas(page))) == first
+    assert (
+        page.locator("#result").inner_text(),
+        page_actions.pixels(page_actions.canvas(page)),
+    ) == first
     assert first[1] != second
 
 
-def test_one_entry_is_deleted(visit: Visit) -> None:
+def test_single_history_entry_can_be_deleted(visit: Visit) -> None:
     page = visit()
-    hands.read(page, CLEAR, OPACITY)
+    page_actions.analyse(page, CLEAR, OPACITY)
     expect(page.locator(".visit strong")).to_contain_text(["%", "%"])
 
-    hands.press(page, ENGLISH["history.remove"].format(name=CLEAR.name))
+    page_actions.press_button(page, ENGLISH["history.remove"].format(name=CLEAR.name))
 
     expect(page.locator(".visit")).to_have_count(1)
     expect(page.locator(".visit")).to_contain_text(OPACITY.name)
-    assert kept(page) == 1
+    assert stored_entries(page) == 1
 
 
-def test_all_entries_are_deleted_after_a_question(visit: Visit) -> None:
+def test_all_history_entries_are_deleted_after_confirmation(visit: Visit) -> None:
     page = visit(expecting="status of 422")
-    hands.read(page, CLEAR, HAND)
+    page_actions.analyse(page, CLEAR, HAND)
 
-    hands.press(page, ENGLISH["history.removeAll"])
+    page_actions.press_button(page, ENGLISH["history.removeAll"])
     dialog = page.get_by_role("dialog", name=ENGLISH["history.question"])
     dialog.get_by_role("button", name=ENGLISH["history.yes"]).click()
 
     expect(page.locator("#history")).to_be_hidden()
     expect(page.locator("#result")).to_be_hidden()
     expect(page.locator("#viewer")).to_be_hidden()
-    assert kept(page) == 0
+    assert stored_entries(page) == 0
 
 
-def test_entries_are_kept_where_the_answer_is_no(visit: Visit) -> None:
+def test_history_entries_are_kept_when_deletion_is_declined(visit: Visit) -> None:
     page = visit()
-    hands.read(page, CLEAR)
+    page_actions.analyse(page, CLEAR)
 
     for answer in ("click", "Escape"):
-        hands.press(page, ENGLISH["history.removeAll"])
+        page_actions.press_button(page, ENGLISH["history.removeAll"])
         if answer == "click":
-            hands.press(page, ENGLISH["history.no"])
+            page_actions.press_button(page, ENGLISH["history.no"])
         else:
             page.keyboard.press(answer)
         expect(page.get_by_role("dialog")).to_be_hidden()
 
     expect(page.locator(".visit")).to_have_count(1)
-    assert kept(page) == 1
+    assert stored_entries(page) == 1
 
 
-def test_new_visit_starts_empty_and_the_old_one_is_gone(visit: Visit) -> None:
+def test_new_visit_starts_with_an_empty_history(visit: Visit) -> None:
     page = visit()
-    hands.read(page, CLEAR)
-    assert kept(page) == 1
+    page_actions.analyse(page, CLEAR)
+    assert stored_entries(page) == 1
     blank = page.context.new_page()
     address = page.url
 
@@ -135,25 +138,25 @@ def test_new_visit_starts_empty_and_the_old_one_is_gone(visit: Visit) -> None:
     blank.wait_for_selector(READY)
 
     expect(blank.locator("#history")).to_be_hidden()
-    assert kept(blank) == 0
+    assert stored_entries(blank) == 0
 
 
-def test_second_tab_has_a_history_of_its_own(visit: Visit) -> None:
+def test_second_tab_has_its_own_history(visit: Visit) -> None:
     page = visit()
-    hands.read(page, CLEAR)
+    page_actions.analyse(page, CLEAR)
 
-    other = reopen(page)
+    other = open_second_tab(page)
 
     expect(other.locator("#history")).to_be_hidden()
-    assert kept(other) == 1
+    assert stored_entries(other) == 1
     reload(page)
     expect(page.locator(".visit")).to_have_count(1)
 
 
-def test_only_language_and_colours_outlive_the_visit(visit: Visit) -> None:
+def test_only_language_and_colour_scheme_are_stored_permanently(visit: Visit) -> None:
     page = visit()
-    hands.read(page, CLEAR)
-    hands.use_language(page, "pt-BR")
+    page_actions.analyse(page, CLEAR)
+    page_actions.use_language(page, "pt-BR")
     page.locator("#scheme").select_option("dark")
 
     assert page.evaluate("Object.entries(localStorage).sort()") == [

@@ -1,14 +1,14 @@
-"""The page speaks the visitor's language, all of it, and keeps the one that was chosen."""
+"""The whole page is shown in the visitor's language, and a chosen language is kept."""
 
 import re
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import hands
+from tests.browser import page_actions
 from tests.browser.chromium import READY
 from tests.browser.conftest import Visit
-from tests.browser.hands import CLEAR, HAND, texts
+from tests.browser.page_actions import CLEAR, HAND, texts
 
 LANGUAGES = ["en", "es", "pt"]
 CODES = {name: texts(name)["language.code"] for name in LANGUAGES}
@@ -32,7 +32,7 @@ _SAID = """() => {
     ("locale", "code"),
     [("pt-BR", "pt-BR"), ("pt-PT", "pt-BR"), ("es-MX", "es"), ("en-GB", "en"), ("de-DE", "en")],
 )
-def test_language_is_that_of_the_browser(visit: Visit, locale: str, code: str) -> None:
+def test_page_uses_the_browsers_language(visit: Visit, locale: str, code: str) -> None:
     name = next(name for name in LANGUAGES if CODES[name] == code)
 
     page = visit(locale=locale)
@@ -43,24 +43,24 @@ def test_language_is_that_of_the_browser(visit: Visit, locale: str, code: str) -
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
-def test_chosen_language_relabels_all_of_the_page(visit: Visit, name: str) -> None:
+def test_chosen_language_applies_to_the_whole_page(visit: Visit, name: str) -> None:
     first = "pt-BR" if name == "en" else "en"
     page = visit(locale=first, expecting="status of 422")
-    hands.read(page, CLEAR)
-    hands.read_refused(page, HAND)
+    page_actions.analyse(page, CLEAR)
+    page_actions.analyse_rejected(page, HAND)
     page.locator(".visit .open", has_text=CLEAR.name).click()
     page.locator("#projector summary").click()
     expect(page.locator(".space")).to_be_visible()
 
-    hands.use_language(page, CODES[name])
+    page_actions.use_language(page, CODES[name])
 
-    assert foreign(page, name) == []
+    assert texts_of_other_languages(page, name) == []
     page.locator(".visit .open", has_text=HAND.name).click()
-    hands.expect_problem(page, texts(name)["verdict.other_xray.title"])
-    assert foreign(page, name) == []
+    page_actions.expect_problem(page, texts(name)["verdict.other_xray.title"])
+    assert texts_of_other_languages(page, name) == []
 
 
-def foreign(page: Page, name: str) -> list[str]:
+def texts_of_other_languages(page: Page, name: str) -> list[str]:
     """Texts of the page that occur only in the other language's dictionary."""
     own = [re.compile(pattern(text)) for text in texts(name).values()]
     others = [
@@ -85,7 +85,7 @@ def pattern(text: str) -> str:
 
 def test_chosen_language_is_kept_across_a_reload(visit: Visit) -> None:
     page = visit()
-    hands.use_language(page, "es")
+    page_actions.use_language(page, "es")
 
     page.reload()
     page.wait_for_selector(READY)
@@ -95,22 +95,22 @@ def test_chosen_language_is_kept_across_a_reload(visit: Visit) -> None:
     expect(page.locator("h1")).to_have_text(texts("es")["try.title"])
 
 
-def test_numbers_follow_the_language(visit: Visit) -> None:
+def test_numbers_are_formatted_for_the_language(visit: Visit) -> None:
     page = visit()
-    hands.read(page, CLEAR)
+    page_actions.analyse(page, CLEAR)
     values = page.locator(".bars .value")
     expect(values).to_have_text([re.compile(r"^\d+\.\d%$")] * 3)
 
-    hands.use_language(page, "pt-BR")
+    page_actions.use_language(page, "pt-BR")
 
     expect(values).to_have_text([re.compile(r"^\d+,\d%$")] * 3)
     expect(page.locator("#performance .interval").first).to_have_text(re.compile(r"^\d+,\d%"))
 
 
-def test_switch_keeps_the_focus(visit: Visit) -> None:
+def test_language_switch_keeps_the_focus(visit: Visit) -> None:
     page = visit()
     page.locator("#language").focus()
 
-    hands.use_language(page, "es")
+    page_actions.use_language(page, "es")
 
     expect(page.locator("#language")).to_be_focused()

@@ -7,68 +7,70 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import hands
+from tests.browser import page_actions
 from tests.browser.conftest import Visit
-from tests.browser.hands import CLEAR, ENGLISH, OPACITY
-from tests.browser.relay import relaying
+from tests.browser.page_actions import CLEAR, ENGLISH, OPACITY
+from tests.browser.relay import run_relay
 from tests.service.server import Server, serve
 
 
 @pytest.fixture
-def stopping(browser: Browser, tmp_path: Path) -> Iterator[tuple[Server, ExitStack]]:
-    """A separate server, and a function that stops it."""
+def stoppable_server(browser: Browser, tmp_path: Path) -> Iterator[tuple[Server, ExitStack]]:
+    """A separate server, and an exit stack that stops it."""
     with ExitStack() as stop:
         running = serve(tmp_path, OMP_NUM_THREADS="1")
         yield stop.enter_context(running), stop
 
 
-def test_page_goes_on_where_the_service_has_stopped(
-    visit: Visit, stopping: tuple[Server, ExitStack]
+def test_page_works_after_the_service_has_stopped(
+    visit: Visit, stoppable_server: tuple[Server, ExitStack]
 ) -> None:
-    server, stop = stopping
+    server, stop = stoppable_server
     page = visit(server.url, expecting="ERR_CONNECTION_REFUSED")
-    hands.read(page, CLEAR)
-    first = hands.pixels(hands.canvas(page))
+    page_actions.analyse(page, CLEAR)
+    first = page_actions.pixels(page_actions.canvas(page))
 
     stop.close()
-    hands.pick(page, OPACITY)
+    page_actions.choose_files(page, OPACITY)
 
-    message = hands.expect_problem(page, ENGLISH["problem.network.title"])
+    message = page_actions.expect_problem(page, ENGLISH["problem.network.title"])
     expect(message).to_contain_text(ENGLISH["problem.network.advice"])
-    assert hands.pixels(hands.canvas(page)) != first
+    assert page_actions.pixels(page_actions.canvas(page)) != first
     page.locator(".visit .open", has_text=CLEAR.name).click()
-    hands.expect_result(page)
-    assert hands.pixels(hands.canvas(page)) == first
+    page_actions.expect_result(page)
+    assert page_actions.pixels(page_actions.canvas(page)) == first
 
 
-def test_image_is_read_once_the_service_is_back(visit: Visit, server: Server) -> None:
-    with relaying(server.url) as relay:
+def test_image_can_be_retried_when_the_service_is_back(visit: Visit, server: Server) -> None:
+    with run_relay(server.url) as relay:
         page = visit(relay.url, expecting="ERR_CONNECTION_REFUSED")
         page.wait_for_load_state("networkidle")
 
-    hands.pick(page, CLEAR)
-    hands.expect_problem(page, ENGLISH["problem.network.title"])
+    page_actions.choose_files(page, CLEAR)
+    page_actions.expect_problem(page, ENGLISH["problem.network.title"])
 
-    with relaying(server.url, port=relay.server_port):
-        hands.press(page, ENGLISH["problem.retry"])
-        hands.expect_result(page)
+    with run_relay(server.url, port=relay.server_port):
+        page_actions.press_button(page, ENGLISH["problem.retry"])
+        page_actions.expect_result(page)
 
 
-def test_image_is_read_once_the_network_is_back(visit: Visit) -> None:
+def test_image_can_be_retried_when_the_network_is_back(visit: Visit) -> None:
     page = visit(expecting="ERR_INTERNET_DISCONNECTED")
     page.context.set_offline(True)
-    hands.pick(page, CLEAR)
-    hands.expect_problem(page, ENGLISH["problem.network.title"])
+    page_actions.choose_files(page, CLEAR)
+    page_actions.expect_problem(page, ENGLISH["problem.network.title"])
 
     page.context.set_offline(False)
-    hands.press(page, ENGLISH["problem.retry"])
+    page_actions.press_button(page, ENGLISH["problem.retry"])
 
-    hands.expect_result(page)
+    page_actions.expect_result(page)
 
 
 @pytest.mark.parametrize("wanted", [".examples button", "#projector summary"])
-def test_what_cannot_be_fetched_is_told(visit: Visit, server: Server, wanted: str) -> None:
-    with relaying(server.url) as relay:
+def test_failed_fetch_shows_that_the_service_is_unreachable(
+    visit: Visit, server: Server, wanted: str
+) -> None:
+    with run_relay(server.url) as relay:
         page = visit(relay.url, expecting="ERR_CONNECTION_REFUSED|Failed to fetch")
         page.wait_for_load_state("networkidle")
 
@@ -77,7 +79,7 @@ def test_what_cannot_be_fetched_is_told(visit: Visit, server: Server, wanted: st
     expect(page.locator("#unreachable")).to_be_visible()
 
 
-def test_page_that_cannot_start_says_so(visit: Visit) -> None:
+def test_page_that_cannot_load_shows_that_the_service_is_unreachable(visit: Visit) -> None:
     page = visit(expecting="ERR_FAILED|Failed to fetch")
     page.route("**/v1/models", lambda route: route.abort())
 

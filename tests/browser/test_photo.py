@@ -1,4 +1,4 @@
-"""A photo of a phone is made smaller before it is sent only where the service asks for it."""
+"""A phone photo is downscaled before it is sent only if it exceeds the service's limit."""
 
 import io
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from tests.browser import hands
+from tests.browser import page_actions
 from tests.browser.conftest import Visit
-from tests.browser.hands import CLEAR, ENGLISH
-from tests.browser.relay import relaying
+from tests.browser.page_actions import CLEAR, ENGLISH
+from tests.browser.relay import run_relay
 from tests.service.server import Server, serve
 
 PHOTO = 4000, 3000
@@ -25,7 +25,7 @@ _TURN_RIGHT = 6  # what a phone writes that is held upright
 
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve megapixels, the film on black."""
+    """A photo of twelve megapixels: a radiograph on a black background."""
     canvas = Image.new("L", PHOTO)
     with Image.open(CLEAR) as film:
         side = round(PHOTO[1] * film.width / film.height), PHOTO[1]
@@ -50,22 +50,22 @@ def probabilities(server: Server, data: bytes) -> dict[str, float]:
     return found
 
 
-def test_photo_within_the_limits_is_sent_byte_for_byte(
+def test_photo_within_the_limits_is_sent_unchanged(
     visit: Visit, server: Server, photo: Path
 ) -> None:
-    with relaying(server.url) as relay:
+    with run_relay(server.url) as relay:
         page = visit(relay.url)
-        hands.read(page, photo)
+        page_actions.analyse(page, photo)
 
     assert relay.bodies == [photo.read_bytes()]
 
 
-def test_photo_over_the_limit_is_made_smaller_and_read_alike(
+def test_photo_above_the_limit_is_downscaled_with_nearly_equal_result(
     visit: Visit, server: Server, small_server: Server, photo: Path
 ) -> None:
-    with relaying(small_server.url) as relay:
+    with run_relay(small_server.url) as relay:
         page = visit(relay.url)
-        hands.read(page, photo)
+        page_actions.analyse(page, photo)
 
     (sent,) = relay.bodies
     with Image.open(io.BytesIO(sent)) as smaller:
@@ -76,7 +76,7 @@ def test_photo_over_the_limit_is_made_smaller_and_read_alike(
     assert read == pytest.approx(expected, abs=RESAMPLING)
 
 
-def test_photo_that_says_how_it_was_held_is_shown_and_read_upright(
+def test_photo_with_exif_orientation_is_shown_and_analysed_upright(
     visit: Visit, tmp_path: Path
 ) -> None:
     exif = Image.Exif()
@@ -86,10 +86,10 @@ def test_photo_that_says_how_it_was_held_is_shown_and_read_upright(
         film.rotate(90, expand=True).save(tmp_path / "held.jpg", exif=exif, quality=92)
     page = visit()
 
-    hands.read(page, tmp_path / "held.jpg")
+    page_actions.analyse(page, tmp_path / "held.jpg")
 
     with page.expect_download() as saved:
-        hands.press(page, ENGLISH["result.png"])
+        page_actions.press_button(page, ENGLISH["result.png"])
     saved.value.save_as(tmp_path / "shown.png")
     with Image.open(tmp_path / "shown.png") as shown:
         assert shown.size == size

@@ -1,20 +1,20 @@
-"""The reference points in three dimensions, with the visitor's images among them."""
+"""The projector shows the reference points and the visitor's images in three dimensions."""
 
 import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from chestxray.labels import FINDINGS
-from tests.browser import hands
+from tests.browser import page_actions
 from tests.browser.conftest import Visit
-from tests.browser.hands import CLEAR, ENGLISH, FINDING_NAMES
+from tests.browser.page_actions import CLEAR, ENGLISH, FINDING_NAMES
 from tests.service.server import Server
 
 _ASKED = "() => performance.getEntriesByType('resource').map(({ name }) => name)"
 
 
 def open_projector(page: Page) -> Locator:
-    """Opens it, and gives its canvas."""
+    """Opens the projector, and returns its canvas."""
     page.locator("#projector summary").click()
     space = page.locator(".space canvas")
     expect(space).to_be_visible()
@@ -22,21 +22,21 @@ def open_projector(page: Page) -> Locator:
     return space
 
 
-def middle(space: Locator) -> tuple[float, float]:
+def canvas_centre(space: Locator) -> tuple[float, float]:
     box = space.bounding_box()
     assert box is not None
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def turn(page: Page, space: Locator) -> None:
-    x, y = middle(space)
+def drag_to_rotate(page: Page, space: Locator) -> None:
+    x, y = canvas_centre(space)
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 90, y + 30, steps=3)
     page.mouse.up()
 
 
-def test_projector_is_loaded_when_it_is_opened(visit: Visit) -> None:
+def test_projector_is_loaded_only_when_opened(visit: Visit) -> None:
     page = visit()
     page.wait_for_load_state("networkidle")
     late = ("web/projector.js", "web/points.js", "v1/projection")
@@ -48,41 +48,41 @@ def test_projector_is_loaded_when_it_is_opened(visit: Visit) -> None:
     assert all(any(name.endswith(each) for name in asked) for each in late)
 
 
-def test_dragging_turns_and_zero_turns_back(visit: Visit) -> None:
+def test_dragging_rotates_the_points_and_key_0_resets_them(visit: Visit) -> None:
     page = visit()
     space = open_projector(page)
-    before = hands.pixels(space)
+    before = page_actions.pixels(space)
 
-    turn(page, space)
+    drag_to_rotate(page, space)
 
-    assert hands.pixels(space) != before
+    assert page_actions.pixels(space) != before
     space.press("0")
-    assert hands.pixels(space) == before
+    assert page_actions.pixels(space) == before
 
 
 @pytest.mark.parametrize(
     ("there", "back"), [("ArrowLeft", "ArrowRight"), ("ArrowUp", "ArrowDown"), ("+", "-")]
 )
-def test_keys_turn_and_zoom(visit: Visit, there: str, back: str) -> None:
+def test_keys_rotate_and_zoom_the_points(visit: Visit, there: str, back: str) -> None:
     page = visit()
     space = open_projector(page)
-    before = hands.pixels(space)
+    before = page_actions.pixels(space)
 
     space.press(there)
-    moved = hands.pixels(space)
+    moved = page_actions.pixels(space)
     space.press(back)
     space.press(there)
 
     assert moved != before
-    assert hands.pixels(space) == moved
+    assert page_actions.pixels(space) == moved
 
 
-def test_wheel_zooms(visit: Visit) -> None:
+def test_mouse_wheel_zooms_without_scrolling(visit: Visit) -> None:
     page = visit()
     space = open_projector(page)
-    before, scrolled = hands.pixels(space), page.evaluate("scrollY")
+    before, scrolled = page_actions.pixels(space), page.evaluate("scrollY")
 
-    page.mouse.move(*middle(space))
+    page.mouse.move(*canvas_centre(space))
     page.mouse.wheel(0, -200)
     expect(space).to_be_visible()
 
@@ -96,10 +96,10 @@ def handle(space: Locator) -> object:
     return space.element_handle()
 
 
-def test_dot_under_the_pointer_names_its_class(visit: Visit) -> None:
+def test_tooltip_names_the_class_of_the_point_under_the_pointer(visit: Visit) -> None:
     page = visit()
     space = open_projector(page)
-    x, y = middle(space)
+    x, y = canvas_centre(space)
     tip = page.locator(".space .tip")
 
     for step in range(60):
@@ -112,37 +112,37 @@ def test_dot_under_the_pointer_names_its_class(visit: Visit) -> None:
     expect(tip).to_be_hidden()
 
 
-def test_class_is_filtered_out_and_back(visit: Visit) -> None:
+def test_class_filter_hides_and_shows_points(visit: Visit) -> None:
     page = visit()
     space = open_projector(page)
-    before = hands.pixels(space)
+    before = page_actions.pixels(space)
     boxes = page.locator(".filters input")
     seen = {before}
 
     for i in range(len(FINDING_NAMES)):
         boxes.nth(i).uncheck()
-        seen.add(hands.pixels(space))
+        seen.add(page_actions.pixels(space))
         boxes.nth(i).check()
 
     assert len(seen) == 1 + len(FINDING_NAMES)
-    assert hands.pixels(space) == before
+    assert page_actions.pixels(space) == before
 
 
-def test_image_of_this_visit_is_marked(visit: Visit) -> None:
+def test_image_of_the_visit_is_marked(visit: Visit) -> None:
     page = visit()
     space = open_projector(page)
-    empty = hands.pixels(space)
+    empty = page_actions.pixels(space)
 
-    hands.read(page, CLEAR)
-    marked = hands.pixels(space)
-    hands.press(page, ENGLISH["history.remove"].format(name=CLEAR.name))
+    page_actions.analyse(page, CLEAR)
+    marked = page_actions.pixels(space)
+    page_actions.press_button(page, ENGLISH["history.remove"].format(name=CLEAR.name))
     expect(page.locator("#history")).to_be_hidden()
 
     assert marked != empty
-    assert hands.pixels(space) == empty
+    assert page_actions.pixels(space) == empty
 
 
-def test_note_states_points_and_variance_of_the_service(visit: Visit, server: Server) -> None:
+def test_note_states_point_count_and_variance(visit: Visit, server: Server) -> None:
     page = visit()
     stated = httpx.get(f"{server.url}/v1/projection").json()
 
@@ -156,7 +156,7 @@ def test_note_states_points_and_variance_of_the_service(visit: Visit, server: Se
         expect(page.locator(".filters")).to_contain_text(f"{name} ({count})")
 
 
-def test_closed_projector_is_gone_and_opens_again(visit: Visit) -> None:
+def test_closed_projector_is_removed_and_can_be_reopened(visit: Visit) -> None:
     page = visit()
     open_projector(page)
 
@@ -164,5 +164,5 @@ def test_closed_projector_is_gone_and_opens_again(visit: Visit) -> None:
     expect(page.locator(".space")).to_have_count(0)
 
     expect(open_projector(page)).to_be_visible()
-    hands.use_language(page, "pt-BR")
-    expect(page.locator(".filters legend")).to_have_text(hands.texts("pt")["projector.show"])
+    page_actions.use_language(page, "pt-BR")
+    expect(page.locator(".filters legend")).to_have_text(page_actions.texts("pt")["projector.show"])

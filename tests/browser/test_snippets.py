@@ -11,18 +11,18 @@ import pytest
 from PIL import Image
 
 from tests.browser.conftest import Visit
-from tests.browser.hands import CLEAR, ENGLISH
+from tests.browser.page_actions import CLEAR, ENGLISH
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where a visitor tries it: the picture lies there under the name that the snippets have."""
+    """A folder with an image under the name that the snippets use."""
     with Image.open(CLEAR) as film:
         film.save(tmp_path / "chest.png")
     return tmp_path
 
 
-def test_snippet_is_copied_and_says_so(visit: Visit) -> None:
+def test_snippet_can_be_copied(visit: Visit) -> None:
     page = visit(permissions=["clipboard-read", "clipboard-write"])
 
     page.locator(".snippet button").first.click()
@@ -33,7 +33,7 @@ def test_snippet_is_copied_and_says_so(visit: Visit) -> None:
     assert command == f"curl -F image=@chest.png {page.url}v1/analyses"
 
 
-def test_command_works(visit: Visit, folder: Path) -> None:
+def test_shell_snippet_works(visit: Visit, folder: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is absent")
     command = visit().locator(".snippet code").first.inner_text()
@@ -43,7 +43,7 @@ def test_command_works(visit: Visit, folder: Path) -> None:
     assert json.loads(done.stdout)["prediction"]["label"]
 
 
-def test_program_works(visit: Visit, folder: Path) -> None:
+def test_python_snippet_works(visit: Visit, folder: Path) -> None:
     program = visit().locator(".snippet code").last.inner_text()
 
     done = subprocess.run(
@@ -53,7 +53,7 @@ def test_program_works(visit: Visit, folder: Path) -> None:
     assert "probabilities" in done.stdout
 
 
-def test_program_says_why_an_image_is_refused(visit: Visit, folder: Path) -> None:
+def test_python_snippet_prints_why_an_image_is_rejected(visit: Visit, folder: Path) -> None:
     (folder / "chest.png").write_bytes(b"no image at all")
     program = visit().locator(".snippet code").last.inner_text()
 

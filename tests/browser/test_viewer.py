@@ -1,28 +1,28 @@
-"""The film and its map change under the visitor's hands, and come back."""
+"""The viewer changes the image and its heatmap, and can be reset."""
 
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import hands
+from tests.browser import page_actions
 from tests.browser.conftest import Visit
-from tests.browser.hands import CLEAR, ENGLISH, FINDING_NAMES
+from tests.browser.page_actions import CLEAR, ENGLISH, FINDING_NAMES
 
-BACK = {"image": ENGLISH["viewer.whole"], "film": ENGLISH["viewer.reset"]}
+RESET = {"image": ENGLISH["viewer.whole"], "film": ENGLISH["viewer.reset"]}
 
 
 @pytest.fixture
 def page(visit: Visit) -> Page:
     page = visit()
-    hands.read(page, CLEAR)
+    page_actions.analyse(page, CLEAR)
     return page
 
 
 def drag(page: Page, across: float, down: float, *, button: str = "left") -> None:
-    """Drags over the stage, in shares of it."""
-    hands.canvas(page).scroll_into_view_if_needed()
-    box = hands.canvas(page).bounding_box()
+    """Drags over the canvas by a share of its size."""
+    page_actions.canvas(page).scroll_into_view_if_needed()
+    box = page_actions.canvas(page).bounding_box()
     assert box is not None
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(*middle)
@@ -31,149 +31,151 @@ def drag(page: Page, across: float, down: float, *, button: str = "left") -> Non
     page.mouse.up(button=button)  # type: ignore[arg-type]
 
 
-def wheel(page: Page, by: float) -> None:
-    hands.canvas(page).hover()
+def scroll_wheel(page: Page, by: float) -> None:
+    page_actions.canvas(page).hover()
     page.mouse.wheel(0, by)
     expect(page.locator("#viewer .muted", has_text="%")).not_to_have_text("100%")
 
 
-def keys(page: Page, *pressed: str) -> None:
-    hands.canvas(page).focus()
+def press_keys(page: Page, *pressed: str) -> None:
+    page_actions.canvas(page).focus()
     for key in pressed:
         page.keyboard.press(key)
 
 
-def slider(page: Page, label: str) -> float:
+def slider_value(page: Page, label: str) -> float:
     return float(page.get_by_label(ENGLISH[label], exact=True).input_value())
 
 
 CHANGES: dict[str, tuple[Callable[[Page], None], str]] = {
-    "brightness slider": (lambda page: hands.slide(page, "Brightness", 0.4), "film"),
-    "contrast slider": (lambda page: hands.slide(page, "Contrast", 1.5), "film"),
-    "invert": (lambda page: hands.press(page, "Invert"), "film"),
+    "brightness slider": (lambda page: page_actions.set_slider(page, "Brightness", 0.4), "film"),
+    "contrast slider": (lambda page: page_actions.set_slider(page, "Contrast", 1.5), "film"),
+    "invert": (lambda page: page_actions.press_button(page, "Invert"), "film"),
     "drag with the second button": (lambda page: drag(page, 0.2, 0.1, button="right"), "film"),
-    "wheel": (lambda page: wheel(page, -300), "image"),
-    "button": (lambda page: hands.press(page, ENGLISH["viewer.in"]), "image"),
-    "plus": (lambda page: keys(page, "+"), "image"),
-    "plus and arrow": (lambda page: keys(page, "+", "+", "ArrowLeft"), "image"),
+    "wheel": (lambda page: scroll_wheel(page, -300), "image"),
+    "button": (lambda page: page_actions.press_button(page, ENGLISH["viewer.in"]), "image"),
+    "plus": (lambda page: press_keys(page, "+"), "image"),
+    "plus and arrow": (lambda page: press_keys(page, "+", "+", "ArrowLeft"), "image"),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_picture_changes_and_comes_back(page: Page, change: str) -> None:
+def test_change_of_the_view_can_be_reset(page: Page, change: str) -> None:
     act, what = CHANGES[change]
-    before = hands.pixels(hands.canvas(page))
+    before = page_actions.pixels(page_actions.canvas(page))
 
     act(page)
 
-    assert hands.pixels(hands.canvas(page)) != before
-    hands.press(page, BACK[what])
-    assert hands.pixels(hands.canvas(page)) == before
+    assert page_actions.pixels(page_actions.canvas(page)) != before
+    page_actions.press_button(page, RESET[what])
+    assert page_actions.pixels(page_actions.canvas(page)) == before
 
 
-def test_each_class_has_a_map_of_its_own(page: Page) -> None:
+def test_each_class_has_its_own_heatmap(page: Page) -> None:
     seen = set()
 
     for finding in FINDING_NAMES:
-        hands.press(page, finding)
+        page_actions.press_button(page, finding)
         chosen = page.get_by_role("button", name=finding, exact=True)
         expect(chosen).to_have_attribute("aria-pressed", "true")
         expect(page.locator("fieldset [aria-pressed=true]")).to_have_count(1)
-        expect(hands.canvas(page)).to_have_attribute("aria-label", described(finding))
-        seen.add(hands.pixels(hands.canvas(page)))
+        expect(page_actions.canvas(page)).to_have_attribute("aria-label", canvas_label(finding))
+        seen.add(page_actions.pixels(page_actions.canvas(page)))
 
     assert len(seen) == len(FINDING_NAMES)
 
 
-def described(finding: str) -> str:
+def canvas_label(finding: str) -> str:
     return ENGLISH["viewer.described"].format(finding=finding)
 
 
-def test_map_of_the_predicted_class_comes_first(page: Page) -> None:
-    before = hands.pixels(hands.canvas(page))
+def test_heatmap_of_the_predicted_class_is_shown_first(page: Page) -> None:
+    before = page_actions.pixels(page_actions.canvas(page))
     (predicted,) = page.locator("fieldset [aria-pressed=true]").all_text_contents()
 
-    hands.press(page, next(finding for finding in FINDING_NAMES if finding != predicted))
-    hands.press(page, predicted)
+    page_actions.press_button(
+        page, next(finding for finding in FINDING_NAMES if finding != predicted)
+    )
+    page_actions.press_button(page, predicted)
 
-    assert hands.pixels(hands.canvas(page)) == before
+    assert page_actions.pixels(page_actions.canvas(page)) == before
     assert predicted in (page.locator(".visit strong").text_content() or "")
 
 
-def test_map_without_strength_leaves_the_bare_film(page: Page) -> None:
-    before = hands.pixels(hands.canvas(page))
+def test_heatmap_with_zero_opacity_shows_the_bare_image(page: Page) -> None:
+    before = page_actions.pixels(page_actions.canvas(page))
 
-    hands.slide(page, ENGLISH["viewer.opacity"], 0)
-    bare = hands.pixels(hands.canvas(page))
-    hands.press(page, FINDING_NAMES[0])
-    same = hands.pixels(hands.canvas(page))
-    hands.press(page, FINDING_NAMES[2])
+    page_actions.set_slider(page, ENGLISH["viewer.opacity"], 0)
+    bare = page_actions.pixels(page_actions.canvas(page))
+    page_actions.press_button(page, FINDING_NAMES[0])
+    same = page_actions.pixels(page_actions.canvas(page))
+    page_actions.press_button(page, FINDING_NAMES[2])
 
-    assert before != bare == same == hands.pixels(hands.canvas(page))
+    assert before != bare == same == page_actions.pixels(page_actions.canvas(page))
 
 
-def test_dragging_moves_a_film_that_is_zoomed(page: Page) -> None:
-    keys(page, "+", "+")
-    before = hands.pixels(hands.canvas(page))
+def test_dragging_pans_a_zoomed_image(page: Page) -> None:
+    press_keys(page, "+", "+")
+    before = page_actions.pixels(page_actions.canvas(page))
 
     drag(page, 0.1, 0.1)
 
-    assert hands.pixels(hands.canvas(page)) != before
-    assert slider(page, "viewer.brightness") == 0
+    assert page_actions.pixels(page_actions.canvas(page)) != before
+    assert slider_value(page, "viewer.brightness") == 0
     drag(page, -0.1, -0.1)
-    keys(page, "0")
+    press_keys(page, "0")
     expect(page.locator("#viewer .muted", has_text="%")).to_have_text("100%")
 
 
-def test_dragging_windows_the_film_where_that_is_chosen(page: Page) -> None:
-    before = hands.pixels(hands.canvas(page))
-    hands.press(page, ENGLISH["viewer.drag"])
+def test_dragging_changes_brightness_and_contrast_in_window_mode(page: Page) -> None:
+    before = page_actions.pixels(page_actions.canvas(page))
+    page_actions.press_button(page, ENGLISH["viewer.drag"])
 
     drag(page, 0.2, -0.2)
 
-    assert hands.pixels(hands.canvas(page)) != before
-    assert slider(page, "viewer.brightness") == pytest.approx(0.2, abs=0.02)
-    assert slider(page, "viewer.contrast") > 0.3
-    hands.press(page, ENGLISH["viewer.reset"])
-    assert hands.pixels(hands.canvas(page)) == before
+    assert page_actions.pixels(page_actions.canvas(page)) != before
+    assert slider_value(page, "viewer.brightness") == pytest.approx(0.2, abs=0.02)
+    assert slider_value(page, "viewer.contrast") > 0.3
+    page_actions.press_button(page, ENGLISH["viewer.reset"])
+    assert page_actions.pixels(page_actions.canvas(page)) == before
 
 
-def test_inverting_twice_changes_nothing(page: Page) -> None:
-    before = hands.pixels(hands.canvas(page))
+def test_inverting_twice_restores_the_image(page: Page) -> None:
+    before = page_actions.pixels(page_actions.canvas(page))
 
-    hands.press(page, ENGLISH["viewer.invert"])
-    hands.press(page, ENGLISH["viewer.invert"])
+    page_actions.press_button(page, ENGLISH["viewer.invert"])
+    page_actions.press_button(page, ENGLISH["viewer.invert"])
 
-    assert hands.pixels(hands.canvas(page)) == before
+    assert page_actions.pixels(page_actions.canvas(page)) == before
 
 
-def test_arrows_do_not_scroll_the_page_away(visit: Visit) -> None:
+def test_arrow_keys_on_the_viewer_do_not_scroll_the_page(visit: Visit) -> None:
     page = visit(reduced_motion="reduce")
-    hands.read(page, CLEAR)
-    hands.canvas(page).focus()
+    page_actions.analyse(page, CLEAR)
+    page_actions.canvas(page).focus()
     before = page.evaluate("scrollY")
 
-    keys(page, "ArrowDown", "ArrowDown", "+", "ArrowDown")
+    press_keys(page, "ArrowDown", "ArrowDown", "+", "ArrowDown")
 
     assert page.evaluate("scrollY") == before
 
 
-def test_two_fingers_zoom(visit: Visit) -> None:
+def test_pinch_gesture_zooms(visit: Visit) -> None:
     page = visit(has_touch=True)
-    hands.read(page, CLEAR)
-    hands.canvas(page).scroll_into_view_if_needed()
-    before = hands.pixels(hands.canvas(page))
+    page_actions.analyse(page, CLEAR)
+    page_actions.canvas(page).scroll_into_view_if_needed()
+    before = page_actions.pixels(page_actions.canvas(page))
 
     pinch(page)
 
-    assert hands.pixels(hands.canvas(page)) != before
+    assert page_actions.pixels(page_actions.canvas(page)) != before
     zoom = page.locator("#viewer .muted", has_text="%").inner_text()
     assert int(zoom.rstrip("%")) == pytest.approx(200, abs=20)
 
 
 def pinch(page: Page) -> None:
     """Moves two fingers apart to twice their distance."""
-    box = hands.canvas(page).bounding_box()
+    box = page_actions.canvas(page).bounding_box()
     assert box is not None
     across, down = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     touch = page.context.new_cdp_session(page)
@@ -183,13 +185,13 @@ def pinch(page: Page) -> None:
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
-def test_new_image_is_shown_whole_and_as_it_is(page: Page) -> None:
-    fresh = hands.pixels(hands.canvas(page))
-    keys(page, "+", "+")
-    hands.press(page, ENGLISH["viewer.invert"])
+def test_new_image_resets_the_view(page: Page) -> None:
+    fresh = page_actions.pixels(page_actions.canvas(page))
+    press_keys(page, "+", "+")
+    page_actions.press_button(page, ENGLISH["viewer.invert"])
 
-    hands.read(page, CLEAR)
+    page_actions.analyse(page, CLEAR)
 
     expect(page.locator(".visit")).to_have_count(2)
     expect(page.locator("#viewer .muted", has_text="%")).to_have_text("100%")
-    assert hands.pixels(hands.canvas(page)) == fresh
+    assert page_actions.pixels(page_actions.canvas(page)) == fresh

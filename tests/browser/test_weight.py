@@ -1,4 +1,4 @@
-"""The page is light, strict, and whole on its own."""
+"""The page is small, has no inline code, and works under a path."""
 
 import re
 from html.parser import HTMLParser
@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import httpx
 
 from bentos.settings import WEB
-from tests.browser import hands
+from tests.browser import page_actions
 from tests.browser.conftest import Visit
-from tests.browser.relay import relaying
+from tests.browser.relay import run_relay
 from tests.service.server import Server
 
 BUDGET_BYTES = 200_000
@@ -17,7 +17,7 @@ _LOADED = """() => performance.getEntriesByType("navigation")
   .map(({ name, encodedBodySize }) => [name, encodedBodySize])"""
 
 
-def test_first_load_is_within_its_budget(visit: Visit) -> None:
+def test_first_load_is_within_the_byte_budget(visit: Visit) -> None:
     page = visit()
     page.wait_for_load_state("networkidle")
 
@@ -29,11 +29,11 @@ def test_first_load_is_within_its_budget(visit: Visit) -> None:
     assert not any("projector" in name or "v1/projection" in name for name, _ in loaded)
 
 
-def test_page_has_no_script_and_no_style_of_its_own(server: Server) -> None:
+def test_page_has_no_inline_script_or_style(server: Server) -> None:
     answer = httpx.get(server.url)
     policy = answer.headers["content-security-policy"]
 
-    assert Inline.within(answer.text) == []
+    assert InlineCodeFinder.find(answer.text) == []
     assert answer.text == (WEB / "index.html").read_text()
     assert "unsafe" not in policy
     assert {"default-src 'none'", "script-src 'self'", "style-src 'self'"} <= {
@@ -41,21 +41,21 @@ def test_page_has_no_script_and_no_style_of_its_own(server: Server) -> None:
     }
 
 
-def test_inline_script_and_style_would_be_found() -> None:
+def test_finder_detects_inline_scripts_and_styles() -> None:
     page = "<style>a</style><p style='x' onclick='y'></p><script>z</script><script src=m></script>"
 
-    assert Inline.within(page) == ["style", "style=", "onclick=", "script"]
+    assert InlineCodeFinder.find(page) == ["style", "style=", "onclick=", "script"]
 
 
-class Inline(HTMLParser):
-    """Finds code and style that lie in the markup."""
+class InlineCodeFinder(HTMLParser):
+    """Finds inline scripts and styles in markup."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
 
     @classmethod
-    def within(cls, markup: str) -> list[str]:
+    def find(cls, markup: str) -> list[str]:
         parser = cls()
         parser.feed(markup)
         return parser.found
@@ -68,17 +68,17 @@ class Inline(HTMLParser):
 
 
 def test_page_works_under_a_path(visit: Visit, server: Server) -> None:
-    with relaying(server.url, path="/portal/xray") as relay:
+    with run_relay(server.url, path="/portal/xray") as relay:
         page = visit(relay.url)
 
-        hands.click_example(page, "clear")
-        hands.expect_result(page)
+        page_actions.click_example(page, "clear")
+        page_actions.expect_result(page)
         page.locator("#projector summary").click()
         page.wait_for_selector(".space")
 
         assert page.locator("#snippets").inner_text().count(f"{relay.url}v1/analyses") == 2
-        assert all(name.startswith(relay.url) for name in network(page.evaluate(_LOADED)))
+        assert all(name.startswith(relay.url) for name in network_urls(page.evaluate(_LOADED)))
 
 
-def network(loaded: list[tuple[str, int]]) -> list[str]:
+def network_urls(loaded: list[tuple[str, int]]) -> list[str]:
     return [name for name, _ in loaded if not name.startswith(("blob:", "data:"))]

@@ -1,4 +1,4 @@
-"""Posts an image again and again from a pod inside the cluster, until its input ends.
+"""Posts an image repeatedly from a pod inside the cluster, until its input ends.
 
 python client.py THREADS RETRIES PAUSE_SECONDS
 
@@ -43,7 +43,7 @@ def main(threads: int, retries: int, pause: float) -> None:
 
 
 def post(session: requests.Session, image: bytes, retries: int) -> int:
-    """The status of an answer."""
+    """Posts an image with retries, and returns the response's status."""
     for _ in range(retries + 1):
         try:
             return session.post(URL, files={"image": image}, timeout=70).status_code

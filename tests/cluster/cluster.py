@@ -22,13 +22,13 @@ CLIENT = (HERE / "client.py").read_text()
 _POLL_SECONDS = 0.5
 
 
-def say(text: str) -> None:
-    """Tells who watches; the target runs pytest with -s."""
+def report_progress(text: str) -> None:
+    """Prints progress; the make target runs pytest with -s."""
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
 def run(command: Sequence[str | Path], *, text: str = "", timeout: float = 180) -> str:
-    """Returns what a command prints. Raises CalledProcessError, with its complaint as a note."""
+    """Returns a command's output. Raises CalledProcessError with its error output as a note."""
     done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=timeout)
     try:
         done.check_returncode()
@@ -44,7 +44,7 @@ class Cluster:
 
     kubectl_command: tuple[str | Path, ...]
     convert_command: tuple[str | Path, ...] = ()
-    """Makes manifests fit an older cluster."""
+    """A command that converts manifests for an older cluster."""
 
     def kubectl(self, *arguments: str, text: str = "", timeout: float = 180) -> str:
         """Runs kubectl in our namespace. Raises CalledProcessError."""
@@ -56,19 +56,19 @@ class Cluster:
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
     def apply(self, manifests: str) -> None:
-        """Creates or changes what the manifests say."""
+        """Creates or updates the objects of the manifests."""
         if self.convert_command:
             manifests = run([*self.convert_command, "-"], text=manifests)
         self.kubectl("apply", "-f", "-", text=manifests)
 
     def pods(self, name: str, *, ending: bool = False) -> list[dict[str, Any]]:
-        """The pods of one workload, oldest first; those that are about to end if wished."""
+        """The pods of one workload, oldest first, optionally including terminating ones."""
         label = f"app.kubernetes.io/name={name}"
         found = self.get("pods", "-l", label, "--sort-by=.metadata.creationTimestamp")["items"]
         return [each for each in found if ending or "deletionTimestamp" not in each["metadata"]]
 
     def roll_out(self, name: str, seconds: float = 240) -> None:
-        """Waits until a Deployment is as it should be."""
+        """Waits until a Deployment is rolled out."""
         self.kubectl(
             "rollout", "status", f"deployment/{name}", f"--timeout={seconds}s", timeout=seconds + 10
         )
@@ -89,12 +89,12 @@ class Cluster:
         return "\n".join(line for line in text.splitlines() if line.startswith(name))
 
     def in_client(self, source: str, *, text: str = "") -> str:
-        """Runs Python in the pod that asks the service as others in the cluster do."""
+        """Runs Python in the client pod inside the cluster."""
         return self.kubectl("exec", "-i", "client", "--", "python", "-c", source, text=text)
 
     @contextmanager
     def load(self, *, threads: int = 2, retries: int = 0, pause: float = 0.0) -> Iterator["Load"]:
-        """Posts images from inside the cluster as long as it lasts."""
+        """Posts images from inside the cluster until the block ends."""
         command = [*self.kubectl_command, "--namespace", NAMESPACE, "exec", "-i", "client", "--"]
         command += ["python", "-c", CLIENT, str(threads), str(retries), str(pause)]
         with subprocess.Popen(
@@ -120,11 +120,11 @@ class Load:
         found = json.loads(output)
         self.statuses = {int(status): count for status, count in found["statuses"].items()}
         self.slowest = found["slowest"]
-        say(f"load: {self.statuses}, slowest {self.slowest:.2f} s")
+        report_progress(f"load: {self.statuses}, slowest {self.slowest:.2f} s")
 
 
 def wait_until(what: str, true: Callable[[], bool], seconds: float = 120) -> float:
-    """Returns after how many seconds it was true. Raises AssertionError."""
+    """Waits for a condition and returns the seconds it took. Raises AssertionError."""
     started = time.monotonic()
     while not true():
         assert time.monotonic() - started < seconds, f"not within {seconds:g} s: {what}"
@@ -143,9 +143,9 @@ def rendered(folder: Path, change: Callable[[dict[str, Any]], None] | None = Non
     return yaml.safe_dump_all(manifests)
 
 
-def lab(*arguments: str, timeout: float = 900) -> str:
-    """Runs the lab, which is root's."""
-    say(f"lab {' '.join(arguments)}")
+def run_lab(*arguments: str, timeout: float = 900) -> str:
+    """Runs a command of the lab cluster, which needs root."""
+    report_progress(f"lab {' '.join(arguments)}")
     return run([LAB, *arguments], timeout=timeout)
 
 

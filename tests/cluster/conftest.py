@@ -1,4 +1,4 @@
-"""The cluster with the service in it, once for all tests of this folder."""
+"""The cluster with the deployed service, shared by all tests of this folder."""
 
 import os
 import re
@@ -12,10 +12,10 @@ from tests.cluster.cluster import (
     HERE,
     LAB,
     Cluster,
-    lab,
     lab_can_run,
     rendered,
-    say,
+    report_progress,
+    run_lab,
 )
 from tests.conftest import ROOT
 from tools.kubectl import kubectl
@@ -28,7 +28,7 @@ _INSTALL_SECONDS = 1200
 
 @pytest.fixture(scope="session")
 def bare_cluster() -> Iterator[Cluster]:
-    """A cluster that has the images; the lab's is new, and gone afterwards."""
+    """A cluster with the images; a lab cluster is created and deleted afterwards."""
     if os.environ.get("KUBECONFIG"):
         yield Cluster((kubectl(),))
         return
@@ -37,27 +37,27 @@ def bare_cluster() -> Iterator[Cluster]:
     start_lab()
     try:
         for tag, target in IMAGES.items():
-            lab("build", "-t", tag, "--target", target, str(ROOT))
-        lab("load", *IMAGES)
+            run_lab("build", "-t", tag, "--target", target, str(ROOT))
+        run_lab("load", *IMAGES)
         yield Cluster((LAB, "kubectl"), (LAB, "convert"))
     finally:
-        lab("down")
+        run_lab("down")
 
 
 def start_lab() -> None:
-    """Brings up an empty cluster, or skips with what the lab said: not every machine can."""
+    """Starts an empty cluster, or skips with the lab's error on machines that cannot run it."""
     try:
-        lab("install", timeout=_INSTALL_SECONDS)
-        lab("image-base", PYTHON)
-        lab("down")
-        lab("up")
+        run_lab("install", timeout=_INSTALL_SECONDS)
+        run_lab("image-base", PYTHON)
+        run_lab("down")
+        run_lab("up")
     except subprocess.CalledProcessError as error:
         pytest.skip(f"the lab cannot run here: {' '.join(error.__notes__)[-500:]}")
 
 
 @pytest.fixture(scope="session")
 def cluster(bare_cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster with two gateways that are ready, no classifier pod, and a client."""
+    """The cluster with two ready gateways, no classifier pod, and a client pod."""
     started = time.monotonic()
     bare_cluster.apply(rendered(HERE / "overlay"))
     # A ScaledObject's initial replicas; nothing sets them before a scaler runs.
@@ -65,7 +65,7 @@ def cluster(bare_cluster: Cluster) -> Iterator[Cluster]:
     try:
         bare_cluster.roll_out("gateway")
         bare_cluster.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
-        say(f"deployed and ready in {time.monotonic() - started:.0f} s")
+        report_progress(f"deployed and ready in {time.monotonic() - started:.0f} s")
         yield bare_cluster
     finally:
         if not bare_cluster.convert_command:  # the lab goes as a whole

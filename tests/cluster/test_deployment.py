@@ -1,4 +1,4 @@
-"""The manifests and the image in a real cluster: what is promised there, seen to hold."""
+"""The manifests and the image deployed in a real cluster."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chestxray.labels import FINDINGS
-from tests.cluster.cluster import HERE, Cluster, lab, rendered, wait_until
+from tests.cluster.cluster import HERE, Cluster, rendered, run_lab, wait_until
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "web" / "examples" / "clear.jpg"
@@ -32,25 +32,23 @@ def check_reading(answer: Any) -> None:
     assert set(answer["body"]["prediction"]["probabilities"]) == set(FINDINGS)
 
 
-def test_image_is_analysed_through_the_service(cluster: Cluster) -> None:
+def test_image_is_analysed_in_the_cluster(cluster: Cluster) -> None:
     check_reading(analyse(cluster))
 
 
-def test_real_radiograph_is_analysed_through_the_service(
-    cluster: Cluster, real_chest: Path
-) -> None:
+def test_real_radiograph_is_analysed_in_the_cluster(cluster: Cluster, real_chest: Path) -> None:
     check_reading(analyse(cluster, real_chest))
 
 
 @pytest.mark.parametrize("path", ["/srv/chestxray/x", "/opt/venv/x", "/etc/x", "/x"])
-def test_root_cannot_be_written(cluster: Cluster, path: str) -> None:
+def test_root_file_system_is_read_only(cluster: Cluster, path: str) -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
         cluster.kubectl("exec", "deployment/gateway", "--", "touch", path)
 
     assert "Read-only file system" in refused.value.__notes__[0]
 
 
-def test_process_has_no_privilege(cluster: Cluster) -> None:
+def test_container_process_has_no_privileges(cluster: Cluster) -> None:
     status = cluster.kubectl("exec", "deployment/gateway", "--", "cat", "/proc/1/status")
     facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
 
@@ -59,7 +57,7 @@ def test_process_has_no_privilege(cluster: Cluster) -> None:
     assert (facts["NoNewPrivs"], facts["Seccomp"]) == ("1", "2")
 
 
-LOOK = """
+FIND_FORBIDDEN = """
 import shutil
 from importlib.util import find_spec
 print([name for name in ("training", "torch", "pip") if find_spec(name)])
@@ -68,7 +66,7 @@ print([name for name in ("cc", "gcc", "g++") if shutil.which(name)])
 
 
 def test_image_has_neither_compiler_nor_training_code(cluster: Cluster) -> None:
-    found = cluster.kubectl("exec", "deployment/gateway", "--", "python", "-c", LOOK)
+    found = cluster.kubectl("exec", "deployment/gateway", "--", "python", "-c", FIND_FORBIDDEN)
 
     assert found.split() == ["[]", "[]"]
 
@@ -84,8 +82,8 @@ def test_rolling_update_under_load_loses_no_request(cluster: Cluster) -> None:
     assert set(load.statuses) == {200}
 
 
-def test_killed_pod_costs_its_own_requests_alone(cluster: Cluster) -> None:
-    """Those break with it; a client that asks once more is answered."""
+def test_killed_pod_fails_only_its_own_requests(cluster: Cluster) -> None:
+    """Its requests in flight break; a client that retries is answered."""
     victim = cluster.pods("gateway")[0]["metadata"]["name"]
 
     with cluster.load(retries=1) as load:
@@ -95,7 +93,7 @@ def test_killed_pod_costs_its_own_requests_alone(cluster: Cluster) -> None:
     assert set(load.statuses) == {200}
 
 
-def test_broken_weights_hold_the_rollout(cluster: Cluster) -> None:
+def test_rollout_with_broken_weights_is_halted(cluster: Cluster) -> None:
     wrong = f"CHESTXRAY_CLASSIFIER_DIGEST=sha256:{64 * '0'}"
     old = {pod["metadata"]["name"] for pod in cluster.pods("gateway")}
 
@@ -131,7 +129,7 @@ def evict(cluster: Cluster, pod: str) -> None:
     cluster.kubectl("create", "--raw", path, "-f", "-", text=json.dumps(eviction))
 
 
-def test_eviction_respects_the_budget(cluster: Cluster) -> None:
+def test_eviction_respects_the_disruption_budget(cluster: Cluster) -> None:
     first, second = (pod["metadata"]["name"] for pod in cluster.pods("gateway"))
 
     with cluster.load() as load:
@@ -146,7 +144,7 @@ def test_eviction_respects_the_budget(cluster: Cluster) -> None:
 
 @pytest.fixture
 def gpu_tier(cluster: Cluster) -> Iterator[Cluster]:
-    """The classifier as the component gpu has it, but with the CPU's image and device."""
+    """The classifier of the gpu component, with the CPU image and device."""
     if not cluster.convert_command:
         pytest.skip("only the lab's node can be given a GPU that it has not")
     node = cluster.get("nodes")["items"][0]["metadata"]["name"]
@@ -155,13 +153,13 @@ def gpu_tier(cluster: Cluster) -> Iterator[Cluster]:
     try:
         yield cluster
     finally:
-        lab("gpu", "0")
+        run_lab("gpu", "0")
         cluster.apply(rendered(HERE / "overlay"))
         cluster.kubectl("scale", "deployment/classifier", "--replicas=0")
         wait_until("no classifier is left", lambda: not cluster.pods("classifier"))
 
 
-def test_gpu_pod_waits_for_a_gpu_and_runs_with_one(gpu_tier: Cluster) -> None:
+def test_gpu_pod_is_pending_without_a_gpu_and_runs_with_one(gpu_tier: Cluster) -> None:
     def phases() -> list[str]:
         return [pod["status"]["phase"] for pod in gpu_tier.pods("classifier")]
 
@@ -173,6 +171,6 @@ def test_gpu_pod_waits_for_a_gpu_and_runs_with_one(gpu_tier: Cluster) -> None:
     wait_until("it waits for a GPU", lambda: "Insufficient nvidia.com/gpu" in reasons(), 60)
     assert phases() == ["Pending"]
 
-    lab("gpu", "1")
+    run_lab("gpu", "1")
     wait_until("it runs", lambda: phases() == ["Running"])
     gpu_tier.roll_out("classifier")

@@ -1,15 +1,15 @@
-"""Locust as Jobs: a master and a worker in pods of their own, and the verdict as an exit code."""
+"""Locust as Jobs: a master and a worker pod, and the verdict as an exit code."""
 
 from typing import Any
 
-from tests.cluster.cluster import HERE, Cluster, rendered, say, wait_until
+from tests.cluster.cluster import HERE, Cluster, rendered, report_progress, wait_until
 
 VERDICTS = {0: "met", 1: "missed", 2: "the generator was too slow to tell"}
 SECONDS = 240.0
 
 
 def exit_code(cluster: Cluster, component: str) -> int | None:
-    """Of the container of a Job's pod, once it has ended."""
+    """The exit code of a Job's container, once it has ended."""
     label = f"app.kubernetes.io/component={component}"
     for pod in cluster.get("pods", "-l", label)["items"]:
         for container in pod["status"].get("containerStatuses", []):
@@ -18,24 +18,24 @@ def exit_code(cluster: Cluster, component: str) -> int | None:
     return None
 
 
-def condition(cluster: Cluster, job: str) -> str:
+def job_condition(cluster: Cluster, job: str) -> str:
     conditions: list[dict[str, Any]] = cluster.get("job", job)["status"].get("conditions", [])
     true = [each["type"] for each in conditions if each["status"] == "True"]
     return next((each for each in true if each in ("Complete", "Failed")), "")
 
 
-def test_jobs_load_the_service_and_end_with_its_verdict(cluster: Cluster) -> None:
+def test_load_test_jobs_end_with_the_verdict_as_exit_code(cluster: Cluster) -> None:
     cluster.apply(rendered(HERE / "loadtest"))
     try:
         wait_until("both have ended", lambda: exit_code(cluster, "worker") is not None, SECONDS)
         wait_until("the master has a verdict", lambda: exit_code(cluster, "master") is not None)
         code, log = exit_code(cluster, "master"), cluster.kubectl("logs", "job/loadtest-master")
-        wait_until("the Job knows", lambda: condition(cluster, "loadtest-master") != "")
-        outcome = condition(cluster, "loadtest-master")
+        wait_until("the Job knows", lambda: job_condition(cluster, "loadtest-master") != "")
+        outcome = job_condition(cluster, "loadtest-master")
     finally:
         cluster.kubectl("delete", "job", "loadtest-master", "loadtest-workers")
 
-    say(f"load test: exit code {code}, Job {outcome}")
+    report_progress(f"load test: exit code {code}, Job {outcome}")
     assert code in VERDICTS, log
     assert f"objectives: {VERDICTS[code]}" in log
     assert outcome == ("Complete" if code == 0 else "Failed")

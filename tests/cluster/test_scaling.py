@@ -1,4 +1,4 @@
-"""The classifier tier from none to several pods and back, by the ScaledObject's own query."""
+"""The classifier tier scales from zero to several pods and back, by the ScaledObject's query."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.cluster import LAB, Cluster, say, wait_until
+from tests.cluster.cluster import LAB, Cluster, report_progress, wait_until
 from tests.conftest import ROOT
 
 PROMETHEUS = "http://127.0.0.1:9090"
@@ -25,11 +25,11 @@ LOCUST = (
     " --run-time {seconds}s --json --only-summary"
 )
 LIGHT_PAUSE_SECONDS = 1.0
-"""Of the load that lasts all the time: one request a second, below what wakes the tier."""
+"""Pause of the permanent load: one request per second, below the activation threshold."""
 
 
 @pytest.fixture
-def operated(cluster: Cluster, tmp_path: Path) -> Iterator[Cluster]:
+def autoscaled_cluster(cluster: Cluster, tmp_path: Path) -> Iterator[Cluster]:
     """The cluster under a real Prometheus, and the lab's stand-in for KEDA's operator."""
     if not cluster.convert_command:
         pytest.skip("on a cluster of your own KEDA and Prometheus are yours; the lab has stand-ins")
@@ -42,16 +42,16 @@ def operated(cluster: Cluster, tmp_path: Path) -> Iterator[Cluster]:
         f"--web.listen-address={PROMETHEUS.removeprefix('http://')}",
     ]
     with (
-        discovery(cluster, tmp_path / TARGETS),
-        background(tmp_path / "prometheus.log", LAB, "exec", "prometheus", *flags),
-        background(tmp_path / "scaler.log", LAB, "scaler", PROMETHEUS),
+        updated_targets(cluster, tmp_path / TARGETS),
+        background_process(tmp_path / "prometheus.log", LAB, "exec", "prometheus", *flags),
+        background_process(tmp_path / "scaler.log", LAB, "scaler", PROMETHEUS),
     ):
         yield cluster
 
 
 def configuration(folder: Path) -> Path:
-    """The scrape configuration that is shipped; but Debian's Prometheus cannot ask Kubernetes for
-    its pods, so a file names them, with the same labels.
+    """The shipped scrape configuration with the pods listed in a file, with the same labels, since
+    Debian's Prometheus has no Kubernetes discovery.
     """
     scraping = yaml.safe_load((PLAIN / "prometheus.yml").read_text())
     for job in scraping["scrape_configs"]:
@@ -64,7 +64,7 @@ def configuration(folder: Path) -> Path:
 
 
 def targets(cluster: Cluster) -> list[dict[str, Any]]:
-    """The running pods, as Prometheus's own discovery would describe them."""
+    """The running pods, as Prometheus's Kubernetes discovery would describe them."""
     pods = cluster.get("pods")["items"]
     return [
         {"targets": [f"{pod['status']['podIP']}:{port['containerPort']}"], "labels": labels(pod)}
@@ -89,8 +89,8 @@ def labels(pod: dict[str, Any]) -> dict[str, str]:
 
 
 @contextmanager
-def discovery(cluster: Cluster, file: Path) -> Iterator[None]:
-    """Keeps the file of targets as the pods are."""
+def updated_targets(cluster: Cluster, file: Path) -> Iterator[None]:
+    """Keeps the target file up to date with the pods."""
     stop = threading.Event()
 
     def work() -> None:
@@ -109,8 +109,8 @@ def discovery(cluster: Cluster, file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def background(log: Path, *command: str | Path) -> Iterator[None]:
-    """A process that runs as long as it lasts."""
+def background_process(log: Path, *command: str | Path) -> Iterator[None]:
+    """Runs a process until the block ends."""
     with (
         log.open("w") as output,
         subprocess.Popen(command, stdout=output, stderr=output) as process,
@@ -120,7 +120,7 @@ def background(log: Path, *command: str | Path) -> Iterator[None]:
         finally:
             process.terminate()
             process.wait(30)
-            say(f"{log.name}: {log.read_text()[-600:]}")
+            report_progress(f"{log.name}: {log.read_text()[-600:]}")
 
 
 def ready_pods(cluster: Cluster) -> int:
@@ -131,8 +131,8 @@ def wanted_pods(cluster: Cluster) -> int:
     return int(cluster.get("deployment", "classifier")["spec"]["replicas"])
 
 
-def images_of_the_tier(cluster: Cluster) -> float:
-    """Images that pods of the tier have answered, as all gateways count them."""
+def images_answered_by_tier(cluster: Cluster) -> float:
+    """Images answered by pods of the tier, summed over all gateways."""
     names = [pod["metadata"]["name"] for pod in cluster.pods("gateway")]
     lines = [cluster.metrics(name, "chestxray_model_images_total") for name in names]
     samples = [line for text in lines for line in text.splitlines() if 'backend="pods"' in line]
@@ -149,31 +149,41 @@ def start_locust(cluster: Cluster, seconds: int) -> "subprocess.Popen[str]":
     )
 
 
-def test_tier_comes_from_none_and_goes_again_without_an_error(operated: Cluster) -> None:
-    assert wanted_pods(operated) == 0
-    before = images_of_the_tier(operated)
+def test_classifier_tier_scales_from_zero_and_back_without_errors(
+    autoscaled_cluster: Cluster,
+) -> None:
+    assert wanted_pods(autoscaled_cluster) == 0
+    before = images_answered_by_tier(autoscaled_cluster)
 
-    with operated.load(threads=1, pause=LIGHT_PAUSE_SECONDS) as light:
+    with autoscaled_cluster.load(threads=1, pause=LIGHT_PAUSE_SECONDS) as light:
         time.sleep(20)
-        assert wanted_pods(operated) == 0  # one request per second does not activate the tier
+        assert (
+            wanted_pods(autoscaled_cluster) == 0
+        )  # one request per second does not activate the tier
 
-        with start_locust(operated, seconds=90) as locust:
+        with start_locust(autoscaled_cluster, seconds=90) as locust:
             started = time.monotonic()
-            wait_until("pods are asked for", lambda: wanted_pods(operated) > 0)
-            say(f"pods are asked for after {time.monotonic() - started:.0f} s of load")
-            wait_until("the tier answers", lambda: images_of_the_tier(operated) > before)
-            say(f"first answer of the tier after {time.monotonic() - started:.0f} s of load")
-            wait_until("two pods are ready", lambda: ready_pods(operated) == 2)
-            say(f"two pods are ready after {time.monotonic() - started:.0f} s of load")
+            wait_until("pods are asked for", lambda: wanted_pods(autoscaled_cluster) > 0)
+            report_progress(f"pods are asked for after {time.monotonic() - started:.0f} s of load")
+            wait_until(
+                "the tier answers", lambda: images_answered_by_tier(autoscaled_cluster) > before
+            )
+            report_progress(
+                f"first answer of the tier after {time.monotonic() - started:.0f} s of load"
+            )
+            wait_until("two pods are ready", lambda: ready_pods(autoscaled_cluster) == 2)
+            report_progress(f"two pods are ready after {time.monotonic() - started:.0f} s of load")
             output, _ = locust.communicate(timeout=300)
         ended = time.monotonic()
-        wait_until("no pod is left", lambda: not operated.pods("classifier", ending=True), 300)
-        say(f"no pod is left {time.monotonic() - ended:.0f} s after the load")
-        last = images_of_the_tier(operated)
+        wait_until(
+            "no pod is left", lambda: not autoscaled_cluster.pods("classifier", ending=True), 300
+        )
+        report_progress(f"no pod is left {time.monotonic() - ended:.0f} s after the load")
+        last = images_answered_by_tier(autoscaled_cluster)
         time.sleep(10)
-        assert images_of_the_tier(operated) == last  # the gateways classify again
+        assert images_answered_by_tier(autoscaled_cluster) == last  # the gateways classify again
 
     assert set(light.statuses) == {200}
     report: list[dict[str, Any]] = json.loads(output)
-    say(f"locust: {sum(each['num_requests'] for each in report)} requests")
+    report_progress(f"locust: {sum(each['num_requests'] for each in report)} requests")
     assert {each["name"]: each["num_failures"] for each in report if each["num_failures"]} == {}

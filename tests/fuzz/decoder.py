@@ -1,6 +1,6 @@
 """Fuzzes the decoder: `python -m tests.fuzz.decoder --minutes 5 --workers 2`.
 
-Every run goes on where the last one ended, so that the total in results/fuzz grows. An image is
+Every run continues where the last one ended, so that the total in results/fuzz grows. An image is
 named by its seed: `python -m tests.fuzz.decoder --show 1234 > image` writes it.
 """
 

@@ -19,7 +19,7 @@ WHOLE = [
     for name in corpus.make()
     if " and " not in name and ", cut" not in name and not name.startswith("costly")
 ]
-REFUSED = {"png animated", "tiff of two", "webp animated", "tiff group4", "tiff lzma"}
+UNSUPPORTED = {"png animated", "tiff of two", "webp animated", "tiff group4", "tiff lzma"}
 
 
 def hang() -> None:
@@ -27,15 +27,15 @@ def hang() -> None:
         pass
 
 
-def hoard() -> None:
+def allocate_too_much() -> None:
     bytearray(2 * worker.LIMIT_BYTES)
 
 
-def shout() -> None:
+def write_to_stderr() -> None:
     os.write(2, bytes(2 * worker.LIMIT_LOG_BYTES))
 
 
-def test_damaged_images_give_a_picture_or_an_error_of_ours() -> None:
+def test_damaged_images_are_decoded_or_rejected_within_the_limits() -> None:
     for seeds, found in fuzz([SEEDS]):
         assert found.findings == {}
         assert sum(found.codes.values()) == len(seeds)
@@ -43,33 +43,37 @@ def test_damaged_images_give_a_picture_or_an_error_of_ours() -> None:
         assert found.codes["unreadable-image"] > 100
 
 
-def test_seed_names_the_same_image_for_good() -> None:
+def test_seed_always_gives_the_same_image() -> None:
     assert [image_of(seed) for seed in range(50)] == [image_of(seed) for seed in range(50)]
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_seeds_of_the_corpus_are_pictures(name: str) -> None:
+def test_supported_images_of_the_corpus_are_decoded(name: str) -> None:
     try:
         read = decode(corpus.make()[name]).mode == "L"
     except AnalysisError:
         read = False
 
-    assert read == (name not in REFUSED)
+    assert read == (name not in UNSUPPORTED)
 
 
 @pytest.mark.parametrize(
-    ("misdeed", "finding"),
-    [(hang, "takes more than"), (hoard, "MemoryError"), (shout, "to the log")],
+    ("fault", "finding"),
+    [
+        (hang, "takes more than"),
+        (allocate_too_much, "MemoryError"),
+        (write_to_stderr, "to the log"),
+    ],
 )
-def test_fuzzer_finds_what_breaks_a_limit_and_goes_on(
-    monkeypatch: pytest.MonkeyPatch, misdeed: Callable[[], None], finding: str
+def test_fuzzer_reports_a_broken_limit_and_continues(
+    monkeypatch: pytest.MonkeyPatch, fault: Callable[[], None], finding: str
 ) -> None:
-    def misbehave(data: bytes) -> None:
+    def read_with_fault(data: bytes) -> None:
         if data == image_of(7):
-            misdeed()
+            fault()
         raise AnalysisError
 
-    monkeypatch.setattr(worker, "read", misbehave)
+    monkeypatch.setattr(worker, "read", read_with_fault)
     monkeypatch.setattr(worker, "LIMIT_SECONDS", 0.2)
     ledger = Ledger(Path("/nowhere"))
     for seeds, found in fuzz([range(10)]):
@@ -80,7 +84,7 @@ def test_fuzzer_finds_what_breaks_a_limit_and_goes_on(
     assert ledger.tried == ledger.next_seed == 10
 
 
-def test_ledger_goes_on_where_it_ended(tmp_path: Path) -> None:
+def test_ledger_continues_after_the_last_seed(tmp_path: Path) -> None:
     first = Ledger(tmp_path)
     for seeds, found in fuzz([range(20), range(20, 40)]):
         first.add(seeds, found)

@@ -114,7 +114,7 @@ def _try(seed: int, outcomes: Outcomes) -> None:
 
 @contextmanager
 def _limited_time() -> Iterator[None]:
-    """Has the kernel kill the process when its time is up."""
+    """Makes the kernel kill the process when its time is up."""
     signal.setitimer(signal.ITIMER_REAL, _DEADLOCK_SECONDS)
     try:
         with processor_time(LIMIT_SECONDS):

@@ -1,4 +1,4 @@
-"""The engine of a GPU answers as the network does on the CPU, whatever shares its batch."""
+"""The GPU engine matches the network on the CPU, whatever images share a batch."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from bentos.inference.model import Model
 from chestxray import checkpoints
 from chestxray.engines import TorchEngine, open_engine, softmax
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
-from tests.unit.chestxray.test_engines import answers_like
+from tests.unit.chestxray.test_engines import assert_engine_matches
 
 TOLERANCE = 0.01
-"""Of logits, in parts of the largest: TF32 has eleven bits."""
+"""Tolerance of logits relative to the largest; TF32 has eleven bits."""
 NETWORKS = {"random_filter": XRayFilterNet, "random_classifier": CovidClassifierNet}
 
 
@@ -24,7 +24,7 @@ def images() -> np.ndarray:
 
 
 @pytest.mark.parametrize("fixture", NETWORKS)
-def test_gpu_answers_as_the_network_does_on_the_cpu(
+def test_gpu_engine_matches_the_network_on_the_cpu(
     fixture: str, request: pytest.FixtureRequest
 ) -> None:
     path = request.getfixturevalue(fixture)
@@ -32,10 +32,10 @@ def test_gpu_answers_as_the_network_does_on_the_cpu(
     engine = open_engine(path, network.architecture)
 
     assert engine.on_gpu
-    answers_like(engine, network, TOLERANCE)
+    assert_engine_matches(engine, network, TOLERANCE)
 
 
-def test_an_image_is_answered_alike_alone_and_in_a_batch(
+def test_image_has_the_same_output_alone_and_in_a_batch(
     random_classifier: Path, images: np.ndarray
 ) -> None:
     engine = open_engine(random_classifier, CovidClassifierNet.architecture)
@@ -46,7 +46,9 @@ def test_an_image_is_answered_alike_alone_and_in_a_batch(
     assert np.abs(together - alone).max() < TOLERANCE
 
 
-def test_the_map_of_a_gpu_is_exactly_its_logit(random_classifier: Path, images: np.ndarray) -> None:
+def test_logit_on_the_gpu_is_the_mean_of_its_map_plus_the_bias(
+    random_classifier: Path, images: np.ndarray
+) -> None:
     """Equation 1 of Zhou et al. holds to float32, whatever precision the blocks ran in."""
     engine = open_engine(random_classifier, CovidClassifierNet.architecture)
     bias = checkpoints.load(random_classifier, CovidClassifierNet()).bias.detach().numpy()
@@ -56,7 +58,7 @@ def test_the_map_of_a_gpu_is_exactly_its_logit(random_classifier: Path, images: 
     assert np.allclose(found["cam"].mean(axis=(2, 3)) + bias, found["logits"], atol=1e-4)
 
 
-def test_want_of_memory_halves_the_batch_and_answers_all(
+def test_out_of_memory_on_the_gpu_halves_the_batch_and_answers_all(
     random_classifier: Path, images: np.ndarray
 ) -> None:
     card = checkpoints.read_card(random_classifier)

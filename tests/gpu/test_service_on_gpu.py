@@ -8,16 +8,16 @@ import httpx
 import numpy as np
 
 from chestxray.labels import FINDINGS
-from loadtests.contestants import CHESTXRAY, started
 from loadtests.images import archive_pool
+from loadtests.servers import CHESTXRAY, running_server
 
 
 def probabilities(device: str, log: Path) -> list[list[float]]:
-    """What the service says of a few radiographs, in label order."""
+    """The service's probabilities for a few radiographs, in label order."""
     files = archive_pool(3)
-    contestant = replace(CHESTXRAY, environment=(("CHESTXRAY_DEVICE", device),))
-    with started(contestant, log) as service:
-        asyncio.run(service.start(contestant.request(files[0])))
+    server = replace(CHESTXRAY, environment=(("CHESTXRAY_DEVICE", device),))
+    with running_server(server, log) as service:
+        asyncio.run(service.wait_until_ready(server.request(files[0])))
         found = []
         for data in files:
             answer = httpx.post(
@@ -31,7 +31,7 @@ def probabilities(device: str, log: Path) -> list[list[float]]:
         return found
 
 
-def test_service_on_a_gpu_says_what_it_says_on_the_cpu(tmp_path: Path) -> None:
+def test_service_gives_the_same_probabilities_on_gpu_and_cpu(tmp_path: Path) -> None:
     on_gpu, on_cpu = (probabilities(device, tmp_path / device) for device in ("cuda", "cpu"))
 
     assert np.abs(np.array(on_gpu) - np.array(on_cpu)).max() < 0.02

@@ -1,4 +1,4 @@
-"""Training on a GPU takes the CPU's steps, and is resumed there as it is anywhere."""
+"""Training on a GPU takes the same steps as on the CPU, and can be resumed."""
 
 import sys
 from dataclasses import replace
@@ -10,7 +10,7 @@ import torch
 
 from chestxray import checkpoints
 from chestxray.networks import CovidClassifierNet
-from tests.collection import tiny
+from tests.collection import write_small_config
 from training import engine, run, train_classifier
 from training.augment import augment_together
 from training.config import read_config
@@ -22,14 +22,14 @@ LONGER = train_classifier.CONFIG.parent / "classifier_longer.toml"
 
 def first_step(device: str, phantoms: Path, folder: Path) -> tuple[float, torch.Tensor]:
     """The loss of one step in full precision, and the gradient of the first convolution."""
-    config = read_config(tiny(LONGER, folder / "tiny.toml", batch_size=16, size=96))
+    config = read_config(write_small_config(LONGER, folder / "tiny.toml", batch_size=16, size=96))
     opened = run.start_run(
         config, [str(phantoms)], folder / device, torch.device(device), resume=False
     )
     torch.manual_seed(0)
-    trainer = Trainer(train_classifier.start_stage(config), config, opened.device)
+    trainer = Trainer(train_classifier.build_network(config), config, opened.device)
     train = train_classifier.training_examples(opened)
-    loss = train_classifier.loss_of(opened, train)
+    loss = train_classifier.build_loss(opened, train)
     [batch] = train_batches(opened.pixels, train, config, epoch=0, device=opened.device)
     trainer.network.train()
     step = loss(trainer.network, batch)
@@ -39,7 +39,7 @@ def first_step(device: str, phantoms: Path, folder: Path) -> tuple[float, torch.
     return step.loss.item(), gradient.cpu().flatten()
 
 
-def test_step_on_a_gpu_is_that_of_the_cpu(
+def test_training_step_on_a_gpu_matches_the_cpu(
     phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
@@ -50,7 +50,7 @@ def test_step_on_a_gpu_is_that_of_the_cpu(
     assert torch.cosine_similarity(one[1], other[1], dim=0) > 0.99
 
 
-def test_pictures_are_varied_alike_on_both_devices(generator: np.random.Generator) -> None:
+def test_augmentation_is_the_same_on_gpu_and_cpu(generator: np.random.Generator) -> None:
     published = read_config(LONGER).augmentation
     how = replace(published, border=0.5, letters=0.5, noise=0.05, blur=0.5)
     images = torch.from_numpy(generator.integers(0, 256, (6, 1, 224, 224), np.uint8))
@@ -66,10 +66,12 @@ def test_pictures_are_varied_alike_on_both_devices(generator: np.random.Generato
         assert (one.cpu() - other).abs().mean() < 0.05
 
 
-def test_run_killed_on_a_gpu_goes_on_from_its_last_epoch(
+def test_interrupted_gpu_run_resumes_from_its_last_epoch(
     phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tiny(LONGER, tmp_path / "long.toml", epochs=2, name="long", precision="bfloat16")
+    path = write_small_config(
+        LONGER, tmp_path / "long.toml", epochs=2, name="long", precision="bfloat16"
+    )
     common = ("--config", path, "--data", phantoms, "--output", tmp_path, "--resume")
     monkeypatch.setattr(sys, "argv", ["program", *map(str, common)])
     first = run.open_run(None, path)

@@ -1,4 +1,4 @@
-"""All overlays and mixes, built once; Prometheus's programs, where they are installed."""
+"""All overlays and component mixes, built once, and Prometheus's programs if installed."""
 
 import shutil
 

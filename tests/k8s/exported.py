@@ -1,4 +1,4 @@
-"""What the code exports, by its typed declarations."""
+"""The metrics that the code exports, from their typed declarations."""
 
 from functools import cache
 
@@ -30,7 +30,7 @@ def fields() -> dict[str, str]:
 
 @cache
 def labels() -> dict[str, set[str]]:
-    """The labels of every series by its name, the target's not among them."""
+    """The labels of every series by its name, without the target's labels."""
     return {
         name: set(declared.label_values(field)) | ({"le"} if name.endswith("_bucket") else set())
         for name, field in fields().items()
@@ -38,7 +38,7 @@ def labels() -> dict[str, set[str]]:
 
 
 def bounds(bucket: str) -> set[str]:
-    """The bounds of a histogram's buckets, as they are written."""
+    """The bounds of a histogram's buckets, as Prometheus formats them."""
     metric = declared.metric_of(getattr(Metrics(), fields()[bucket]))
     assert isinstance(metric, Histogram)
     return {floatToGoString(bound) for bound in metric._upper_bounds}
@@ -61,8 +61,8 @@ def can_have(name: str, label: str, value: str) -> bool:
             return value in (declared.label_values(fields()[name]).get(label) or ())
 
 
-def by_gateways(name: str) -> bool:
-    """Whether a gateway's own process counts a metric: so it is there while no other pod is."""
+def is_exported_by_gateways(name: str) -> bool:
+    """Whether a gateway's own process exports a metric, even when no other pod runs."""
     metrics = Metrics()
     create_gateway_series(metrics, PATHS)
     created = {field for field, _ in declared.created_series(metrics)}

@@ -1,4 +1,4 @@
-"""A really started Prometheus that scrapes one server as it would a pod of the gateway."""
+"""A running Prometheus that scrapes one server like a pod of the gateway."""
 
 import subprocess
 import time
@@ -11,13 +11,13 @@ from typing import Any
 import httpx
 import yaml
 
-from loadtests.measuring import free_port
+from loadtests.load_generator import free_port
 from tests.conftest import ROOT
 
 PLAIN = ROOT / "k8s/monitoring-plain"
 _START_SECONDS = 60.0
 _EVERY = "1s"
-"""How often the tests scrape and evaluate, so that they need not wait for minutes."""
+"""Scrape and evaluation interval, short so that tests need not wait for minutes."""
 _POD = {
     "__meta_kubernetes_namespace": "chestxray",
     "__meta_kubernetes_pod_name": "gateway-0",
@@ -32,19 +32,19 @@ _POD = {
 
 @dataclass(frozen=True)
 class Prometheus:
-    """Its HTTP API."""
+    """The HTTP API of a running Prometheus."""
 
     url: str
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """The samples that answer a query. Raises AssertionError where it is no query."""
+        """The samples that answer a query. Raises AssertionError if the query is invalid."""
         answer = httpx.get(f"{self.url}/api/v1/query", params={"query": expression}).json()
         assert answer["status"] == "success", (expression, answer)
         assert answer["data"]["resultType"] == "vector", expression
         return list(answer["data"]["result"])
 
     def numbers(self, expression: str) -> list[float]:
-        """The values that answer a query, but what is no number."""
+        """The values that answer a query, without NaN."""
         values = [float(sample["value"][1]) for sample in self.query(expression)]
         return [value for value in values if value == value]
 
@@ -55,7 +55,7 @@ class Prometheus:
 
 
 @contextmanager
-def scraping(target: str, folder: Path, program: str) -> Iterator[Prometheus]:
+def run_prometheus(target: str, folder: Path, program: str) -> Iterator[Prometheus]:
     """Starts a Prometheus with our configuration and rules, and stops it by its pid."""
     configuration = _configure(target, folder)
     port = free_port()

@@ -1,4 +1,4 @@
-"""Which metrics, labels and values a query names; it knows no more of the language than that."""
+"""A minimal PromQL reader that finds the metrics, labels and values that a query names."""
 
 import re
 from dataclasses import dataclass, field
@@ -21,13 +21,13 @@ class Matcher:
 
     @property
     def values(self) -> list[str]:
-        """The values that are named; a pattern is taken for a choice of them."""
+        """The named values; a pattern is read as alternatives."""
         return self.value.split("|") if "~" in self.operator else [self.value]
 
 
 @dataclass(frozen=True)
-class Named:
-    """Metrics, selectors and groupings of a query."""
+class Query:
+    """The selectors and groupings of a query."""
 
     selectors: list[tuple[str, list[Matcher]]] = field(default_factory=list)
     groupings: set[str] = field(default_factory=set)
@@ -37,8 +37,8 @@ class Named:
         return {metric for metric, _ in self.selectors}
 
 
-def read(query: str) -> Named:
-    """Every name that is neither a function's nor a word of the language is a metric's."""
+def read(query: str) -> Query:
+    """Reads a query; each name that is neither a function nor a keyword is a metric."""
     braces = [part for part in re.findall(rf"\{{((?:[^{{}}\"]|{_STRING})*)\}}", query)]
     text = re.sub(rf"\{{(?:[^{{}}\"]|{_STRING})*\}}", "{}", query)
     groupings = {
@@ -50,4 +50,4 @@ def read(query: str) -> Named:
         if mark != "(" and name not in _WORDS:
             matchers = _MATCHER.findall(next(left)) if mark == "{}" else []
             selectors.append((name, [Matcher(a, b, c[1:-1]) for a, b, c in matchers]))
-    return Named(selectors, groupings)
+    return Query(selectors, groupings)

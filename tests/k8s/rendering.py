@@ -29,7 +29,7 @@ _CLASSIFIERS: list[Mix] = [
 ]
 _ORDERED = set(itertools.chain(*_TIERS, *_GATEWAYS, *_CLASSIFIERS))
 OTHERS: Mix = tuple(name for name in COMPONENTS if name not in _ORDERED)
-"""Those that fit everything, monitoring and jobs among them."""
+"""Components that can be combined with all others, including monitoring and jobs."""
 
 
 def _mixes() -> list[Mix]:
@@ -49,7 +49,7 @@ def overlay(name: str) -> list[Manifest]:
 
 
 def write_mix(folder: Path, components: Sequence[str]) -> Path:
-    """Writes the kustomization of the base with these components, as an overlay would."""
+    """Writes a kustomization of the base with these components, like an overlay's."""
     here = os.path.relpath(K8S, folder)
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -62,7 +62,7 @@ def write_mix(folder: Path, components: Sequence[str]) -> Path:
 
 
 def build(folder: Path) -> list[Manifest]:
-    """Runs kustomize. Raises CalledProcessError, whose note is what it said."""
+    """Runs kustomize. Raises CalledProcessError with its error output as a note."""
     done = subprocess.run([kubectl(), "kustomize", folder], capture_output=True, text=True)
     try:
         done.check_returncode()
@@ -78,7 +78,7 @@ def of_kind(manifests: Sequence[Manifest], *kinds: str) -> list[Manifest]:
 
 
 def find(manifests: Sequence[Manifest], kind: str, name: str) -> Manifest:
-    """The object of this kind and name, which kustomize may have given a digest."""
+    """The object of this kind and name, to which kustomize may have appended a hash."""
     (found,) = (
         each
         for each in of_kind(manifests, kind)
@@ -93,7 +93,7 @@ def name_of(manifest: Manifest) -> str:
 
 
 def pods(manifests: Sequence[Manifest]) -> list[tuple[str, Manifest]]:
-    """Whose pods, and their specification, of all that starts pods."""
+    """The owner and specification of the pods of every workload."""
     return [
         (name_of(each), each["spec"]["template"]["spec"])
         for each in of_kind(manifests, "Deployment", "Job", "StatefulSet", "DaemonSet")

@@ -28,7 +28,7 @@ def newest() -> str:
 
 
 def problems(manifest: Manifest, version: str) -> list[str]:
-    """One line for each; none if it is right."""
+    """One line per schema violation; none for a valid manifest."""
     validator = _validator(manifest["apiVersion"], manifest["kind"], version)
     if validator is None:
         return [f"{name_of(manifest)}: no schema of {manifest['apiVersion']} {manifest['kind']}"]

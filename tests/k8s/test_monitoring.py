@@ -1,4 +1,4 @@
-"""Rules and dashboards ask for what the code exports, and say what to do."""
+"""Rules and dashboards query exported metrics only, and alerts have runbooks."""
 
 import json
 import re
@@ -31,7 +31,7 @@ PREFIXES = {"": "chestxray", "cAdvisor": "container_", "kube-state-metrics": "ku
 
 
 def queries() -> Iterator[tuple[str, str, str]]:
-    """Where a query stands, the query, and the prefix of other programs' metrics there."""
+    """Where each query is used, the query, and the prefix of other programs' metrics in it."""
     for rule in RULES:
         yield rule.name, rule.query, PREFIXES[""]
     for board, panel in PANELS:
@@ -40,19 +40,19 @@ def queries() -> Iterator[tuple[str, str, str]]:
 
 
 def check_values(metric: str, matchers: list[promql.Matcher]) -> None:
-    """Compares a selector with the code; a recorded metric's labels are known by its own query."""
+    """Checks that the code exports the labels and values of a selector."""
     for matcher in matchers if metric in OURS else []:
         assert matcher.label in OURS[metric] | exported.TARGET, (metric, matcher)
         for value in matcher.values:
             assert exported.can_have(metric, matcher.label, value), (metric, matcher)
 
 
-def test_files_are_as_described() -> None:
+def test_generated_monitoring_files_are_up_to_date() -> None:
     assert written.differing() == []
 
 
 @pytest.mark.parametrize(("where", "query", "prefix"), tuple(queries()))
-def test_every_metric_is_exported_with_the_labels_that_are_asked_for(
+def test_every_queried_metric_is_exported_with_the_queried_labels(
     where: str, query: str, prefix: str
 ) -> None:
     named = promql.read(query)
@@ -71,7 +71,7 @@ def test_every_metric_is_exported_with_the_labels_that_are_asked_for(
     assert named.groupings <= known
 
 
-def test_the_labels_that_a_text_names_are_those_of_its_alert() -> None:
+def test_alert_texts_use_only_labels_of_their_alert() -> None:
     for alert in ALERTS:
         known = promql.read(alert.query).groupings | set(alert.labels) | {"route"}
         known |= exported.TARGET if "sum" not in alert.query else set()
@@ -79,7 +79,7 @@ def test_the_labels_that_a_text_names_are_those_of_its_alert() -> None:
             assert label in known, (alert.name, label)
 
 
-def test_objectives_are_those_of_the_load_tests() -> None:
+def test_alert_objectives_equal_those_of_the_load_tests() -> None:
     routes = promised.read().routes
     bound = f"{objectives.SLOW_SECONDS:g}"
 
@@ -92,13 +92,13 @@ def test_objectives_are_those_of_the_load_tests() -> None:
         assert percentile == 1000 * objectives.SLOW_SECONDS
 
 
-def test_a_burn_rate_can_be_reached() -> None:
+def test_every_burn_rate_is_reachable() -> None:
     for burn in objectives.BURNS:
         for allowed in (objectives.ERROR_RATE, *objectives.SLOW_RATES.values()):
             assert burn.rate * allowed < 1
 
 
-def test_every_alert_has_a_page_and_every_page_an_alert() -> None:
+def test_alerts_and_runbooks_correspond() -> None:
     pages = {path.stem for path in (ROOT / "docs/runbooks").glob("*.md")}
 
     assert pages == {alert.name for alert in ALERTS}
@@ -110,7 +110,7 @@ def test_every_alert_has_a_page_and_every_page_an_alert() -> None:
 
 
 @pytest.mark.parametrize("name", sorted({alert.name for alert in ALERTS}))
-def test_a_page_asks_for_what_is_there(name: str) -> None:
+def test_runbook_queries_settings_and_links_exist(name: str) -> None:
     text = (ROOT / "docs/runbooks" / f"{name}.md").read_text()
     blocks = re.findall(r"```promql\n(.*?)```", text, re.S)
 
@@ -128,7 +128,7 @@ def test_a_page_asks_for_what_is_there(name: str) -> None:
         assert setting.lower() in Settings.model_fields, setting
 
 
-def test_the_table_of_alerts_is_complete() -> None:
+def test_table_of_alerts_in_the_docs_is_complete() -> None:
     table = re.findall(r"^\| \[(\w+)\]\((\S+)\) \| ([\w, ]+) \|", DOCUMENT.read_text(), re.M)
     severities: dict[str, set[str]] = {}
     for alert in ALERTS:
@@ -139,12 +139,12 @@ def test_the_table_of_alerts_is_complete() -> None:
         assert (DOCUMENT.parent / path).is_file()
 
 
-def test_both_scrape_configurations_give_the_same_labels() -> None:
+def test_both_scrape_configurations_produce_the_same_labels() -> None:
     monitor = yaml.safe_load((COMPONENT / "podmonitor.yaml").read_text())["spec"]
     [endpoint] = monitor["podMetricsEndpoints"]
     [plain] = yaml.safe_load((PLAIN / "prometheus.yml").read_text())["scrape_configs"]
 
-    def snake(rules: list[dict[str, object]]) -> list[dict[str, object]]:
+    def in_snake_case(rules: list[dict[str, object]]) -> list[dict[str, object]]:
         return [
             {re.sub("[A-Z]", lambda m: "_" + m[0].lower(), key): value for key, value in r.items()}
             for r in rules
@@ -156,14 +156,14 @@ def test_both_scrape_configurations_give_the_same_labels() -> None:
         plain["scrape_timeout"],
         plain["metrics_path"],
     )
-    assert snake(endpoint["metricRelabelings"]) == plain["metric_relabel_configs"]
-    assert all(rule in plain["relabel_configs"] for rule in snake(endpoint["relabelings"]))
+    assert in_snake_case(endpoint["metricRelabelings"]) == plain["metric_relabel_configs"]
+    assert all(rule in plain["relabel_configs"] for rule in in_snake_case(endpoint["relabelings"]))
     assert targets | {"job", "instance"} == exported.TARGET
     assert monitor["jobLabel"] == "app.kubernetes.io/part-of"
     assert monitor["selector"]["matchLabels"][monitor["jobLabel"]] == plain["job_name"]
 
 
-def test_the_pods_of_every_overlay_are_scraped(rendered: dict[str, list[Manifest]]) -> None:
+def test_pods_of_every_overlay_are_scraped(rendered: dict[str, list[Manifest]]) -> None:
     monitor = yaml.safe_load((COMPONENT / "podmonitor.yaml").read_text())["spec"]
     [names] = monitor["selector"]["matchExpressions"]
     [endpoint] = monitor["podMetricsEndpoints"]
@@ -178,7 +178,7 @@ def test_the_pods_of_every_overlay_are_scraped(rendered: dict[str, list[Manifest
             assert endpoint["port"] in ports
 
 
-def test_series_with_a_raw_path_are_dropped_and_ours_are_not() -> None:
+def test_bentoml_series_are_dropped_and_ours_are_kept() -> None:
     [plain] = yaml.safe_load((PLAIN / "prometheus.yml").read_text())["scrape_configs"]
     [dropped] = plain["metric_relabel_configs"]
 
@@ -186,7 +186,7 @@ def test_series_with_a_raw_path_are_dropped_and_ours_are_not() -> None:
     assert not any(re.fullmatch(dropped["regex"], name) for name in exported.labels())
 
 
-def test_every_dashboard_is_deployed_and_fits_into_a_config_map() -> None:
+def test_every_dashboard_is_deployed_and_fits_in_a_config_map() -> None:
     generator = yaml.safe_load((COMPONENT / "kustomization.yaml").read_text())["configMapGenerator"]
     files = [COMPONENT / name for name in generator[0]["files"]]
 
@@ -197,7 +197,7 @@ def test_every_dashboard_is_deployed_and_fits_into_a_config_map() -> None:
         assert len({panel["id"] for panel in panels}) == len(panels)
 
 
-def test_every_metric_of_ours_is_watched_somewhere() -> None:
+def test_every_exported_metric_is_used_by_a_rule_or_dashboard() -> None:
     asked = {metric for _, query, _ in queries() for metric in promql.read(query).metrics}
 
     watched = {field for name, field in exported.fields().items() if name in asked}

@@ -1,4 +1,4 @@
-"""Numbers in manifests that follow from the code, a measurement or an objective."""
+"""Numbers in manifests agree with the code, measurements and objectives."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -16,11 +16,11 @@ from tests.k8s.rendering import Manifest, find
 Rendered = dict[str, list[Manifest]]
 ONE_GATEWAY = capacity.read()
 PRIVATE = {"/metrics", "/docs/oauth2-redirect"}
-"""Not for the public: figures of the operator's, and a page for logins, of which there are none."""
+"""Routes that are not public: the operator's metrics, and an unused login page."""
 
 
 @pytest.fixture(scope="module")
-def public() -> set[str]:
+def public_paths() -> set[str]:
     """A path of every public route, with a placeholder for its parameters."""
     card = SimpleNamespace(version="0")
     pipeline: Any = SimpleNamespace(covid_classifier=SimpleNamespace(card=card))
@@ -30,7 +30,7 @@ def public() -> set[str]:
 
 
 def paths_of(routes: Iterable[Any]) -> Iterator[str]:
-    """FastAPI keeps the routes of a router that is included in that router."""
+    """All paths, including those of included routers, which keep their routes."""
     for route in routes:
         if router := getattr(route, "original_router", None):
             yield from paths_of(router.routes)
@@ -38,24 +38,24 @@ def paths_of(routes: Iterable[Any]) -> Iterator[str]:
             yield route.path
 
 
-def covered(path: str, kind: str, by: str) -> bool:
+def is_covered(path: str, kind: str, by: str) -> bool:
     exact = path == by
     return exact if kind == "Exact" else exact or path.startswith(by.rstrip("/") + "/")
 
 
-def test_the_ingress_lets_in_what_is_public_and_no_more(
-    rendered: Rendered, public: set[str]
+def test_ingress_routes_exactly_the_public_paths(
+    rendered: Rendered, public_paths: set[str]
 ) -> None:
     (rule,) = find(rendered["production"], "Ingress", "gateway")["spec"]["rules"]
     paths = [(path["pathType"], path["path"]) for path in rule["http"]["paths"]]
 
-    assert {"/", "/thumbnails/x", "/v1/analyses/batch"} <= public
-    assert [p for p in public if not any(covered(p, *path) for path in paths)] == []
+    assert {"/", "/thumbnails/x", "/v1/analyses/batch"} <= public_paths
+    assert [p for p in public_paths if not any(is_covered(p, *path) for path in paths)] == []
     for probe in ("/metrics", "/livez", "/readyz"):
-        assert not any(covered(probe, *path) for path in paths)
+        assert not any(is_covered(probe, *path) for path in paths)
 
 
-def test_the_route_lets_in_what_the_ingress_does(rendered: Rendered) -> None:
+def test_http_route_has_the_same_paths_as_the_ingress(rendered: Rendered) -> None:
     (rule,) = find(rendered["production"], "Ingress", "gateway")["spec"]["rules"]
     rules = find(rendered["base+gateway-api"], "HTTPRoute", "gateway")["spec"]["rules"]
     paths = [match["path"] for each in rules for match in each["matches"]]
@@ -66,7 +66,7 @@ def test_the_route_lets_in_what_the_ingress_does(rendered: Rendered) -> None:
     }
 
 
-def test_the_ingress_has_the_limits_of_the_app(rendered: Rendered) -> None:
+def test_ingress_body_size_and_timeout_match_the_settings(rendered: Rendered) -> None:
     manifests = rendered["production"]
     ingress = find(manifests, "Ingress", "gateway")["metadata"]["annotations"]
     settings = find(manifests, "ConfigMap", "settings")["data"]
@@ -77,12 +77,12 @@ def test_the_ingress_has_the_limits_of_the_app(rendered: Rendered) -> None:
     assert int(patience) > LONGEST_REQUEST_SECONDS
 
 
-def test_the_route_waits_longer_than_the_longest_request(rendered: Rendered) -> None:
+def test_http_route_timeout_exceeds_the_longest_request(rendered: Rendered) -> None:
     for rule in find(rendered["base+gateway-api"], "HTTPRoute", "gateway")["spec"]["rules"]:
         assert int(rule["timeouts"]["request"].removesuffix("s")) > LONGEST_REQUEST_SECONDS
 
 
-def test_a_gateway_has_the_memory_that_it_may_need(rendered: Rendered) -> None:
+def test_gateway_memory_limit_exceeds_its_maximum_use(rendered: Rendered) -> None:
     (container,) = find(rendered["base"], "Deployment", "gateway")["spec"]["template"]["spec"][
         "containers"
     ]
@@ -97,7 +97,7 @@ def test_a_gateway_has_the_memory_that_it_may_need(rendered: Rendered) -> None:
     assert measured + bodies + decoders < 3 / 4 * limit
 
 
-def test_gateways_are_added_while_the_objectives_are_met_and_nothing_is_refused(
+def test_gateways_scale_out_before_objectives_are_missed(
     rendered: Rendered,
 ) -> None:
     spec = find(rendered["production"], "HorizontalPodAutoscaler", "gateway")["spec"]
@@ -110,7 +110,7 @@ def test_gateways_are_added_while_the_objectives_are_met_and_nothing_is_refused(
     assert in_flight > 2 * ONE_GATEWAY.knee_clients
 
 
-def test_the_tier_wakes_before_a_gateway_is_busy_and_grows_before_a_pod_is(
+def test_classifier_tier_activates_and_scales_before_saturation(
     rendered: Rendered,
 ) -> None:
     spec = find(rendered["serverless"], "ScaledObject", "classifier")["spec"]
@@ -122,7 +122,7 @@ def test_the_tier_wakes_before_a_gateway_is_busy_and_grows_before_a_pod_is(
     assert activation < threshold < ONE_GATEWAY.images_per_second
 
 
-def test_the_tier_goes_down_to_one_without_scale_to_zero_and_to_none_with_it(
+def test_scale_to_zero_component_sets_the_minimum_replicas_to_zero(
     rendered: Rendered,
 ) -> None:
     least = {
@@ -133,7 +133,7 @@ def test_the_tier_goes_down_to_one_without_scale_to_zero_and_to_none_with_it(
     assert list(least.values()) == [1, 0]
 
 
-def test_gpu_pods_differ_from_gateways_in_image_device_and_batch(rendered: Rendered) -> None:
+def test_gpu_pods_have_their_own_image_device_and_batch_size(rendered: Rendered) -> None:
     manifests = rendered["production"]
     gateway, classifier = (
         find(manifests, "Deployment", name)["spec"]["template"]["spec"]

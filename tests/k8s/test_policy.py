@@ -31,7 +31,7 @@ def deployments(rendered: Rendered) -> Iterator[tuple[str, Manifest, Manifest]]:
             yield f"{mix}: {name_of(deployment)}", deployment["spec"], settings
 
 
-def test_pods_run_as_one_fixed_user_and_hold_no_token(rendered: Rendered) -> None:
+def test_pods_run_as_a_fixed_user_without_a_service_account_token(rendered: Rendered) -> None:
     for mix, manifests in rendered.items():
         for owner, pod in pods(manifests):
             context = pod["securityContext"]
@@ -42,7 +42,7 @@ def test_pods_run_as_one_fixed_user_and_hold_no_token(rendered: Rendered) -> Non
             assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & set(pod), owner
 
 
-def test_containers_are_restricted(rendered: Rendered) -> None:
+def test_containers_have_a_restricted_security_context(rendered: Rendered) -> None:
     for owner, container in containers(rendered):
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
@@ -51,7 +51,7 @@ def test_containers_are_restricted(rendered: Rendered) -> None:
         }, owner
 
 
-def test_volumes_are_of_kinds_that_restricted_pods_may_have(rendered: Rendered) -> None:
+def test_volumes_are_of_kinds_allowed_for_restricted_pods(rendered: Rendered) -> None:
     allowed = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
     for mix, manifests in rendered.items():
         for owner, pod in pods(manifests):
@@ -67,7 +67,7 @@ def test_containers_have_requests_and_limits(rendered: Rendered) -> None:
         assert set(resources["limits"]) >= SMALLEST_REQUEST, owner
 
 
-def test_containers_of_deployments_have_three_probes_by_port_name(rendered: Rendered) -> None:
+def test_deployment_containers_have_three_probes_by_port_name(rendered: Rendered) -> None:
     for owner, spec, _ in deployments(rendered):
         for container in spec["template"]["spec"]["containers"]:
             ports = {port["name"] for port in container["ports"]}
@@ -76,20 +76,20 @@ def test_containers_of_deployments_have_three_probes_by_port_name(rendered: Rend
             assert container["readinessProbe"]["httpGet"]["path"] == "/readyz", owner
 
 
-def test_a_slow_machine_may_take_three_minutes_to_start(rendered: Rendered) -> None:
+def test_startup_probe_allows_three_minutes(rendered: Rendered) -> None:
     for owner, spec, _ in deployments(rendered):
         probe = spec["template"]["spec"]["containers"][0]["startupProbe"]
         assert probe["periodSeconds"] * probe["failureThreshold"] >= 180, owner
 
 
-def test_liveness_leaves_the_supervisor_time_to_mend(rendered: Rendered) -> None:
+def test_liveness_probe_leaves_the_supervisor_time_to_restart_a_process(rendered: Rendered) -> None:
     for owner, spec, settings in deployments(rendered):
         probe = spec["template"]["spec"]["containers"][0]["livenessProbe"]
         patience = probe["periodSeconds"] * probe["failureThreshold"]
         assert patience >= 3 * float(settings["CHESTXRAY_HEARTBEAT_TIMEOUT_SECONDS"]), owner
 
 
-def test_pods_may_drain_before_they_are_killed(rendered: Rendered) -> None:
+def test_termination_grace_period_exceeds_the_drain_time(rendered: Rendered) -> None:
     for owner, spec, settings in deployments(rendered):
         drain = sum(
             float(settings[f"CHESTXRAY_DRAIN_{part}_SECONDS"]) for part in ("DELAY", "TIMEOUT")
@@ -99,7 +99,7 @@ def test_pods_may_drain_before_they_are_killed(rendered: Rendered) -> None:
         assert grace >= drain + STOP_SECONDS + MARGIN_SECONDS, owner
 
 
-def test_the_drain_is_of_the_port_that_is_served(rendered: Rendered) -> None:
+def test_drain_command_uses_the_container_port(rendered: Rendered) -> None:
     for owner, spec, _ in deployments(rendered):
         (container,) = spec["template"]["spec"]["containers"]
         (port,) = container["ports"]
@@ -108,7 +108,7 @@ def test_the_drain_is_of_the_port_that_is_served(rendered: Rendered) -> None:
         assert container["args"][-2:] == asked[-2:], owner
 
 
-def test_rollouts_start_a_pod_before_they_stop_one(rendered: Rendered) -> None:
+def test_rollout_starts_a_new_pod_before_it_stops_an_old_one(rendered: Rendered) -> None:
     for owner, spec, _ in deployments(rendered):
         assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}, owner
         assert spec["minReadySeconds"] > 0, owner
@@ -123,7 +123,7 @@ def test_pods_are_spread_over_zones_and_nodes(rendered: Rendered) -> None:
             assert rule["labelSelector"] == spec["selector"], owner
 
 
-def test_every_deployment_has_a_budget_that_a_node_can_be_drained_under(rendered: Rendered) -> None:
+def test_every_deployment_has_a_disruption_budget_of_one_pod(rendered: Rendered) -> None:
     for mix, manifests in rendered.items():
         budgets = [each["spec"] for each in of_kind(manifests, "PodDisruptionBudget")]
         for deployment in of_kind(manifests, "Deployment"):
@@ -132,7 +132,7 @@ def test_every_deployment_has_a_budget_that_a_node_can_be_drained_under(rendered
             assert budget["maxUnavailable"] == 1, mix
 
 
-def test_threads_follow_the_processor_limit(rendered: Rendered) -> None:
+def test_model_threads_follow_the_cpu_limit(rendered: Rendered) -> None:
     for owner, spec, _ in deployments(rendered):
         (container,) = spec["template"]["spec"]["containers"]
         (threads,) = [e for e in container["env"] if e["name"] == "CHESTXRAY_MODEL_THREADS"]
@@ -141,7 +141,7 @@ def test_threads_follow_the_processor_limit(rendered: Rendered) -> None:
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_images_in_overlays_have_a_tag_that_stays(name: str) -> None:
+def test_images_in_overlays_have_a_fixed_tag(name: str) -> None:
     for owner, container in containers({name: rendering.overlay(name)}):
         _, _, tag = container["image"].rpartition("/")[2].partition(":")
         assert tag, owner
@@ -149,7 +149,7 @@ def test_images_in_overlays_have_a_tag_that_stays(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_overlays_live_in_one_namespace_that_refuses_other_pods(name: str) -> None:
+def test_overlay_uses_one_namespace_that_enforces_restricted_pods(name: str) -> None:
     manifests = rendering.overlay(name)
     (namespace,) = of_kind(manifests, "Namespace")
 
@@ -161,7 +161,7 @@ def test_overlays_live_in_one_namespace_that_refuses_other_pods(name: str) -> No
         assert manifest["metadata"]["labels"]["app.kubernetes.io/part-of"] == "chestxray"
 
 
-def test_nobody_sets_a_number_of_pods_beside_an_autoscaler(rendered: Rendered) -> None:
+def test_autoscaled_deployment_sets_no_replicas(rendered: Rendered) -> None:
     for mix, manifests in rendered.items():
         scaled = {
             each["spec"]["scaleTargetRef"]["name"]
@@ -172,7 +172,7 @@ def test_nobody_sets_a_number_of_pods_beside_an_autoscaler(rendered: Rendered) -
             assert fixed != (deployment["metadata"]["name"] in scaled), f"{mix}: {deployment}"
 
 
-def test_jobs_end(rendered: Rendered) -> None:
+def test_job_pods_are_not_restarted_forever(rendered: Rendered) -> None:
     jobs = [job for manifests in rendered.values() for job in of_kind(manifests, "Job")]
 
     assert jobs
@@ -181,7 +181,7 @@ def test_jobs_end(rendered: Rendered) -> None:
         assert job["spec"]["backoffLimit"] <= 6
 
 
-def test_the_verdict_of_a_load_test_is_taken_once(rendered: Rendered) -> None:
+def test_load_test_master_is_not_retried(rendered: Rendered) -> None:
     master = find(rendered["base+loadtest"], "Job", "loadtest-master")["spec"]
     workers = find(rendered["base+loadtest"], "Job", "loadtest-workers")["spec"]
     args = master["template"]["spec"]["containers"][0]["args"]

@@ -1,4 +1,4 @@
-"""Every query of the dashboards answers, on a real Prometheus that scrapes the real service."""
+"""Every dashboard query returns data from a running Prometheus that scrapes a running service."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ import pytest
 from bentos.gateway.analyses import PATHS
 from monitoring.dashboards import dashboards
 from tests.k8s import promql
-from tests.k8s.prometheus import Prometheus, scraping
+from tests.k8s.prometheus import Prometheus, run_prometheus
 from tests.phantoms import encode, phantom
 from tests.service.fakes import form
 from tests.service.server import Server, serve, wait_until_ready
@@ -29,13 +29,15 @@ QUERIES = [
     for legend, query in panel.queries.items()
 ]
 OF_OTHERS = ("container_", "kube_")
-"""Metrics of cAdvisor and kube-state-metrics, which one machine without a cluster has not."""
+"""Metrics of cAdvisor and kube-state-metrics, which are missing without a cluster."""
 WITHOUT_PAST = {"Score drift against the week before"}
 
 
 @pytest.fixture(scope="session")
-def scraped(passing_filter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Space for one full batch and one thread to decode it, so that a little load is too much."""
+def scraped_server(
+    passing_filter: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server with capacity for one batch and one decoder, so that a small load overloads it."""
     environment = {
         "CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter),
         "CHESTXRAY_MAX_QUEUE_SECONDS": "60",
@@ -48,16 +50,18 @@ def scraped(passing_filter: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="session")
 def prometheus(
-    scraped: Server, prometheus_program: str, tmp_path_factory: pytest.TempPathFactory
+    scraped_server: Server, prometheus_program: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
     folder, stop = tmp_path_factory.mktemp("prometheus"), Event()
     with (
-        scraping(scraped.url.removeprefix("http://"), folder, prometheus_program) as running,
+        run_prometheus(
+            scraped_server.url.removeprefix("http://"), folder, prometheus_program
+        ) as running,
         ThreadPoolExecutor(1) as threads,
     ):
         until(lambda: running.query("up == 1"))
-        misuse(scraped)
-        steady = threads.submit(use, scraped, stop)
+        cause_failures(scraped_server)
+        steady = threads.submit(post_steadily, scraped_server, stop)
         try:
             until(lambda: running.numbers("sum(rate(chestxray_predictions_total[1m])) > 0"))
             yield running
@@ -66,16 +70,16 @@ def prometheus(
         steady.result()
 
 
-def use(server: Server, stop: Event) -> None:
-    """Posts to both routes, again and again, so that no window is without requests."""
+def post_steadily(server: Server, stop: Event) -> None:
+    """Posts to both routes repeatedly, so that no window is without requests."""
     with httpx.Client(base_url=server.url, timeout=60) as client:
         while not stop.wait(0.5):
             client.post(PATHS[0], **form(IMAGE))
             client.post(PATHS[1], **form(IMAGE, IMAGE))
 
 
-def misuse(server: Server) -> None:
-    """Has requests shed, images dropped and a process started again."""
+def cause_failures(server: Server) -> None:
+    """Causes shed requests, dropped images and a process restart."""
     with httpx.Client(base_url=server.url, timeout=60) as client:
 
         def post_batch(_: int = 0, **headers: str) -> int:
@@ -94,23 +98,23 @@ def misuse(server: Server) -> None:
 
 
 def until(found: Callable[[], Any]) -> None:
-    """Returns once something is found. Raises AssertionError."""
+    """Returns once the condition holds. Raises AssertionError after the timeout."""
     stop = time.monotonic() + PATIENCE_SECONDS
     while not found():
         assert time.monotonic() < stop, "it did not come"
         time.sleep(0.5)
 
 
-def as_asked(query: str) -> str:
-    """A dashboard's query with what Grafana fills in."""
+def fill_variables(query: str) -> str:
+    """A dashboard's query with Grafana's variables filled in."""
     for variable, value in VARIABLES.items():
         query = query.replace(variable, value)
     return query
 
 
 @pytest.mark.parametrize(("title", "query"), QUERIES)
-def test_a_dashboards_query_returns_data(title: str, query: str, prometheus: Prometheus) -> None:
-    asked = as_asked(query)
+def test_dashboard_query_returns_data(title: str, query: str, prometheus: Prometheus) -> None:
+    asked = fill_variables(query)
 
     if title in WITHOUT_PAST or any(m.startswith(OF_OTHERS) for m in promql.read(query).metrics):
         assert prometheus.query(asked) == []
@@ -118,7 +122,7 @@ def test_a_dashboards_query_returns_data(title: str, query: str, prometheus: Pro
         until(lambda: prometheus.numbers(asked))
 
 
-def test_the_scraped_pod_has_the_labels_that_rules_ask_for(prometheus: Prometheus) -> None:
+def test_scraped_series_have_the_labels_used_by_rules(prometheus: Prometheus) -> None:
     [sample] = prometheus.query('up{job="chestxray"}')
 
     labels = {name: sample["metric"][name] for name in ("workload", "container", "pod")}
@@ -127,21 +131,21 @@ def test_the_scraped_pod_has_the_labels_that_rules_ask_for(prometheus: Prometheu
     assert sample["value"][1] == "1"
 
 
-def test_every_rule_is_evaluated_without_an_error(prometheus: Prometheus) -> None:
+def test_every_rule_is_evaluated_without_errors(prometheus: Prometheus) -> None:
     until(lambda: all(rule["health"] != "unknown" for rule in prometheus.rules()))
 
     assert prometheus.rules()
     assert [rule["name"] for rule in prometheus.rules() if rule["health"] != "ok"] == []
 
 
-def test_no_series_of_bentoml_is_kept(prometheus: Prometheus) -> None:
+def test_bentoml_series_are_not_stored(prometheus: Prometheus) -> None:
     assert prometheus.query('{__name__=~"bentoml_.*"}') == []
 
 
-def test_a_misspelt_metric_returns_nothing(prometheus: Prometheus) -> None:
+def test_misspelt_metric_returns_no_data(prometheus: Prometheus) -> None:
     assert prometheus.query("sum(rate(chestxray_request_total[1m]))") == []
 
 
-def test_a_query_that_is_none_fails(prometheus: Prometheus) -> None:
+def test_invalid_query_fails(prometheus: Prometheus) -> None:
     with pytest.raises(AssertionError):
         prometheus.query("sum(rate(chestxray_requests_total[1m])")

@@ -1,4 +1,4 @@
-"""The reader of queries sees what the other tests rely on."""
+"""The PromQL reader finds what the other tests rely on."""
 
 from tests.k8s.promql import Matcher, read
 
@@ -19,12 +19,12 @@ def test_metrics_matchers_and_groupings_are_found() -> None:
     assert named.selectors[0][1][1].values == ["b", "c"]
 
 
-def test_brackets_within_a_value_end_nothing() -> None:
+def test_brackets_within_a_label_value_are_ignored() -> None:
     assert read('a{x="}[", y="2"} + b').metrics == {"a", "b"}
     assert read('a{x="}[", y="2"} + b').selectors[0][1][1] == Matcher("y", "=", "2")
 
 
-def test_a_misspelt_function_is_no_metric_and_a_misspelt_metric_is_one() -> None:
+def test_function_names_are_not_read_as_metrics() -> None:
     assert read("rat(a[5m])").metrics == {"a"}
     assert read("rate(chestxray_request_total[$__rate_interval])").metrics == {
         "chestxray_request_total"

@@ -1,4 +1,4 @@
-"""Whatever an object names is there."""
+"""Every object that a manifest refers to exists."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ def names(manifests: list[Manifest], kind: str) -> set[str]:
 
 
 def values(tree: Any, key: str) -> Iterator[Any]:
-    """Whatever stands under a key, however deep."""
+    """All values of a key in a tree, at any depth."""
     if isinstance(tree, dict):
         if key in tree:
             yield tree[key]
@@ -27,7 +27,7 @@ def values(tree: Any, key: str) -> Iterator[Any]:
             yield from values(each, key)
 
 
-def test_config_maps_accounts_claims_and_priorities_exist(rendered: Rendered) -> None:
+def test_referenced_config_maps_accounts_claims_and_priorities_exist(rendered: Rendered) -> None:
     for mix, manifests in rendered.items():
         for owner, pod in pods(manifests):
             for key in ("configMapRef", "configMapKeyRef", "configMap"):
@@ -41,7 +41,7 @@ def test_config_maps_accounts_claims_and_priorities_exist(rendered: Rendered) ->
                 assert priority in names(manifests, "PriorityClass"), f"{mix}: {owner}"
 
 
-def test_secrets_are_made_by_a_command_in_the_readme(rendered: Rendered) -> None:
+def test_readme_has_a_command_that_creates_each_secret(rendered: Rendered) -> None:
     asked = set()
     for manifests in rendered.values():
         assert not of_kind(manifests, "Secret"), "a secret in the repository is none"
@@ -53,7 +53,7 @@ def test_secrets_are_made_by_a_command_in_the_readme(rendered: Rendered) -> None
         assert re.search(rf"create secret \w+ {name} ", README), name
 
 
-def test_services_select_pods_that_have_the_port(rendered: Rendered) -> None:
+def test_service_selects_pods_with_its_target_port(rendered: Rendered) -> None:
     for mix, manifests in rendered.items():
         for service in of_kind(manifests, "Service"):
             (template,) = [
@@ -67,7 +67,7 @@ def test_services_select_pods_that_have_the_port(rendered: Rendered) -> None:
                 assert port["targetPort"] in ports, f"{mix}: {name_of(service)}"
 
 
-def test_routes_lead_to_a_port_of_a_service(rendered: Rendered) -> None:
+def test_routes_refer_to_a_port_of_a_service(rendered: Rendered) -> None:
     seen = 0
     for manifests in rendered.values():
         ports = {
@@ -85,13 +85,13 @@ def test_routes_lead_to_a_port_of_a_service(rendered: Rendered) -> None:
     assert seen
 
 
-def test_autoscalers_have_a_target(rendered: Rendered) -> None:
+def test_autoscaler_target_exists(rendered: Rendered) -> None:
     for mix, manifests in rendered.items():
         for target in values(manifests, "scaleTargetRef"):
             assert target["name"] in names(manifests, "Deployment"), mix
 
 
-def test_gateways_ask_a_service_that_exists(rendered: Rendered) -> None:
+def test_classifier_address_of_the_gateways_is_an_existing_service(rendered: Rendered) -> None:
     for mix, manifests in rendered.items():
         ports = {
             f"{service['metadata']['name']}:{port['port']}"
@@ -103,7 +103,7 @@ def test_gateways_ask_a_service_that_exists(rendered: Rendered) -> None:
         assert not asked or asked in ports, mix
 
 
-def test_policies_select_pods_and_ports_that_exist(rendered: Rendered) -> None:
+def test_network_policies_select_existing_pods_and_ports(rendered: Rendered) -> None:
     everything = [each for manifests in rendered.values() for each in manifests]
     workloads = of_kind(everything, "Deployment", "Job")
     labels = [each["spec"]["template"]["metadata"]["labels"] for each in workloads]
@@ -117,19 +117,19 @@ def test_policies_select_pods_and_ports_that_exist(rendered: Rendered) -> None:
             assert {port["port"] for port in each} <= ports, name_of(policy)
 
 
-def test_pods_are_denied_by_default_both_ways(rendered: Rendered) -> None:
+def test_ingress_and_egress_are_denied_by_default(rendered: Rendered) -> None:
     for mix in ("production", "serverless", "base+network-policies"):
         denial = find(rendered[mix], "NetworkPolicy", "default-deny")["spec"]
         assert denial == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
-def test_the_readme_names_every_component_and_overlay() -> None:
+def test_readme_lists_every_component_and_overlay() -> None:
     for folder in ("components", "overlays"):
         for path in (K8S / folder).iterdir():
             assert f"`{path.name}`" in README, path.name
 
 
-def test_files_and_targets_that_the_readme_names_exist() -> None:
+def test_files_and_make_targets_named_in_the_readme_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"make ([a-z0-9-]+)", README):
         assert re.search(rf"^{target}:", makefile, re.M), target

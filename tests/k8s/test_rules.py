@@ -1,4 +1,4 @@
-"""Every alert fires where it should and keeps quiet elsewhere, by Prometheus's own tool."""
+"""Every alert fires when it should and only then, tested with promtool."""
 
 import re
 import subprocess
@@ -18,11 +18,11 @@ def check(*command: str | Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_rules_are_sound(promtool: str) -> None:
+def test_rules_pass_promtool_check(promtool: str) -> None:
     check(promtool, "check", "rules", "--lint-fatal", RULES)
 
 
-def test_the_scrape_configuration_is_sound(promtool: str, tmp_path: Path) -> None:
+def test_scrape_configuration_passes_promtool_check(promtool: str, tmp_path: Path) -> None:
     configuration = yaml.safe_load((ROOT / "k8s/monitoring-plain/prometheus.yml").read_text())
     # Debian's Prometheus is built without its client of Kubernetes.
     [discovery] = configuration["scrape_configs"][0].pop("kubernetes_sd_configs")
@@ -35,11 +35,11 @@ def test_the_scrape_configuration_is_sound(promtool: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("case", CASES, ids=[path.stem for path in CASES])
-def test_alerts_fire_and_keep_quiet(case: Path, promtool: str) -> None:
+def test_alert_rule_cases_pass(case: Path, promtool: str) -> None:
     check(promtool, "test", "rules", case)
 
 
-def test_every_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
+def test_every_alert_has_a_firing_and_a_silent_case() -> None:
     fires, quiet = set(), set()
     for path in CASES:
         for test in yaml.safe_load(path.read_text())["tests"]:

@@ -1,4 +1,4 @@
-"""Every object fits its schema, and what does not fit is noticed."""
+"""Every object is valid against its schema, and invalid ones are detected."""
 
 import copy
 import json
@@ -12,7 +12,7 @@ VERSIONS = (schemas.OLDEST, schemas.newest())
 
 
 def objects(rendered: dict[str, list[Manifest]]) -> list[Manifest]:
-    """Each object once; most are in many mixes."""
+    """Each distinct object once; most are in many mixes."""
     unique = {
         json.dumps(each, sort_keys=True) for manifests in rendered.values() for each in manifests
     }
@@ -24,7 +24,9 @@ def test_every_component_is_in_a_mix() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_object_fits_its_schema(rendered: dict[str, list[Manifest]], version: str) -> None:
+def test_every_object_is_valid_against_its_schema(
+    rendered: dict[str, list[Manifest]], version: str
+) -> None:
     assert [line for each in objects(rendered) for line in schemas.problems(each, version)] == []
 
 
@@ -43,7 +45,7 @@ def test_every_object_fits_its_schema(rendered: dict[str, list[Manifest]], versi
     ],
     ids=lambda path: ".".join(path),
 )
-def test_a_misspelt_field_fails(
+def test_misspelt_field_is_detected(
     rendered: dict[str, list[Manifest]], path: tuple[str, str], version: str
 ) -> None:
     kind, field = path
@@ -63,13 +65,13 @@ def test_a_misspelt_field_fails(
     ("api_version", "kind"),
     [("keda.sh/v1alpha1", "ScaledJob"), ("networking.k8s.oi/v1", "Ingress"), ("v1", "Pods")],
 )
-def test_a_kind_that_no_schema_knows_fails(api_version: str, kind: str) -> None:
+def test_kind_without_a_schema_is_detected(api_version: str, kind: str) -> None:
     unknown = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "one"}}
 
     assert schemas.problems(unknown, schemas.newest())
 
 
-def test_a_number_where_a_custom_resource_takes_text_fails(
+def test_number_in_a_text_field_of_a_custom_resource_is_detected(
     rendered: dict[str, list[Manifest]],
 ) -> None:
     scaled = copy.deepcopy(rendering.find(rendered["serverless"], "ScaledObject", "classifier"))

@@ -1,4 +1,4 @@
-"""The shipped int8 form answers as float32 does, on the validation films that chose it."""
+"""The shipped int8 model agrees with float32 on validation images."""
 
 from pathlib import Path
 
@@ -20,9 +20,9 @@ from training.quantise_report import COMMAND
 
 FOLDER = ROOT / CHECKPOINT.parent
 SHIPPED = FOLDER / WEIGHTS_INT8
-FILMS = 40
+IMAGES = 40
 
-pytestmark = pytest.mark.skipif(not SHIPPED.exists(), reason="no int8 form is shipped")
+pytestmark = pytest.mark.skipif(not SHIPPED.exists(), reason="no int8 model is shipped")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def engines() -> tuple[OnnxEngine, OnnxEngine]:
     return OnnxEngine(ROOT / CHECKPOINT, ARCHITECTURE), OnnxEngine(SHIPPED, INT8)
 
 
-def test_file_is_whole_and_made_of_the_shipped_float32() -> None:
+def test_int8_checkpoint_is_intact_and_made_from_the_shipped_float32() -> None:
     card, float32 = checkpoints.read_card(SHIPPED), checkpoints.read_card(ROOT / CHECKPOINT)
 
     assert checkpoints.verified_digest(SHIPPED) == checkpoints.digest(SHIPPED)
@@ -45,19 +45,19 @@ def test_file_is_whole_and_made_of_the_shipped_float32() -> None:
     assert made["trials"][made["chosen"]]["faults"] == []
 
 
-def test_card_for_people_is_beside_it() -> None:
+def test_int8_model_card_is_up_to_date() -> None:
     text = (FOLDER / "MODEL_CARD_INT8.md").read_text()
 
     assert text.startswith(model_card.render(checkpoints.read_card(SHIPPED), command=COMMAND))
     assert "## Against float32" in text
 
 
-def test_graph_holds_no_weights_and_the_file_is_a_quarter() -> None:
+def test_int8_graph_has_no_weights_and_the_checkpoint_is_small() -> None:
     assert (GRAPHS / f"{INT8}.onnx").stat().st_size < 500_000
     assert SHIPPED.stat().st_size < 0.35 * (ROOT / CHECKPOINT).stat().st_size
 
 
-def test_logits_are_the_mean_of_the_maps_and_a_bias(
+def test_int8_logits_are_the_mean_of_the_maps_plus_a_bias(
     engines: tuple[OnnxEngine, OnnxEngine],
 ) -> None:
     films = np.stack([phantom(SIZE, SIZE), phantom(SIZE, SIZE)[:, ::-1]])[:, None]
@@ -68,11 +68,11 @@ def test_logits_are_the_mean_of_the_maps_and_a_bias(
     assert np.allclose(bias[0], bias[1], atol=1e-3)
 
 
-def test_answers_are_float32s_within_the_limits(
+def test_int8_outputs_match_float32_within_the_limits(
     engines: tuple[OnnxEngine, OnnxEngine], data: Path, tmp_path: Path
 ) -> None:
     films = [r for r in curated.load(data) if r.split == "val" and r.label in FINDINGS]
-    chosen = films[:: len(films) // FILMS]
+    chosen = films[:: len(films) // IMAGES]
     images = np.array(open_cache(chosen, tmp_path))[:, None]
     labels = np.array([FINDINGS.index(record.label) for record in chosen])
 

@@ -1,4 +1,4 @@
-"""The shipped models are as good as their cards say, and good enough."""
+"""The shipped models reach their minimum figures and those on their cards."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from training import classifier_evaluation, filter_evaluation
 from training.cache import open_cache
 from training.datasets import curated, derived
-from training.material import Material
+from training.evaluation_set import EvaluationSet
 
 FILTER = ROOT / "bentos" / "xray_filter" / "weights.safetensors"
 CLASSIFIER = ROOT / "bentos" / "covid_classifier" / "weights.safetensors"
@@ -41,8 +41,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def material(path: Path, network: nn.Module, data: Path, cache: Path) -> Material:
-    """Test and external images alone: no more is needed to measure."""
+def evaluation_set(path: Path, network: nn.Module, data: Path, cache: Path) -> EvaluationSet:
+    """An evaluation set of test and external images only, which suffices to measure."""
     records = [
         record
         for record in curated.load(data)
@@ -52,10 +52,10 @@ def material(path: Path, network: nn.Module, data: Path, cache: Path) -> Materia
     pixels = open_cache(records, cache)
     if path == FILTER:
         pixels, records = derived.extend(pixels, records)
-    return Material(loaded, card, records, pixels, torch.device("cpu"))
+    return EvaluationSet(loaded, card, records, pixels, torch.device("cpu"))
 
 
-def test_filter_reaches_its_floor() -> None:
+def test_filter_reaches_its_minimum_accuracy() -> None:
     assert metrics_on_card(FILTER)["test"]["accuracy"]["value"] >= 0.97
 
 
@@ -63,22 +63,22 @@ def test_filter_reaches_its_floor() -> None:
     ("kind", "floor"),
     [("inverted", 0.98), ("two_films", 0.9), ("part_of_page", 0.95), ("photo_of_screen", 0.95)],
 )
-def test_filter_refuses_what_is_not_one_positive_film(kind: str, floor: float) -> None:
+def test_filter_rejects_images_other_than_one_positive_radiograph(kind: str, floor: float) -> None:
     assert metrics_on_card(FILTER)["test"]["rejected_by_kind"][kind]["value"] >= floor
 
 
 @pytest.mark.parametrize(("part", "floor"), [("test_without_siim", 0.80), ("test_siim", 0.55)])
-def test_classifier_reaches_its_floors(part: str, floor: float) -> None:
+def test_classifier_reaches_its_minimum_balanced_accuracy(part: str, floor: float) -> None:
     assert metrics_on_card(CLASSIFIER)[part]["balanced_accuracy"]["value"] >= floor
 
 
 @pytest.mark.parametrize(
     ("path", "kind"), [(FILTER, XRayFilterNet), (CLASSIFIER, CovidClassifierNet)]
 )
-def test_what_is_served_is_what_was_measured(
+def test_served_engine_matches_the_evaluated_network(
     path: Path, kind: type[Network], data: Path, cache: Path
 ) -> None:
-    """ONNX Runtime's probabilities of real images are PyTorch's, to the digits that are shown."""
+    """ONNX Runtime's probabilities of real images equal PyTorch's to four digits."""
     records = [record for record in curated.load(data) if record.split == "external"]
     network = checkpoints.load(path, kind()).eval()
     engine = OnnxEngine(path, kind.architecture)
@@ -97,8 +97,8 @@ def test_what_is_served_is_what_was_measured(
 
 
 @pytest.mark.figures
-def test_figures_of_the_filter_can_be_measured_again(data: Path, cache: Path) -> None:
-    found = filter_evaluation.measure(material(FILTER, XRayFilterNet(), data, cache))
+def test_figures_of_the_filter_are_reproducible(data: Path, cache: Path) -> None:
+    found = filter_evaluation.measure(evaluation_set(FILTER, XRayFilterNet(), data, cache))
 
     for part, shares in metrics_on_card(FILTER).items():
         for name, share in shares.items():
@@ -108,8 +108,10 @@ def test_figures_of_the_filter_can_be_measured_again(data: Path, cache: Path) ->
 
 
 @pytest.mark.figures
-def test_figures_of_the_classifier_can_be_measured_again(data: Path, cache: Path) -> None:
-    found = classifier_evaluation.measure(material(CLASSIFIER, CovidClassifierNet(), data, cache))
+def test_figures_of_the_classifier_are_reproducible(data: Path, cache: Path) -> None:
+    found = classifier_evaluation.measure(
+        evaluation_set(CLASSIFIER, CovidClassifierNet(), data, cache)
+    )
 
     for part in PARTS:
         figures = metrics_on_card(CLASSIFIER)[part]

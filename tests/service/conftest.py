@@ -1,4 +1,4 @@
-"""One server with the shipped weights for tests that need a real one, and the app over fakes."""
+"""Fixtures: a running server with the shipped weights, and the app over fake models."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -19,7 +19,7 @@ from tests.service.fakes import FakeModels, app_over, client_of
 from tests.service.server import Server, serve
 
 NO_SHEDDING = {"CHESTXRAY_MAX_QUEUE_SECONDS": "60"}
-"""However slow the machine is, what tests send at once is let in."""
+"""Concurrent test requests are admitted however slow the machine is."""
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def passing_filter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped filter with a threshold that lets everything pass."""
+    """The shipped filter with a threshold that accepts every image."""
     shipped = ROOT / "bentos" / "xray_filter" / "weights.safetensors"
     card = checkpoints.read_card(shipped).model_copy(update={"thresholds": {THRESHOLD: 0.0}})
     passing = tmp_path_factory.mktemp("passing") / "filter.safetensors"
@@ -40,7 +40,7 @@ def passing_filter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def open_server(passing_filter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The shipped weights under a filter that lets everything pass, so that both models work."""
+    """A server whose filter accepts every image, so that both models run."""
     environment = NO_SHEDDING | {"CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter)}
     with serve(tmp_path_factory.mktemp("open"), **environment) as running:
         yield running
@@ -62,7 +62,7 @@ def models() -> FakeModels:
 
 @pytest.fixture
 def run(models: FakeModels, random_filter: Path, random_classifier: Path) -> Callable[..., None]:
-    """Runs an async test against the app, with settings of its own."""
+    """Runs an async test against the app, with the given settings."""
 
     def start(test: Test, **changes: Any) -> None:
         settings = Settings(**changes)
@@ -83,5 +83,5 @@ def run(models: FakeModels, random_filter: Path, random_classifier: Path) -> Cal
 
 @pytest.fixture(scope="session")
 def png() -> bytes:
-    """A small film in one file."""
+    """A small radiograph as a PNG file."""
     return encode(phantom(300, 300), "PNG")

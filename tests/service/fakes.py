@@ -1,4 +1,4 @@
-"""Models that answer at once, late, wrongly or not at all, and the app over them."""
+"""Fake models that answer at once, late, wrongly or not at all, and the app over them."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -30,14 +30,14 @@ BRIGHT = encode(
 
 
 class FakeModels:
-    """Takes dark squares for frontal chests, bright ones for hands."""
+    """Fake models that classify dark images as frontal chests and bright ones as hands."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, int]] = []
         self.gate: asyncio.Event | None = None
         self.failure: Exception | None = None
         self.probabilities: tuple[float, float, float] = (0.25, 0.25, 0.5)
-        self.poisoned: Callable[[np.ndarray], bool] = lambda image: False
+        self.fails_on: Callable[[np.ndarray], bool] = lambda image: False
 
     async def judge(self, images: Images) -> Rows:
         await self._enter("judge", images)
@@ -45,7 +45,7 @@ class FakeModels:
         bright = images.mean(axis=(1, 2, 3)) > 200
         rows["probabilities"][~bright, VERDICTS.index(Verdict.FRONTAL_CHEST)] = 1
         rows["probabilities"][bright, VERDICTS.index(Verdict.OTHER_XRAY)] = 1
-        rows["ok"] = [not self.poisoned(image) for image in images]
+        rows["ok"] = [not self.fails_on(image) for image in images]
         return rows
 
     async def classify(self, images: Images) -> Rows:

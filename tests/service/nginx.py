@@ -1,4 +1,4 @@
-"""A really started nginx that serves the service under a path prefix, which it takes off."""
+"""A running nginx that serves the service under a path prefix, which it strips."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from loadtests.measuring import free_port
+from loadtests.load_generator import free_port
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 CONFIGURATION = """
@@ -35,8 +35,8 @@ http {{
 
 
 @contextmanager
-def prefixed(url: str, folder: Path) -> Iterator[str]:
-    """Starts it and gives its address; the service is below /xray/ there."""
+def run_nginx_with_prefix(url: str, folder: Path) -> Iterator[str]:
+    """Runs nginx and yields its address, where the service is below /xray/."""
     if not NGINX:
         pytest.skip("nginx is absent: `apt-get install nginx`")
     port, configuration = free_port(), folder / "nginx.conf"

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from loadtests.measuring import free_port
+from loadtests.load_generator import free_port
 from tests.conftest import ROOT
 
 START_SECONDS = 180.0
@@ -24,7 +24,7 @@ SERVE = ("bentos.cli", "serve")
 
 @dataclass(frozen=True)
 class Server:
-    """A running server, as a test needs it."""
+    """A running server with its log and process."""
 
     url: str
     log: Path
@@ -88,7 +88,7 @@ def serve(
 def start(
     folder: Path, port: int, *, command: Sequence[str] = SERVE, cwd: Path = ROOT, **environment: str
 ) -> Server:
-    """Starts a server and does not wait for it."""
+    """Starts a server without waiting until it is ready."""
     home, log = folder / "home", folder / "server.log"
     home.mkdir(exist_ok=True)
     settings = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
@@ -104,7 +104,7 @@ def start(
 
 
 def wait_until_ready(server: Server) -> None:
-    """Returns once the service says that it is ready. Raises RuntimeError with its log."""
+    """Returns once the service is ready. Raises RuntimeError with its log."""
     stop = time.monotonic() + START_SECONDS
     while time.monotonic() < stop and server.process.poll() is None:
         try:

@@ -1,4 +1,4 @@
-"""The public surface over fake models: what it answers when all is well."""
+"""The public API over fake models: successful requests."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from tests.phantoms import encode
 from tests.service.fakes import BRIGHT, DARK, FakeModels, check_problem, form
 
 
-def test_accepted_image_gets_the_designed_answer(run: Callable[..., None]) -> None:
+def test_accepted_image_is_answered_with_a_complete_analysis(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.post("/v1/analyses", **form(DARK))
 
@@ -40,7 +40,7 @@ def test_accepted_image_gets_the_designed_answer(run: Callable[..., None]) -> No
 
 
 @pytest.mark.parametrize("normal", [0, 0.00004, 0.12345, 1 / 3, 0.58, 0.9012, 0.99996, 1])
-def test_abnormal_and_no_finding_are_one_together(
+def test_abnormal_and_no_finding_probabilities_sum_to_one(
     run: Callable[..., None], models: FakeModels, normal: float
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
@@ -54,7 +54,7 @@ def test_abnormal_and_no_finding_are_one_together(
 
 
 @pytest.mark.parametrize("media_type", ["image/png", "application/octet-stream", None])
-def test_raw_bytes_are_an_image_too(run: Callable[..., None], media_type: str | None) -> None:
+def test_image_is_accepted_as_a_raw_body(run: Callable[..., None], media_type: str | None) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         headers = {"content-type": media_type} if media_type else {}
         answer = await client.post("/v1/analyses", content=DARK, headers=headers)
@@ -65,7 +65,7 @@ def test_raw_bytes_are_an_image_too(run: Callable[..., None], media_type: str | 
 
 
 @pytest.mark.parametrize("declared", ["image/png", "image/jpeg"])
-def test_answer_says_what_the_file_was(run: Callable[..., None], declared: str) -> None:
+def test_response_describes_the_input_file(run: Callable[..., None], declared: str) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         files = {"image": ("film.jpg", DARK, declared)}
         answer = await client.post("/v1/analyses", files=files)
@@ -84,7 +84,7 @@ def test_answer_says_what_the_file_was(run: Callable[..., None], declared: str) 
     run(test)
 
 
-def test_heatmap_can_be_left_out(run: Callable[..., None]) -> None:
+def test_heatmap_none_omits_the_heatmap(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.post("/v1/analyses?heatmap=none", **form(DARK))
 
@@ -93,7 +93,7 @@ def test_heatmap_can_be_left_out(run: Callable[..., None]) -> None:
     run(test)
 
 
-def test_heatmap_is_drawn_for_who_accepts_png(run: Callable[..., None]) -> None:
+def test_accept_png_returns_the_heatmap_as_an_image(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.post("/v1/analyses", **form(DARK), headers={"accept": "image/png"})
 
@@ -105,7 +105,7 @@ def test_heatmap_is_drawn_for_who_accepts_png(run: Callable[..., None]) -> None:
     run(test)
 
 
-def test_rejected_image_is_told_its_verdict_and_all_scores(
+def test_rejected_image_is_answered_with_its_verdict_and_all_scores(
     run: Callable[..., None], models: FakeModels
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
@@ -120,7 +120,7 @@ def test_rejected_image_is_told_its_verdict_and_all_scores(
     run(test)
 
 
-def test_batch_answers_each_image_apart_and_in_order(
+def test_batch_answers_each_image_separately_and_in_order(
     run: Callable[..., None], models: FakeModels
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
@@ -142,11 +142,11 @@ def test_batch_answers_each_image_apart_and_in_order(
     run(test)
 
 
-def test_image_that_a_model_fails_on_does_not_harm_its_batch(
+def test_image_that_fails_in_a_model_does_not_affect_its_batch(
     run: Callable[..., None], models: FakeModels
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        models.poisoned = lambda image: bool(image.mean() < 30)
+        models.fails_on = lambda image: bool(image.mean() < 30)
         black = encode(np.pad([[255]], (0, 199)).astype(np.uint8), "PNG")
         answer = await client.post("/v1/analyses/batch", **form(DARK, black, DARK))
 
@@ -159,7 +159,7 @@ def test_image_that_a_model_fails_on_does_not_harm_its_batch(
 @pytest.mark.parametrize(
     ("given", "kept"), [("abc-123", True), ("a b\tc", False), ("x" * 200, False)]
 )
-def test_request_id_is_kept_where_it_is_harmless(
+def test_request_id_is_kept_if_it_is_well_formed(
     run: Callable[..., None], given: str, kept: bool
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
@@ -170,7 +170,7 @@ def test_request_id_is_kept_where_it_is_harmless(
     run(test)
 
 
-def test_models_say_what_they_are(run: Callable[..., None]) -> None:
+def test_models_route_lists_both_models(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         first, second = (await client.get("/v1/models")).json()["models"]
 
@@ -182,7 +182,7 @@ def test_models_say_what_they_are(run: Callable[..., None]) -> None:
     run(test)
 
 
-def test_projection_has_a_class_for_every_point(run: Callable[..., None]) -> None:
+def test_projection_route_returns_labelled_reference_points(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         found = (await client.get("/v1/projection")).json()
 
@@ -194,7 +194,7 @@ def test_projection_has_a_class_for_every_point(run: Callable[..., None]) -> Non
     run(test)
 
 
-def test_openapi_document_names_every_route_and_problem(run: Callable[..., None]) -> None:
+def test_openapi_document_lists_every_route_and_error_status(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         document = (await client.get("/openapi.json")).json()
 
@@ -214,7 +214,7 @@ def test_openapi_document_names_every_route_and_problem(run: Callable[..., None]
     run(test)
 
 
-def test_docs_ask_no_other_host(run: Callable[..., None]) -> None:
+def test_docs_page_loads_nothing_from_other_hosts(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         page = (await client.get("/docs")).text
 

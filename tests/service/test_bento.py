@@ -1,4 +1,4 @@
-"""The built bento serves from its own folder, weights included."""
+"""The built bento contains the weights and serves from its own folder."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from tests.phantoms import encode, phantom
 from tests.service.server import serve
 
 
-def test_bento_is_built_and_serves_outside_the_repository(tmp_path: Path) -> None:
+def test_built_bento_serves_outside_the_repository(tmp_path: Path) -> None:
     bento = build(tmp_path)
     names = {str(path.relative_to(bento / "src")) for path in (bento / "src").rglob("*")}
     assert "bentos/covid_classifier/weights.safetensors" in names

@@ -1,4 +1,4 @@
-"""The services under BentoML's own command, as any BentoML user starts them."""
+"""The services started by BentoML's own command."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ CLASSIFIER = ("bentoml", "serve", "bentos.covid_classifier.service:CovidClassifi
 GATEWAY = ("bentoml", "serve", "service:Gateway")
 
 
-def test_gateway_answers(tmp_path: Path) -> None:
+def test_gateway_started_by_bentoml_answers(tmp_path: Path) -> None:
     with serve(tmp_path, command=GATEWAY) as server:
         files = {"image": ("x.png", encode(phantom(300, 300), "PNG"), "image/png")}
         answer = httpx.post(f"{server.url}/v1/analyses", files=files, timeout=60)
@@ -21,7 +21,7 @@ def test_gateway_answers(tmp_path: Path) -> None:
     assert answer.status_code in (200, 422)
 
 
-def test_classifier_s_batched_api_takes_json(tmp_path: Path) -> None:
+def test_batched_classifier_api_accepts_json(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 1, 224, 224), np.uint8)
     with serve(tmp_path, command=CLASSIFIER) as server:
         right, wrong = (

@@ -1,4 +1,4 @@
-"""The public surface over fake models: bounds on what is in flight, and deadlines."""
+"""The public API over fake models: limits on work in flight, and deadlines."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from tests.service.fakes import DARK, FakeModels, check_problem, form
 from tests.waiting import until_async
 
 
-def test_what_is_over_the_bound_is_refused_and_never_reaches_a_model(
+def test_request_above_the_in_flight_limit_is_refused_before_any_model(
     run: Callable[..., None], models: FakeModels
 ) -> None:
     """Trap 5: BentoML's own queue has no bound."""
@@ -37,7 +37,9 @@ def test_what_is_over_the_bound_is_refused_and_never_reaches_a_model(
     run(test, max_images_in_flight=6, max_images_per_batch=6)  # 2/3 are for one caller
 
 
-def test_bytes_in_memory_are_bounded_and_given_back(run: Callable[..., None]) -> None:
+def test_body_above_the_byte_limit_is_refused_and_its_bytes_are_released(
+    run: Callable[..., None],
+) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         large = b"x" * 2000
         for _ in range(3):
@@ -47,7 +49,7 @@ def test_bytes_in_memory_are_bounded_and_given_back(run: Callable[..., None]) ->
     run(test, max_bytes_in_flight=1999, max_batch_bytes=1999, max_image_bytes=1999)
 
 
-def test_deadline_of_the_caller_is_kept(run: Callable[..., None], models: FakeModels) -> None:
+def test_client_deadline_is_kept(run: Callable[..., None], models: FakeModels) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         models.gate = asyncio.Event()
         headers = {"x-request-timeout-ms": "100"}
@@ -59,7 +61,7 @@ def test_deadline_of_the_caller_is_kept(run: Callable[..., None], models: FakeMo
 
 
 @pytest.mark.alone
-def test_504_comes_within_100_ms_of_the_deadline(
+def test_504_is_sent_within_100_ms_of_the_deadline(
     run: Callable[..., None], models: FakeModels
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
@@ -76,7 +78,7 @@ def test_504_comes_within_100_ms_of_the_deadline(
     run(test)
 
 
-def test_what_has_expired_goes_no_further_and_gives_its_room_back(
+def test_expired_request_stops_and_releases_its_capacity(
     run: Callable[..., None], models: FakeModels
 ) -> None:
     """Trap 7."""
@@ -95,30 +97,30 @@ def test_what_has_expired_goes_no_further_and_gives_its_room_back(
     run(test, max_images_in_flight=2, max_images_per_batch=2)
 
 
-def test_body_that_stops_coming_is_told_so(run: Callable[..., None]) -> None:
-    async def stops() -> Any:
+def test_stalled_body_is_answered_with_a_timeout(run: Callable[..., None]) -> None:
+    async def stalling_body() -> Any:
         yield b"x"
         await asyncio.sleep(60)
 
     async def test(client: httpx.AsyncClient) -> None:
-        answer = await client.post("/v1/analyses", content=stops())
+        answer = await client.post("/v1/analyses", content=stalling_body())
 
         check_problem(answer, 408, "body-timeout")
 
     run(test, body_timeout_seconds=0.1)
 
 
-def test_upload_that_does_not_come_takes_no_room_from_others(run: Callable[..., None]) -> None:
+def test_stalled_upload_takes_no_image_capacity(run: Callable[..., None]) -> None:
     read: list[None] = []
 
-    async def never() -> Any:
+    async def stalled_body() -> Any:
         yield b"x"
         read.append(None)
         await asyncio.sleep(60)
 
     async def test(client: httpx.AsyncClient) -> None:
-        idle = [asyncio.create_task(client.post("/v1/analyses/batch", content=never()))]
-        idle += [asyncio.create_task(client.post("/v1/analyses", content=never()))]
+        idle = [asyncio.create_task(client.post("/v1/analyses/batch", content=stalled_body()))]
+        idle += [asyncio.create_task(client.post("/v1/analyses", content=stalled_body()))]
         await until_async(lambda: len(read) == 2)
         assert (await client.post("/v1/analyses", **form(DARK))).status_code == 200
         for task in idle:

@@ -1,4 +1,4 @@
-"""A classifier pod in its own process: authentication, and a gateway whose pods come and go."""
+"""A classifier pod in its own process: authentication, and pods that start, stop and fail."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ from bentos.inference.server import InferenceServer, create_app
 from bentos.inference.wire import Rows
 from bentos.settings import Settings
 from chestxray.engines import Images
-from loadtests.measuring import free_port
+from loadtests.load_generator import free_port
 from tests.phantoms import encode, phantom
 from tests.service.conftest import NO_SHEDDING
 from tests.service.fakes import check_problem, ready
@@ -38,7 +38,7 @@ NOTICED_SECONDS = 10.0
 
 
 class FakeModel:
-    """Answers each image's mean as the probability of the first class."""
+    """A model that returns each image's mean as the probability of the first class."""
 
     card = SimpleNamespace(name="covid_classifier")
     digest = DIGEST
@@ -61,8 +61,8 @@ def pod_app(**more: Any) -> ASGIApp:
     return create_app(InferenceServer(FakeModel(), stage="classify", settings=settings))  # type: ignore[arg-type]
 
 
-def ask_all(*bodies: bytes, most: int = 128, **headers: str) -> list[httpx.Response]:
-    app = pod_app(max_images_in_flight=most, max_images_per_batch=1)
+def ask_all(*bodies: bytes, max_images: int = 128, **headers: str) -> list[httpx.Response]:
+    app = pod_app(max_images_in_flight=max_images, max_images_per_batch=1)
 
     async def post() -> list[httpx.Response]:
         transport = httpx.ASGITransport(RequestMiddleware(app, Drain(delay=0, timeout=1), ready))
@@ -75,11 +75,11 @@ def ask_all(*bodies: bytes, most: int = 128, **headers: str) -> list[httpx.Respo
     return asyncio.run(post())
 
 
-def ask(body: bytes, *, most: int = 128, **headers: str) -> httpx.Response:
-    return ask_all(body, most=most, **headers)[0]
+def ask(body: bytes, *, max_images: int = 128, **headers: str) -> httpx.Response:
+    return ask_all(body, max_images=max_images, **headers)[0]
 
 
-def test_rows_come_in_order() -> None:
+def test_pod_answers_rows_in_the_order_of_the_images() -> None:
     answer = ask(wire.pack_images(IMAGES))
 
     rows = wire.unpack_rows(answer.content, ROW, 3)
@@ -90,7 +90,7 @@ def test_rows_come_in_order() -> None:
 @pytest.mark.parametrize(
     "given", ["", "Bearer ", "Bearer a token that is long enough!", f"Basic {TOKEN}", TOKEN]
 )
-def test_without_the_token_nothing_is_read(given: str) -> None:
+def test_request_without_the_token_is_unauthorised(given: str) -> None:
     answer = ask(b"no tensor", Authorization=given)
 
     check_problem(answer, 401, "unauthorised")
@@ -98,7 +98,7 @@ def test_without_the_token_nothing_is_read(given: str) -> None:
     assert TOKEN not in answer.text
 
 
-def test_gateway_with_another_model_is_refused() -> None:
+def test_request_with_another_model_digest_is_rejected() -> None:
     answer = ask(wire.pack_images(IMAGES), **{wire.DIGEST_HEADER: "sha256:other"})
 
     check_problem(answer, 409, "another-model")
@@ -109,12 +109,12 @@ def test_gateway_with_another_model_is_refused() -> None:
     [b"", pickle.dumps(IMAGES), wire.pack_images(IMAGES[:0]), wire.pack_images(IMAGES)[:-1]],
     ids=["empty", "pickle", "no image", "cut"],
 )
-def test_what_is_no_tensor_is_refused(body: bytes) -> None:
+def test_body_that_is_not_a_tensor_is_rejected(body: bytes) -> None:
     check_problem(ask(body), 400, "malformed-tensor")
 
 
-def test_more_images_than_have_room_are_refused() -> None:
-    first, second = ask_all(*2 * [wire.pack_images(IMAGES)], most=4)
+def test_pod_refuses_images_above_its_in_flight_limit() -> None:
+    first, second = ask_all(*2 * [wire.pack_images(IMAGES)], max_images=4)
 
     assert first.status_code == 200
     problem = check_problem(second, 503, "overloaded")
@@ -122,8 +122,8 @@ def test_more_images_than_have_room_are_refused() -> None:
     assert second.headers["retry-after"] == "1"
 
 
-def test_body_beyond_all_room_is_not_read() -> None:
-    check_problem(ask(b"x" * 200_000, most=2), 413, "body-too-large")
+def test_pod_rejects_a_body_larger_than_its_capacity() -> None:
+    check_problem(ask(b"x" * 200_000, max_images=2), 413, "body-too-large")
 
 
 def test_pod_without_a_token_does_not_start(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def analyse(gateway: Server) -> httpx.Response:
 
 
 class Load:
-    """Posts without pause from two threads; all answers' statuses are kept."""
+    """Posts continuously from two threads and records every status."""
 
     def __init__(self, gateway: Server) -> None:
         self._gateway, self._stop = gateway, threading.Event()
@@ -205,7 +205,9 @@ class Load:
             thread.join()
 
 
-def test_pods_come_and_go_and_no_request_fails(gateway: Server, port: int, tmp_path: Path) -> None:
+def test_no_request_fails_while_a_pod_starts_and_stops(
+    gateway: Server, port: int, tmp_path: Path
+) -> None:
     alone = analyse(gateway).json()["prediction"]
     assert images_by(gateway, "pods") == 0
 
@@ -226,7 +228,7 @@ def test_pods_come_and_go_and_no_request_fails(gateway: Server, port: int, tmp_p
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
-def test_pod_that_fails_under_load_fails_no_request(
+def test_no_request_fails_when_a_pod_is_killed_or_hangs_under_load(
     gateway: Server, port: int, tmp_path: Path, number: signal.Signals
 ) -> None:
     with Load(gateway) as load, pod(tmp_path, port) as running:

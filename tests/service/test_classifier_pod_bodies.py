@@ -1,4 +1,4 @@
-"""Bodies that are sent to a classifier pod: who sends them is known before they are read."""
+"""A classifier pod checks a request's headers before it reads the body."""
 
 import asyncio
 import contextlib
@@ -16,13 +16,13 @@ from bentos.http.request_state import begin
 from bentos.inference import wire
 from bentos.settings import Settings
 from chestxray import checkpoints
-from loadtests.measuring import free_port
+from loadtests.load_generator import free_port
 from tests.service.fakes import check_problem
 from tests.service.test_classifier_pod import HEADERS, IMAGES, TOKEN, ask, pod, pod_app
 
 
 class Sender:
-    """One request, sent by hand: its body comes as the test says, and is seen to be read."""
+    """One request whose body the test supplies in parts; counts the parts that the app reads."""
 
     def __init__(self, *body: bytes, ends: bool = True, **headers: str) -> None:
         self._body, self._ends, self.read, self.sent = list(body), ends, 0, list[Message]()
@@ -68,7 +68,7 @@ BODY = wire.pack_images(IMAGES)
     ],
     ids=["token", "model", "no length", "chunked", "negative", "endless number", "large"],
 )
-def test_body_is_not_read_for_who_gets_no_answer(
+def test_body_of_a_request_rejected_by_its_headers_is_not_read(
     headers: dict[str, str], status: int, code: str
 ) -> None:
     sender = asyncio.run(Sender(BODY, **headers).ask(pod_app()))
@@ -78,7 +78,7 @@ def test_body_is_not_read_for_who_gets_no_answer(
     assert sender.read == 0
 
 
-def test_bodies_that_do_not_end_take_room_and_the_next_is_not_read() -> None:
+def test_unfinished_body_holds_capacity_and_the_next_request_is_not_read() -> None:
     async def ask() -> tuple[list[Sender], Sender]:
         app = pod_app(max_images_in_flight=4, max_images_per_batch=1, body_timeout_seconds=0.5)
         held = [Sender(BODY[:-1], ends=False, **{"Content-Length": str(len(BODY))}).ask(app)]
@@ -96,7 +96,7 @@ def test_bodies_that_do_not_end_take_room_and_the_next_is_not_read() -> None:
     assert (gone.answer[0], gone.answer[1]["code"]) == (408, "body-timeout")
 
 
-def test_body_that_drips_has_a_deadline_in_all() -> None:
+def test_slow_body_is_cut_off_at_the_body_timeout() -> None:
     app, started = pod_app(body_timeout_seconds=0.5), time.monotonic()
 
     sender = asyncio.run(Sender(*(BODY[i : i + 1] for i in range(1000))).ask(app))
@@ -105,7 +105,7 @@ def test_body_that_drips_has_a_deadline_in_all() -> None:
     assert time.monotonic() - started < 5  # the thousand bytes take 20
 
 
-def test_body_beyond_its_length_is_refused() -> None:
+def test_body_longer_than_its_content_length_is_rejected() -> None:
     sender = Sender(BODY, BODY, **{"Content-Length": str(len(BODY))})
 
     asyncio.run(sender.ask(pod_app()))
@@ -114,7 +114,7 @@ def test_body_beyond_its_length_is_refused() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3", "F4", "F32", "C64", "X9"])
-def test_type_that_no_image_has_is_refused(dtype: str) -> None:
+def test_tensor_of_another_type_is_rejected(dtype: str) -> None:
     facts = {"images": {"dtype": dtype, "shape": [1, 1, 224, 224], "data_offsets": [0, 50176]}}
     header = json.dumps(facts).encode()
 
@@ -123,7 +123,7 @@ def test_type_that_no_image_has_is_refused(dtype: str) -> None:
     check_problem(answer, 400, "malformed-tensor")
 
 
-def test_unfinished_bodies_take_no_more_memory_than_there_is_room(
+def test_unfinished_bodies_use_bounded_memory(
     tmp_path: Path,
 ) -> None:
     port = free_port()

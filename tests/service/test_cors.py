@@ -1,4 +1,4 @@
-"""Pages of other sites call the API where the operator names them, and nowhere else."""
+"""CORS: only the origins that the operator allows may call the API."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,14 +10,14 @@ from bentos.settings import Settings
 from tests.service.fakes import BRIGHT, DARK, FakeModels, check_problem, form
 from tests.waiting import until_async
 
-PORTAL, STRANGER = "https://portal.example", "https://stranger.example"
-ASKING = {
+PORTAL, OTHER_SITE = "https://portal.example", "https://stranger.example"
+PREFLIGHT = {
     "access-control-request-method": "POST",
     "access-control-request-headers": "content-type,x-request-timeout-ms",
 }
 
 
-def test_no_site_is_allowed_where_none_is_named(run: Callable[..., None]) -> None:
+def test_no_origin_is_allowed_by_default(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.post("/v1/analyses", **form(DARK), headers={"origin": PORTAL})
 
@@ -27,11 +27,11 @@ def test_no_site_is_allowed_where_none_is_named(run: Callable[..., None]) -> Non
     run(test)
 
 
-def test_preflight_of_a_named_site_is_allowed(run: Callable[..., None]) -> None:
+def test_preflight_of_an_allowed_origin_succeeds(run: Callable[..., None]) -> None:
     """F18."""
 
     async def test(client: httpx.AsyncClient) -> None:
-        answer = await client.options("/v1/analyses", headers=ASKING | {"origin": PORTAL})
+        answer = await client.options("/v1/analyses", headers=PREFLIGHT | {"origin": PORTAL})
 
         assert (answer.status_code, answer.content) == (204, b"")
         assert answer.headers["access-control-allow-origin"] == PORTAL
@@ -46,16 +46,18 @@ def test_preflight_of_a_named_site_is_allowed(run: Callable[..., None]) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"origin": STRANGER},
+        {"origin": OTHER_SITE},
         {"origin": "null"},
         {"origin": PORTAL + ".evil.example"},
         {"access-control-request-method": "DELETE"},
         {"access-control-request-private-network": "true"},
     ],
 )
-def test_other_preflights_are_refused(run: Callable[..., None], changed: dict[str, str]) -> None:
+def test_preflight_of_a_disallowed_origin_or_method_is_rejected(
+    run: Callable[..., None], changed: dict[str, str]
+) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        headers = ASKING | {"origin": PORTAL} | changed
+        headers = PREFLIGHT | {"origin": PORTAL} | changed
         answer = await client.options("/v1/analyses", headers=headers)
 
         check_problem(answer, 403, "cors-not-allowed")
@@ -66,10 +68,10 @@ def test_other_preflights_are_refused(run: Callable[..., None], changed: dict[st
 
 
 @pytest.mark.parametrize("origins", [(PORTAL,), ("*",)])
-def test_every_answer_can_be_read_by_the_site(
+def test_every_response_has_cors_headers_for_an_allowed_origin(
     run: Callable[..., None], models: FakeModels, origins: tuple[str, ...]
 ) -> None:
-    """Without the headers a browser shows the page a network error and no problem."""
+    """Without the headers a browser gives the page a network error instead of the problem."""
 
     async def test(client: httpx.AsyncClient) -> None:
         headers = {"origin": PORTAL}
@@ -93,9 +95,9 @@ def test_every_answer_can_be_read_by_the_site(
     run(test, cors_origins=origins, max_images_in_flight=1, max_images_per_batch=1)
 
 
-def test_other_sites_are_not_told_that_they_may_read(run: Callable[..., None]) -> None:
+def test_response_to_a_disallowed_origin_has_no_cors_headers(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        answer = await client.get("/v1/limits", headers={"origin": STRANGER})
+        answer = await client.get("/v1/limits", headers={"origin": OTHER_SITE})
 
         assert "access-control-allow-origin" not in answer.headers
         assert "Origin" in answer.headers["vary"]
@@ -107,6 +109,6 @@ def test_other_sites_are_not_told_that_they_may_read(run: Callable[..., None]) -
     "origin",
     ["portal.example", "https://portal.example/", "https://Portal.example", "https://*.example"],
 )
-def test_origin_that_no_browser_sends_stops_the_start(origin: str) -> None:
+def test_malformed_cors_origin_is_rejected_at_the_start(origin: str) -> None:
     with pytest.raises(ValueError, match="is no origin"):
         Settings(cors_origins=(origin,))

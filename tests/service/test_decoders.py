@@ -19,7 +19,7 @@ import pytest
 from bentos.decoding.decoders import Decoders
 from bentos.settings import Settings
 from chestxray.confinement import Wall
-from tests import costly, misdeeds
+from tests import costly, faulty_decoder
 from tests.phantoms import encode, phantom
 from tests.service.fakes import DARK, FakeModels, app_over, client_of
 from tests.service.server import Server
@@ -40,16 +40,20 @@ SHORT_WALL = Wall(seconds=0.5, memory=256 * 2**20)
 
 
 @cache
-def made(name: str) -> bytes:
-    """A bomb, made once for all tests of it: that takes seconds."""
+def cached_bomb(name: str) -> bytes:
+    """A bomb, made once for all tests that use it, since that takes seconds."""
     return BOMBS[name]()
 
 
 @pytest.fixture
-def unbounded(random_filter: Path, random_classifier: Path) -> Iterator[httpx.AsyncClient]:
-    """The app over decoders that foresee nothing."""
+def client_without_cost_checks(
+    random_filter: Path, random_classifier: Path
+) -> Iterator[httpx.AsyncClient]:
+    """A client of the app over decoders without cost checks."""
     settings = Settings(max_image_pixels=2**30)
-    decoders = Decoders(settings.limits, SHORT_WALL, processes=2, work=misdeeds.work_without_bounds)
+    decoders = Decoders(
+        settings.limits, SHORT_WALL, processes=2, work=faulty_decoder.work_without_cost_checks
+    )
     decoders.start()
     app = app_over(FakeModels(), [random_filter, random_classifier], settings, decoders)
     yield client_of(app)
@@ -58,11 +62,13 @@ def unbounded(random_filter: Path, random_classifier: Path) -> Iterator[httpx.As
 
 # The TIFF reader has its own limit on tiles that it decodes itself.
 @pytest.mark.parametrize("name", ["tiff of jpeg tiles", "png"])
-def test_wall_holds_alone_where_no_bound_does(unbounded: httpx.AsyncClient, name: str) -> None:
-    bomb = made(name)
+def test_process_limits_stop_a_bomb_without_the_cost_checks(
+    client_without_cost_checks: httpx.AsyncClient, name: str
+) -> None:
+    bomb = cached_bomb(name)
 
     async def main() -> tuple[list[httpx.Response], list[httpx.Response]]:
-        async with unbounded as client:
+        async with client_without_cost_checks as client:
             bombs = asyncio.gather(*(client.post(URL, content=bomb) for _ in range(4)))
             good = [await client.post(URL, content=DARK) for _ in range(10)]
             return await bombs, good
@@ -76,8 +82,8 @@ def test_wall_holds_alone_where_no_bound_does(unbounded: httpx.AsyncClient, name
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_bomb_is_refused_before_it_is_decoded(client: httpx.Client, name: str) -> None:
-    bomb = made(name)
+def test_bomb_is_rejected_before_it_is_decoded(client: httpx.Client, name: str) -> None:
+    bomb = cached_bomb(name)
     client.post(URL, content=GOOD)
     started = time.monotonic()
 
@@ -87,14 +93,14 @@ def test_bomb_is_refused_before_it_is_decoded(client: httpx.Client, name: str) -
     assert {answer.status_code for answer in answers} <= {413, 422}
 
 
-def test_batch_with_a_file_that_breaks_its_decoder_has_all_other_results(
+def test_other_images_of_a_batch_are_answered_when_one_breaks_its_decoder(
     random_filter: Path, random_classifier: Path
 ) -> None:
     settings = Settings()
-    decoders = Decoders(settings.limits, SHORT_WALL, processes=2, work=misdeeds.work)
+    decoders = Decoders(settings.limits, SHORT_WALL, processes=2, work=faulty_decoder.work)
     app = app_over(FakeModels(), [random_filter, random_classifier], settings, decoders)
-    deeds = [b"good", b"crash", b"good", b"spin", b"hoard", b"good"]
-    files = [("image", ("x", deed, "application/octet-stream")) for deed in deeds]
+    contents = [b"good", b"crash", b"good", b"spin", b"hoard", b"good"]
+    files = [("image", ("x", content, "application/octet-stream")) for content in contents]
 
     async def main() -> httpx.Response:
         async with client_of(app) as client:
@@ -103,25 +109,25 @@ def test_batch_with_a_file_that_breaks_its_decoder_has_all_other_results(
     results = asyncio.run(main()).json()["results"]
     decoders.close()
 
-    expected = [None if deed == b"good" else TOO_COSTLY for deed in deeds]
+    expected = [None if content == b"good" else TOO_COSTLY for content in contents]
     assert [result.get("code") for result in results] == expected
 
 
-def decoders_of(server: Server) -> list[int]:
-    """The pids of what the gateway's fork server has forked."""
+def decoder_pids(server: Server) -> list[int]:
+    """The pids of the decoders that the gateway's fork server has forked."""
     processes = server.processes()
     forkers = {p.pid for p in processes if "multiprocessing.forkserver" in " ".join(p.cmdline())}
     return [p.pid for p in processes if p.pid in forkers and p.ppid() in forkers]
 
 
 def post_once(server: Server) -> str:
-    """The status, or the code of the problem."""
+    """Posts an image; returns the status, or the code of the problem."""
     answer = httpx.post(f"{server.url}{URL}", content=GOOD, timeout=60)
     return str(answer.json().get("code", answer.status_code))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP])
-def test_decoders_killed_under_load_cost_no_more_than_the_images_in_them(
+def test_killing_decoders_under_load_fails_only_the_images_in_them(
     open_server: Server, number: signal.Signals
 ) -> None:
     stop = time.monotonic() + 4
@@ -137,7 +143,7 @@ def test_decoders_killed_under_load_cost_no_more_than_the_images_in_them(
         posting = pool.map(post, range(4))
         while time.monotonic() < stop - 0.5:
             time.sleep(0.3)
-            for pid in decoders_of(open_server)[:1]:
+            for pid in decoder_pids(open_server)[:1]:
                 os.kill(pid, number)
                 kills += 1
         outcomes = Counter(code for codes in posting for code in codes)

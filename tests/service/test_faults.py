@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from chestxray import checkpoints
-from loadtests.measuring import free_port
+from loadtests.load_generator import free_port
 from tests.conftest import ROOT
 from tests.phantoms import encode, phantom
 from tests.service.server import SERVE, START_SECONDS, Server, serve, start, wait_until_ready
@@ -31,19 +31,21 @@ Posts = list["concurrent.futures.Future[httpx.Response]"]
 
 
 @pytest.fixture(scope="module")
-def passing(passing_filter: Path) -> dict[str, str]:
-    """A filter that lets everything pass, so that both models work; nothing is shed, however slow
-    a process that has just started is on a busy machine."""
+def accept_all_settings(passing_filter: Path) -> dict[str, str]:
+    """Settings with a filter that accepts every image, so that both models run, and a queue limit
+    that sheds nothing after a restart on a busy machine."""
     return {"CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter), "CHESTXRAY_MAX_QUEUE_SECONDS": "30"}
 
 
 @pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory, passing: dict[str, str]) -> Iterator[Server]:
-    settings = passing | {
+def fault_server(
+    tmp_path_factory: pytest.TempPathFactory, accept_all_settings: dict[str, str]
+) -> Iterator[Server]:
+    settings = accept_all_settings | {
         "CHESTXRAY_HEARTBEAT_TIMEOUT_SECONDS": str(HEARTBEAT_TIMEOUT_SECONDS),
         "CHESTXRAY_REQUEST_TIMEOUT_SECONDS": "60",
     }
-    with serve(tmp_path_factory.mktemp("mortal"), **settings) as running:
+    with serve(tmp_path_factory.mktemp("faults"), **settings) as running:
         yield running
 
 
@@ -51,14 +53,14 @@ def analyse(server: Server, **headers: str) -> httpx.Response:
     return httpx.post(f"{server.url}/v1/analyses", files=FILES, headers=headers, timeout=90)
 
 
-def is_leaving(server: Server) -> bool:
-    """Whether the gateway says that it is about to stop."""
+def is_draining(server: Server) -> bool:
+    """Whether the gateway announces its shutdown."""
     return httpx.get(f"{server.url}/livez").headers.get("connection") == "close"
 
 
 @contextmanager
-def held(server: Server, pool: concurrent.futures.Executor, count: int) -> Iterator[Posts]:
-    """Images at a filter that stands still until the end."""
+def held_requests(server: Server, pool: concurrent.futures.Executor, count: int) -> Iterator[Posts]:
+    """Holds requests in flight at a suspended filter until the block ends."""
     model = server.worker("XRayFilter")
     model.suspend()
     try:
@@ -70,55 +72,56 @@ def held(server: Server, pool: concurrent.futures.Executor, count: int) -> Itera
             model.resume()
 
 
-def wait_for(process: psutil.Process, server: Server, service: str) -> None:
-    """Returns once another process has the service's place, and it is ready."""
+def wait_for_replacement(process: psutil.Process, server: Server, service: str) -> None:
+    """Returns once the service runs in another process and is ready."""
     process.wait(30)
     wait_until_ready(server)
     assert server.worker(service).pid != process.pid
 
 
 @pytest.mark.parametrize("service", MODELS)
-def test_killed_model_is_replaced_and_nobody_is_told(mortal: Server, service: str) -> None:
+def test_killed_model_is_replaced_and_no_request_fails(fault_server: Server, service: str) -> None:
     """Trap 9."""
-    expected = analyse(mortal).json()["prediction"]
-    killed = mortal.worker(service)
+    expected = analyse(fault_server).json()["prediction"]
+    killed = fault_server.worker(service)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        first = [pool.submit(analyse, mortal) for _ in range(8)]
+        first = [pool.submit(analyse, fault_server) for _ in range(8)]
         killed.kill()
         answers = [
-            each.result() for each in [*first, *(pool.submit(analyse, mortal) for _ in range(8))]
+            each.result()
+            for each in [*first, *(pool.submit(analyse, fault_server) for _ in range(8))]
         ]
 
     assert [answer.text for answer in answers if answer.status_code != 200] == []
     for answer in answers:
         found = answer.json()["prediction"]
         assert found["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-3)
-    wait_for(killed, mortal, service)
+    wait_for_replacement(killed, fault_server, service)
 
 
-def test_hung_model_is_noticed_and_replaced(mortal: Server) -> None:
-    hung = mortal.worker("CovidClassifier")
+def test_hung_model_is_detected_and_replaced(fault_server: Server) -> None:
+    hung = fault_server.worker("CovidClassifier")
     hung.suspend()
 
     started = time.monotonic()
-    assert httpx.get(f"{mortal.url}/readyz").status_code == 503
+    assert httpx.get(f"{fault_server.url}/readyz").status_code == 503
     assert time.monotonic() - started < 1.5
-    assert analyse(mortal).status_code == 200
-    wait_for(hung, mortal, "CovidClassifier")
+    assert analyse(fault_server).status_code == 200
+    wait_for_replacement(hung, fault_server, "CovidClassifier")
     restarts = {"process": "covid_classifier", "reason": "hung"}
-    assert mortal.total("chestxray_process_restarts_total", **restarts) == 1
+    assert fault_server.total("chestxray_process_restarts_total", **restarts) == 1
 
 
-def test_killed_gateway_is_replaced_behind_the_same_socket(mortal: Server) -> None:
-    killed = mortal.worker("Gateway")
+def test_killed_gateway_is_replaced_on_the_same_listening_socket(fault_server: Server) -> None:
+    killed = fault_server.worker("Gateway")
     killed.kill()
     killed.wait(10)
 
-    assert analyse(mortal).status_code == 200  # waits in the backlog, is not refused
-    wait_until_ready(mortal)
+    assert analyse(fault_server).status_code == 200  # waits in the backlog, is not refused
+    wait_until_ready(fault_server)
 
 
-def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
+def test_worker_processes_end_with_a_killed_supervisor(tmp_path: Path) -> None:
     with serve(tmp_path) as server:
         workers = server.processes()[1:]
         server.process.kill()
@@ -128,14 +131,16 @@ def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
         assert not alive
 
 
-def test_sigterm_lets_what_is_in_flight_end(tmp_path: Path, passing: dict[str, str]) -> None:
+def test_sigterm_drains_requests_in_flight(
+    tmp_path: Path, accept_all_settings: dict[str, str]
+) -> None:
     """Trap 8."""
-    with serve(tmp_path, CHESTXRAY_DRAIN_DELAY_SECONDS="1", **passing) as server:
+    with serve(tmp_path, CHESTXRAY_DRAIN_DELAY_SECONDS="1", **accept_all_settings) as server:
         before = analyse(server)
         with concurrent.futures.ThreadPoolExecutor(12) as pool:
-            with held(server, pool, 12) as posts:
+            with held_requests(server, pool, 12) as posts:
                 server.process.send_signal(signal.SIGTERM)
-                until(lambda: is_leaving(server))
+                until(lambda: is_draining(server))
             ready = httpx.get(f"{server.url}/readyz")
             late = analyse(server)
             answers = [post.result() for post in posts]
@@ -147,10 +152,10 @@ def test_sigterm_lets_what_is_in_flight_end(tmp_path: Path, passing: dict[str, s
         assert server.process.wait(30) == 0
 
 
-def test_second_signal_cuts_the_drain_short(tmp_path: Path) -> None:
+def test_second_sigterm_ends_the_drain_at_once(tmp_path: Path) -> None:
     with serve(tmp_path, CHESTXRAY_DRAIN_DELAY_SECONDS="60") as server:
         server.process.send_signal(signal.SIGTERM)
-        until(lambda: is_leaving(server))
+        until(lambda: is_draining(server))
         assert server.process.poll() is None
         server.process.send_signal(signal.SIGTERM)
 
@@ -158,15 +163,15 @@ def test_second_signal_cuts_the_drain_short(tmp_path: Path) -> None:
 
 
 def test_drain_command_returns_when_nothing_is_in_flight(
-    tmp_path: Path, passing: dict[str, str]
+    tmp_path: Path, accept_all_settings: dict[str, str]
 ) -> None:
-    with serve(tmp_path, CHESTXRAY_DRAIN_DELAY_SECONDS="1", **passing) as server:
+    with serve(tmp_path, CHESTXRAY_DRAIN_DELAY_SECONDS="1", **accept_all_settings) as server:
         with concurrent.futures.ThreadPoolExecutor(6) as pool:
             port = server.url.rpartition(":")[2]
             command = [sys.executable, "-m", "bentos.cli", "drain", "--port", port]
-            with held(server, pool, 6) as posts:
+            with held_requests(server, pool, 6) as posts:
                 drain = subprocess.Popen(command, cwd=ROOT)
-                until(lambda: is_leaving(server))
+                until(lambda: is_draining(server))
                 assert drain.poll() is None
             assert drain.wait(60) == 0
             concurrent.futures.wait(posts, timeout=5)  # what is answered has yet to be read
@@ -179,7 +184,7 @@ def test_drain_command_returns_when_nothing_is_in_flight(
         assert httpx.get(f"{server.url}/metrics").status_code == 200
 
 
-def test_drain_of_nothing_says_so() -> None:
+def test_drain_command_fails_without_a_running_service() -> None:
     command = [sys.executable, "-m", "bentos.cli", "drain", "--port", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
@@ -187,8 +192,8 @@ def test_drain_of_nothing_says_so() -> None:
     assert "no service of this user is running on port 1" in done.stderr
 
 
-def flipped(source: Path, target: Path) -> None:
-    """One bit of a tensor is another; it would load, and answer."""
+def copy_with_flipped_bit(source: Path, target: Path) -> None:
+    """Copies weights with one flipped bit, which would still load and answer."""
     content = bytearray(source.read_bytes())
     content[-1000] ^= 1
     target.write_bytes(content)
@@ -196,34 +201,36 @@ def flipped(source: Path, target: Path) -> None:
 
 
 @pytest.mark.parametrize("model", ["filter", "classifier"])
-def test_corrupt_weights_stop_the_start(tmp_path: Path, model: str) -> None:
+def test_service_does_not_start_with_corrupt_weights(tmp_path: Path, model: str) -> None:
     folder = {"filter": "xray_filter", "classifier": "covid_classifier"}[model]
     weights = tmp_path / "weights.safetensors"
-    flipped(ROOT / "bentos" / folder / "weights.safetensors", weights)
+    copy_with_flipped_bit(ROOT / "bentos" / folder / "weights.safetensors", weights)
 
-    output = refused_start(tmp_path, **{f"CHESTXRAY_{model.upper()}_CHECKPOINT": str(weights)})
+    output = failed_start_output(
+        tmp_path, **{f"CHESTXRAY_{model.upper()}_CHECKPOINT": str(weights)}
+    )
 
     assert "corrupt or the wrong file" in output
     assert checkpoints.digest(weights) in output
 
 
-def test_swapped_weights_stop_the_start(tmp_path: Path) -> None:
+def test_service_does_not_start_with_swapped_weights(tmp_path: Path) -> None:
     other = ROOT / "bentos" / "xray_filter" / "weights.safetensors"
 
-    output = refused_start(tmp_path, CHESTXRAY_CLASSIFIER_CHECKPOINT=str(other))
+    output = failed_start_output(tmp_path, CHESTXRAY_CLASSIFIER_CHECKPOINT=str(other))
 
     assert "densenet121_blocks123 is needed" in output
 
 
-def test_taken_port_stops_the_start(tmp_path: Path, server: Server) -> None:
+def test_service_does_not_start_on_a_port_in_use(tmp_path: Path, server: Server) -> None:
     port = int(server.url.rpartition(":")[2])
 
-    assert "in use" in refused_start(tmp_path, port)
+    assert "in use" in failed_start_output(tmp_path, port)
     assert httpx.get(f"{server.url}/readyz").status_code == 200
 
 
-def refused_start(folder: Path, port: int | None = None, **environment: str) -> str:
-    """Output of a service that cannot start."""
+def failed_start_output(folder: Path, port: int | None = None, **environment: str) -> str:
+    """The output of a service that cannot start."""
     server = start(folder, port or free_port(), command=SERVE, **environment)
     code = server.process.wait(START_SECONDS)
     output = server.log.read_text()

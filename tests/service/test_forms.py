@@ -29,7 +29,7 @@ def form(*parts: bytes, end: bytes = b"--XbX--\r\n") -> bytes:
     return b"".join(parts or [part()]) + end
 
 
-READ: dict[str, tuple[bytes, str]] = {
+ACCEPTED_FORMS: dict[str, tuple[bytes, str]] = {
     "no filename": (form(part(IMAGE)), FORM),
     "name unquoted": (form(part(b"form-data; name=image")), FORM),
     "both unquoted": (form(part(b"form-data; name=image; filename=x.png")), FORM),
@@ -72,10 +72,12 @@ READ: dict[str, tuple[bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", READ)
-def test_form_or_bytes_of_a_usual_client_are_read(run: Callable[..., None], name: str) -> None:
+@pytest.mark.parametrize("name", ACCEPTED_FORMS)
+def test_form_or_raw_body_of_a_common_client_is_accepted(
+    run: Callable[..., None], name: str
+) -> None:
     """F13, and what .NET, Go, Java, Delphi, PHP, curl and browsers are known to send."""
-    body, media_type = READ[name]
+    body, media_type = ACCEPTED_FORMS[name]
 
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.post(
@@ -87,7 +89,7 @@ def test_form_or_bytes_of_a_usual_client_are_read(run: Callable[..., None], name
     run(test)
 
 
-TOLD: dict[str, tuple[bytes, str, int, str, str]] = {
+REJECTED_FORMS: dict[str, tuple[bytes, str, int, str, str]] = {
     "bare LF": (form().replace(b"\r\n", b"\n"), FORM, 400, "malformed-form", "CRLF"),
     "no end": (form(end=b""), FORM, 400, "malformed-form", "final boundary"),
     "cut within the image": (form()[:-90], FORM, 400, "malformed-form", "final boundary"),
@@ -169,9 +171,9 @@ TOLD: dict[str, tuple[bytes, str, int, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", TOLD)
-def test_what_cannot_be_read_is_told_what_to_do(run: Callable[..., None], name: str) -> None:
-    body, media_type, status, code, hint = TOLD[name]
+@pytest.mark.parametrize("name", REJECTED_FORMS)
+def test_rejected_body_is_answered_with_advice(run: Callable[..., None], name: str) -> None:
+    body, media_type, status, code, hint = REJECTED_FORMS[name]
 
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.post(
@@ -187,7 +189,7 @@ def test_what_cannot_be_read_is_told_what_to_do(run: Callable[..., None], name: 
 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "deflate", "br", "zstd", "GZIP, identity"])
 @pytest.mark.parametrize("body", [DARK, form()], ids=["bytes", "form"])
-def test_encoded_body_is_refused_by_name(
+def test_rejection_of_an_encoded_body_names_its_encoding(
     run: Callable[..., None], encoding: str, body: bytes
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
@@ -202,7 +204,7 @@ def test_encoded_body_is_refused_by_name(
     run(test)
 
 
-def test_identity_is_no_encoding(run: Callable[..., None]) -> None:
+def test_identity_content_encoding_is_accepted(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         headers = {"content-encoding": "identity"}
         assert (await client.post("/v1/analyses", content=DARK, headers=headers)).is_success
@@ -210,14 +212,14 @@ def test_identity_is_no_encoding(run: Callable[..., None]) -> None:
     run(test)
 
 
-def test_form_in_single_bytes_is_the_same_form(run: Callable[..., None]) -> None:
+def test_form_sent_byte_by_byte_is_parsed_the_same(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        async def drops() -> Any:
+        async def single_bytes() -> Any:
             for byte in form(part(IMAGE), part()):
                 yield bytes([byte])
 
         headers = {"content-type": FORM}
-        answer = await client.post("/v1/analyses/batch", content=drops(), headers=headers)
+        answer = await client.post("/v1/analyses/batch", content=single_bytes(), headers=headers)
 
         assert [each["filter"]["valid"] for each in answer.json()["results"]] == [True, True]
 
@@ -244,8 +246,10 @@ COSTLY = {
 
 
 @pytest.mark.parametrize("name", COSTLY)
-def test_no_form_costs_more_than_its_bytes_should(run: Callable[..., None], name: str) -> None:
-    """multipart_cost.py; processor time, so that a busy machine does not matter."""
+def test_parsing_a_form_takes_bounded_cpu_time_per_byte(
+    run: Callable[..., None], name: str
+) -> None:
+    """See multipart_cost.py; measures CPU time, which is independent of the machine's load."""
 
     async def test(client: httpx.AsyncClient) -> None:
         body = form(COSTLY[name])
@@ -264,7 +268,7 @@ async def chunks(body: bytes) -> Any:
         yield body[start : start + 2**16]
 
 
-def test_form_is_in_memory_once(run: Callable[..., None]) -> None:
+def test_form_is_held_in_memory_only_once(run: Callable[..., None]) -> None:
     import tracemalloc
 
     size = 24 * 2**20

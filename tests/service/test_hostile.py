@@ -1,4 +1,4 @@
-"""Fifty hostile requests while good ones run: each gets its own 4xx, and nothing else notices."""
+"""Fifty hostile requests each get their own 4xx and do not affect concurrent good requests."""
 
 import io
 import threading
@@ -34,7 +34,7 @@ ALLOWED_GROWTH = 200 * MEGABYTE
 
 @dataclass(frozen=True)
 class Attack:
-    """A request that deserves a 4xx, and the code that it deserves."""
+    """A hostile request, and the problem code that it must be answered with."""
 
     code: str
     request: dict[str, Any] = field(repr=False)
@@ -82,7 +82,7 @@ def damaged(data: bytes, place: int) -> bytes:
 
 
 def punycode() -> dict[str, Any]:
-    """A field whose form names a codec that takes minutes to decode."""
+    """A form field in a codec that takes minutes to decode."""
     text = "\U0001f600".encode("punycode") + b"a" * 900_000
     head = b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\n'
     headers = {"content-type": "multipart/form-data; boundary=x; charset=punycode"}
@@ -148,7 +148,7 @@ def attacks() -> list[Attack]:
     ]
 
 
-def test_hostile_files_get_their_own_problem_and_harm_no_other_request(server: Server) -> None:
+def test_hostile_request_gets_its_own_problem_and_affects_no_other_request(server: Server) -> None:
     hostile = attacks()
     assert len(hostile) >= 50
     with GoodClients(server) as good, MemoryWatch(server) as memory:
@@ -167,7 +167,7 @@ def test_hostile_files_get_their_own_problem_and_harm_no_other_request(server: S
 
 
 class MemoryWatch:
-    """Samples the memory of the server while requests run."""
+    """Samples the server's memory while requests run."""
 
     def __init__(self, server: Server) -> None:
         self._server, self._stop = server, threading.Event()
@@ -188,7 +188,7 @@ class MemoryWatch:
 
 
 class GoodClients:
-    """Three clients that post a good image over and over, and note what was not as it should be."""
+    """Three clients that post a good image repeatedly and record unexpected answers."""
 
     def __init__(self, server: Server) -> None:
         self.url, self.count, self.bad = server.url, 0, list[str]()

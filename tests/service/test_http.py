@@ -1,4 +1,4 @@
-"""HTTP as RFC 9110 has it, over the wire: methods, targets, upgrades, and problems for all else."""
+"""HTTP semantics of RFC 9110 over the wire: methods, targets, upgrades, and problem responses."""
 
 import httpx
 import pytest
@@ -37,7 +37,7 @@ UNPARSED = {
 
 
 @pytest.mark.parametrize("path", [*GET_PATHS, *PAGES, "/openapi.json", "/web/main.js"])
-def test_head_is_get_without_its_body(server: Server, path: str) -> None:
+def test_head_returns_the_headers_of_get_without_a_body(server: Server, path: str) -> None:
     head, whole = httpx.head(server.url + path), httpx.get(server.url + path)
 
     assert (head.status_code, head.content) == (200, b"")
@@ -46,14 +46,14 @@ def test_head_is_get_without_its_body(server: Server, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [*GET_PATHS, *PAGES, "/v1/analyses", "/v1/analyses/batch"])
-def test_options_names_methods(server: Server, path: str) -> None:
+def test_options_lists_the_allowed_methods(server: Server, path: str) -> None:
     answer = httpx.options(server.url + path)
 
     assert answer.status_code == 200
     assert ("POST" if "analyses" in path else "HEAD") in answer.headers["allow"]
 
 
-def test_haproxys_bare_check_finds_the_server_up(server: Server) -> None:
+def test_haproxy_health_check_without_a_host_header_succeeds(server: Server) -> None:
     (answer,) = answers_to(server, b"OPTIONS / HTTP/1.0\r\n\r\n")
     (all_paths,) = answers_to(server, b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
 
@@ -61,7 +61,7 @@ def test_haproxys_bare_check_finds_the_server_up(server: Server) -> None:
 
 
 @pytest.mark.parametrize("path", ODD)
-def test_odd_paths_are_problems(server: Server, path: str) -> None:
+def test_unusual_path_is_answered_with_a_problem(server: Server, path: str) -> None:
     answer = get(server, path)
 
     assert answer.status in (400, 404)
@@ -71,8 +71,8 @@ def test_odd_paths_are_problems(server: Server, path: str) -> None:
 @pytest.mark.parametrize(
     "path", [*GET_PATHS, *PAGES, "/web", "/web/locales", "/examples", "/static-offline-docs"]
 )
-def test_nothing_redirects(server: Server, path: str) -> None:
-    """It would name the host and scheme that a proxy has changed."""
+def test_no_path_is_redirected(server: Server, path: str) -> None:
+    """A redirect would contain the internal host and scheme behind a proxy."""
     for found in (path, path.rstrip("/") + "/", path + "//"):
         answer = get(server, found)
         assert "location" not in answer.headers, found
@@ -80,14 +80,14 @@ def test_nothing_redirects(server: Server, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/analyses/", "/v1/analyses/batch/"])
-def test_a_slash_more_is_no_other_path(server: Server, png: bytes, path: str) -> None:
+def test_trailing_slash_reaches_the_same_route(server: Server, png: bytes, path: str) -> None:
     answer = httpx.post(server.url + path, files={"image": ("x.png", png)}, timeout=60)
 
     assert answer.status_code in (200, 422)
 
 
 @pytest.mark.parametrize("sent", UNPARSED.values(), ids=UNPARSED)
-def test_what_is_no_request_is_answered_by_a_problem(server: Server, sent: bytes) -> None:
+def test_malformed_request_is_answered_with_a_problem(server: Server, sent: bytes) -> None:
     (answer,) = answers_to(server, sent)
 
     assert (answer.status, code_of(answer)) == (400, "malformed-request")
@@ -96,13 +96,13 @@ def test_what_is_no_request_is_answered_by_a_problem(server: Server, sent: bytes
 
 
 @pytest.mark.parametrize("version", ["HTTP/2.0", "HTTP/3.1", "HTTP/0.9"])
-def test_other_versions_are_told_so(server: Server, version: str) -> None:
+def test_unsupported_http_version_is_answered_505(server: Server, version: str) -> None:
     (answer,) = answers_to(server, f"PRI * {version}\r\n\r\nSM\r\n\r\n".encode())
 
     assert (answer.status, code_of(answer)) == (505, "unsupported-http-version")
 
 
-def test_a_websocket_is_not_opened(server: Server) -> None:
+def test_websocket_upgrade_is_ignored(server: Server) -> None:
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n"
     (answer,) = answers_to(server, b"GET /v1/limits HTTP/1.1\r\nHost: x\r\n" + upgrade)
 
@@ -110,7 +110,7 @@ def test_a_websocket_is_not_opened(server: Server) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_have_a_policy_that_names_their_own_scripts_alone(server: Server, path: str) -> None:
+def test_content_security_policy_allows_only_own_scripts(server: Server, path: str) -> None:
     policy = httpx.get(server.url + path).headers["content-security-policy"]
 
     assert "default-src 'none'" in policy
@@ -122,7 +122,7 @@ def test_pages_have_a_policy_that_names_their_own_scripts_alone(server: Server, 
 
 @pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "QUERY", "JOHN_DOE", "get"])
 @pytest.mark.parametrize("path", ["/", "/v1/limits", "/v1/analyses", "/metrics", "/livez"])
-def test_other_methods_are_refused(server: Server, path: str, method: str) -> None:
+def test_unsupported_method_is_answered_405(server: Server, path: str, method: str) -> None:
     line = f"{method} {path} HTTP/1.1\r\nHost: x\r\nX-Secret: kept\r\n\r\n"
     (answer,) = answers_to(server, line.encode())
 
@@ -131,7 +131,7 @@ def test_other_methods_are_refused(server: Server, path: str, method: str) -> No
     assert b"kept" not in answer.body
 
 
-def test_a_method_is_not_logged(server: Server) -> None:
+def test_unknown_method_is_not_logged(server: Server) -> None:
     answers_to(server, b"MARIA-SILVA-1970 /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
 
     assert "MARIA" not in server.log.read_text()

@@ -1,4 +1,4 @@
-"""A real service is measured, and every peer is given the reading that it gives itself."""
+"""Benchmarks measure a running service, and the pipeline of the peers returns the same results."""
 
 import asyncio
 import os
@@ -12,24 +12,24 @@ import pytest
 
 from chestxray.engines import Images
 from chestxray.labels import FINDINGS
-from loadtests.contestants import CHESTXRAY, form
+from loadtests.baseline import InferencePipeline, measure_batches
 from loadtests.images import archive_pool
-from loadtests.measuring import NotStarted, Request, Service, free_port
-from loadtests.reading import Reader, in_batches
+from loadtests.load_generator import Request, ServerNotStarted, ServerProcess, free_port
+from loadtests.servers import CHESTXRAY, multipart_request
 from tests.conftest import ROOT
 from tests.service.server import Server
 
 EXAMPLES = sorted((ROOT / "web" / "examples").glob("*.jpg"))
 
 
-def measured(server: Server) -> Service:
-    return Service(server.url, server.process.pid)
+def measured(server: Server) -> ServerProcess:
+    return ServerProcess(server.url, server.process.pid)
 
 
-def test_clients_post_all_images_and_the_processes_pay(server: Server) -> None:
+def test_load_counts_images_latencies_and_cpu_time(server: Server) -> None:
     files = archive_pool(2)
     alone = [CHESTXRAY.request(data) for data in files]
-    together = [form(files, "/v1/analyses/batch")]
+    together = [multipart_request(files, "/v1/analyses/batch")]
 
     one = asyncio.run(measured(server).load(alone, clients=2, count=6))
     two = asyncio.run(measured(server).load(together, clients=1, count=3))
@@ -40,7 +40,7 @@ def test_clients_post_all_images_and_the_processes_pay(server: Server) -> None:
     assert one.cpu_seconds > 0 and 0 < one.percentile(50) <= one.seconds
 
 
-def test_load_ends_in_time_and_counts_what_fails(server: Server) -> None:
+def test_load_ends_in_time_and_counts_failures(server: Server) -> None:
     garbage = Request("/v1/analyses", {"Content-Type": "image/jpeg"}, b"no image")
 
     found = asyncio.run(measured(server).load([garbage], clients=2, seconds=1.0))
@@ -50,17 +50,17 @@ def test_load_ends_in_time_and_counts_what_fails(server: Server) -> None:
     assert 1.0 <= found.seconds < 10.0
 
 
-def test_who_never_answers_has_not_started() -> None:
-    service = Service(f"http://127.0.0.1:{free_port()}", os.getpid())
+def test_service_that_never_answers_raises_not_started() -> None:
+    service = ServerProcess(f"http://127.0.0.1:{free_port()}", os.getpid())
 
-    with pytest.raises(NotStarted):
-        asyncio.run(service.start(CHESTXRAY.request(b""), seconds=0.2))
+    with pytest.raises(ServerNotStarted):
+        asyncio.run(service.wait_until_ready(CHESTXRAY.request(b""), seconds=0.2))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_peers_read_what_the_service_reads(client: httpx.Client, path: Path) -> None:
+def test_pipeline_returns_the_same_result_as_the_service(client: httpx.Client, path: Path) -> None:
     image = path.read_bytes()
-    reading = Reader().read_file(image)
+    reading = InferencePipeline().predict_file(image)
 
     answer = client.post("/v1/analyses", content=image, headers={"Content-Type": "image/jpeg"})
     body = answer.json()
@@ -77,8 +77,8 @@ def test_peers_read_what_the_service_reads(client: httpx.Client, path: Path) -> 
         assert np.allclose(reading["heatmap"], body["heatmap"]["grid"], atol=1e-4)
 
 
-class Counting:
-    """Stands in for a reader, which tests elsewhere compare with the service."""
+class CountingPipeline:
+    """A fake pipeline that counts the images of its batches."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -86,18 +86,20 @@ class Counting:
     def decode(self, data: bytes) -> Images:
         return np.frombuffer(data, np.uint8)
 
-    def read(self, images: Images) -> list[dict[str, Any]]:
+    def predict(self, images: Images) -> list[dict[str, Any]]:
         time.sleep(0.01)
         self.sizes.append(len(images))
         return []
 
 
-def test_bare_loop_counts_what_it_does() -> None:
-    readers = [Counting(), Counting()]
+def test_batch_loop_reports_its_image_rate() -> None:
+    pipelines = [CountingPipeline(), CountingPipeline()]
 
-    rate, cost = in_batches(cast("list[Reader]", readers), [b"a", b"b"], 2, seconds=0.3)
+    rate, cost = measure_batches(
+        cast("list[InferencePipeline]", pipelines), [b"a", b"b"], 2, seconds=0.3
+    )
 
-    done = sum(sum(reader.sizes) for reader in readers)
-    assert all(set(reader.sizes) == {2} for reader in readers)
+    done = sum(sum(pipeline.sizes) for pipeline in pipelines)
+    assert all(set(pipeline.sizes) == {2} for pipeline in pipelines)
     assert done / 0.5 < rate <= done / 0.3
     assert 0 <= cost < 0.01

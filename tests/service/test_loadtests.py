@@ -1,4 +1,4 @@
-"""The load tests run against a real server and judge it."""
+"""The load tests run against a running server and evaluate it."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from loadtests.measuring import free_port
+from loadtests.load_generator import free_port
 from tests.conftest import ROOT
 from tests.service.server import Server
 
@@ -26,10 +26,10 @@ shed_rate = 1.0
 """
 
 
-def locust(
+def run_locust(
     url: str, folder: Path, *flags: str, milliseconds: int = 60000
 ) -> tuple[int, dict[str, Any]]:
-    """Runs it for some seconds; returns its exit code and its report."""
+    """Runs Locust for some seconds; returns its exit code and its report."""
     (folder / "objectives.toml").write_text(LENIENT.format(milliseconds=milliseconds))
     load = ["--users", "5", "--spawn-rate", "5", "--run-time", "10s", "--headless"]
     files = ["--objectives", folder / "objectives.toml", "--report", folder / "report.json"]
@@ -48,8 +48,8 @@ def locust(
     return done.returncode, json.loads((folder / "report.json").read_text())
 
 
-def test_well_served_users_end_with_0(server: Server, tmp_path: Path) -> None:
-    code, report = locust(server.url, tmp_path)
+def test_load_test_exits_with_0_when_the_objectives_are_met(server: Server, tmp_path: Path) -> None:
+    code, report = run_locust(server.url, tmp_path)
 
     assert (code, report["verdict"]) in ((0, "met"), (2, "the generator was too slow to tell"))
     assert report["windows"][0]["/v1/analyses"]["requests"] > 0
@@ -57,25 +57,25 @@ def test_well_served_users_end_with_0(server: Server, tmp_path: Path) -> None:
     assert "analyses/batch" in (tmp_path / "report.html").read_text()
 
 
-def test_objective_that_is_missed_ends_with_1(server: Server, tmp_path: Path) -> None:
-    code, report = locust(server.url, tmp_path, milliseconds=1)
+def test_load_test_exits_with_1_when_an_objective_is_missed(server: Server, tmp_path: Path) -> None:
+    code, report = run_locust(server.url, tmp_path, milliseconds=1)
 
     assert (code, report["verdict"]) in ((1, "missed"), (2, "the generator was too slow to tell"))
     found, bound = report["windows"][0]["/v1/analyses"]["missed"]["p50_ms"]
     assert found > bound == 1
 
 
-def test_nobody_who_answers_ends_with_3(tmp_path: Path) -> None:
-    code, report = locust(f"http://127.0.0.1:{free_port()}", tmp_path)
+def test_load_test_exits_with_3_when_the_server_is_unreachable(tmp_path: Path) -> None:
+    code, report = run_locust(f"http://127.0.0.1:{free_port()}", tmp_path)
 
     assert (code, report["verdict"]) == (3, "unreachable")
 
 
 @pytest.mark.parametrize("processes", ["2"])
-def test_workers_report_to_a_master_that_judges(
+def test_load_test_with_several_processes_reports_all_requests(
     server: Server, tmp_path: Path, processes: str
 ) -> None:
-    code, report = locust(server.url, tmp_path, "--processes", processes)
+    code, report = run_locust(server.url, tmp_path, "--processes", processes)
 
     assert code in (0, 2)
     assert sum(window["/v1/analyses"]["requests"] for window in report["windows"]) > 0

@@ -1,4 +1,4 @@
-"""Accept chooses between JSON and a picture (RFC 9110, 12.5.1); errors are always problems."""
+"""The Accept header chooses JSON or an image (RFC 9110, 12.5.1); errors are always problems."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,9 @@ BROWSER = (
         ("*/*, application/json;q=0", PNG),
     ],
 )
-def test_accept_chooses_the_answer(run: Callable[..., None], accept: str, answered: str) -> None:
+def test_accept_header_chooses_the_response_type(
+    run: Callable[..., None], accept: str, answered: str
+) -> None:
     """F17."""
 
     async def test(client: httpx.AsyncClient) -> None:
@@ -59,7 +61,7 @@ def test_accept_chooses_the_answer(run: Callable[..., None], accept: str, answer
         ("/v1/analyses/batch", PNG, [JSON]),
     ],
 )
-def test_where_nothing_is_acceptable_the_offer_is_listed(
+def test_unacceptable_request_is_answered_406_with_the_offered_types(
     run: Callable[..., None], path: str, accept: str, offered: list[str]
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
@@ -73,7 +75,9 @@ def test_where_nothing_is_acceptable_the_offer_is_listed(
 
 
 @pytest.mark.parametrize("accept", ["text/html", PNG, "application/json"])
-def test_errors_are_problems_whatever_is_accepted(run: Callable[..., None], accept: str) -> None:
+def test_error_is_a_problem_document_whatever_is_accepted(
+    run: Callable[..., None], accept: str
+) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         headers = {"accept": accept}
 

@@ -1,4 +1,4 @@
-"""A body is never taken for a request: there is one answer to each, whatever the sender says."""
+"""Request smuggling: a body is never parsed as a request, and each request has one response."""
 
 import itertools
 import re
@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tests.service.server import Server
 from tests.service.wire import Answer, answers_to, connect, send
 
-INNER = b"GET /v1/limits HTTP/1.1\r\nHost: x\r\n\r\n"
+SMUGGLED = b"GET /v1/limits HTTP/1.1\r\nHost: x\r\n\r\n"
 """The smuggled request that the sender hopes to get a response to."""
-LATER = 0.15
-CHUNKS = b"%x\r\n%b\r\n0\r\n\r\n" % (len(INNER), INNER)
+PAUSE = 0.15
+CHUNKS = b"%x\r\n%b\r\n0\r\n\r\n" % (len(SMUGGLED), SMUGGLED)
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 JAVA = (
     b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
@@ -32,8 +32,8 @@ UPGRADES = {
     "without Connection": b"Upgrade: h2c\r\n",
     "Java": JAVA,
 }
-FRAMES = {
-    "length": (b"Content-Length: %d\r\n" % len(INNER), INNER),
+FRAMINGS = {
+    "length": (b"Content-Length: %d\r\n" % len(SMUGGLED), SMUGGLED),
     "chunks": (b"Transfer-Encoding: chunked\r\n", CHUNKS),
 }
 
@@ -44,21 +44,21 @@ def head(path: str, more: bytes, *, name: bytes = b"one") -> bytes:
 
 
 @pytest.mark.parametrize("upgrade", UPGRADES.values(), ids=UPGRADES)
-@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+@pytest.mark.parametrize("frame", FRAMINGS.values(), ids=FRAMINGS)
 @pytest.mark.parametrize("path", ["/v1/analyses", "/nowhere", "/livez"])
-def test_a_body_in_a_later_packet_is_a_body(
+def test_body_in_a_later_packet_is_not_parsed_as_a_request(
     server: Server, upgrade: bytes, frame: tuple[bytes, bytes], path: str
 ) -> None:
     length, body = frame
     start = head(path, upgrade + length)
 
-    for parts in ([start, LATER, body], [start + body], [start + body[:9], LATER, body[9:]]):
+    for parts in ([start, PAUSE, body], [start + body], [start + body[:9], PAUSE, body[9:]]):
         assert [answer.headers["x-request-id"] for answer in answers_to(server, *parts)] == ["one"]
 
 
 @pytest.mark.parametrize("upgrade", UPGRADES.values(), ids=UPGRADES)
-def test_a_pipelined_request_is_answered_after_the_first(server: Server, upgrade: bytes) -> None:
-    length, body = FRAMES["length"]
+def test_pipelined_requests_are_answered_in_order(server: Server, upgrade: bytes) -> None:
+    length, body = FRAMINGS["length"]
     first, second = (
         head("/v1/analyses", upgrade + length) + body,
         head("/nowhere", b"", name=b"two"),
@@ -66,28 +66,28 @@ def test_a_pipelined_request_is_answered_after_the_first(server: Server, upgrade
 
     for parts in (
         [first + second],
-        [first, LATER, second],
-        [first[:-3], LATER, first[-3:] + second],
+        [first, PAUSE, second],
+        [first[:-3], PAUSE, first[-3:] + second],
     ):
         found = answers_to(server, *parts)
         assert [answer.headers["x-request-id"] for answer in found] == ["one", "two"]
         assert [answer.status for answer in found] == [415, 404]
 
 
-def test_javas_default_client_is_read(server: Server, png: bytes) -> None:
-    """It offers h2c on each request, and sends the body apart from the headers."""
+def test_request_of_javas_default_client_is_answered(server: Server, png: bytes) -> None:
+    """Java's client offers h2c on each request and sends the body separately from the headers."""
     start = head("/v1/analyses?heatmap=none", JAVA + b"Content-Length: %d\r\n" % len(png))
 
-    (answer,) = answers_to(server, start.replace(b"image/jpeg", b"image/png"), LATER, png)
+    (answer,) = answers_to(server, start.replace(b"image/jpeg", b"image/png"), PAUSE, png)
 
     assert answer.status in (200, 422)
     assert b'"filter"' in answer.body
 
 
-SHAPES = {
+AMBIGUOUS_FRAMINGS = {
     "both lengths": b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "both lengths, other order": CHUNKED + b"Content-Length: 4\r\n\r\n0\r\n\r\n",
-    "two lengths": b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(INNER),
+    "two lengths": b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED),
     "two equal lengths": b"Content-Length: 0\r\nContent-Length: 0\r\n\r\n",
     "list of lengths": b"Content-Length: 0, 0\r\n\r\n",
     "signed length": b"Content-Length: +0\r\n\r\n",
@@ -122,11 +122,11 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_what_two_parsers_may_read_differently_is_refused(server: Server, shape: bytes) -> None:
-    request = head("/v1/analyses", b"")[:-2] + shape
+@pytest.mark.parametrize("framing", AMBIGUOUS_FRAMINGS.values(), ids=AMBIGUOUS_FRAMINGS)
+def test_request_with_ambiguous_framing_is_rejected(server: Server, framing: bytes) -> None:
+    request = head("/v1/analyses", b"")[:-2] + framing
 
-    for parts in ([request + INNER], [request, LATER, INNER]):
+    for parts in ([request + SMUGGLED], [request, PAUSE, SMUGGLED]):
         (answer,) = answers_to(server, *parts)
         assert answer.status in (400, 501)
         check_headers(answer)
@@ -141,27 +141,29 @@ def check_headers(answer: Answer) -> None:
     assert b'"code":"' in answer.body
 
 
-def test_chunked_in_http_1_0_is_refused(server: Server) -> None:
+def test_chunked_body_in_http_1_0_is_rejected(server: Server) -> None:
     request = head("/v1/analyses", b"Transfer-Encoding: chunked\r\n").replace(b"1.1", b"1.0")
 
-    (answer,) = answers_to(server, request + CHUNKS + INNER)
+    (answer,) = answers_to(server, request + CHUNKS + SMUGGLED)
 
     assert answer.status == 400
     check_headers(answer)
 
 
-def test_a_body_that_was_not_asked_for_ends_the_connection(server: Server) -> None:
-    """A proxy that does not send it, and goes on, would lose its next visitor's request in it."""
-    expects = b"Expect: 100-continue\r\nContent-Length: %d\r\n" % len(INNER)
+def test_connection_closes_after_a_rejected_expect_continue(server: Server) -> None:
+    """A proxy that does not send the body would have its next client's request read as the body."""
+    expects = b"Expect: 100-continue\r\nContent-Length: %d\r\n" % len(SMUGGLED)
     start = head("/v1/analyses", expects).replace(b"image/jpeg", b"application/json")
 
-    (answer,) = answers_to(server, start, LATER, INNER)
+    (answer,) = answers_to(server, start, PAUSE, SMUGGLED)
 
     assert answer.status == 415
     check_headers(answer)
 
 
-def test_a_body_is_asked_for_where_it_is_read(server: Server, png: bytes) -> None:
+def test_expect_continue_is_answered_100_before_the_body_is_read(
+    server: Server, png: bytes
+) -> None:
     expects = b"Expect: 100-continue\r\nContent-Length: %d\r\n" % len(png)
     with connect(server) as connection:
         send(connection, head("/v1/analyses", expects).replace(b"jpeg", b"png"))
@@ -172,7 +174,7 @@ def test_a_body_is_asked_for_where_it_is_read(server: Server, png: bytes) -> Non
     assert answer.split()[1] in (b"200", b"422")
 
 
-def test_empty_lines_after_a_body_are_no_request(server: Server) -> None:
+def test_empty_lines_after_a_body_are_ignored(server: Server) -> None:
     first = head("/v1/analyses", b"Content-Length: 5\r\n") + b"hello\r\n\r\n"
 
     found = answers_to(server, first + head("/nowhere", b"", name=b"two"))
@@ -182,7 +184,7 @@ def test_empty_lines_after_a_body_are_no_request(server: Server) -> None:
 
 @dataclass(frozen=True)
 class Request:
-    """One of a connection's requests."""
+    """One of the requests on a connection."""
 
     method: str
     path: str
@@ -208,7 +210,9 @@ REQUESTS = st.builds(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
     path=st.sampled_from(["/v1/analyses", "/v1/limits", "/nowhere", "/livez", "/v1/analyses/"]),
     more=st.sampled_from(list(UPGRADES.values())),
-    body=st.sampled_from([b"", INNER, INNER * 3, b"0\r\n\r\n" + INNER, b"\r\n" * 9 + INNER, b"x"]),
+    body=st.sampled_from(
+        [b"", SMUGGLED, SMUGGLED * 3, b"0\r\n\r\n" + SMUGGLED, b"\r\n" * 9 + SMUGGLED, b"x"]
+    ),
     chunk=st.sampled_from([0, 0, 1, 7, 1000]),
 )
 
@@ -221,10 +225,10 @@ REQUESTS = st.builds(
 @settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_there_are_as_many_answers_as_requests(
+def test_every_pipelined_request_gets_exactly_one_response(
     server: Server, requests: list[Request], cuts: list[float], pause: float
 ) -> None:
-    """However the bytes come in packets, each in its turn, and none for what is in a body."""
+    """However the bytes are split into packets; the contents of bodies are not answered."""
     sent = b"".join(request.wire(i) for i, request in enumerate(requests))
     places = sorted({0, len(sent), *(int(cut * len(sent)) for cut in cuts)})
     pieces = [sent[start:end] for start, end in itertools.pairwise(places)]

@@ -1,4 +1,4 @@
-"""The OpenAPI document, and that the service is as it says; `make fuzz` asks for longer."""
+"""The service conforms to its OpenAPI document; `make fuzz` tests this for longer."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.service.server import Server
 
 
 @pytest.mark.parametrize("accept", api.ACCEPT)
-def test_every_answer_is_one_that_the_document_allows(
+def test_every_response_conforms_to_the_openapi_document(
     open_server: Server, tmp_path: Path, accept: str
 ) -> None:
     assert api.run(open_server.url, tmp_path, examples=10, accept=accept) == 0
@@ -42,7 +42,7 @@ def analyses(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [document["paths"][f"/v1/analyses{end}"]["post"] for end in ("", "/batch")]
 
 
-def test_document_says_what_fastapi_does_not(document: dict[str, Any]) -> None:
+def test_document_has_the_constraints_that_fastapi_omits(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     parameters = {each["name"]: each["schema"] for each in analyses(document)[0]["parameters"]}
 
@@ -55,7 +55,7 @@ def test_document_says_what_fastapi_does_not(document: dict[str, Any]) -> None:
     assert "HTTPValidationError" not in schemas
 
 
-def test_names_are_those_that_a_client_should_have(document: dict[str, Any]) -> None:
+def test_operation_and_schema_names_suit_generated_clients(document: dict[str, Any]) -> None:
     assert [each["operationId"] for each in operations(document)] == [
         "analyse_image",
         "analyse_batch",
@@ -80,7 +80,7 @@ def test_every_operation_is_described(document: dict[str, Any]) -> None:
     assert document["servers"] == [{"url": "/"}]
 
 
-def test_both_answers_and_both_bodies_are_told(document: dict[str, Any]) -> None:
+def test_both_response_types_and_both_body_types_are_documented(document: dict[str, Any]) -> None:
     one, many = analyses(document)
 
     assert set(one["responses"]["200"]["content"]) == {"application/json", "image/png"}
@@ -92,14 +92,14 @@ def test_both_answers_and_both_bodies_are_told(document: dict[str, Any]) -> None
         assert "Retry-After" in each["responses"]["503"]["headers"]
 
 
-def test_codes_are_an_enum_of_all_that_callers_get(document: dict[str, Any]) -> None:
+def test_problem_code_enum_lists_all_public_codes(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
 
     assert schemas["Problem"]["properties"]["code"] == {"$ref": "#/components/schemas/ProblemCode"}
     assert set(schemas["ProblemCode"]["enum"]) == {n for n, code in CODES.items() if code.public}
 
 
-def test_every_code_of_a_route_has_an_example_that_is_one(document: dict[str, Any]) -> None:
+def test_every_problem_example_is_a_valid_problem(document: dict[str, Any]) -> None:
     for operation in operations(document):
         for status, response in operation["responses"].items():
             shown = response["content"].get(MEDIA_TYPE, {}).get("examples", {})
@@ -117,15 +117,15 @@ def test_every_code_of_a_route_has_an_example_that_is_one(document: dict[str, An
         ("get_limits", Limits),
     ],
 )
-def test_examples_of_answers_are_whole(operation: str, model: Any) -> None:
+def test_response_examples_are_complete(operation: str, model: Any) -> None:
     example = examples.ANSWERS[operation]
 
     shown = model.model_validate(example).model_dump(mode="json", exclude_unset=True)
     assert shown == example
 
 
-def test_batch_without_a_body_is_a_bad_request(run: Callable[..., None]) -> None:
-    """Found by Schemathesis: it was a 200 about one image of no bytes."""
+def test_batch_without_a_body_is_answered_400(run: Callable[..., None]) -> None:
+    """Found by Schemathesis: it was answered with 200 and one empty image."""
 
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.post("/v1/analyses/batch")

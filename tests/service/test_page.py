@@ -1,4 +1,4 @@
-"""The page's files, its policy, and what it asks the gateway for."""
+"""The web page's files, its security policy, and the routes that it uses."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.phantoms import encode
 from tests.service.fakes import DARK, check_problem, form
 
 
-def test_page_comes_under_a_strict_policy(run: Callable[..., None]) -> None:
+def test_page_has_a_strict_content_security_policy(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.get("/")
 
@@ -31,7 +31,9 @@ def test_page_comes_under_a_strict_policy(run: Callable[..., None]) -> None:
     run(test)
 
 
-def test_portal_may_embed_the_page_where_the_operator_says_so(run: Callable[..., None]) -> None:
+def test_frame_ancestors_setting_allows_a_portal_to_embed_the_page(
+    run: Callable[..., None],
+) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.get("/")
 
@@ -46,7 +48,9 @@ def test_frame_ancestors_cannot_change_the_rest_of_the_policy() -> None:
 
 
 @pytest.mark.parametrize("path", [str(p.relative_to(WEB)) for p in sorted(WEB.rglob("*.js"))])
-def test_every_script_is_served_as_one(run: Callable[..., None], path: str) -> None:
+def test_every_script_is_served_as_javascript_with_an_etag(
+    run: Callable[..., None], path: str
+) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.get(f"/web/{path}")
 
@@ -62,14 +66,14 @@ def test_every_script_is_served_as_one(run: Callable[..., None], path: str) -> N
 @pytest.mark.parametrize(
     "path", ["/web/none.js", "/web/../service.py", "/web/%2e%2e/service.py", "/examples/README.md"]
 )
-def test_nothing_else_is_served(run: Callable[..., None], path: str) -> None:
+def test_file_outside_the_page_is_not_served(run: Callable[..., None], path: str) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         check_problem(await client.get(path), 404, "not-found")
 
     run(test)
 
 
-def test_another_language_is_one_file(run: Callable[..., None]) -> None:
+def test_language_index_lists_every_locale_file(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         languages = (await client.get("/web/locales/index.json")).json()
 
@@ -79,7 +83,7 @@ def test_another_language_is_one_file(run: Callable[..., None]) -> None:
     run(test)
 
 
-def test_limits_are_those_of_the_settings(run: Callable[..., None]) -> None:
+def test_limits_route_returns_the_settings(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         limits = Limits.model_validate_json((await client.get("/v1/limits")).text)
 
@@ -105,7 +109,7 @@ def test_shipped_examples_are_synthetic_and_served(run: Callable[..., None]) -> 
     run(test)
 
 
-def test_operator_offers_images_of_a_folder_of_their_own(
+def test_operator_can_offer_examples_from_their_own_folder(
     run: Callable[..., None], tmp_path: Path
 ) -> None:
     (tmp_path / "ours.png").write_bytes(encode(np.eye(9, dtype=np.uint8), "PNG"))
@@ -123,12 +127,12 @@ def test_operator_offers_images_of_a_folder_of_their_own(
     run(test, examples=tmp_path)
 
 
-def test_folder_of_examples_that_is_not_there_is_named() -> None:
+def test_missing_examples_folder_is_named_in_the_error() -> None:
     with pytest.raises(ValueError, match="examples"):
         Settings(examples=SHIPPED_EXAMPLES / "none")
 
 
-def test_maps_of_every_class_come_where_they_are_asked_for(run: Callable[..., None]) -> None:
+def test_heatmap_all_returns_the_heatmaps_of_every_class(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.post("/v1/analyses?heatmap=all", **form(DARK))
         analysis = Analysis.model_validate_json(answer.text)

@@ -1,4 +1,4 @@
-"""Which pods are used, by what a name service says and what they answer; over real connections."""
+"""Discovery uses the pods that the name service lists and that answer correctly."""
 
 import asyncio
 import contextlib
@@ -24,31 +24,31 @@ IMAGES = np.full((1, 1, 224, 224), 7, np.uint8)
 
 
 def rows_of(count: int) -> Rows:
-    """The fake classifier's result for any image."""
+    """The fake classifier's rows for this many images."""
     rows = np.zeros(count, ROW)
     rows["ok"], rows["probabilities"] = True, (0.25, 0.25, 0.5)
     return rows
 
 
 @dataclass
-class Pod:
-    """Responds like a classifier pod, as configured."""
+class FakePod:
+    """A fake classifier pod with a configurable response."""
 
     url: str = ""
     status: int = 200
     body: bytes | None = None
-    asked: list[int] = field(default_factory=list)
+    requests: list[int] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
 
     async def answer(self, request: web.Request) -> web.Response:
         images = wire.unpack_images(await request.read())
         self.headers = dict(request.headers)
-        self.asked.append(len(images))
+        self.requests.append(len(images))
         body = wire.pack_rows(rows_of(len(images))) if self.body is None else self.body
         return web.Response(status=self.status, body=body)
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["Pod"]:
+    async def running(self) -> AsyncIterator["FakePod"]:
         app = web.Application()
         app.router.add_post(wire.PATH, self.answer)
         runner = web.AppRunner(app)
@@ -63,23 +63,23 @@ class Pod:
             await runner.cleanup()
 
 
-class Own:
-    """The gateway's local model."""
+class LocalModel:
+    """The fake local model of the gateway."""
 
     def __init__(self) -> None:
-        self.asked, self.away = 0, False
+        self.requests, self.unavailable = 0, False
 
     async def __call__(self, images: Images, *, alone: bool = False) -> tuple[Rows, float]:
-        self.asked += 1
-        if self.away:
-            raise BackendError("unreachable", "it is away")
+        self.requests += 1
+        if self.unavailable:
+            raise BackendError("unreachable", "it is unavailable")
         return rows_of(len(images)), 0.0
 
 
-class Names:
-    """A name service."""
+class NameService:
+    """A fake name service."""
 
-    def __init__(self, *found: Pod) -> None:
+    def __init__(self, *found: FakePod) -> None:
         self.found: set[str] = {pod.url for pod in found}
         self.error: int | None = None
 
@@ -91,15 +91,15 @@ class Names:
 
 
 @dataclass
-class World:
-    """A gateway's classifiers, as discovery keeps them."""
+class GatewayPods:
+    """A gateway's pool of classifier pods, kept by discovery."""
 
-    names: Names
-    own: Own = field(default_factory=Own)
+    names: NameService
+    local: LocalModel = field(default_factory=LocalModel)
     pod_seconds: float = 0.5
 
     def __post_init__(self) -> None:
-        self.pool = ModelPool(self.own, model="covid_classifier")  # type: ignore[arg-type]
+        self.pool = ModelPool(self.local, model="covid_classifier")  # type: ignore[arg-type]
         settings = Settings(
             classifier_pods="classifier:3001",
             pod_token="a token that is long enough",
@@ -114,18 +114,18 @@ class World:
             assert np.array_equal(await self.pool(IMAGES), rows_of(1))
 
 
-def watch(test: Callable[..., Coroutine[None, None, None]], *given: Pod) -> None:
-    """Runs a test with these pods, looked for every few milliseconds."""
+def run_with_pods(test: Callable[..., Coroutine[None, None, None]], *given: FakePod) -> None:
+    """Runs a test with these pods; discovery resolves their name every few milliseconds."""
 
     async def main() -> None:
         async with contextlib.AsyncExitStack() as stack:
             for pod in given:
                 await stack.enter_async_context(pod.running())
-            world = World(Names(*given))
-            watching = asyncio.create_task(world.discovery.run())
+            pods = GatewayPods(NameService(*given))
+            watching = asyncio.create_task(pods.discovery.run())
             try:
                 await asyncio.sleep(0.1)
-                await test(world, *given)
+                await test(pods, *given)
                 assert not watching.done()
             finally:
                 watching.cancel()
@@ -135,111 +135,111 @@ def watch(test: Callable[..., Coroutine[None, None, None]], *given: Pod) -> None
 
 
 @pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def fast_discovery(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "_RESOLVE_SECONDS", 0.02)
     monkeypatch.setattr(pool, "_CHECKED_SHARE", 0.0)
 
 
-def test_all_pods_of_a_name_are_asked_and_the_local_model_only_checks_each_once() -> None:
-    async def test(world: World, *given: Pod) -> None:
-        await world.ask(40)
-        assert world.own.asked == len(given)
-        assert all(len(pod.asked) > 5 for pod in given)
+def test_all_pods_are_used_and_the_local_model_checks_each_pod_once() -> None:
+    async def test(pods: GatewayPods, *given: FakePod) -> None:
+        await pods.ask(40)
+        assert pods.local.requests == len(given)
+        assert all(len(pod.requests) > 5 for pod in given)
 
-    watch(test, Pod(), Pod())
+    run_with_pods(test, FakePod(), FakePod())
 
 
-def test_pod_is_told_who_asks_for_which_model() -> None:
-    async def test(world: World, pod: Pod) -> None:
+def test_request_to_a_pod_carries_the_token_and_the_model_digest() -> None:
+    async def test(pods: GatewayPods, pod: FakePod) -> None:
         assert pod.headers["Authorization"] == "Bearer a token that is long enough"
         assert pod.headers[wire.DIGEST_HEADER] == DIGEST
 
-    watch(test, Pod())
+    run_with_pods(test, FakePod())
 
 
 @pytest.mark.parametrize(
     "pod",
-    [Pod(status=401), Pod(status=409), Pod(status=503), Pod(body=b"no tensors")],
+    [FakePod(status=401), FakePod(status=409), FakePod(status=503), FakePod(body=b"no tensors")],
     ids=["token", "model", "overloaded", "body"],
 )
-def test_pod_that_refuses_gets_no_image(pod: Pod) -> None:
-    async def test(world: World, refusing: Pod) -> None:
-        await world.ask(5)
-        assert world.own.asked == 5
+def test_pod_that_fails_its_probe_gets_no_image(pod: FakePod) -> None:
+    async def test(pods: GatewayPods, refusing: FakePod) -> None:
+        await pods.ask(5)
+        assert pods.local.requests == 5
 
-    watch(test, pod)
+    run_with_pods(test, pod)
 
 
-def test_pod_that_is_no_longer_named_is_no_longer_asked() -> None:
-    async def test(world: World, pod: Pod) -> None:
-        world.names.found = set()
+def test_pod_removed_from_the_name_service_is_no_longer_used() -> None:
+    async def test(pods: GatewayPods, pod: FakePod) -> None:
+        pods.names.found = set()
         await asyncio.sleep(0.1)
-        before = len(pod.asked)
-        await world.ask(3)
-        assert (world.own.asked, len(pod.asked)) == (3, before)
+        before = len(pod.requests)
+        await pods.ask(3)
+        assert (pods.local.requests, len(pod.requests)) == (3, before)
 
-    watch(test, Pod())
+    run_with_pods(test, FakePod())
 
 
 @pytest.mark.parametrize(
     ("error", "kept"), [(socket.EAI_AGAIN, True), (socket.EAI_NONAME, False)], ids=["away", "none"]
 )
-def test_name_service_that_is_away_takes_no_pod_away(error: int, kept: bool) -> None:
-    async def test(world: World, pod: Pod) -> None:
-        world.names.error = error
+def test_pods_are_kept_while_the_name_service_is_unavailable(error: int, kept: bool) -> None:
+    async def test(pods: GatewayPods, pod: FakePod) -> None:
+        pods.names.error = error
         await asyncio.sleep(0.1)
-        await world.ask(3)
-        assert world.own.asked == (1 if kept else 3)
+        await pods.ask(3)
+        assert pods.local.requests == (1 if kept else 3)
 
-    watch(test, Pod())
+    run_with_pods(test, FakePod())
 
 
-def test_name_service_that_breaks_does_not_end_the_search() -> None:
-    async def test(world: World, pod: Pod) -> None:
-        found, world.names.found = world.names.found, None  # type: ignore[assignment]
+def test_discovery_continues_after_an_error_of_the_name_service() -> None:
+    async def test(pods: GatewayPods, pod: FakePod) -> None:
+        found, pods.names.found = pods.names.found, None  # type: ignore[assignment]
         await asyncio.sleep(0.1)
-        world.names.found = found
+        pods.names.found = found
         await asyncio.sleep(0.1)
-        await world.ask()
-        assert pod.asked == [1, 1]  # a blank one, to try it, and ours
+        await pods.ask()
+        assert pod.requests == [1, 1]  # a blank one, to try it, and ours
 
-    watch(test, Pod())
+    run_with_pods(test, FakePod())
 
 
-def test_pod_that_fails_is_given_up_until_it_answers_again() -> None:
-    async def test(world: World, pod: Pod) -> None:
-        await world.ask()
-        checks = world.own.asked
+def test_failing_pod_is_not_used_until_it_answers_again() -> None:
+    async def test(pods: GatewayPods, pod: FakePod) -> None:
+        await pods.ask()
+        checks = pods.local.requests
         pod.status = 500
-        await world.ask(2)
-        assert world.own.asked == checks + 2
+        await pods.ask(2)
+        assert pods.local.requests == checks + 2
         pod.status = 200
         await asyncio.sleep(0.1)
-        await world.ask(2)
-        assert world.own.asked == checks + 3  # its first answer is checked again
+        await pods.ask(2)
+        assert pods.local.requests == checks + 3  # its first answer is checked again
 
-    watch(test, Pod())
+    run_with_pods(test, FakePod())
 
 
-def test_sample_of_what_pods_answer_is_asked_of_the_local_model(
+def test_sample_of_pod_answers_is_checked_by_the_local_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pool, "_CHECKED_SHARE", 0.5)
 
-    async def test(world: World, pod: Pod) -> None:
-        await world.ask(60)
-        assert 10 < world.own.asked < 50
+    async def test(pods: GatewayPods, pod: FakePod) -> None:
+        await pods.ask(60)
+        assert 10 < pods.local.requests < 50
 
-    watch(test, Pod())
+    run_with_pods(test, FakePod())
 
 
-def test_local_model_that_is_away_fails_no_check() -> None:
-    async def test(world: World, pod: Pod) -> None:
-        world.own.away = True
-        await world.ask(3)
-        assert world.own.asked == 3  # it is asked until it answers
-        world.own.away = False
-        await world.ask(3)
-        assert (world.own.asked, len(pod.asked)) == (4, 7)
+def test_unavailable_local_model_postpones_the_check_of_a_pod() -> None:
+    async def test(pods: GatewayPods, pod: FakePod) -> None:
+        pods.local.unavailable = True
+        await pods.ask(3)
+        assert pods.local.requests == 3  # it is asked until it answers
+        pods.local.unavailable = False
+        await pods.ask(3)
+        assert (pods.local.requests, len(pod.requests)) == (4, 7)
 
-    watch(test, Pod())
+    run_with_pods(test, FakePod())

@@ -1,4 +1,4 @@
-"""Behind a path prefix that a reverse proxy takes off, every address still leads somewhere."""
+"""All links work behind a reverse proxy that strips a path prefix."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,29 +12,34 @@ from bentos.http.codes import CODES
 from bentos.settings import SHIPPED_EXAMPLES, WEB, Settings
 from chestxray.results import DISCLAIMER
 from tests.service.fakes import check_problem
-from tests.service.nginx import prefixed
+from tests.service.nginx import run_nginx_with_prefix
 from tests.service.server import Server, serve
 
 TRUSTED = '["127.0.0.0/8"]'
 
 
 @pytest.fixture(scope="module")
-def trusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that believes the proxy in front of it."""
+def trusting_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that trusts the proxy in front of it."""
     with serve(tmp_path_factory.mktemp("trusting"), CHESTXRAY_TRUSTED_PROXIES=TRUSTED) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def proxied(trusting: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A client of the service through a really started nginx."""
+def nginx_client(
+    trusting_server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    """A client of the service through a running nginx."""
     folder = tmp_path_factory.mktemp("nginx")
-    with prefixed(trusting.url, folder) as url, httpx.Client(base_url=url, timeout=60) as client:
+    with (
+        run_nginx_with_prefix(trusting_server.url, folder) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
         yield client
 
 
 def links(page: httpx.Response) -> list[str]:
-    """The resources that the page loads, resolved as by a browser."""
+    """The resources that a page loads, resolved like a browser does."""
     found = re.findall(r'(?:src|href)="([^"#?][^"]*)"', page.text)
     return [urljoin(str(page.url), link) for link in found if not link.startswith("http")]
 
@@ -44,42 +49,42 @@ def imports(script: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["/xray/", "/xray/docs", "/xray/redoc", "/xray/docs/problems"])
-def test_pages_and_all_that_they_load_are_there(proxied: httpx.Client, path: str) -> None:
-    page = proxied.get(path)
+def test_page_and_its_resources_load_behind_a_prefix(nginx_client: httpx.Client, path: str) -> None:
+    page = nginx_client.get(path)
 
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     assert len(links(page)) >= 2
     for link in links(page):
         assert httpx.URL(link).path.startswith("/xray/"), link
-        assert proxied.get(link).status_code == 200, link
+        assert nginx_client.get(link).status_code == 200, link
 
 
-def test_modules_of_the_page_are_there(proxied: httpx.Client) -> None:
+def test_script_modules_load_behind_a_prefix(nginx_client: httpx.Client) -> None:
     for script in WEB.glob("*.js"):
         for link in imports(script):
-            assert proxied.get(urljoin(f"/xray/web/{script.name}", link)).status_code == 200
+            assert nginx_client.get(urljoin(f"/xray/web/{script.name}", link)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/xray/docs", "/xray/redoc"])
-def test_readers_find_the_document_and_where_the_service_is(
-    proxied: httpx.Client, path: str
+def test_api_docs_find_the_openapi_document_behind_a_prefix(
+    nginx_client: httpx.Client, path: str
 ) -> None:
-    page = proxied.get(path)
+    page = nginx_client.get(path)
     (named,) = re.findall(r"""(?:url: '|spec-url=")([^'"]+)""", page.text)
-    document = proxied.get(urljoin(str(page.url), named)).json()
+    document = nginx_client.get(urljoin(str(page.url), named)).json()
 
     assert document["servers"] == [{"url": "/xray"}]
     image = (SHIPPED_EXAMPLES / "clear.jpg").read_bytes()
-    answer = proxied.post(f"{document['servers'][0]['url']}/v1/analyses", content=image)
+    answer = nginx_client.post(f"{document['servers'][0]['url']}/v1/analyses", content=image)
     assert answer.status_code == 200
 
 
-def test_type_of_a_problem_leads_to_its_explanation(proxied: httpx.Client) -> None:
-    answer = proxied.post("/xray/v1/analyses", content=b"no image at all")
+def test_problem_type_links_to_its_explanation(nginx_client: httpx.Client) -> None:
+    answer = nginx_client.post("/xray/v1/analyses", content=b"no image at all")
     problem = check_problem(answer, 415, "unsupported-format")
 
-    page = proxied.get(problem.type)
+    page = nginx_client.get(problem.type)
     assert page.status_code == 200
     assert f'id="{problem.type.partition("#")[2]}"' in page.text
 
@@ -100,7 +105,7 @@ def test_type_of_a_problem_leads_to_its_explanation(proxied: httpx.Client) -> No
         ),
     ],
 )
-def test_prefix_is_believed_of_settings_and_trusted_proxies_alone(
+def test_prefix_is_taken_only_from_settings_and_trusted_proxies(
     run: Callable[..., None], settings: dict[str, object], headers: dict[str, str], prefix: str
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
@@ -114,12 +119,12 @@ def test_prefix_is_believed_of_settings_and_trusted_proxies_alone(
 
 
 @pytest.mark.parametrize("root_path", ["xray", "/xray/", "https://x.example", "/a b"])
-def test_prefix_that_is_none_stops_the_start(root_path: str) -> None:
+def test_malformed_root_path_is_rejected(root_path: str) -> None:
     with pytest.raises(ValueError, match="root_path"):
         Settings(root_path=root_path)
 
 
-def test_page_of_problems_explains_every_code(run: Callable[..., None]) -> None:
+def test_problems_page_explains_every_code(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         page = await client.get("/docs/problems")
 
@@ -133,7 +138,7 @@ def test_page_of_problems_explains_every_code(run: Callable[..., None]) -> None:
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
-def test_readers_of_the_document_are_under_a_policy(run: Callable[..., None], path: str) -> None:
+def test_api_docs_have_a_content_security_policy(run: Callable[..., None], path: str) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         page = await client.get(path)
 

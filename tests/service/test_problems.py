@@ -1,4 +1,4 @@
-"""The public surface over fake models: every problem that it can answer with."""
+"""The public API over fake models: every problem that it can answer with."""
 
 from collections.abc import Callable
 from typing import Any
@@ -62,7 +62,7 @@ def test_bad_request_gets_its_own_problem(run: Callable[..., None], name: str) -
     run(test)
 
 
-def test_text_in_place_of_a_file_is_refused(run: Callable[..., None]) -> None:
+def test_text_instead_of_a_file_is_rejected(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         body = (
             b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\nhttp://127.0.0.1/\r\n--x--'
@@ -76,7 +76,7 @@ def test_text_in_place_of_a_file_is_refused(run: Callable[..., None]) -> None:
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_body_over_the_limit_is_refused(run: Callable[..., None], declared: bool) -> None:
+def test_body_above_the_size_limit_is_rejected(run: Callable[..., None], declared: bool) -> None:
     async def chunks() -> Any:
         for _ in range(40):
             yield b"x" * 10_000
@@ -90,7 +90,7 @@ def test_body_over_the_limit_is_refused(run: Callable[..., None], declared: bool
     run(test, max_image_bytes=1000)
 
 
-def test_image_over_the_byte_limit_is_refused_though_its_form_is_not(
+def test_image_above_the_byte_limit_within_a_form_is_rejected(
     run: Callable[..., None],
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
@@ -101,7 +101,7 @@ def test_image_over_the_byte_limit_is_refused_though_its_form_is_not(
     run(test, max_image_bytes=100)
 
 
-def test_image_over_the_pixel_limit_is_refused(run: Callable[..., None]) -> None:
+def test_image_above_the_pixel_limit_is_rejected(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         problem = check_problem(
             await client.post("/v1/analyses", **form(DARK)), 413, "image-too-large"
@@ -111,7 +111,7 @@ def test_image_over_the_pixel_limit_is_refused(run: Callable[..., None]) -> None
     run(test, max_image_pixels=89_999)
 
 
-def test_batch_over_its_limit_is_refused(run: Callable[..., None]) -> None:
+def test_batch_above_the_image_limit_is_rejected(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.post("/v1/analyses/batch", **form(DARK, DARK, DARK))
 
@@ -120,7 +120,7 @@ def test_batch_over_its_limit_is_refused(run: Callable[..., None]) -> None:
     run(test, max_images_per_batch=2)
 
 
-def test_unknown_path_and_method_are_problems(run: Callable[..., None]) -> None:
+def test_unknown_path_or_method_is_answered_with_a_problem(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         check_problem(await client.get("/v2/nothing"), 404, "not-found")
         answer = await client.delete("/v1/models")
@@ -130,7 +130,7 @@ def test_unknown_path_and_method_are_problems(run: Callable[..., None]) -> None:
     run(test)
 
 
-def test_model_that_is_down_is_a_503_with_advice(
+def test_unavailable_model_is_answered_503_with_retry_after(
     run: Callable[..., None], models: FakeModels
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
@@ -143,7 +143,7 @@ def test_model_that_is_down_is_a_503_with_advice(
     run(test)
 
 
-def test_anything_unforeseen_is_a_500_that_leaks_nothing(
+def test_unexpected_error_is_answered_500_without_details(
     run: Callable[..., None], models: FakeModels
 ) -> None:
     """Trap 16: an exception that leaves the app would hang its client."""
@@ -160,10 +160,8 @@ def test_anything_unforeseen_is_a_500_that_leaks_nothing(
 
 
 @pytest.mark.parametrize("charset", ["punycode", "iso-8859-1", "utf-8"])
-def test_charset_of_a_form_is_not_the_senders_choice(
-    run: Callable[..., None], charset: str
-) -> None:
-    """Some codecs take minutes for a kilobyte; older clients name one where there is no need."""
+def test_charset_parameter_of_a_form_is_ignored(run: Callable[..., None], charset: str) -> None:
+    """Some codecs take minutes per kilobyte, and older clients send a charset needlessly."""
 
     async def test(client: httpx.AsyncClient) -> None:
         headers = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
@@ -175,7 +173,7 @@ def test_charset_of_a_form_is_not_the_senders_choice(
     run(test)
 
 
-def test_limits_are_told_as_numbers(run: Callable[..., None]) -> None:
+def test_problem_contains_the_exceeded_limit_as_a_number(run: Callable[..., None]) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         large = (await client.post("/v1/analyses", **form(DARK))).json()
         many = (await client.post("/v1/analyses/batch", **form(DARK, DARK, DARK))).json()

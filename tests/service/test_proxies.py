@@ -1,6 +1,6 @@
-"""Behind a real nginx or HAProxy each visitor gets its own answers, whatever another one sends.
+"""Behind a real nginx or HAProxy each client gets its own responses, whatever another one sends.
 
-The proxies share their connections to the service between visitors, as ingress-nginx does.
+The proxies share their connections to the service between clients, as ingress-nginx does.
 """
 
 import contextlib
@@ -18,14 +18,20 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.measuring import free_port
+from loadtests.load_generator import free_port
 from tests.service.server import Server
-from tests.service.test_one_answer_per_request import FRAMES, INNER, SHAPES, UPGRADES, head
+from tests.service.test_one_answer_per_request import (
+    AMBIGUOUS_FRAMINGS,
+    FRAMINGS,
+    SMUGGLED,
+    UPGRADES,
+    head,
+)
 
-VISITORS, REQUESTS = 3, 2000
-"""Other clients besides the attacker, and their requests."""
+CLIENTS, REQUESTS = 3, 2000
+"""Number of good clients besides the attacker, and of their requests."""
 ANALYSE_EVERY = 25
-"""Most requests are refused early, which is quick; the others are analysed."""
+"""Every 25th request is analysed; the others are rejected early, which is quick."""
 NGINX = """
 user {user}; pid {folder}/pid; error_log {folder}/error.log; daemon off; worker_processes 1;
 events {{ worker_connections 256; }}
@@ -59,7 +65,7 @@ listen proxy
 
 @dataclass(frozen=True)
 class Proxy:
-    """How one is started."""
+    """How a proxy is started."""
 
     program: str
     config: str
@@ -77,7 +83,7 @@ PROXIES = {
 
 
 @contextlib.contextmanager
-def started(proxy: Proxy, folder: Path, server: Server) -> Iterator[int]:
+def running(proxy: Proxy, folder: Path, server: Server) -> Iterator[int]:
     """The port of a running proxy in front of a server."""
     program = shutil.which(proxy.program) or shutil.which(f"/usr/sbin/{proxy.program}")
     if program is None:
@@ -113,7 +119,7 @@ def connect(port: int) -> contextlib.closing[http.client.HTTPConnection]:
 
 
 def ask(connection: http.client.HTTPConnection, name: str, image: bytes = b"x") -> str:
-    """Posts an image, and returns whose answer came."""
+    """Posts an image and returns the request id of the response."""
     headers = {"X-Request-ID": name, "Content-Type": "image/png"}
     connection.request("POST", "/v1/analyses?heatmap=none", image, headers)
     answer = connection.getresponse()
@@ -126,8 +132,8 @@ def ask(connection: http.client.HTTPConnection, name: str, image: bytes = b"x") 
 
 
 @dataclass
-class Visit:
-    """Visitors of a proxy, and one that is none."""
+class Traffic:
+    """Good clients of a proxy, and an attacker."""
 
     port: int
     image: bytes
@@ -138,21 +144,21 @@ class Visit:
     _over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        visitors = [
-            threading.Thread(target=self._visit, args=(number,)) for number in range(VISITORS)
+        clients = [
+            threading.Thread(target=self._post_images, args=(number,)) for number in range(CLIENTS)
         ]
         attacker = threading.Thread(target=self._attack)
-        for thread in (*visitors, attacker):
+        for thread in (*clients, attacker):
             thread.start()
-        for thread in visitors:
+        for thread in clients:
             thread.join()
         self._over.set()
         attacker.join()
 
-    def _visit(self, visitor: int) -> None:
+    def _post_images(self, client: int) -> None:
         with connect(self.port) as connection:
-            for number in range(visitor, REQUESTS, VISITORS):
-                name = f"visitor{visitor}-{number}"
+            for number in range(client, REQUESTS, CLIENTS):
+                name = f"client{client}-{number}"
                 image = self.image if number % ANALYSE_EVERY == 0 else b"x"
                 try:
                     found = ask(connection, name, image)
@@ -165,7 +171,7 @@ class Visit:
         with self._lock:
             self.asked += 1
             if found != name:
-                self.wrong["another's" if found.startswith("visitor") else found] += 1
+                self.wrong["another's" if found.startswith("client") else found] += 1
 
     def _attack(self) -> None:
         while not self._over.is_set():
@@ -186,7 +192,7 @@ Attack = Callable[[socket.socket], None]
 
 
 def later(start: bytes, body: bytes) -> Attack:
-    """Sends a body a little after its headers, in a separate packet, also behind a proxy."""
+    """An attack that sends a body in a separate packet, also when it passes through a proxy."""
 
     def attack(connection: socket.socket) -> None:
         connection.sendall(start)
@@ -200,23 +206,26 @@ ATTACKS = [
     *(
         later(head("/v1/analyses", upgrade + b"Content-Length: %d\r\n" % len(body)), body)
         for upgrade in UPGRADES.values()
-        for body in (INNER * 3, b"\r\n" * 50_000 + INNER * 3)
+        for body in (SMUGGLED * 3, b"\r\n" * 50_000 + SMUGGLED * 3)
     ),
     *(
-        later(head("/v1/analyses", upgrade + FRAMES["chunks"][0]), FRAMES["chunks"][1])
+        later(head("/v1/analyses", upgrade + FRAMINGS["chunks"][0]), FRAMINGS["chunks"][1])
         for upgrade in UPGRADES.values()
     ),
-    *(later(head("/v1/analyses", b"")[:-2] + shape, INNER) for shape in SHAPES.values()),
+    *(
+        later(head("/v1/analyses", b"")[:-2] + framing, SMUGGLED)
+        for framing in AMBIGUOUS_FRAMINGS.values()
+    ),
 ]
 
 
 @pytest.mark.parametrize("proxy", PROXIES.values(), ids=PROXIES)
-def test_every_visitor_gets_its_own_answers(
+def test_every_client_of_a_proxy_gets_its_own_responses(
     server: Server, png: bytes, tmp_path: Path, proxy: Proxy
 ) -> None:
-    with started(proxy, tmp_path, server) as port:
-        visit = Visit(port, png)
-        visit.run()
+    with running(proxy, tmp_path, server) as port:
+        traffic = Traffic(port, png)
+        traffic.run()
 
-    assert visit.attacks > 10
-    assert (visit.asked, visit.wrong) == (REQUESTS, Counter())
+    assert traffic.attacks > 10
+    assert (traffic.asked, traffic.wrong) == (REQUESTS, Counter())

@@ -1,4 +1,4 @@
-"""A really started service with the shipped weights."""
+"""A running service with the shipped weights."""
 
 import concurrent.futures
 import io
@@ -28,8 +28,8 @@ def post(client: httpx.Client, content: bytes) -> httpx.Response:
     return client.post("/v1/analyses", files={"image": ("x", content)})
 
 
-def hammer(server: Server, images: list[bytes], count: int) -> list[httpx.Response]:
-    """Sends `count` requests by 32 clients at once."""
+def post_concurrently(server: Server, images: list[bytes], count: int) -> list[httpx.Response]:
+    """Sends `count` requests from 32 concurrent clients."""
     with (
         httpx.Client(
             base_url=server.url, timeout=120, limits=httpx.Limits(max_connections=CLIENTS)
@@ -39,7 +39,7 @@ def hammer(server: Server, images: list[bytes], count: int) -> list[httpx.Respon
         return list(pool.map(lambda i: post(client, images[i % len(images)]), range(count)))
 
 
-def test_an_accepted_image_gets_a_whole_answer(open_server: Server) -> None:
+def test_accepted_image_gets_a_complete_analysis(open_server: Server) -> None:
     answer = httpx.post(f"{open_server.url}/v1/analyses", files=FILES, timeout=60)
 
     assert answer.status_code == 200
@@ -50,7 +50,7 @@ def test_an_accepted_image_gets_a_whole_answer(open_server: Server) -> None:
     assert np.linalg.norm(analysis.projection) > 0
 
 
-def test_every_answer_under_load_is_right_and_counted_once(open_server: Server) -> None:
+def test_every_response_under_load_is_correct_and_counted_once(open_server: Server) -> None:
     """Traps 2 to 4: broken connections, batches of one, shedding."""
     answers = check_load(open_server, [CHEST], 300)
 
@@ -62,10 +62,12 @@ def test_every_answer_under_load_is_right_and_counted_once(open_server: Server) 
 
 
 @pytest.mark.alone
-def test_single_image_is_answered_in_a_quarter_of_a_second(open_server: Server) -> None:
-    """Median of 25, warm, decoding of a 2-megapixel JPEG included."""
+def test_single_image_is_answered_within_a_quarter_of_a_second(open_server: Server) -> None:
+    """Median of 25 warm requests with a 2-megapixel JPEG, including decoding."""
     content = encode(phantom(1400, 1500), "JPEG", quality=90)
-    hammer(open_server, [content], 64)  # what batching learnt under load must not slow what follows
+    post_concurrently(
+        open_server, [content], 64
+    )  # what batching learnt under load must not slow what follows
     with httpx.Client(base_url=open_server.url, timeout=60) as client:
         answers = [post(client, content) for _ in range(25)]
 
@@ -74,17 +76,17 @@ def test_single_image_is_answered_in_a_quarter_of_a_second(open_server: Server) 
 
 
 @pytest.mark.soak
-def test_two_thousand_requests_by_32_clients_are_all_answered(server: Server, data: Path) -> None:
+def test_two_thousand_requests_of_32_clients_are_all_answered(server: Server, data: Path) -> None:
     names = sorted((data / "external").glob("*/*.*"))
     check_load(server, [name.read_bytes() for name in names], 2000)
 
 
 def check_load(server: Server, images: list[bytes], count: int) -> list[httpx.Response]:
-    """Sends requests by 32 clients; all are answered, at the first try."""
+    """Sends requests from 32 clients and checks that each is answered at the first attempt."""
     before = {model: batches(server, model) for model in MODELS}
     seen = server.log.stat().st_size
 
-    answers = hammer(server, images, count)
+    answers = post_concurrently(server, images, count)
 
     assert {answer.status_code for answer in answers} <= {200, 422}
     log = server.log.read_text()[seen:]
@@ -99,12 +101,12 @@ def check_load(server: Server, images: list[bytes], count: int) -> list[httpx.Re
 
 
 def batches(server: Server, model: str) -> np.ndarray:
-    """How many batches a model took, and how many images in them."""
+    """How many batches a model ran, and how many images they contained."""
     names = ("chestxray_batch_size_count", "chestxray_batch_size_sum")
     return np.array([server.total(name, model=model) for name in names])
 
 
-def test_real_chest_xrays_of_other_hospitals_are_accepted(client: httpx.Client, data: Path) -> None:
+def test_chest_xrays_of_external_hospitals_are_accepted(client: httpx.Client, data: Path) -> None:
     paths = [
         path
         for label in ("covid19", "no_finding", "lung_opacity")
@@ -122,7 +124,7 @@ def test_real_chest_xrays_of_other_hospitals_are_accepted(client: httpx.Client, 
         assert analysis.timing_ms.total > 0
 
 
-def test_turned_and_other_pictures_are_refused_with_the_right_verdict(
+def test_rotated_and_other_images_are_rejected_with_the_right_verdict(
     client: httpx.Client, data: Path
 ) -> None:
     right, total = 0, 0
@@ -158,7 +160,7 @@ def test_heatmap_of_a_real_xray_is_drawn_from_its_grid(
     assert np.abs(drawn - np.asarray(expected)).mean() < 1
 
 
-def test_models_are_those_that_are_shipped(client: httpx.Client) -> None:
+def test_shipped_models_list_metrics_and_caveats(client: httpx.Client) -> None:
     models = client.get("/v1/models").json()["models"]
 
     for model in models:
@@ -166,7 +168,7 @@ def test_models_are_those_that_are_shipped(client: httpx.Client) -> None:
         assert model["caveats"]
 
 
-def test_problems_come_through_bentoml_as_they_are(client: httpx.Client) -> None:
+def test_problem_passes_through_bentoml_unchanged(client: httpx.Client) -> None:
     answer = client.get("/nothing/here")
 
     assert answer.status_code == 404
@@ -174,12 +176,12 @@ def test_problems_come_through_bentoml_as_they_are(client: httpx.Client) -> None
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/livez", "/readyz", "/metrics"])
-def test_pages_for_people_and_probes_answer(client: httpx.Client, path: str) -> None:
+def test_docs_probes_and_metrics_are_served(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 200
 
 
-def test_refusal_comes_at_once_though_the_body_does_not(server: Server) -> None:
-    """The answer is there before the body is; what then comes of it is taken and dropped."""
+def test_oversized_body_is_rejected_before_it_arrives(server: Server) -> None:
+    """The response is sent before the body arrives; the rest of the body is discarded."""
     host, port = server.url.removeprefix("http://").split(":")
     head = f"POST /v1/analyses HTTP/1.1\r\nHost: {host}\r\nContent-Length: 500000000\r\n\r\n"
     with socket.create_connection((host, int(port)), timeout=10) as connection:

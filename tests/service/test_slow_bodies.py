@@ -1,4 +1,4 @@
-"""A body must come at a least rate, or what came of it is given up."""
+"""A body must arrive at a minimum rate, or the request times out."""
 
 import asyncio
 import time
@@ -12,10 +12,10 @@ from tests.phantoms import encode
 from tests.service.fakes import check_problem
 
 
-def test_body_that_comes_byte_by_byte_is_given_up(run: Callable[..., None]) -> None:
-    """However much came before: it is held meanwhile."""
+def test_body_that_slows_to_single_bytes_times_out(run: Callable[..., None]) -> None:
+    """However much of the body arrived before, since it is held in memory."""
 
-    async def dribbles() -> Any:
+    async def byte_by_byte() -> Any:
         yield bytes(100_000)
         while True:
             await asyncio.sleep(0.02)
@@ -23,7 +23,7 @@ def test_body_that_comes_byte_by_byte_is_given_up(run: Callable[..., None]) -> N
 
     async def test(client: httpx.AsyncClient) -> None:
         started = time.monotonic()
-        answer = await client.post("/v1/analyses", content=dribbles())
+        answer = await client.post("/v1/analyses", content=byte_by_byte())
 
         check_problem(answer, 408, "body-timeout")
         assert time.monotonic() - started < 2
@@ -31,7 +31,7 @@ def test_body_that_comes_byte_by_byte_is_given_up(run: Callable[..., None]) -> N
     run(test, body_timeout_seconds=0.2)
 
 
-def test_body_that_comes_slowly_but_steadily_is_read(run: Callable[..., None]) -> None:
+def test_body_that_arrives_slowly_but_steadily_is_accepted(run: Callable[..., None]) -> None:
     async def steady() -> Any:
         for start in range(0, len(noise), 2000):
             await asyncio.sleep(0.02)

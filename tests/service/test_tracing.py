@@ -1,4 +1,4 @@
-"""A collector that really listens gets a trace per request, and batches linked to all of theirs."""
+"""A running collector receives one trace per request, and batches linked to their requests."""
 
 import concurrent.futures
 import gzip
@@ -55,7 +55,7 @@ def post(server: Server, trace: str) -> httpx.Response:
     return httpx.post(f"{server.url}/v1/analyses", files=FILES, headers=headers, timeout=60)
 
 
-def test_one_trace_per_request_and_batches_linked_to_every_one(
+def test_each_request_has_one_trace_and_batches_link_to_all_of_theirs(
     collector: tuple[str, list[Span]], tmp_path: Path
 ) -> None:
     """Trap 20: BentoML gives a whole batch the trace of its first request."""
@@ -82,7 +82,7 @@ def test_one_trace_per_request_and_batches_linked_to_every_one(
     assert not {span.trace_id.hex() for span in batches} & set(traces)
 
 
-def test_caller_s_trace_is_answered_without_a_collector(server: Server) -> None:
+def test_client_trace_id_is_returned_and_logged_without_a_collector(server: Server) -> None:
     trace = secrets.token_hex(16)
 
     assert post(server, trace).headers["traceparent"].split("-")[1] == trace

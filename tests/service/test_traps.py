@@ -18,7 +18,7 @@ MEGABYTE = 2**20
 
 
 def png_of(width: int, height: int) -> bytes:
-    """A PNG of one grey that says what size it is and is small itself."""
+    """A small PNG file of one colour with the given dimensions."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         checksum = zlib.crc32(kind + data).to_bytes(4, "big")
@@ -32,9 +32,7 @@ def png_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-def test_readiness_is_quick_and_honest_with_a_hung_model(
-    server: Server, client: httpx.Client
-) -> None:
+def test_readiness_fails_quickly_with_a_hung_model(server: Server, client: httpx.Client) -> None:
     """Trap 10."""
     model = server.worker("CovidClassifier")
     model.suspend()
@@ -50,7 +48,7 @@ def test_readiness_is_quick_and_honest_with_a_hung_model(
     assert client.get("/readyz").status_code == 200
 
 
-def test_huge_body_is_dropped_while_it_streams(server: Server, client: httpx.Client) -> None:
+def test_oversized_body_is_discarded_while_it_streams(server: Server, client: httpx.Client) -> None:
     """Trap 12: BentoML reads all of a body into memory."""
     before, peak = server.memory(), 0
 
@@ -69,10 +67,10 @@ def test_huge_body_is_dropped_while_it_streams(server: Server, client: httpx.Cli
 
 
 @pytest.mark.parametrize("size", [(12_000, 12_000), (30_000, 30_000)])
-def test_image_of_too_many_pixels_is_refused_from_its_header(
+def test_image_with_too_many_pixels_is_rejected_from_its_header(
     server: Server, client: httpx.Client, size: tuple[int, int]
 ) -> None:
-    """Trap 12, the other half."""
+    """Trap 12, for images that are large once decoded."""
     before = server.memory()
 
     answer = client.post("/v1/analyses", files={"image": ("x.png", png_of(*size), "image/png")})
@@ -85,7 +83,7 @@ def test_image_of_too_many_pixels_is_refused_from_its_header(
 
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[str]]]:
-    """A web server that notes who asked it for something."""
+    """A web server that records the paths it is asked for."""
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -102,10 +100,10 @@ def listener() -> Iterator[tuple[str, list[str]]]:
     httpd.server_close()
 
 
-def test_url_in_place_of_a_file_is_never_fetched(
+def test_url_instead_of_a_file_is_never_fetched(
     client: httpx.Client, listener: tuple[str, list[str]]
 ) -> None:
-    """Trap 13: BentoML fetches a URL that stands where a file should."""
+    """Trap 13: BentoML fetches a URL that is sent instead of a file."""
     url, asked = listener
 
     part = f'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\n{url}\r\n--x--\r\n'
@@ -120,8 +118,8 @@ def test_url_in_place_of_a_file_is_never_fetched(
     assert asked == []
 
 
-def test_no_metric_carries_a_raw_path(server: Server, client: httpx.Client) -> None:
-    """Trap 18: BentoML's label is whatever path was asked for, and each is kept for good."""
+def test_no_metric_is_labelled_with_a_raw_path(server: Server, client: httpx.Client) -> None:
+    """Trap 18: BentoML labels metrics with the requested path, and keeps each for ever."""
     client.post("/v1/analyses", files=CHEST)
     client.get("/some/secret/path?name=patient")
 
@@ -132,7 +130,7 @@ def test_no_metric_carries_a_raw_path(server: Server, client: httpx.Client) -> N
     assert server.total("chestxray_requests_total", route="/v1/analyses") >= 1
 
 
-def test_metrics_of_every_process_are_in_one_place(open_server: Server) -> None:
+def test_metrics_route_includes_every_process(open_server: Server) -> None:
     """Trap 19: prometheus_client must be imported after the workers' folder is set."""
     models = ("xray_filter", "covid_classifier")
     before = [open_server.total("chestxray_batch_size_count", model=model) for model in models]
@@ -151,7 +149,7 @@ def test_metrics_of_every_process_are_in_one_place(open_server: Server) -> None:
     assert open_server.total("chestxray_in_flight", stage="admitted") == 0
 
 
-def test_series_exist_in_every_process_before_they_count(server: Server) -> None:
+def test_metric_series_of_every_process_exist_before_the_first_event(server: Server) -> None:
     names = server.metrics().keys()
 
     assert 'chestxray_pod_failures_total{reason="implausible"}' in names
@@ -161,7 +159,7 @@ def test_series_exist_in_every_process_before_they_count(server: Server) -> None
         assert f'chestxray_batch_size_count{{model="{model}"}}' in names
 
 
-def test_public_port_takes_no_pickle(client: httpx.Client) -> None:
+def test_public_port_rejects_pickle(client: httpx.Client) -> None:
     headers = {"content-type": "application/vnd.bentoml+pickle"}
     answer = client.post("/v1/analyses", content=b"\x80\x04.", headers=headers)
 
@@ -169,7 +167,9 @@ def test_public_port_takes_no_pickle(client: httpx.Client) -> None:
     assert answer.json()["code"] == "unsupported-format"
 
 
-def test_log_holds_neither_names_nor_bytes_of_images(server: Server, client: httpx.Client) -> None:
+def test_log_contains_neither_file_names_nor_image_bytes(
+    server: Server, client: httpx.Client
+) -> None:
     name = "maria-silva-1970"
     files = {"image": (f"{name}.png", b"not an image " + name.encode(), "image/png")}
     client.post("/v1/analyses", files=files)
@@ -179,7 +179,7 @@ def test_log_holds_neither_names_nor_bytes_of_images(server: Server, client: htt
     assert name not in server.log.read_text()
 
 
-def test_every_rejection_has_a_code_of_its_own() -> None:
+def test_every_rejection_has_its_own_code() -> None:
     def below(kind: type[RejectedImage]) -> list[type[RejectedImage]]:
         return [kind, *(k for child in kind.__subclasses__() for k in below(child))]
 

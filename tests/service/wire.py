@@ -1,4 +1,4 @@
-"""Requests and answers as bytes, for what no HTTP library would send."""
+"""Raw requests and responses, for what no HTTP library would send."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ _LAST = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-ID: l
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer."""
+    """One response."""
 
     status: int
     headers: dict[str, str]
@@ -88,8 +88,8 @@ def parse(received: bytes) -> list[Answer]:
     return found
 
 
-def everything(connection: socket.socket) -> bytes:
-    """All that comes until the other side closes."""
+def read_until_closed(connection: socket.socket) -> bytes:
+    """Reads until the other side closes."""
     received, closed = receive(connection, seconds=20)
     assert closed
     return received
@@ -99,7 +99,7 @@ def get(server: Server, path: str, *, host: str = "127.0.0.1") -> Answer:
     """Sends a request on a new connection, from a given local address."""
     with connect(server, host) as connection:
         send(connection, b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path.encode())
-        (answer,) = parse(everything(connection))
+        (answer,) = parse(read_until_closed(connection))
     return answer
 
 

@@ -1,1 +1,1 @@
-"""Trials by load and by fault against a really started service; each is a command with a table."""
+"""Load and fault trials against a running service; each is a command that prints a table."""

@@ -1,4 +1,4 @@
-"""Many gateways on one slow classifier pod: it works at its own speed, and for nobody in vain.
+"""Many gateways on one slow classifier pod, which keeps its throughput and wastes no work.
 
     python -m tests.trials.backpressure
 
@@ -34,7 +34,7 @@ from bentos.inference.wire import Rows
 from bentos.metric_labels import ModelName, Stage
 from bentos.settings import Settings
 from chestxray.engines import Images
-from loadtests.measuring import free_port
+from loadtests.load_generator import free_port
 from tests.service.fakes import ready
 from tests.trials.table import Table
 
@@ -47,11 +47,11 @@ MEASURED_SECONDS = 4.0
 WANTED_SHARE = 0.9
 SPAWN = multiprocessing.get_context("spawn")
 LOCAL_MARK = 0.05
-"""In the projection of the local model's rows; the pool takes them for the same as the pod's."""
+"""A mark in the projection of the local model's rows, within the pool's tolerance."""
 
 
-class Work:
-    """What the pod's model has done so far, readable from both processes."""
+class WorkCounter:
+    """The work that the pod's model has done so far, readable from both processes."""
 
     def __init__(self) -> None:
         self.images: Synchronized[int] = SPAWN.Value(ctypes.c_longlong)
@@ -59,13 +59,13 @@ class Work:
 
 
 class SlowModel:
-    """Takes its time for every image, and counts them."""
+    """A model that takes a fixed time per image, and counts the images."""
 
     card = SimpleNamespace(name="covid_classifier")
     digest = DIGEST
     parallel = 1
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: WorkCounter) -> None:
         self._work = work
 
     def __call__(self, images: Images, *, loaded: bool) -> Rows:
@@ -83,7 +83,7 @@ def rows_of(images: Images) -> Rows:
 
 
 class Gateway:
-    """Asks the pod without pause; what the pod refuses its local model answers slowly."""
+    """A gateway that sends images to the pod without pause; its local model is slow."""
 
     def __init__(self, address: str, settings: Settings) -> None:
         client = ModelClient(
@@ -113,7 +113,7 @@ class Gateway:
             self.from_pod += not row["projection"].any()
 
 
-def serve_pod(port: int, work: Work, settings: Settings) -> None:
+def serve_pod(port: int, work: WorkCounter, settings: Settings) -> None:
     """Runs in the pod's process."""
     model: Any = SlowModel(work)
     server = InferenceServer(model, stage=Stage.CLASSIFY, settings=settings)
@@ -122,7 +122,7 @@ def serve_pod(port: int, work: Work, settings: Settings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def pod_of(work: Work, settings: Settings) -> AsyncIterator[str]:
+async def pod_of(work: WorkCounter, settings: Settings) -> AsyncIterator[str]:
     port = free_port()
     process = SPAWN.Process(target=serve_pod, args=(port, work, settings), daemon=True)
     process.start()
@@ -143,25 +143,28 @@ def wait_until_listening(port: int, process: BaseProcess) -> None:
     raise RuntimeError("the pod's process ended before it listened")
 
 
-async def end_of_batch(work: Work) -> None:
-    """From one end to another, the measured time holds whole batches."""
+async def wait_for_end_of_batch(work: WorkCounter) -> None:
+    """Waits for the end of a batch, so that the measured time holds whole batches."""
     before = work.images.value
     while work.images.value == before:
         await asyncio.sleep(0.002)
 
 
-async def share_of_own_speed(count: int, **more: Any) -> float:
-    """Of one pod under so many gateways. Raises AssertionError if it computes for nobody."""
+async def share_of_throughput(count: int, **more: Any) -> float:
+    """The share of its throughput that a pod keeps under many gateways.
+
+    Raises AssertionError if the pod computes images that nobody waits for.
+    """
     settings = Settings(pod_token=TOKEN, pod_timeout_seconds=2, **more)
-    work = Work()
+    work = WorkCounter()
     async with pod_of(work, settings) as address:
         gateways = [Gateway(address, settings) for _ in range(count)]
         asking = [asyncio.create_task(each.ask()) for each in gateways for _ in range(CLIENTS)]
         await asyncio.sleep(1)
-        await end_of_batch(work)
+        await wait_for_end_of_batch(work)
         busy, seconds = -work.seconds.value, -time.monotonic()
         await asyncio.sleep(MEASURED_SECONDS)
-        await end_of_batch(work)
+        await wait_for_end_of_batch(work)
         busy, seconds = busy + work.seconds.value, seconds + time.monotonic()
         useful = sum(each.from_pod for each in gateways)
         assert work.images.value <= useful + settings.max_model_batch  # one batch may be on its way
@@ -177,14 +180,14 @@ async def share_of_own_speed(count: int, **more: Any) -> float:
 
 
 async def trial(counts: Sequence[int] = (1, 2, 4, 6, 10, 20)) -> Table:
-    """Measures one pod under these numbers of gateways."""
+    """Measures one pod under each number of gateways."""
     how = (
         f"A pod of {SECONDS_PER_IMAGE * 1000:.0f} ms per image, "
         f"under gateways with {CLIENTS} requests in flight each."
     )
     table = Table("backpressure", how)
     for count in counts:
-        share = await share_of_own_speed(count)
+        share = await share_of_throughput(count)
         table.add(
             f"share of the pod's own speed under {count} gateways",
             f"{share:.0%}",

@@ -17,15 +17,15 @@ from pathlib import Path
 import aiohttp
 import psutil
 
-from loadtests.measuring import free_port
+from loadtests.load_generator import free_port
 from tests.service.server import start
-from tests.trials.load import IMAGES, LOST, Answers, Client, closed
+from tests.trials.load import IMAGES, LOST, Answers, Client, run_closed_loop
 from tests.trials.running import run
 from tests.trials.table import Table
 
 EVERY_SECONDS = 10.0
 RECOVERY_SECONDS = 10.0
-"""Allowed on top of the time that a start takes."""
+"""Time allowed for a recovery in addition to a start."""
 MOST_SHED = 0.01
 CLIENTS = 4
 VICTIMS = ("CovidClassifier", "XRayFilter", "Gateway", "supervisor")
@@ -35,7 +35,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass
 class Outage:
-    """From a kill until the service is ready; further kills may fall into it."""
+    """The time from a kill until the service is ready; it may include further kills."""
 
     start: float
     end: float
@@ -43,19 +43,19 @@ class Outage:
 
     @property
     def recovery(self) -> float:
-        """Seconds since the last of its kills."""
+        """Seconds from the last kill to the end."""
         return self.end - self.start - EVERY_SECONDS * (len(self.victims) - 1)
 
 
 class Service:
-    """A service on one port, whose supervisor is started again when it is gone."""
+    """A service on one port, whose supervisor is restarted when it is killed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._port = folder, free_port()
         self.server = start(folder, self._port)
 
     def kill(self, victim: str) -> None:
-        """Kills one of its processes, if that runs."""
+        """Kills one of its processes, if it is running."""
         try:
             if victim == "supervisor":
                 self.server.process.kill()
@@ -67,13 +67,13 @@ class Service:
             pass  # it is down from the kill before
 
     def stop(self) -> None:
-        """Stops it."""
+        """Stops the service."""
         self.server.process.terminate()
         self.server.process.wait(60)
 
 
 async def wait_until_ready(url: str) -> float:
-    """Returns when /readyz says so, and how long the slowest of its answers took."""
+    """Waits until /readyz succeeds, and returns the time of its slowest answer."""
     slowest = 0.0
     timeout = aiohttp.ClientTimeout(total=5)
     async with aiohttp.ClientSession(timeout=timeout) as session:
@@ -89,7 +89,7 @@ async def wait_until_ready(url: str) -> float:
             await asyncio.sleep(_POLL_SECONDS)
 
 
-async def torment(service: Service, seconds: float) -> list[Outage]:
+async def kill_in_turn(service: Service, seconds: float) -> list[Outage]:
     """Kills processes in turn for this long; returns the outages, after the last has ended."""
     outages: list[Outage] = []
     watch: asyncio.Task[float] | None = None
@@ -106,20 +106,20 @@ async def torment(service: Service, seconds: float) -> list[Outage]:
         await asyncio.to_thread(service.kill, victim)
         outages[-1].victims.append(victim)
         await asyncio.sleep(_POLL_SECONDS)
-        watch = asyncio.create_task(_note_end(outages[-1], service.server.url))
+        watch = asyncio.create_task(_record_end(outages[-1], service.server.url))
     if watch:
         await watch
     return outages
 
 
-async def _note_end(outage: Outage, url: str) -> float:
+async def _record_end(outage: Outage, url: str) -> float:
     slowest = await wait_until_ready(url)
     outage.end = time.monotonic()
     return slowest
 
 
 async def trial(seconds: float) -> Table:
-    """Starts a service, remembers what it answers, kills and compares."""
+    """Runs a service, kills processes under load, and compares its answers with the first ones."""
     with tempfile.TemporaryDirectory() as folder:
         service = Service(Path(folder))
         try:
@@ -127,10 +127,12 @@ async def trial(seconds: float) -> Table:
             await wait_until_ready(service.server.url)
             load_seconds = time.monotonic() - started
             async with Client(lambda: service.server.url) as client:
-                reference = [await client.insist(image) for image in range(len(IMAGES))]
+                reference = [await client.post_until_served(image) for image in range(len(IMAGES))]
                 begun = time.monotonic()
-                load = asyncio.create_task(closed(client, clients=CLIENTS, seconds=seconds))
-                outages = await torment(service, seconds)
+                load = asyncio.create_task(
+                    run_closed_loop(client, clients=CLIENTS, seconds=seconds)
+                )
+                outages = await kill_in_turn(service, seconds)
                 await load
                 answers = client.answers.between(begun, time.monotonic())
         finally:

@@ -19,34 +19,34 @@ import aiohttp
 
 from tests.service.server import Server, serve
 from tests.trials.attackers import ADDRESS
-from tests.trials.load import IMAGES, Client, closed
+from tests.trials.load import IMAGES, Client, run_closed_loop
 from tests.trials.running import finish, megabytes
 from tests.trials.table import Table
 
-DEEDS = (b"kill", b"crash", b"leave", b"spin", b"hoard", b"stop")
-"""SIGKILL, a segmentation fault, an exit, CPU time, memory, a hang."""
+FAULTS = (b"kill", b"crash", b"leave", b"spin", b"hoard", b"stop")
+"""Faults: SIGKILL, a segmentation fault, an exit, CPU time, memory, and a hang."""
 CPU_SECONDS = 0.25
 """Limit for decoding an image: a hang ends after ten times as long, and there are many."""
 CLIENTS, ATTACKERS = 4, 2
-REFUSED, SHED = "422 image-too-costly", "503 overloaded"
+REJECTED, SHED = "422 image-too-costly", "503 overloaded"
 _PAUSE_SECONDS = 1.0  # before what was shed is sent again
 _CALM_SECONDS = 10.0
 
 
-def served(folder: Path) -> AbstractContextManager[Server]:
-    """The service whose decoders fail as they are told."""
+def faulty_service(folder: Path) -> AbstractContextManager[Server]:
+    """The service with decoders in which some files trigger a fault."""
     limit = {"CHESTXRAY_DECODE_CPU_SECONDS": str(CPU_SECONDS)}
-    return serve(folder, command=("tests.trials.misbehaving",), **limit)
+    return serve(folder, command=("tests.trials.faulty_service",), **limit)
 
 
 async def trial(server: Server, failures: int) -> Table:
-    """Measures the other clients alone first, and then beside the failures."""
+    """Measures the other clients, first alone and then during the failures."""
     how = f"{failures} failures of decoders, {ATTACKERS} at a time, beside {CLIENTS} clients."
     table = Table("decoders", how)
     async with Client(lambda: server.url) as client:
         reference = [await client.post(image) for image in range(len(IMAGES))]
         start = time.monotonic()
-        calm = await closed(client, clients=CLIENTS, seconds=_CALM_SECONDS)
+        calm = await run_closed_loop(client, clients=CLIENTS, seconds=_CALM_SECONDS)
         rate, before = calm.rate(start, _CALM_SECONDS), megabytes(server)
         start = time.monotonic()
         posting = [asyncio.create_task(_post(client, number)) for number in range(CLIENTS)]
@@ -59,9 +59,9 @@ async def trial(server: Server, failures: int) -> Table:
     wrong = beside.wrong(reference)
     failed = sum(not answer.served for answer in beside.all)
     restarts = server.total("chestxray_decoder_restarts_total")
-    met = outcomes[REFUSED] == failures and set(outcomes) <= {REFUSED, SHED}
+    met = outcomes[REJECTED] == failures and set(outcomes) <= {REJECTED, SHED}
     table.add("seconds", seconds)
-    table.add("answers to files that fail", dict(outcomes), f"{failures} x {REFUSED}", met=met)
+    table.add("answers to files that fail", dict(outcomes), f"{failures} x {REJECTED}", met=met)
     table.add("decoders replaced", int(restarts), f">= {failures}", met=restarts >= failures)
     table.add("other requests", len(beside.all))
     table.add("of these failed", failed, "0", met=failed == 0)
@@ -87,15 +87,15 @@ async def _post(client: Client, image: int) -> None:
 
 
 async def _attack(server: Server, failures: int) -> Counter[str]:
-    """How often each answer came."""
+    """Sends files that fail their decoder; returns the count of each answer."""
     outcomes: Counter[str] = Counter()
-    deeds = itertools.islice(itertools.cycle(DEEDS), failures)
+    faults = itertools.islice(itertools.cycle(FAULTS), failures)
     connector = aiohttp.TCPConnector(local_addr=(ADDRESS, 0))
     async with aiohttp.ClientSession(server.url, connector=connector) as session:
 
         async def attack() -> None:
-            for deed in deeds:
-                while (outcome := await _send(session, deed)) == SHED:
+            for fault in faults:
+                while (outcome := await _send(session, fault)) == SHED:
                     outcomes[SHED] += 1
                     await asyncio.sleep(_PAUSE_SECONDS)
                 outcomes[outcome] += 1
@@ -104,9 +104,9 @@ async def _attack(server: Server, failures: int) -> Counter[str]:
     return outcomes
 
 
-async def _send(session: aiohttp.ClientSession, deed: bytes) -> str:
+async def _send(session: aiohttp.ClientSession, fault: bytes) -> str:
     headers = {"Content-Type": "application/octet-stream"}
-    async with session.post("/v1/analyses", data=deed, headers=headers) as answer:
+    async with session.post("/v1/analyses", data=fault, headers=headers) as answer:
         found = await answer.json(content_type=None)
         return f"{answer.status} {found.get('code', '')}"
 
@@ -119,7 +119,7 @@ def main() -> None:
     failures = parser.parse_args().failures
 
     async def alone() -> Table:
-        with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as server:
+        with tempfile.TemporaryDirectory() as folder, faulty_service(Path(folder)) as server:
             return await trial(server, failures)
 
     finish(alone())

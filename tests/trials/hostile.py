@@ -19,7 +19,7 @@ import numpy as np
 
 from tests.conftest import ROOT
 from tests.service.server import Server
-from tests.trials.attackers import WAYS
+from tests.trials.attackers import ATTACKS
 from tests.trials.load import IMAGES, Answer, Client
 from tests.trials.running import main
 from tests.trials.table import Table
@@ -27,11 +27,11 @@ from tests.trials.table import Table
 LONGER, LEAST = 2.0, 0.9
 _PAUSE_SECONDS = 0.1
 _SETTLING_SECONDS = 2.0
-"""Until an attack is under way, and until what is left of it is gone."""
+"""Time for an attack to start, and for its remaining work to end."""
 
 
-async def trial(server: Server, seconds: float, ways: Collection[str] = tuple(WAYS)) -> Table:
-    """Each of the ways, for an equal part of the time, a third of it alone."""
+async def trial(server: Server, seconds: float, ways: Collection[str] = tuple(ATTACKS)) -> Table:
+    """Runs each attack for an equal part of the time, of which a third is without it."""
     each = seconds / len(ways)
     how = f"Ways of one address beside another, {each:g} s each; of the latter's requests."
     table = Table("hostile", how)

@@ -15,15 +15,15 @@ import numpy as np
 from tests.conftest import ROOT
 
 LOST = 0
-"""In place of a status: the connection broke before there was an answer."""
+"""The status of a request whose connection broke before its response."""
 SERVED = (200, 422)
 TOLERANCE = 1e-4 + 1e-9
-"""Of what is answered, which has four digits."""
+"""Tolerance of answered scores, which have four digits."""
 
 IMAGES = [path.read_bytes() for path in sorted((ROOT / "web" / "examples").glob("*.jpg"))]
 _TIMEOUT_SECONDS = 70.0
 _IDLE_SECONDS = 3.0
-"""Shorter than any server's, or a connection may close as its next request is sent (trap 2)."""
+"""Keep-alive time of the client, below the server's to avoid lost requests (trap 2)."""
 
 Post = Callable[[int], Awaitable["Answer"]]
 
@@ -51,7 +51,7 @@ class Answers:
     all: list[Answer] = field(default_factory=list)
 
     def between(self, start: float, end: float) -> "Answers":
-        """Those of requests sent in a part of the trial."""
+        """The answers to requests sent in a part of the trial."""
         return Answers([each for each in self.all if start <= each.at < end])
 
     @property
@@ -59,12 +59,12 @@ class Answers:
         return [each for each in self.all if each.served]
 
     def rate(self, start: float, seconds: float) -> float:
-        """Images a second that were served within some seconds."""
+        """Images per second that were served within some seconds."""
         ends = (each.at + each.seconds for each in self.served)
         return sum(start <= end < start + seconds for end in ends) / seconds
 
     def statuses(self) -> dict[int, int]:
-        """How many there were of each status."""
+        """The number of answers of each status."""
         return dict(sorted(Counter(each.status for each in self.all).items()))
 
     def seconds(self, percentile: float) -> float:
@@ -73,12 +73,12 @@ class Answers:
         return float(np.percentile(times, percentile)) if times else float("nan")
 
     def wrong(self, reference: Sequence[Answer]) -> int:
-        """How many served answers are not what the same image got without trouble."""
+        """The number of served answers that differ from the reference of their image."""
         return sum(not same(each, reference[each.image]) for each in self.served)
 
 
 def same(one: Answer, other: Answer) -> bool:
-    """Whether two answers to one image say the same."""
+    """Whether two answers to one image are equal."""
     return one.status == other.status and np.allclose(
         one.scores, other.scores, rtol=0, atol=TOLERANCE
     )
@@ -92,8 +92,8 @@ class _Reply:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection of HTTP/1.1. The service shares the cores with its clients here, and a common
-    client library takes as long to be refused as the service to refuse.
+    """One connection of HTTP/1.1. The service shares the CPU cores with its clients here, and
+    common client libraries use as much CPU time for a refused request as the service.
     """
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class _Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     async def ask(self, request: bytes, body: bytes) -> _Reply:
-        """Raises ConnectionError where it breaks before the answer is whole."""
+        """Sends a request. Raises ConnectionError if the connection breaks before the response."""
         self._reply = asyncio.get_running_loop().create_future()
         self._retry_after, self._body = 0.0, b""
         self.transport.writelines([request, body])
@@ -192,7 +192,7 @@ class Client:
         _, opened = await loop.create_connection(_Connection, place.hostname, place.port)
         return opened
 
-    async def insist(self, image: int) -> Answer:
+    async def post_until_served(self, image: int) -> Answer:
         """Posts one image until it is served, and obeys Retry-After."""
         while not (answer := await self.post(image)).served:
             await asyncio.sleep(max(answer.retry_after, 0.1))
@@ -206,8 +206,8 @@ def _scores(body: dict[str, Any]) -> tuple[float, ...]:
     return tuple(found.values())
 
 
-async def closed(client: Client, *, clients: int, seconds: float) -> Answers:
-    """So many clients, each posting its next image when the last was answered."""
+async def run_closed_loop(client: Client, *, clients: int, seconds: float) -> Answers:
+    """Closed loop: each client posts its next image when the last one is answered."""
     start = time.monotonic()
 
     async def one(number: int) -> None:
@@ -222,7 +222,7 @@ async def closed(client: Client, *, clients: int, seconds: float) -> Answers:
     return client.answers.between(start, time.monotonic())
 
 
-async def arriving(post: Post, *, rate: float, seconds: float, seed: int = 0) -> None:
+async def run_open_loop(post: Post, *, rate: float, seconds: float, seed: int = 0) -> None:
     """Requests that come whether or not others were answered, `rate` a second, as a Poisson process
     (an open loop): load that does not yield to a slow service.
     """

@@ -27,7 +27,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.service.server import Server, serve
-from tests.trials.attackers import ordinary, progressive, refused
+from tests.trials.attackers import images_rejected_by_filter, ordinary_images, progressive_jpeg
 from tests.trials.load import IMAGES, LOST
 from tests.trials.raw import SINGLE, Connection, batch, get, post
 from tests.trials.running import finish
@@ -41,14 +41,14 @@ _SAMPLE_SECONDS = 2.0
 _WORKERS = 16
 _ADDRESSES = [f"127.0.0.{number}" for number in range(10, 18)]
 _FRESH = 0.1
-"""Share of requests that come on a connection of their own."""
+"""Share of requests that are sent on a new connection."""
 _DEPLOYMENT = ROOT / "k8s" / "base" / "deployment.yaml"
 _UNITS = {"Mi": 2**20, "Gi": 2**30}
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Requests of one kind, and how many of a hundred are such."""
+    """One kind of request, and its share in percent."""
 
     weight: int
     make: Callable[[], bytes]
@@ -56,12 +56,12 @@ class Kind:
     aborted: bool = False  # whether the client leaves half way
 
 
-def kinds() -> dict[str, Kind]:
+def request_kinds() -> dict[str, Kind]:
     films = itertools.cycle([post(SINGLE, image) for image in IMAGES])
-    others = itertools.cycle([post(SINGLE, image) for image in refused()])
-    broken = itertools.cycle([post(SINGLE, image[:-2000]) for image in ordinary()])
-    costly = post(SINGLE, progressive())
-    several = batch(*IMAGES[:3], *ordinary()[:1])
+    others = itertools.cycle([post(SINGLE, image) for image in images_rejected_by_filter()])
+    broken = itertools.cycle([post(SINGLE, image[:-2000]) for image in ordinary_images()])
+    costly = post(SINGLE, progressive_jpeg())
+    several = batch(*IMAGES[:3], *ordinary_images()[:1])
     paths = ("/", "/v1/limits", "/v1/models", "/v1/projection", "/openapi.json", "/metrics")
     gets = itertools.cycle([get(path) for path in paths])
     return {
@@ -85,9 +85,9 @@ class Load:
     statuses: Counter[int] = field(default_factory=Counter)
 
     async def run(self, requests: int, seconds: float) -> None:
-        """Sends so many requests evenly in so many seconds."""
+        """Sends a number of requests evenly over some seconds."""
         start, numbers = time.monotonic(), iter(range(requests))
-        mixed, every = random.Random(0), kinds()
+        mixed, every = random.Random(0), request_kinds()
         weights = [kind.weight for kind in every.values()]
 
         async def work(address: str) -> None:
@@ -135,7 +135,7 @@ class Memory:
     samples: list[tuple[float, Counter[str]]] = field(default_factory=list)
 
     async def sample(self) -> None:
-        """Looks until it is cancelled."""
+        """Samples until it is cancelled."""
         start = time.monotonic()
         while True:
             look: Counter[str] = Counter()
@@ -152,12 +152,12 @@ class Memory:
 
     @property
     def peak(self) -> int:
-        """Of all processes together."""
+        """The peak of all processes together."""
         return max(look.total() for _, look in self.samples)
 
 
-def limit_of_the_pod() -> int:
-    """Bytes that Kubernetes lets the gateway's pod have."""
+def pod_memory_limit() -> int:
+    """The memory limit of the gateway's pod in bytes."""
     deployment = next(yaml.safe_load_all(_DEPLOYMENT.read_text()))
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     limit = str(container["resources"]["limits"]["memory"])
@@ -165,13 +165,13 @@ def limit_of_the_pod() -> int:
 
 
 async def trial(server: Server, requests: int, seconds: float) -> Table:
-    """Loads, and looks at the memory."""
+    """Runs the load and samples the memory."""
     load, memory = Load(server), Memory(server)
     sampling = asyncio.create_task(memory.sample())
     await load.run(requests, seconds)
     sampling.cancel()
     settled, window = min(_SETTLING_SECONDS, seconds / 3), seconds / 6
-    table = Table("mixed", f"{requests} requests of {len(kinds())} kinds in {seconds:g} s.")
+    table = Table("mixed", f"{requests} requests of {len(request_kinds())} kinds in {seconds:g} s.")
     statuses = dict(sorted(load.statuses.items()))
     failed = sum(count for status, count in statuses.items() if status >= 500 and status != 503)
     table.add("statuses (0: connection broken)", statuses)
@@ -183,7 +183,7 @@ async def trial(server: Server, requests: int, seconds: float) -> Table:
         found = f"{before / 2**20:.0f} MB {growth:+.2%}"
         met = growth < MOST_GROWTH
         table.add(f"growth of {name}'s memory", found, f"< {MOST_GROWTH:.0%}", met=met, timed=True)
-    most = OF_THE_LIMIT * limit_of_the_pod() / 2**20
+    most = OF_THE_LIMIT * pod_memory_limit() / 2**20
     peak = memory.peak / 2**20
     table.add("all processes at most, MB", f"{peak:.0f}", f"< {most:.0f}", met=peak < most)
     restarts = server.total("chestxray_process_restarts_total")

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 
 from bentos.settings import Settings
 from tests.service.server import Server
-from tests.trials.load import Answers, Client, arriving, closed
+from tests.trials.load import Answers, Client, run_closed_loop, run_open_loop
 from tests.trials.running import main, megabytes
 from tests.trials.table import Table
 
-FACTOR, OBEDIENT, WITHIN = 5, 0.02, 0.9
+FACTOR, RETRYING_SHARE, WITHIN = 5, 0.02, 0.9
 MAX_QUEUE_SECONDS = Settings().max_queue_seconds
 _ALLOWED = {200, 422, 429, 503}
 _CLIENTS = (4, 8, 16)
 _PATIENCE_SECONDS = 120.0
-"""For the obedient to be served once the others have gone."""
+"""Time for clients that obey Retry-After to be served after the overload."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Capacity:
 
 
 async def capacity(client: Client, seconds: float) -> Capacity:
-    """Measures one client, then several numbers of clients, each for this long."""
-    await closed(client, clients=2, seconds=3)  # warm
-    alone = await closed(client, clients=1, seconds=seconds)
+    """Measures one client, then several numbers of clients, for some seconds each."""
+    await run_closed_loop(client, clients=2, seconds=3)  # warm
+    alone = await run_closed_loop(client, clients=1, seconds=seconds)
     rates = {clients: await _rate(client, clients, seconds) for clients in _CLIENTS}
     best = max(rates, key=rates.__getitem__)
     return Capacity(alone.seconds(99), rates[best], best)
@@ -46,7 +46,7 @@ async def capacity(client: Client, seconds: float) -> Capacity:
 
 async def _rate(client: Client, clients: int, seconds: float) -> float:
     start = time.monotonic()
-    return (await closed(client, clients=clients, seconds=seconds)).rate(start, seconds)
+    return (await run_closed_loop(client, clients=clients, seconds=seconds)).rate(start, seconds)
 
 
 async def trial(server: Server, seconds: float) -> Table:
@@ -56,9 +56,11 @@ async def trial(server: Server, seconds: float) -> Table:
         before = megabytes(server)
         start = time.monotonic()
         rate = FACTOR * calm.rate
-        flood = arriving(client.post, rate=(1 - OBEDIENT) * rate, seconds=seconds)
-        insisting = arriving(client.insist, rate=OBEDIENT * rate, seconds=seconds, seed=1)
-        sources = [asyncio.create_task(source) for source in (flood, insisting)]
+        flood = run_open_loop(client.post, rate=(1 - RETRYING_SHARE) * rate, seconds=seconds)
+        retrying = run_open_loop(
+            client.post_until_served, rate=RETRYING_SHARE * rate, seconds=seconds, seed=1
+        )
+        sources = [asyncio.create_task(source) for source in (flood, retrying)]
         await asyncio.sleep(seconds)
         after = megabytes(server)
         _, unserved = await asyncio.wait(sources, timeout=_PATIENCE_SECONDS)

@@ -1,4 +1,4 @@
-"""Requests as bytes, over connections that cost their client next to nothing."""
+"""Raw requests over connections that use little CPU time in the client."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ SINGLE, BATCH = "/v1/analyses", "/v1/analyses/batch"
 
 
 class Connection:
-    """One connection from an address of choice."""
+    """One connection from a given local address."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -21,7 +21,7 @@ class Connection:
         await self._writer.drain()
 
     async def answer(self, *, with_body: bool = True) -> int:
-        """Reads one answer, and returns its status. Raises IncompleteReadError, ValueError."""
+        """Reads one response, and returns its status. Raises IncompleteReadError, ValueError."""
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         length = head.partition(b"content-length:")[2].partition(b"\r\n")[0]
         if with_body:

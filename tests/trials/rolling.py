@@ -15,7 +15,7 @@ from pathlib import Path
 
 import aiohttp
 
-from loadtests.measuring import free_port
+from loadtests.load_generator import free_port
 from tests.service.server import Server, start
 from tests.trials.chaos import wait_until_ready
 from tests.trials.load import IMAGES, SERVED, Client
@@ -23,23 +23,23 @@ from tests.trials.table import Table
 
 CLIENTS = 4
 DELAY_SECONDS = 2.0
-"""CHESTXRAY_DRAIN_DELAY_SECONDS: the balancer asks twice a second, so it has seen by then."""
+"""CHESTXRAY_DRAIN_DELAY_SECONDS, long enough for the balancer, which checks twice a second."""
 _ASK_SECONDS = 0.5
 
 
 class Balancer:
-    """Knows which of its services were ready when it last asked."""
+    """A load balancer that tracks which services were ready at its last check."""
 
     def __init__(self) -> None:
         self.services: list[Server] = []
         self._ready: list[str] = []
 
     def url(self) -> str:
-        """A service that was ready, the newest first."""
+        """The newest service that was ready."""
         return self._ready[-1]
 
-    async def keep_asking(self) -> None:
-        """Asks every service twice a second."""
+    async def check_repeatedly(self) -> None:
+        """Checks every service twice a second."""
         timeout = aiohttp.ClientTimeout(total=_ASK_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
@@ -58,14 +58,14 @@ async def _is_ready(session: aiohttp.ClientSession, url: str) -> str | None:
 
 
 async def trial(times: int) -> Table:
-    """Replaces a service so many times under load."""
+    """Replaces a service several times under load."""
     balancer = Balancer()
     with tempfile.TemporaryDirectory() as folder:
         balancer.services.append(await _begin(Path(folder)))
-        asking = asyncio.create_task(balancer.keep_asking())
+        asking = asyncio.create_task(balancer.check_repeatedly())
         await asyncio.sleep(2 * _ASK_SECONDS)
         async with Client(balancer.url) as client:
-            reference = [await client.insist(image) for image in range(len(IMAGES))]
+            reference = [await client.post_until_served(image) for image in range(len(IMAGES))]
             begun, stop = time.monotonic(), asyncio.Event()
             load = [asyncio.create_task(_post(client, stop, n)) for n in range(CLIENTS)]
             codes = []

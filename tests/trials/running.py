@@ -28,7 +28,7 @@ def main(description: str | None, trial: Trial, *, seconds: float) -> None:
 def run(
     description: str | None, trial: Callable[[float], Coroutine[Any, Any, Table]], *, seconds: float
 ) -> None:
-    """Runs a trial for as long as the command line says; ends with 1 where a figure is missed."""
+    """Runs a trial for the duration on the command line; exits with 1 if a figure is missed."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -37,7 +37,7 @@ def run(
 
 
 def finish(trial: Coroutine[Any, Any, Table]) -> None:
-    """Runs a trial, keeps its table, and ends with 1 where a figure is missed."""
+    """Runs a trial, saves its table, and exits with 1 if a figure is missed."""
     table = uvloop.run(trial)
     table.write()
     print(table.render())
@@ -45,5 +45,5 @@ def finish(trial: Coroutine[Any, Any, Table]) -> None:
 
 
 def megabytes(server: Server) -> float:
-    """Memory of all processes of a service."""
+    """Memory of all processes of a service in MB."""
     return server.memory() / 2**20

@@ -17,7 +17,7 @@ from statistics import median
 import psutil
 
 from tests.service.server import Server
-from tests.trials.load import LOST, Client, arriving
+from tests.trials.load import LOST, Client, run_open_loop
 from tests.trials.overload import capacity
 from tests.trials.running import main
 from tests.trials.table import Table
@@ -25,7 +25,7 @@ from tests.trials.table import Table
 SHARE, SETTLING = 0.7, 1 / 6
 MOST_GROWTH, MOST_DRIFT, MORE_FILES = 0.02, 0.2, 4
 SERVED_SHARE = 0.9
-"""A machine that others use gets slower: 70% of what it did at first may be more than it can."""
+"""Required share of served requests; a shared machine may become slower than measured."""
 _SAMPLES = 5
 _CLOSING_SECONDS = 1.0  # until the service has seen its clients go
 
@@ -57,7 +57,7 @@ def process_name(process: psutil.Process) -> str:
 
 
 async def memory_over(server: Server, seconds: float) -> dict[str, float]:
-    """The medians of some looks: memory breathes with the batches."""
+    """The medians of several samples, since memory varies with the batches."""
     looks = []
     for _ in range(_SAMPLES):
         looks.append(memory(server))
@@ -66,14 +66,16 @@ async def memory_over(server: Server, seconds: float) -> dict[str, float]:
 
 
 async def trial(server: Server, seconds: float) -> Table:
-    """Measures the capacity, then loads with less than it."""
+    """Measures the capacity, then runs a load below it."""
     async with Client(lambda: server.url) as client:
         calm = await capacity(client, max(8.0, seconds / 100))
     await asyncio.sleep(_CLOSING_SECONDS)
     files_before = files(server)
     async with Client(lambda: server.url) as client:
         begun, settled = time.monotonic(), seconds * SETTLING
-        load = asyncio.create_task(arriving(client.post, rate=SHARE * calm.rate, seconds=seconds))
+        load = asyncio.create_task(
+            run_open_loop(client.post, rate=SHARE * calm.rate, seconds=seconds)
+        )
         await asyncio.sleep(settled)
         first = await memory_over(server, settled / 2)
         await asyncio.sleep(seconds - 2 * settled)

@@ -17,14 +17,14 @@ _EXPLAINED = {*SERVED, 429, 503, 504, LOST}
 
 @dataclass(frozen=True)
 class Row:
-    """One figure; without a bound it only informs."""
+    """One figure, for information only if it has no bound."""
 
     name: str
     found: str
     wanted: str = ""
     met: bool = True
     timed: bool = False
-    """Whether it depends on what else the machine does."""
+    """Whether the figure depends on other load on the machine."""
 
 
 @dataclass
@@ -38,28 +38,28 @@ class Table:
     def add(
         self, name: str, found: Any, wanted: str = "", *, met: bool = True, timed: bool = False
     ) -> None:
-        """Adds a figure, and whether it is as wanted."""
+        """Adds a figure, and whether it meets its bound."""
         shown = f"{found:.3g}" if isinstance(found, float) else str(found)
         self.rows.append(Row(name, shown, wanted, met, timed))
 
     def add_failures(self, statuses: Mapping[int, int]) -> None:
-        """Adds how many answers not even a machine too busy for client and service explains."""
+        """Adds the number of answers that even an overloaded machine does not explain."""
         failed = sum(count for status, count in statuses.items() if status not in _EXPLAINED)
         self.add("failures: neither served nor shed, late or lost", failed, "0", met=failed == 0)
 
     @property
     def met(self) -> bool:
-        """Whether every figure is as wanted."""
+        """Whether every figure meets its bound."""
         return all(row.met for row in self.rows)
 
     @property
-    def missed_whatever_the_machine(self) -> list[str]:
-        """Figures not as wanted that no other work on the machine explains."""
+    def missed_regardless_of_load(self) -> list[str]:
+        """Missed figures that other load on the machine does not explain."""
         return [f"{row.name}: {row.found}" for row in self.rows if not row.met and not row.timed]
 
     @property
-    def left_to_the_long_trial(self) -> list[str]:
-        """Figures not as wanted that other work on the machine may explain."""
+    def missed_possibly_by_load(self) -> list[str]:
+        """Missed figures that other load on the machine may explain."""
         return [f"{row.name}: {row.found}" for row in self.rows if not row.met and row.timed]
 
     def render(self) -> str:
@@ -78,7 +78,7 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def write(self, folder: Path = RESULTS) -> None:
-        """Keeps the table for the record, with the machine it was made on."""
+        """Saves the table with a description of the machine."""
         folder.mkdir(parents=True, exist_ok=True)
         machine = {"cores": os.cpu_count(), "processor": platform.machine()}
         record = asdict(self) | {"machine": machine}

@@ -1,4 +1,4 @@
-"""A minute of each trial. What depends on the machine's other work is judged by the long ones."""
+"""A minute of each trial; figures that depend on the machine's load are judged by long runs."""
 
 import asyncio
 from pathlib import Path
@@ -10,55 +10,55 @@ from tests.trials.table import Table
 SECONDS = 60.0
 
 
-def judge(table: Table) -> None:
-    """Fails where a figure is missed that the machine's other work does not explain."""
-    for row in table.left_to_the_long_trial:
+def check_table(table: Table) -> None:
+    """Fails if a figure is missed that other load on the machine does not explain."""
+    for row in table.missed_possibly_by_load:
         print(f"{table.trial}, left to `make trials`: {row}")
-    assert not table.missed_whatever_the_machine, table.render()
+    assert not table.missed_regardless_of_load, table.render()
 
 
-def test_overload_sheds_and_serves_all_who_obey(tmp_path: Path) -> None:
+def test_overloaded_service_serves_all_clients_that_obey_retry_after(tmp_path: Path) -> None:
     with serve(tmp_path) as server:
         table = asyncio.run(overload.trial(server, SECONDS / 2))
 
-    judge(table)
+    check_table(table)
 
 
-def test_kills_give_no_wrong_answer(tmp_path: Path) -> None:
+def test_killed_processes_cause_no_wrong_answer(tmp_path: Path) -> None:
     table = asyncio.run(chaos.trial(SECONDS))
 
-    judge(table)
+    check_table(table)
 
 
-def test_failures_of_decoders_cost_nobody_else_an_answer(tmp_path: Path) -> None:
-    with decoders.served(tmp_path) as server:
+def test_decoder_failures_fail_no_request_of_other_clients(tmp_path: Path) -> None:
+    with decoders.faulty_service(tmp_path) as server:
         table = asyncio.run(decoders.trial(server, 60))
 
-    judge(table)
+    check_table(table)
 
 
-def test_new_versions_lose_nothing() -> None:
+def test_rolling_update_loses_no_request() -> None:
     table = asyncio.run(rolling.trial(2))
 
-    judge(table)
+    check_table(table)
 
 
-def test_good_address_is_served_beside_a_hostile_one(tmp_path: Path) -> None:
+def test_good_client_is_served_during_attacks_of_another_client(tmp_path: Path) -> None:
     with serve(tmp_path) as server:
         table = asyncio.run(hostile.trial(server, 2 * SECONDS))
 
-    judge(table)
+    check_table(table)
 
 
-def test_mixed_requests_are_all_answered_within_the_pod_s_memory(tmp_path: Path) -> None:
+def test_mixed_requests_are_answered_within_the_pods_memory(tmp_path: Path) -> None:
     with serve(tmp_path) as server:
         table = asyncio.run(mixed.trial(server, 1500, SECONDS))
 
-    judge(table)
+    check_table(table)
 
 
-def test_steady_load_is_all_served_and_opens_no_files(tmp_path: Path) -> None:
+def test_steady_load_is_served_without_leaking_open_files(tmp_path: Path) -> None:
     with serve(tmp_path) as server:
         table = asyncio.run(soak.trial(server, SECONDS))
 
-    judge(table)
+    check_table(table)

@@ -110,7 +110,7 @@ def _record(root: Path, row: _Row) -> Record:
         split=row["suggested_split"],
         sha256=row["sha256"],
         age_group=_age_group(row),
-        firm=bool(read) or not _is_weak(row),
+        confirmed=bool(read) or not _is_weak(row),
         appearance=row.get("siim_label") or "",
         regions=Regions(
             lungs=next(iter(_boxes(row.get("lung_box") or "")), None),

@@ -31,7 +31,7 @@ class Record:
     """One labelled image; splits must keep images of one `patient` together.
 
     `split` is empty if the data set suggests none, `age_group` if the age is unknown. A label is
-    `firm` if a radiologist gave or confirmed it from the image.
+    `confirmed` if a radiologist gave or confirmed it from the image.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class Record:
     split: str
     sha256: str
     age_group: str = ""
-    firm: bool = True
+    confirmed: bool = True
     appearance: str = ""  # study class of SIIM-FISABIO-RSNA: typical, atypical and so on
     regions: Regions = Regions()
 

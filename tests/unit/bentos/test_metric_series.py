@@ -28,13 +28,13 @@ CREATORS: dict[str, Callable[[Metrics], None]] = {
     ),
     "supervisor": partial(module.create_supervisor_series, processes=list(ProcessName)),
 }
-"""What each process calls at its start."""
+"""The functions that each process calls at its start."""
 SET_LATER = {"model_ready", "model_load_seconds"}
-"""Gauges that have no value before something was measured."""
+"""Gauges that have no value until something is measured."""
 IMPOSSIBLE: Series = {("model_images", ("xray_filter", "pods"))}
 
 
-def missing(*creators: str) -> Series:
+def missing_series(*creators: str) -> Series:
     """The series that no process has created."""
     metrics = Metrics()
     for name in creators:
@@ -43,8 +43,8 @@ def missing(*creators: str) -> Series:
     return expected - set(declared.created_series(metrics)) - IMPOSSIBLE
 
 
-def test_every_series_of_closed_labels_exists_from_the_start() -> None:
-    assert missing(*CREATORS) == set()
+def test_every_series_with_known_label_values_exists_at_the_start() -> None:
+    assert missing_series(*CREATORS) == set()
 
 
 @pytest.mark.parametrize(
@@ -56,18 +56,18 @@ def test_every_series_of_closed_labels_exists_from_the_start() -> None:
         ("supervisor", ("process_restarts", ("gateway", "hung"))),
     ],
 )
-def test_a_series_that_nobody_creates_is_noticed(
+def test_series_that_no_process_creates_is_reported_missing(
     creator: str, series: tuple[str, tuple[str, ...]]
 ) -> None:
     others = set(CREATORS) - {creator}
 
-    assert series in missing(*others)
+    assert series in missing_series(*others)
 
 
 @pytest.mark.parametrize(
     ("creator", "routes"), [("gateway", PATHS), ("classifier pod", [wire.PATH])]
 )
-def test_every_outcome_of_a_route_that_takes_images_exists_from_the_start(
+def test_every_outcome_of_an_image_route_has_a_series_at_the_start(
     creator: str, routes: list[str]
 ) -> None:
     metrics = Metrics()
@@ -80,7 +80,7 @@ def test_every_outcome_of_a_route_that_takes_images_exists_from_the_start(
         assert {values for name, values in created if name == field} == expected
 
 
-def test_a_process_creates_no_series_of_another() -> None:
+def test_process_creates_no_series_of_another_process() -> None:
     created: dict[str, Series] = {}
     for name, create in CREATORS.items():
         metrics = Metrics()
@@ -96,7 +96,7 @@ def test_a_process_creates_no_series_of_another() -> None:
 
 
 @pytest.mark.parametrize("field", declared.TYPES)
-def test_a_metric_is_of_the_kind_and_has_the_labels_that_are_declared(field: str) -> None:
+def test_metric_has_its_declared_type_and_labels(field: str) -> None:
     metric = declared.metric_of(getattr(Metrics(), field))
 
     assert type(metric) is declared.kind(field)
@@ -104,7 +104,7 @@ def test_a_metric_is_of_the_kind_and_has_the_labels_that_are_declared(field: str
     assert metric._documentation
 
 
-def test_series_are_shared_between_processes_and_the_import_is_late(tmp_path: Path) -> None:
+def test_series_are_shared_between_processes_and_imported_lazily(tmp_path: Path) -> None:
     code = """
 import sys
 from bentos.metrics import create_gateway_series, exposition, get_metrics

@@ -1,4 +1,4 @@
-"""How the services are declared: BentoML services, with what its traps ask for."""
+"""The BentoML services are declared as BentoML's traps require."""
 
 import pytest
 
@@ -12,8 +12,8 @@ SERVICES = [Gateway, XRayFilter, CovidClassifier]
 
 
 @pytest.mark.parametrize("method", MODELS)
-def test_models_have_a_batched_api_that_sheds_nothing_of_its_own(method: str) -> None:
-    """Trap 4: max_latency_ms sheds; it must lie above every wait that the gateway allows."""
+def test_batched_api_of_a_model_never_sheds_before_the_request_timeout(method: str) -> None:
+    """Trap 4: max_latency_ms sheds; it must exceed every wait that the gateway allows."""
     api = MODELS[method].apis[method]
 
     assert api.batchable
@@ -26,7 +26,7 @@ def test_gateway_depends_on_both_models() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda s: s.name)
-def test_bentomls_own_timeout_lies_above_ours_and_nothing_else_limits(service: object) -> None:
+def test_bentoml_timeout_exceeds_ours_and_concurrency_is_not_limited(service: object) -> None:
     """Trap 17: what its middleware answers has neither our format nor Retry-After."""
     traffic = service.config["traffic"]  # type: ignore[attr-defined]
 
@@ -36,10 +36,10 @@ def test_bentomls_own_timeout_lies_above_ours_and_nothing_else_limits(service: o
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda s: s.name)
 def test_no_service_asks_bentoml_for_a_gpu(service: object) -> None:
-    """Trap 21: of two services with a GPU each, the second finds none where there is one."""
+    """Trap 21: of two services with a GPU each, the second gets none on a machine with one."""
     assert not service.config.get("resources", {})  # type: ignore[attr-defined]
 
 
-def test_gateway_has_no_route_of_bentomls_kind() -> None:
+def test_gateway_defines_no_bentoml_api_routes() -> None:
     """Traps 13 and 23: bentoml.api fetches URLs, and its errors are lists."""
     assert not Gateway.apis

@@ -1,4 +1,4 @@
-"""Settings are read once, typed, and named when they are wrong."""
+"""Settings are typed and frozen, and an invalid one is named in the error."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def test_defaults_point_at_the_shipped_weights() -> None:
     assert settings.device == "auto"
 
 
-def test_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variable_overrides_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHESTXRAY_MAX_IMAGE_PIXELS", "1234")
 
     assert Settings().limits.max_pixels == 1234
@@ -34,14 +34,16 @@ def test_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     ("key", "value"),
     [("device", "tpu"), ("max_model_batch", "0"), ("request_timeout_seconds", "soon")],
 )
-def test_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, key: str, value: str) -> None:
+def test_invalid_setting_is_named_in_the_error(
+    monkeypatch: pytest.MonkeyPatch, key: str, value: str
+) -> None:
     monkeypatch.setenv(f"CHESTXRAY_{key.upper()}", value)
 
     with pytest.raises(ValidationError, match=key):
         Settings()
 
 
-def test_batch_that_could_never_be_admitted_is_refused() -> None:
+def test_batch_limit_above_the_in_flight_limit_is_rejected() -> None:
     with pytest.raises(ValidationError, match="above CHESTXRAY_MAX_IMAGES_IN_FLIGHT=8"):
         Settings(max_images_in_flight=8, max_images_per_batch=16)
 
@@ -49,8 +51,8 @@ def test_batch_that_could_never_be_admitted_is_refused() -> None:
 SECRET = "not-to-be-seen"  # too short for a token
 
 
-def faults(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
-    """What the settings say of these variables; the names have no prefix."""
+def settings_errors(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
+    """The errors that these variables cause; their names have no prefix."""
     for name, value in variables.items():
         monkeypatch.setenv(f"CHESTXRAY_{name}", value)
     try:
@@ -61,8 +63,10 @@ def faults(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
     return []
 
 
-def test_every_fault_is_a_line_that_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = faults(
+def test_every_settings_error_is_one_line_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = settings_errors(
         monkeypatch,
         DEVICE="tpu",
         POD_TOKEN=SECRET,
@@ -92,10 +96,10 @@ NUMBERS = [
 @pytest.mark.parametrize(
     "value", ["inf", "-inf", "nan", "1e300", "-1", "1e-300", "x", "", "9" * 30]
 )
-def test_number_that_is_none_of_use_is_refused(
+def test_number_out_of_range_is_rejected(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    (found,) = faults(monkeypatch, **{name.upper(): value})
+    (found,) = settings_errors(monkeypatch, **{name.upper(): value})
 
     assert found.startswith(f"CHESTXRAY_{name.upper()}='{value}': ")
 
@@ -113,8 +117,10 @@ def test_number_that_is_none_of_use_is_refused(
         '"10.0.0.0/8"',
     ],
 )
-def test_malformed_list_is_one_line(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    (found,) = faults(monkeypatch, TRUSTED_PROXIES=value)
+def test_malformed_list_is_reported_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    (found,) = settings_errors(monkeypatch, TRUSTED_PROXIES=value)
 
     assert found.startswith("CHESTXRAY_TRUSTED_PROXIES=")
 
@@ -129,10 +135,10 @@ def test_malformed_list_is_one_line(monkeypatch: pytest.MonkeyPatch, value: str)
         ("PORT", ""),
     ],
 )
-def test_name_that_is_no_setting_is_refused_and_a_near_one_named(
+def test_unknown_setting_is_rejected_and_a_similar_name_is_suggested(
     monkeypatch: pytest.MonkeyPatch, name: str, hint: str
 ) -> None:
-    found = faults(monkeypatch, **{name: SECRET})
+    found = settings_errors(monkeypatch, **{name: SECRET})
 
     assert len(found) == 1
     assert found[0].startswith(f"CHESTXRAY_{name}: there is no such setting")
@@ -140,7 +146,9 @@ def test_name_that_is_no_setting_is_refused_and_a_near_one_named(
     assert SECRET not in found[0]
 
 
-def test_names_that_others_set_are_no_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_set_by_kubernetes_or_the_supervisor_are_accepted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert {heartbeat.VARIABLE, MARKER_VARIABLE} == INTERNAL
     for name in INTERNAL:
         monkeypatch.setenv(name, "x")
@@ -157,11 +165,11 @@ def test_names_that_others_set_are_no_faults(monkeypatch: pytest.MonkeyPatch) ->
         "API_SERVICE_HOST": "10.0.0.7",
         "API_PORT": address,
     }
-    assert faults(monkeypatch, **links) == []
+    assert settings_errors(monkeypatch, **links) == []
 
 
-def test_long_value_is_cut_and_kept_on_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    (found,) = faults(monkeypatch, DEVICE="tpu\n" * 1000)
+def test_long_value_is_truncated_to_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = settings_errors(monkeypatch, DEVICE="tpu\n" * 1000)
 
     assert len(found) < 300
     assert "\n" not in found
@@ -184,10 +192,10 @@ def test_long_value_is_cut_and_kept_on_its_line(monkeypatch: pytest.MonkeyPatch)
         ({"POD_TOKEN": "кот" * 10}, "CHESTXRAY_POD_TOKEN: must be printable"),
     ],
 )
-def test_settings_that_do_not_go_together_are_refused(
+def test_contradictory_settings_are_rejected(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
 ) -> None:
-    (found,) = faults(monkeypatch, **variables)
+    (found,) = settings_errors(monkeypatch, **variables)
 
     assert found.startswith(said)
 
@@ -201,7 +209,7 @@ def test_settings_that_do_not_go_together_are_refused(
     ],
     ids=["serve", "serve-classifier", "bentoml"],
 )
-def test_wrong_settings_end_the_command_with_a_line_each(
+def test_command_with_invalid_settings_exits_with_one_line_per_error(
     tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     wrong = {"CHESTXRAY_TRUSTED_PROXIES": "[", "CHESTXRAY_MAX_QUEUE_SECONDS": "inf"}
@@ -225,7 +233,7 @@ def test_wrong_settings_end_the_command_with_a_line_each(
     assert "Traceback" not in done.stderr
 
 
-def test_token_is_not_shown() -> None:
+def test_repr_of_settings_does_not_show_the_token() -> None:
     settings = Settings(pod_token=SecretStr(2 * SECRET))
 
     assert SECRET not in repr(settings)
@@ -242,7 +250,9 @@ def int8_checkpoint(tmp_path: Path) -> Path:
     return tmp_path / "weights.safetensors"
 
 
-def test_int8_is_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch, int8_checkpoint: Path) -> None:
+def test_int8_precision_uses_its_own_checkpoint_file(
+    monkeypatch: pytest.MonkeyPatch, int8_checkpoint: Path
+) -> None:
     monkeypatch.setattr(quantised, "has_vnni", lambda cpuinfo: True)
 
     settings = Settings(precision="int8", classifier_checkpoint=int8_checkpoint)
@@ -252,13 +262,13 @@ def test_int8_is_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch, int8_checkpo
     assert Settings().classifier_file == Settings().classifier_checkpoint
 
 
-def test_int8_that_cannot_run_here_is_refused_with_every_reason(
+def test_int8_precision_that_cannot_run_is_rejected_with_every_reason(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(quantised, "has_vnni", lambda cpuinfo: False)
     absent = tmp_path / "weights.safetensors"
 
-    device, file, cpu = faults(
+    device, file, cpu = settings_errors(
         monkeypatch, PRECISION="int8", DEVICE="cuda", CLASSIFIER_CHECKPOINT=str(absent)
     )
 

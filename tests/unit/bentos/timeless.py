@@ -1,4 +1,4 @@
-"""An event loop in which no time passes: its clock jumps to the next timer."""
+"""An event loop that never sleeps: its clock jumps to the next timer."""
 
 import asyncio
 from collections.abc import Awaitable, Coroutine
@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Loop(asyncio.SelectorEventLoop):
-    """Nothing is really waited for."""
+class JumpingClockLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next timer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,12 +25,12 @@ class Loop(asyncio.SelectorEventLoop):
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner(loop_factory=Loop) as runner:
+    with asyncio.Runner(loop_factory=JumpingClockLoop) as runner:
         return runner.run(main)
 
 
 async def seconds_of(work: Awaitable[object]) -> float:
-    """By the loop's own clock."""
+    """The duration of some work by the loop's own clock."""
     started = asyncio.get_running_loop().time()
     await work
     return asyncio.get_running_loop().time() - started

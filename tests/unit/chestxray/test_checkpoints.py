@@ -1,4 +1,4 @@
-"""One file with weights and card; what does not fit is refused with a reason."""
+"""A checkpoint holds weights and a card; an unsuitable file is rejected with a reason."""
 
 import pickle
 from pathlib import Path
@@ -18,7 +18,7 @@ SHIPPED = {
 }
 
 
-def test_weights_and_card_come_back(random_filter: Path, tmp_path: Path) -> None:
+def test_saved_weights_and_card_are_loaded_unchanged(random_filter: Path, tmp_path: Path) -> None:
     network = checkpoints.load(random_filter, XRayFilterNet())
     card = checkpoints.read_card(random_filter)
 
@@ -32,7 +32,7 @@ def test_weights_and_card_come_back(random_filter: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_checkpoint_loads_and_says_what_it_is(name: str) -> None:
+def test_shipped_checkpoint_loads_and_has_a_complete_card(name: str) -> None:
     network, labels = SHIPPED[name]
     path = ROOT / "bentos" / name / "weights.safetensors"
 
@@ -47,12 +47,12 @@ def test_shipped_checkpoint_loads_and_says_what_it_is(name: str) -> None:
     assert card.training["config"]["seed"] is not None
 
 
-def test_missing_file_is_named(tmp_path: Path) -> None:
+def test_missing_checkpoint_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nowhere\.safetensors"):
         checkpoints.read_card(tmp_path / "nowhere.safetensors")
 
 
-def test_truncated_file_is_refused(random_filter: Path, tmp_path: Path) -> None:
+def test_truncated_checkpoint_is_rejected(random_filter: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(random_filter.read_bytes()[:-1000])
 
@@ -60,12 +60,12 @@ def test_truncated_file_is_refused(random_filter: Path, tmp_path: Path) -> None:
         checkpoints.read_card(broken)
 
 
-def test_weights_of_the_other_model_are_refused(random_classifier: Path) -> None:
+def test_checkpoint_of_another_model_is_rejected(random_classifier: Path) -> None:
     with pytest.raises(CheckpointError, match="densenet121_blocks123; mobilenet_v2"):
         checkpoints.load(random_classifier, XRayFilterNet())
 
 
-def test_safetensors_without_a_card_are_refused(tmp_path: Path) -> None:
+def test_safetensors_file_without_a_card_is_rejected(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     path = tmp_path / "bare.safetensors"
@@ -75,7 +75,7 @@ def test_safetensors_without_a_card_are_refused(tmp_path: Path) -> None:
         checkpoints.read_card(path)
 
 
-def test_loading_never_unpickles(tmp_path: Path) -> None:
+def test_loading_a_checkpoint_never_unpickles(tmp_path: Path) -> None:
     class Bomb:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return exec, ("raise SystemExit('unpickled')",)
@@ -87,7 +87,7 @@ def test_loading_never_unpickles(tmp_path: Path) -> None:
         checkpoints.load(path, XRayFilterNet())
 
 
-def test_interrupted_save_leaves_the_old_file(
+def test_interrupted_save_keeps_the_old_file(
     random_filter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.safetensors"
@@ -99,7 +99,7 @@ def test_interrupted_save_leaves_the_old_file(
     assert path.read_bytes() == b"old"
 
 
-def test_digest_is_that_of_sha256sum(tmp_path: Path) -> None:
+def test_digest_equals_sha256sum(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"abc")
 

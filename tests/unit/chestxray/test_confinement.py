@@ -1,4 +1,4 @@
-"""What a confined process can still do to others: nothing."""
+"""A confined process cannot affect files or other processes."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ else:
 """
 
 
-def attempt(code: str, *arguments: str) -> str:
+def run_confined(code: str, *arguments: str) -> str:
     """Runs one statement in a confined process; returns `done` or the error."""
     done = subprocess.run(
         [sys.executable, "-c", CODE.format(attempt=code), *arguments],
@@ -36,10 +36,10 @@ def attempt(code: str, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_no_file_is_opened(tmp_path: Path) -> None:
+def test_confined_process_cannot_open_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    assert attempt("open(sys.argv[1])", str(tmp_path / "file")) != "done"
+    assert run_confined("open(sys.argv[1])", str(tmp_path / "file")) != "done"
 
 
 needs_landlock = pytest.mark.skipif(landlock_version() < 6, reason="the kernel has no Landlock 6")
@@ -49,17 +49,17 @@ needs_landlock = pytest.mark.skipif(landlock_version() < 6, reason="the kernel h
 @pytest.mark.parametrize(
     "code", ["os.unlink(sys.argv[1])", "os.rename(sys.argv[1], sys.argv[1] + '2')"]
 )
-def test_no_file_is_removed_or_renamed(tmp_path: Path, code: str) -> None:
+def test_confined_process_cannot_remove_or_rename_a_file(tmp_path: Path, code: str) -> None:
     (tmp_path / "file").touch()
 
-    assert attempt(code, str(tmp_path / "file")) == "PermissionError"
+    assert run_confined(code, str(tmp_path / "file")) == "PermissionError"
     assert (tmp_path / "file").exists()
 
 
 @needs_landlock
-def test_no_other_process_is_signalled() -> None:
-    assert attempt("os.kill(int(sys.argv[1]), 0)", str(os.getpid())) == "PermissionError"
+def test_confined_process_cannot_signal_another_process() -> None:
+    assert run_confined("os.kill(int(sys.argv[1]), 0)", str(os.getpid())) == "PermissionError"
 
 
-def test_own_signals_still_end_it() -> None:
-    assert attempt("os.kill(os.getpid(), 0)") == "done"
+def test_confined_process_can_signal_itself() -> None:
+    assert run_confined("os.kill(os.getpid(), 0)") == "done"

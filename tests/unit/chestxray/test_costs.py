@@ -1,4 +1,4 @@
-"""Decoding: what a file asks for is known before any of it is done, and bounded by its bytes."""
+"""Decoding cost is predicted before decoding and bounded by the file's size."""
 
 import contextlib
 import time
@@ -17,16 +17,16 @@ from tests.crafted import STRIP, chunk, tiff
 from tests.phantoms import encode, phantom
 
 SIDE = 1024
-FILM = phantom(2500, 3000)
+CHEST = phantom(2500, 3000)
 LARGE = Limits(max_bytes=2**30, max_pixels=2**30)
 
 
-def predicted(data: bytes) -> float:
+def predicted_seconds(data: bytes) -> float:
     return containers.check(data, containers.sniff(data) or "").seconds
 
 
-def measured(data: bytes) -> float:
-    """Seconds of processor time, whatever comes of it."""
+def measured_seconds(data: bytes) -> float:
+    """The CPU time of decoding, whether it succeeds or not."""
     started = time.process_time()
     with contextlib.suppress(AnalysisError):
         prepare(decode(data))
@@ -34,33 +34,35 @@ def measured(data: bytes) -> float:
 
 
 @pytest.mark.parametrize("kind", costly.KINDS)
-def test_costly_file_is_done_in_the_time_that_its_bytes_allow(kind: str) -> None:
-    data = costly.made(kind, SIDE)
+def test_costly_file_is_handled_in_time_proportional_to_its_size(kind: str) -> None:
+    data = costly.cached_file(kind, SIDE)
 
-    seconds = min(measured(data) for _ in range(2))
+    seconds = min(measured_seconds(data) for _ in range(2))
 
     assert seconds < 1
     assert seconds < 0.025 + 5 * len(data) / 2**20
 
 
 @pytest.mark.parametrize("kind", [name for name in costly.KINDS if "texts" not in name])
-def test_prediction_is_not_below_what_decoding_costs(
+def test_predicted_cost_is_an_upper_bound_of_the_decoding_time(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = costly.made(kind, SIDE)
+    data = costly.cached_file(kind, SIDE)
     try:
-        bound = predicted(data) + costs.FREE_SECONDS
+        bound = predicted_seconds(data) + costs.FREE_SECONDS
     except UnreadableImage:
         return
     monkeypatch.setattr(costs, "check", lambda *_: None)
 
-    assert min(measured(data) for _ in range(5)) < bound
+    assert min(measured_seconds(data) for _ in range(5)) < bound
 
 
 @pytest.mark.parametrize("compression", costly.TILES)
 @pytest.mark.parametrize("count", [4096, 60_000])
-def test_tiff_of_many_tiles_at_one_place_is_refused_at_once(compression: int, count: int) -> None:
-    """24 KB of it kept both decoders for 75 s."""
+def test_tiff_with_many_tiles_sharing_data_is_rejected_at_once(
+    compression: int, count: int
+) -> None:
+    """A file of 24 KB once kept both decoders busy for 75 s."""
     data = costly.tiff_of_tiles(count, compression=compression, tile=costly.TILES[compression])
     started = time.process_time()
 
@@ -71,14 +73,14 @@ def test_tiff_of_many_tiles_at_one_place_is_refused_at_once(compression: int, co
 
 
 @pytest.mark.parametrize("length", [64, 512, 4096])
-def test_tiles_far_beyond_the_picture_are_counted_whole(length: int) -> None:
+def test_tiles_larger_than_the_image_are_counted_at_full_size(length: int) -> None:
     tile = zlib.compress(bytes(512 * length), 9)
     data = costly.tiff_of_tiles(60, compression=8, tile=tile, length=length)
 
-    assert predicted(data) > 60 * 512 * length * costs.TIFF_DECODED_BYTE
+    assert predicted_seconds(data) > 60 * 512 * length * costs.TIFF_DECODED_BYTE
 
 
-def test_planes_are_counted_each() -> None:
+def test_cost_counts_each_plane() -> None:
     tile = (zlib.compress(bytes(4096), 9),)
     one, four = (
         costly.tiff(
@@ -90,45 +92,47 @@ def test_planes_are_counted_each() -> None:
         for samples in (1, 4)
     )
 
-    assert predicted(four) - predicted(one) > 3 * 4096 * costs.TIFF_DECODED_BYTE
+    assert predicted_seconds(four) - predicted_seconds(one) > 3 * 4096 * costs.TIFF_DECODED_BYTE
 
 
-def test_strips_that_say_nothing_cost_as_much_as_they_are_long() -> None:
-    """PackBits' bytes of 80 are no pixels, however many come."""
+def test_cost_of_packbits_strips_without_pixels_counts_their_length() -> None:
+    """PackBits bytes of value 0x80 produce no pixels."""
     data = costly.tiff_of_strips(8000, compression=32773, strip=b"\x80" * 50_000, width=8)
 
     with pytest.raises(ImageTooCostly):
         decode(data)
 
 
-def test_jpeg_tiles_that_overlap_are_refused() -> None:
+def test_overlapping_jpeg_tiles_are_rejected() -> None:
     with pytest.raises(UnreadableImage, match="overlap"):
-        decode(costly.made("tiff of jpeg tiles", SIDE))
+        decode(costly.cached_file("tiff of jpeg tiles", SIDE))
 
 
 @pytest.mark.parametrize("scans", [30, 40])
-def test_scans_of_a_jpeg_in_a_tiff_are_counted(scans: int) -> None:
+def test_cost_counts_the_scans_of_a_jpeg_in_a_tiff(scans: int) -> None:
     plain, data = (
         costly.tiff_of_tiles(1, compression=7, tile=costly.jpeg_tile(count)) for count in (8, scans)
     )
 
-    assert predicted(data) - predicted(plain) > (scans - 8) * 64 * 64 * costs.JPEG_PASS
+    assert (
+        predicted_seconds(data) - predicted_seconds(plain) > (scans - 8) * 64 * 64 * costs.JPEG_PASS
+    )
 
 
-def test_too_many_scans_of_a_jpeg_in_a_tiff_are_refused() -> None:
+def test_jpeg_with_too_many_scans_in_a_tiff_is_rejected() -> None:
     with pytest.raises(UnreadableImage, match="scans"):
         decode(costly.tiff_of_tiles(1, compression=7, tile=costly.jpeg_tile(60)))
 
 
-def test_jpeg_in_a_tiff_that_is_larger_than_its_tile_counts_as_large_as_it_is() -> None:
-    small = costly.tiff_of_tiles(1, compression=7, tile=encode(FILM[:512, :512], "JPEG"))
-    large = costly.tiff_of_tiles(1, compression=7, tile=encode(FILM, "JPEG"))
+def test_cost_of_a_jpeg_larger_than_its_tiff_tile_counts_its_own_size() -> None:
+    small = costly.tiff_of_tiles(1, compression=7, tile=encode(CHEST[:512, :512], "JPEG"))
+    large = costly.tiff_of_tiles(1, compression=7, tile=encode(CHEST, "JPEG"))
 
-    assert predicted(large) > 10 * predicted(small)
+    assert predicted_seconds(large) > 10 * predicted_seconds(small)
 
 
-def test_picture_as_tables_of_a_jpeg_in_a_tiff_is_refused() -> None:
-    tables = encode(FILM, "JPEG")
+def test_image_in_the_jpeg_tables_of_a_tiff_is_rejected() -> None:
+    tables = encode(CHEST, "JPEG")
     field = (347, 7, len(tables), 400)
 
     with pytest.raises(UnreadableImage, match="tables"):
@@ -143,74 +147,76 @@ def test_picture_as_tables_of_a_jpeg_in_a_tiff_is_refused() -> None:
         ((322, 4, 1, 16), (323, 4, 1, 16), (324, 4, 1, 400)),
     ],
 )
-def test_page_of_strips_and_of_tiles_is_refused(fields: tuple[tuple[int, int, int, int]]) -> None:
+def test_tiff_page_with_both_strips_and_tiles_is_rejected(
+    fields: tuple[tuple[int, int, int, int]],
+) -> None:
     with pytest.raises(UnreadableImage, match="strips and tiles"):
-        predicted(tiff(*STRIP, *fields, data=bytes(400)))
+        predicted_seconds(tiff(*STRIP, *fields, data=bytes(400)))
 
 
-def test_blank_tiff_page_behind_a_small_one_counts() -> None:
-    """Whichever page a reader takes."""
+def test_cost_counts_a_large_page_after_a_small_one() -> None:
+    """Whichever page a reader would choose."""
     small, blank = tiff(*STRIP), tiff(*STRIP, (256, 4, 1, 30_000), (257, 4, 1, 30_000))
     chained = small[:72] + small[72 : 72 + 2 + 12 * 8] + (400).to_bytes(4, "little")
     data = chained.ljust(400, b"\0") + blank[72:400]
 
-    assert predicted(data) > 1
+    assert predicted_seconds(data) > 1
 
 
-def test_fields_that_share_their_values_are_refused() -> None:
+def test_tiff_with_many_fields_sharing_values_is_rejected() -> None:
     with pytest.raises(UnreadableImage, match="fields for one picture"):
-        decode(costly.made("tiff of fields", 3000))
+        decode(costly.cached_file("tiff of fields", 3000))
 
 
-def test_texts_of_a_png_are_never_inflated() -> None:
-    film = encode(FILM, "PNG")
+def test_png_text_chunks_are_never_inflated() -> None:
+    film = encode(CHEST, "PNG")
     text = zlib.compress(bytes(2**20), 9)
     bombs = b"".join(chunk(b"zTXt", b"k%d\0\0" % number + text) for number in range(60))
 
-    alone = measured(film)
-    among = measured(film[:33] + bombs + film[33:])
+    alone = measured_seconds(film)
+    among = measured_seconds(film[:33] + bombs + film[33:])
 
     assert among < 2 * alone + 0.02  # 60 MB would take 0.1 s to inflate
 
 
 @pytest.mark.parametrize("size", [(2**15 + 1, 1), (1, 2**15 + 1)])
 @pytest.mark.parametrize("format_", ["PNG", "TIFF", "BMP", "JPEG"])
-def test_thread_of_pixels_is_no_picture(format_: str, size: tuple[int, int]) -> None:
-    """A decoder holds rows besides the picture: 19 bytes for each pixel of one row."""
+def test_image_with_a_side_above_the_limit_is_rejected(format_: str, size: tuple[int, int]) -> None:
+    """Besides the image, a decoder holds rows, at 19 bytes per pixel of a row."""
     with pytest.raises(ImageTooLarge, match="the limit is 32768 along a side"):
         decode(encode(np.ones(size, np.uint8), format_))
 
 
-FILMS: dict[str, Callable[[], bytes]] = {
-    "jpeg": lambda: encode(FILM, "JPEG", quality=60),
-    "jpeg progressive": lambda: encode(FILM, "JPEG", quality=60, progressive=True),
-    "jpeg in colours": lambda: encode(FILM, "JPEG", mode="RGB", quality=75),
-    "png": lambda: encode(FILM, "PNG"),
-    "png of 16 bits": lambda: encode(FILM.astype(np.uint16) * 16, "PNG"),
-    "png in colours": lambda: encode(FILM, "PNG", mode="RGBA"),
-    "tiff": lambda: encode(FILM, "TIFF"),
-    "tiff lzw": lambda: encode(FILM.astype(np.uint16), "TIFF", compression="tiff_lzw"),
-    "tiff of rows": lambda: encode(FILM.astype(np.uint16), "TIFF", strip_size=2500 * 2),
+RADIOGRAPHS: dict[str, Callable[[], bytes]] = {
+    "jpeg": lambda: encode(CHEST, "JPEG", quality=60),
+    "jpeg progressive": lambda: encode(CHEST, "JPEG", quality=60, progressive=True),
+    "jpeg in colours": lambda: encode(CHEST, "JPEG", mode="RGB", quality=75),
+    "png": lambda: encode(CHEST, "PNG"),
+    "png of 16 bits": lambda: encode(CHEST.astype(np.uint16) * 16, "PNG"),
+    "png in colours": lambda: encode(CHEST, "PNG", mode="RGBA"),
+    "tiff": lambda: encode(CHEST, "TIFF"),
+    "tiff lzw": lambda: encode(CHEST.astype(np.uint16), "TIFF", compression="tiff_lzw"),
+    "tiff of rows": lambda: encode(CHEST.astype(np.uint16), "TIFF", strip_size=2500 * 2),
     "tiff of floats": lambda: encode(
-        FILM.astype(np.float32), "TIFF", compression="tiff_adobe_deflate"
+        CHEST.astype(np.float32), "TIFF", compression="tiff_adobe_deflate"
     ),
-    "tiff jpeg": lambda: encode(FILM, "TIFF", compression="jpeg"),
-    "webp": lambda: encode(FILM[:2000, :2000], "WEBP", quality=80),
-    "webp lossless": lambda: encode(FILM[:2000, :2000], "WEBP", lossless=True, method=0),
-    "bmp": lambda: encode(FILM, "BMP"),
+    "tiff jpeg": lambda: encode(CHEST, "TIFF", compression="jpeg"),
+    "webp": lambda: encode(CHEST[:2000, :2000], "WEBP", quality=80),
+    "webp lossless": lambda: encode(CHEST[:2000, :2000], "WEBP", lossless=True, method=0),
+    "bmp": lambda: encode(CHEST, "BMP"),
 }
 
 
-@pytest.mark.parametrize("name", FILMS)
-def test_film_is_far_from_the_bounds(name: str) -> None:
-    data = FILMS[name]()
+@pytest.mark.parametrize("name", RADIOGRAPHS)
+def test_predicted_cost_of_a_radiograph_is_far_below_the_limits(name: str) -> None:
+    data = RADIOGRAPHS[name]()
 
-    seconds = predicted(data)
+    seconds = predicted_seconds(data)
 
     assert seconds < 0.5 * costs.MAX_SECONDS
     assert seconds < 0.75 * costs.MAX_SECONDS_PER_MEGABYTE * len(data) / 2**20
 
 
-def test_message_says_how_much_is_allowed() -> None:
+def test_rejection_states_the_cost_limit() -> None:
     with pytest.raises(ImageTooCostly, match=r"would take .* s; the limit .* is 0\.0"):
         decode(costly.png(4000, 4000))

@@ -1,4 +1,4 @@
-"""Every engine answers what the network answers."""
+"""Every engine computes the same outputs as the network."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ from training import graphs
 pytestmark = pytest.mark.slow
 
 TOLERANCE = 1e-4
-"""Of logits; probabilities are shown to four digits."""
+"""Tolerance of logits; probabilities are shown with four digits."""
 
 CHECKPOINTS = {"random_filter": XRayFilterNet, "random_classifier": CovidClassifierNet}
 
@@ -32,7 +32,7 @@ def checkpoint(request: pytest.FixtureRequest) -> tuple[Path, nn.Module]:
     return path, checkpoints.load(path, CHECKPOINTS[request.param]()).eval()
 
 
-def answers_like(engine: Engine, network: nn.Module, tolerance: float) -> None:
+def assert_engine_matches(engine: Engine, network: nn.Module, tolerance: float) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 1, 224, 224), np.uint8)
     with torch.inference_mode():
         answer = network(torch.from_numpy(images))
@@ -46,15 +46,17 @@ def answers_like(engine: Engine, network: nn.Module, tolerance: float) -> None:
             assert np.allclose(values, wanted, atol=tolerance * max(1, np.abs(wanted).max()))
 
 
-def test_onnx_runtime_answers_as_torch(checkpoint: tuple[Path, nn.Module]) -> None:
+def test_onnx_engine_matches_the_network(checkpoint: tuple[Path, nn.Module]) -> None:
     path, network = checkpoint
 
-    answers_like(OnnxEngine(path, network.architecture), network, TOLERANCE)
+    assert_engine_matches(OnnxEngine(path, network.architecture), network, TOLERANCE)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 4])
-def test_threads_keep_the_order_of_the_images(random_filter: Path, threads: int) -> None:
-    """Five images: with four threads the last is shared by all, with three two have one each."""
+def test_multithreaded_engine_keeps_the_order_of_the_images(
+    random_filter: Path, threads: int
+) -> None:
+    """With five images, four threads share the last one; of three threads two get one more."""
     images = np.random.default_rng(0).integers(0, 256, (5, 1, 224, 224), np.uint8)
     engine = OnnxEngine(random_filter, XRayFilterNet.architecture, threads=threads)
 
@@ -65,17 +67,17 @@ def test_threads_keep_the_order_of_the_images(random_filter: Path, threads: int)
     assert np.allclose(together, apart, atol=1e-5)
 
 
-def test_torch_engine_answers_as_the_network(checkpoint: tuple[Path, nn.Module]) -> None:
+def test_torch_engine_matches_the_network(checkpoint: tuple[Path, nn.Module]) -> None:
     path, network = checkpoint
     engine = TorchEngine(path, BY_ARCHITECTURE[network.architecture](), "cpu")
 
-    answers_like(engine, network, TOLERANCE)
+    assert_engine_matches(engine, network, TOLERANCE)
     convolutions = [m for m in engine._network.modules() if isinstance(m, nn.Conv2d)]
     assert all(c.weight.is_contiguous(memory_format=torch.channels_last) for c in convolutions)
 
 
 @pytest.mark.parametrize("architecture", BY_ARCHITECTURE)
-def test_graphs_are_what_the_command_writes(architecture: str) -> None:
+def test_shipped_onnx_graph_is_what_the_command_writes(architecture: str) -> None:
     graph = graphs.graph_of(BY_ARCHITECTURE[architecture]().eval())
 
     written = (GRAPHS / f"{architecture}.onnx").read_bytes()
@@ -83,12 +85,12 @@ def test_graphs_are_what_the_command_writes(architecture: str) -> None:
     assert len(written) < 500_000  # no weights
 
 
-def test_checkpoint_of_another_architecture_is_refused(random_filter: Path) -> None:
+def test_engine_rejects_a_checkpoint_of_another_architecture(random_filter: Path) -> None:
     with pytest.raises(CheckpointError, match="densenet121_blocks123 is needed"):
         OnnxEngine(random_filter, CovidClassifierNet.architecture)
 
 
-def test_checkpoint_without_one_of_its_weights_is_refused(
+def test_engine_rejects_a_checkpoint_with_a_missing_weight(
     random_filter: Path, tmp_path: Path
 ) -> None:
     weights = load_file(random_filter)
@@ -100,8 +102,8 @@ def test_checkpoint_without_one_of_its_weights_is_refused(
         OnnxEngine(tmp_path / "short.safetensors", XRayFilterNet.architecture)
 
 
-def test_without_a_driver_auto_is_the_cpu_and_torch_stays_away(random_filter: Path) -> None:
-    """Its import takes seconds of every start."""
+def test_cpu_engine_does_not_import_torch(random_filter: Path) -> None:
+    """Importing torch would take seconds of every start."""
     code = (
         "import sys; from pathlib import Path; from chestxray.engines import open_engine\n"
         f"open_engine(Path({str(random_filter)!r}), 'mobilenet_v2', device='cpu')\n"
@@ -114,7 +116,7 @@ def test_without_a_driver_auto_is_the_cpu_and_torch_stays_away(random_filter: Pa
     assert done.stdout.strip() == "False"
 
 
-def test_auto_asks_torch_only_where_there_is_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_is_checked_only_if_a_driver_is_present(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines.Path, "exists", lambda path: False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
 
@@ -123,7 +125,7 @@ def test_auto_asks_torch_only_where_there_is_a_driver(monkeypatch: pytest.Monkey
     assert engines._cuda_is_available()
 
 
-def test_softmax_is_torchs() -> None:
+def test_softmax_matches_torch() -> None:
     logits = np.random.default_rng(0).normal(0, 50, (4, 7)).astype(np.float32)
 
     expected = (torch.from_numpy(logits) / 1.7).softmax(dim=1).numpy()

@@ -1,4 +1,4 @@
-"""What an image is told that the filter refuses."""
+"""Messages of images that the filter rejects."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from chestxray.results import FilterResult
 THRESHOLD = 0.9876
 
 
-def refused(verdict: Verdict, score: float, **scores: float) -> str:
+def rejection_message(verdict: Verdict, score: float, **scores: float) -> str:
     found = {each: scores.get(each.value, 0.0) for each in Verdict}
     found[Verdict.FRONTAL_CHEST] = score
     result = FilterResult(
@@ -18,12 +18,14 @@ def refused(verdict: Verdict, score: float, **scores: float) -> str:
     return str(NotAnXRay(result))
 
 
-def test_image_just_under_the_threshold_is_told_so_and_not_that_it_is_something_else() -> None:
-    told = refused(Verdict.OTHER_XRAY, 0.9868, other_xray=0.0132)
+def test_message_of_a_score_just_below_the_threshold_names_no_other_verdict() -> None:
+    message = rejection_message(Verdict.OTHER_XRAY, 0.9868, other_xray=0.0132)
 
-    assert "probably an upright frontal chest X-ray, but the filter is not certain enough" in told
-    assert "0.9868, below the threshold of 0.9876" in told
-    assert "other_xray" not in told
+    assert (
+        "probably an upright frontal chest X-ray, but the filter is not certain enough" in message
+    )
+    assert "0.9868, below the threshold of 0.9876" in message
+    assert "other_xray" not in message
 
 
 @pytest.mark.parametrize(
@@ -37,8 +39,8 @@ def test_image_just_under_the_threshold_is_told_so_and_not_that_it_is_something_
         (Verdict.NOT_XRAY, "one radiograph, cropped and straight"),
     ],
 )
-def test_each_verdict_says_what_to_do(verdict: Verdict, advice: str) -> None:
-    told = refused(verdict, 0.01, **{verdict.value: 0.99})
+def test_message_of_each_verdict_ends_with_advice(verdict: Verdict, advice: str) -> None:
+    message = rejection_message(verdict, 0.01, **{verdict.value: 0.99})
 
-    assert told.endswith(advice) or advice in told.partition(";")[2]
-    assert "0.0100, below the threshold of 0.9876" in told
+    assert message.endswith(advice) or advice in message.partition(";")[2]
+    assert "0.0100, below the threshold of 0.9876" in message

@@ -1,4 +1,4 @@
-"""Files that are not read here are recognised by their signatures and told what to do."""
+"""Unsupported files are recognised by their signatures and rejected with advice."""
 
 import base64
 import gzip
@@ -22,7 +22,7 @@ PREAMBLE, META = bytes(128) + b"DICM", b"\x02\0\0\0UL\x04\0\xb0\0\0\0"
 
 
 def media(brand: bytes, *others: bytes) -> bytes:
-    """The start of a file of ISO base media (ISO 14496-12, 4.3)."""
+    """The start of an ISO base media file (ISO 14496-12, 4.3)."""
     body = b"ftyp" + brand + bytes(4) + b"".join(others)
     return struct.pack(">I", 4 + len(body)) + body + bytes(64)
 
@@ -100,7 +100,9 @@ CASES = [(name, data) for name, files in FILES.items() for data in files]
 @pytest.mark.parametrize(
     ("name", "data"), CASES, ids=[f"{n} {i}" for i, (n, _) in enumerate(CASES)]
 )
-def test_foreign_file_is_named_and_told_what_to_do(name: str, data: bytes) -> None:
+def test_rejection_of_an_unsupported_format_names_it_and_gives_advice(
+    name: str, data: bytes
+) -> None:
     with pytest.raises(errors.UnsupportedFormat) as caught:
         read(data)
 
@@ -109,20 +111,20 @@ def test_foreign_file_is_named_and_told_what_to_do(name: str, data: bytes) -> No
     assert re.match(rf"found {re.escape(name)}, which is not supported; \w", str(caught.value))
 
 
-def test_phone_owner_is_told_where_the_setting_is() -> None:
+def test_rejection_of_heic_names_the_phone_setting() -> None:
     with pytest.raises(errors.UnsupportedFormat, match="Most Compatible"):
         read(media(b"heic"))
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_any_start_of_a_file_is_refused(name: str) -> None:
+def test_truncated_unsupported_file_is_rejected_at_any_length(name: str) -> None:
     for data in FILES[name]:
         for length in range(1, 64):
             with pytest.raises(errors.RejectedImage):
                 read(data[:length])
 
 
-def test_advice_of_the_page_is_for_kinds_that_are_found() -> None:
+def test_page_has_advice_only_for_formats_that_are_recognised() -> None:
     texts = json.loads((WEB / "locales" / "en.json").read_text())
     advised = re.findall(r"problem\.unsupported-format\.([^.]+)\.advice", "\n".join(texts))
 

@@ -1,4 +1,4 @@
-"""Decoding: every format and mode is read as the same picture."""
+"""Decoding: every format and mode is read as the same image."""
 
 import io
 
@@ -20,12 +20,12 @@ def pixels(data: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("format_", "options"), LOSSLESS)
-def test_lossless_greyscale_comes_back_unchanged(format_: str, options: dict[str, bool]) -> None:
+def test_lossless_greyscale_image_is_read_unchanged(format_: str, options: dict[str, bool]) -> None:
     assert np.array_equal(pixels(encode(CHEST, format_, **options)), CHEST)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
-def test_png_of_every_mode_is_read_as_the_same_picture(mode: str) -> None:
+def test_png_of_every_mode_is_read_as_the_same_image(mode: str) -> None:
     values = CHEST.astype(np.uint16) * 16 if mode == "I;16" else CHEST
     data = encode(values, "PNG", mode=None if mode == "I;16" else mode)
 
@@ -36,7 +36,7 @@ def test_png_of_every_mode_is_read_as_the_same_picture(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
-def test_jpeg_of_every_mode_is_read_as_the_same_picture(mode: str) -> None:
+def test_jpeg_of_every_mode_is_read_as_the_same_image(mode: str) -> None:
     found = pixels(encode(CHEST, "JPEG", mode=mode, quality=95)).astype(float)
 
     assert np.abs(found - CHEST).mean() < 3
@@ -58,7 +58,7 @@ def test_deep_tiff_is_windowed_to_8_bits(dtype: type) -> None:
     assert np.corrcoef(found.ravel(), CHEST.ravel())[0, 1] > 0.99
 
 
-def test_window_clips_the_extreme_permille_and_keeps_order() -> None:
+def test_window_clips_outliers_and_keeps_the_order_of_values() -> None:
     values = np.arange(60_000, dtype=np.uint16).reshape(200, 300)
     values[0, 0] = 65535
 
@@ -74,7 +74,7 @@ def test_window_of_a_flat_image_is_flat(value: int) -> None:
     assert np.ptp(window(np.full((8, 8), value, np.uint16))) == 0
 
 
-def test_window_survives_values_that_are_not_finite() -> None:
+def test_window_handles_non_finite_values() -> None:
     values = np.array([[np.nan, np.inf], [0.0, 1.0]], np.float32)
 
     assert window(values).dtype == np.uint8
@@ -93,7 +93,7 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     assert np.array_equal(np.asarray(decode(data)), window(np.asarray(expected)))
 
 
-def test_large_jpeg_is_decoded_at_reduced_scale_to_nearly_the_same_square() -> None:
+def test_large_jpeg_is_decoded_at_reduced_scale_with_nearly_equal_pixels() -> None:
     from chestxray.preprocessing import prepare
 
     large = phantom(2400, 2800)

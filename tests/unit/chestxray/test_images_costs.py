@@ -1,4 +1,4 @@
-"""Decoding: crafted files cost neither time nor memory, nor a word in the log."""
+"""Decoding crafted files takes little time and memory and logs nothing."""
 
 import contextlib
 import logging
@@ -18,13 +18,13 @@ from tests.crafted import BOMBS, CHEST, PNG, STRIP, chunk, tiff
 from tests.phantoms import encode
 
 
-def test_small_tiff_of_the_bombs_is_a_picture_without_them() -> None:
+def test_base_tiff_of_the_bombs_is_itself_readable() -> None:
     with pytest.raises(errors.BlankImage):
         decode(tiff(*STRIP))
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_metadata_cost_neither_time_nor_memory(name: str) -> None:
+def test_decoding_a_bomb_takes_little_time_and_memory(name: str) -> None:
     data, started = BOMBS[name], time.monotonic()
     resident = psutil.Process().memory_info().rss
     tracemalloc.start()
@@ -41,10 +41,10 @@ def test_metadata_cost_neither_time_nor_memory(name: str) -> None:
 
 @pytest.mark.parametrize("kind", [np.uint16, np.float32, np.int32])
 @pytest.mark.parametrize("size", [(2**15, 128), (128, 2**15)])
-def test_narrow_deep_picture_costs_little_more_than_its_own_size(
+def test_memory_of_a_narrow_deep_image_is_little_more_than_its_size(
     kind: type, size: tuple[int, int]
 ) -> None:
-    """Found by fuzzing: every pixel of it was a sample, in 64 bits."""
+    """Found by fuzzing: every pixel was sampled in 64 bits."""
     data = encode(np.arange(2**22, dtype=kind).reshape(size), "TIFF")
     tracemalloc.start()
 
@@ -55,8 +55,8 @@ def test_narrow_deep_picture_costs_little_more_than_its_own_size(
     assert peak < 2.1 * len(data)
 
 
-def test_png_with_two_headers_is_refused() -> None:
-    """Found by fuzzing: Pillow gave a picture that said L and was P, and could not be resized."""
+def test_png_with_two_headers_is_rejected() -> None:
+    """Found by fuzzing: Pillow returned an image of mode L that was P and could not be resized."""
     first, second = (struct.pack(">IIBBBBB", 16, 16, *kind, 0, 0, 0) for kind in ((2, 3), (4, 0)))
     pixels = chunk(b"IDAT", zlib.compress(bytes(16 * 9))) + chunk(b"IEND")
     headers = chunk(b"IHDR", first) + chunk(b"PLTE", bytes(768)) + chunk(b"IHDR", second)
@@ -66,7 +66,7 @@ def test_png_with_two_headers_is_refused() -> None:
 
 
 @pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt", "lzma"])
-def test_tiff_compressed_unusually_is_refused_by_name(compression: str) -> None:
+def test_rejection_of_a_tiff_names_its_unsupported_compression(compression: str) -> None:
     data = encode(
         CHEST, "TIFF", mode=None if compression == "lzma" else "1", compression=compression
     )
@@ -78,19 +78,19 @@ def test_tiff_compressed_unusually_is_refused_by_name(compression: str) -> None:
 
 
 @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
-def test_tiff_compressed_as_usual_is_read(compression: str) -> None:
+def test_tiff_with_a_common_compression_is_read(compression: str) -> None:
     assert decode(encode(CHEST, "TIFF", compression=compression)).size == (300, 360)
 
 
 @pytest.mark.parametrize("kind", ["signed", "longer"])
-def test_huge_tile_of_a_tiff_is_refused_before_a_decoder_takes_memory_for_it(kind: str) -> None:
-    """libtiff reads such numbers, and took half a gigabyte for 1.4 kB."""
+def test_tiff_with_a_huge_tile_is_rejected_before_memory_is_allocated(kind: str) -> None:
+    """libtiff accepts such numbers, and allocated half a gigabyte for a file of 1.4 kB."""
     with pytest.raises(errors.UnreadableImage, match="field 322"):
         decode(BOMBS[f"tiles of a TIFF in {kind} numbers"])
 
 
-def test_tiff_with_a_field_twice_is_refused() -> None:
-    """libtiff and Pillow do not take the same of the two."""
+def test_tiff_with_a_duplicate_field_is_rejected() -> None:
+    """libtiff and Pillow use different ones of the two values."""
     data = tiff(*STRIP, (259, 3, 1, 1), (260, 3, 1, 1))
     twice = data.replace(struct.pack("<H", 260), struct.pack("<H", 259), 1)
 
@@ -99,7 +99,7 @@ def test_tiff_with_a_field_twice_is_refused() -> None:
 
 
 @pytest.mark.parametrize("value", [0x7FA00000, 0x7F7FFFFF, 0xFF7FFFFF])
-def test_crafted_floats_are_read_without_a_word_in_the_log(value: int) -> None:
+def test_crafted_floats_are_read_without_warnings(value: int) -> None:
     data = bytearray(encode(np.linspace(-3e38, 3e38, 64).reshape(8, 8).astype("f4"), "TIFF"))
     data[-40:] = struct.pack("<I", value) * 10
 
@@ -108,13 +108,13 @@ def test_crafted_floats_are_read_without_a_word_in_the_log(value: int) -> None:
     assert warned == []
 
 
-def test_decoder_library_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_decoder_library_writes_no_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO), pytest.raises(errors.RejectedImage):
         decode(tiff(*STRIP, (277, 3, 1, 4000)))
     assert caplog.records == []
 
 
-def test_deep_pixels_cost_little_more_than_their_own_size() -> None:
+def test_memory_of_a_deep_image_is_little_more_than_its_size() -> None:
     side = 2500
     data = encode(np.linspace(0, 1, side * side, dtype=np.float32).reshape(side, side), "TIFF")
     tracemalloc.start()

@@ -1,6 +1,6 @@
-"""Decoding: how many bytes of memory a pixel takes at most, in every mode, its file included.
+"""Decoding: the most bytes of memory per pixel in every mode, including the file.
 
-So many for each of the most pixels that are read are less than a decoder may take.
+For the largest image that is accepted, this is below a decoder's memory limit.
 """
 
 import subprocess
@@ -22,7 +22,7 @@ NOISE = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE), np.uint8)
 DEEP = NOISE.astype(np.uint16) << 8
 _SLACK_BYTES = 8 * 2**20  # whatever the size
 WHOLE_FLOATS = 2**23
-"""Pixels; of larger pictures floats are reduced as they are read."""
+"""In pixels; float images above this size are reduced while they are read."""
 
 MEASURE = """
 import sys
@@ -55,14 +55,17 @@ BYTES_OF_A_PIXEL: dict[str, tuple[int, Callable[[], bytes]]] = {
     "TIFF CMYK, LZW": (15, lambda: encode(NOISE, "TIFF", mode="CMYK", compression="tiff_lzw")),
     "TIFF CIELAB": (13, lambda: encode(np.dstack([NOISE] * 3), "TIFF", mode="LAB")),
     "TIFF 16-bit": (6, lambda: encode(DEEP, "TIFF")),
-    "TIFF 16-bit, LZW in one strip": (8, lambda: in_one_strip(DEEP[..., None], tiffs.LZW)),
-    "TIFF 16-bit RGB in one strip": (10, lambda: in_one_strip(np.dstack([DEEP] * 3), tiffs.NONE)),
+    "TIFF 16-bit, LZW in one strip": (8, lambda: tiff_of_one_strip(DEEP[..., None], tiffs.LZW)),
+    "TIFF 16-bit RGB in one strip": (
+        10,
+        lambda: tiff_of_one_strip(np.dstack([DEEP] * 3), tiffs.NONE),
+    ),
     "TIFF 32-bit float": (20, lambda: encode(NOISE.astype(np.float32), "TIFF")),
-    "TIFF 64-bit float": (27, lambda: in_one_strip(NOISE[..., None] / 255, tiffs.NONE)),
+    "TIFF 64-bit float": (27, lambda: tiff_of_one_strip(NOISE[..., None] / 255, tiffs.NONE)),
 }
 
 
-def in_one_strip(samples: np.ndarray, compression: int) -> bytes:
+def tiff_of_one_strip(samples: np.ndarray, compression: int) -> bytes:
     return tiffs.tiff(
         samples,
         bits=8 * samples.itemsize,
@@ -74,7 +77,9 @@ def in_one_strip(samples: np.ndarray, compression: int) -> bytes:
 
 
 @pytest.mark.parametrize("name", BYTES_OF_A_PIXEL)
-def test_memory_of_decoding_is_as_stated_for_each_mode(name: str, tmp_path: Path) -> None:
+def test_decoding_memory_of_each_mode_is_below_its_stated_maximum(
+    name: str, tmp_path: Path
+) -> None:
     stated, make = BYTES_OF_A_PIXEL[name]
     path = tmp_path / "picture"
     path.write_bytes(make())

@@ -1,4 +1,4 @@
-"""JPEG: the kinds that are read, and those that are refused by their name."""
+"""JPEG: supported variants are read, and rejections name the unsupported ones."""
 
 import re
 
@@ -14,8 +14,8 @@ CHEST = phantom(121, 90)
 JPEG = encode(CHEST, "JPEG", quality=98)
 
 
-def called(kind: int, *, bits: int = 8) -> bytes:
-    """The JPEG with another frame header, as files of that kind begin."""
+def jpeg_of_kind(kind: int, *, bits: int = 8) -> bytes:
+    """The JPEG with the frame header of another JPEG variant."""
     frame = re.search(rb"\xff\xc0\0\x0b\x08", JPEG)
     assert frame
     header = bytes([0xFF, kind, 0, 11, bits])
@@ -25,18 +25,18 @@ def called(kind: int, *, bits: int = 8) -> bytes:
 @pytest.mark.parametrize(
     ("data", "found"),
     [
-        (called(0xC3), "lossless JPEG"),
-        (called(0xC3, bits=16), "lossless JPEG"),
-        (called(0xC5), "hierarchical JPEG"),
-        (called(0xC9), "arithmetic-coded JPEG"),
-        (called(0xCB), "lossless JPEG"),
-        (called(0xC1, bits=12), "12-bit JPEG"),
-        (called(0xC2, bits=12), "12-bit JPEG"),
-        (called(0xF7), "JPEG-LS"),
+        (jpeg_of_kind(0xC3), "lossless JPEG"),
+        (jpeg_of_kind(0xC3, bits=16), "lossless JPEG"),
+        (jpeg_of_kind(0xC5), "hierarchical JPEG"),
+        (jpeg_of_kind(0xC9), "arithmetic-coded JPEG"),
+        (jpeg_of_kind(0xCB), "lossless JPEG"),
+        (jpeg_of_kind(0xC1, bits=12), "12-bit JPEG"),
+        (jpeg_of_kind(0xC2, bits=12), "12-bit JPEG"),
+        (jpeg_of_kind(0xF7), "JPEG-LS"),
         (b"\xff\xd8\xff\xf7\0\x0b\x08\0\x5a\0\x79\1\1\x11\0", "JPEG-LS"),
     ],
 )
-def test_unusual_jpeg_is_refused_by_its_name(data: bytes, found: str) -> None:
+def test_rejection_of_an_unsupported_jpeg_names_the_variant(data: bytes, found: str) -> None:
     with pytest.raises(errors.UnsupportedVariant, match=f"the file is {found}, .*; save") as caught:
         read(data)
     assert caught.value.found == found
@@ -44,7 +44,9 @@ def test_unusual_jpeg_is_refused_by_its_name(data: bytes, found: str) -> None:
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"keep_rgb": True}])
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK", "YCbCr"])
-def test_jpeg_of_every_colour_space_is_the_same_grey(mode: str, options: dict[str, bool]) -> None:
+def test_jpeg_of_every_colour_space_is_read_as_the_same_grey(
+    mode: str, options: dict[str, bool]
+) -> None:
     options = options if mode == "RGB" or "keep_rgb" not in options else {}
 
     found = read(encode(CHEST, "JPEG", mode=mode, quality=98, **options))
@@ -54,7 +56,7 @@ def test_jpeg_of_every_colour_space_is_the_same_grey(mode: str, options: dict[st
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_is_of_exif_and_not_of_xmp(orientation: int) -> None:
+def test_orientation_is_read_from_exif_and_not_from_xmp(orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" tiff:Orientation="3"/>'
@@ -63,7 +65,7 @@ def test_orientation_is_of_exif_and_not_of_xmp(orientation: int) -> None:
     assert read(encode(CHEST, "JPEG", xmp=xmp)).orientation == 1
 
 
-def test_size_is_as_stored_though_it_is_decoded_smaller() -> None:
+def test_input_size_is_the_stored_one_although_decoding_is_reduced() -> None:
     large = phantom(2000, 1600)
 
     found = read(encode(large, "JPEG"))

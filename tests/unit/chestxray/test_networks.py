@@ -1,4 +1,4 @@
-"""The shape of both networks, and the identity between class activation map and logit."""
+"""Output shapes of both networks, and the identity of class activation map and logit."""
 
 import numpy as np
 import pytest
@@ -23,13 +23,15 @@ def classifier() -> CovidClassifierNet:
     return checkpoints.load(SHIPPED, CovidClassifierNet()).eval()
 
 
-def test_filter_answers_one_logit_per_verdict() -> None:
+def test_filter_returns_one_logit_per_verdict() -> None:
     images = torch.zeros(2, 1, 224, 224, dtype=torch.uint8)
 
     assert XRayFilterNet().eval()(images).shape == (2, len(VERDICTS))
 
 
-def test_classifier_answers_maps_embedding_and_projection(classifier: CovidClassifierNet) -> None:
+def test_classifier_returns_logits_maps_embedding_and_projection(
+    classifier: CovidClassifierNet,
+) -> None:
     reading = classifier(torch.zeros(2, 1, 224, 224, dtype=torch.uint8))
 
     assert reading.logits.shape == (2, 3)
@@ -46,13 +48,15 @@ def test_classifier_ends_after_its_third_dense_block() -> None:
 
 @settings(max_examples=8, deadline=None)
 @given(pixels=hnp.arrays(np.uint8, (1, 1, 224, 224), elements=st.integers(0, 255)))
-def test_mean_of_the_cam_plus_bias_is_the_logit(
+def test_logit_is_the_mean_of_the_cam_plus_the_bias(
     classifier: CovidClassifierNet, pixels: np.ndarray
 ) -> None:
     assert_identity(classifier, torch.from_numpy(pixels))
 
 
-def test_identity_holds_in_mixed_precision(classifier: CovidClassifierNet) -> None:
+def test_logit_is_the_mean_of_the_cam_plus_the_bias_in_mixed_precision(
+    classifier: CovidClassifierNet,
+) -> None:
     square = np.array(phantom(224, 224))[None, None]
 
     with torch.autocast("cpu", torch.bfloat16):
@@ -65,7 +69,7 @@ def assert_identity(network: CovidClassifierNet, images: torch.Tensor) -> None:
     assert torch.allclose(reading.cam.mean(dim=(2, 3)) + network.bias, reading.logits, atol=1e-4)
 
 
-def test_an_image_is_read_the_same_alone_and_in_a_batch(classifier: CovidClassifierNet) -> None:
+def test_image_has_the_same_logits_alone_and_in_a_batch(classifier: CovidClassifierNet) -> None:
     images = torch.randint(0, 256, (4, 1, 224, 224), dtype=torch.uint8)
 
     with torch.inference_mode():
@@ -74,7 +78,7 @@ def test_an_image_is_read_the_same_alone_and_in_a_batch(classifier: CovidClassif
     assert torch.allclose(together[2:3], alone, atol=1e-4)
 
 
-def test_cam_lies_where_the_feature_maps_are(classifier: CovidClassifierNet) -> None:
+def test_cam_responds_where_the_image_changes(classifier: CovidClassifierNet) -> None:
     images = torch.full((1, 1, 224, 224), 90, dtype=torch.uint8)
     changed = images.clone()
     changed[..., 160:192, 32:64] = 255
@@ -87,7 +91,7 @@ def test_cam_lies_where_the_feature_maps_are(classifier: CovidClassifierNet) -> 
     assert abs(column - 2.5) <= 2.5
 
 
-def test_centred_maps_answer_the_same_and_share_nothing() -> None:
+def test_centred_maps_sum_to_zero_and_keep_the_probabilities() -> None:
     network = checkpoints.load(SHIPPED, CovidClassifierNet()).eval()
     images = torch.randint(0, 256, (2, 1, 224, 224), dtype=torch.uint8)
     with torch.inference_mode():

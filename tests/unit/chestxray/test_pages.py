@@ -1,4 +1,4 @@
-"""Which page of a TIFF is the film, and which files are refused by their name."""
+"""The page of a TIFF that holds the radiograph, and TIFF variants that are rejected by name."""
 
 import io
 from typing import Any
@@ -10,7 +10,7 @@ import tifffile
 from chestxray import errors
 from chestxray.images import read
 from tests.tiffs import tiff
-from tests.unit.chestxray.test_tiff import CHEST, check, values_of, written
+from tests.unit.chestxray.test_tiff import CHEST, assert_read_as, tiff_with_tifffile, values_of
 
 
 def pages(*written_pages: tuple[np.ndarray, dict[str, Any]]) -> bytes:
@@ -22,7 +22,7 @@ def pages(*written_pages: tuple[np.ndarray, dict[str, Any]]) -> bytes:
 
 
 SMALL = np.ascontiguousarray(CHEST[::4, ::4])
-ONE_FILM = {
+ONE_RADIOGRAPH = {
     "thumbnail behind it": pages((CHEST, {}), (SMALL, {"subfiletype": 1})),
     "thumbnail before it": pages((SMALL, {"subfiletype": 1}), (CHEST, {})),
     "thumbnail without a mark": pages((CHEST, {}), (SMALL, {})),
@@ -30,21 +30,21 @@ ONE_FILM = {
 }
 
 
-@pytest.mark.parametrize("name", ONE_FILM)
-def test_pages_beside_the_film_do_not_count(name: str) -> None:
-    check(ONE_FILM[name], CHEST)
+@pytest.mark.parametrize("name", ONE_RADIOGRAPH)
+def test_thumbnail_pages_are_ignored(name: str) -> None:
+    assert_read_as(ONE_RADIOGRAPH[name], CHEST)
 
 
 @pytest.mark.parametrize("options", [{"imagej": True}, {"ome": True}, {}])
-def test_metadata_of_microscopes_do_not_matter(options: dict[str, bool]) -> None:
+def test_tiff_with_microscope_metadata_is_read(options: dict[str, bool]) -> None:
     file = io.BytesIO()
     tifffile.imwrite(file, CHEST, **options)
 
-    check(file.getvalue(), CHEST)
+    assert_read_as(file.getvalue(), CHEST)
 
 
 @pytest.mark.parametrize("options", [{"imagej": True}, {"ome": True}, {}])
-def test_stack_is_refused(options: dict[str, bool]) -> None:
+def test_image_stack_is_rejected(options: dict[str, bool]) -> None:
     file = io.BytesIO()
     tifffile.imwrite(file, np.stack([CHEST] * 3), photometric="minisblack", **options)
 
@@ -52,15 +52,15 @@ def test_stack_is_refused(options: dict[str, bool]) -> None:
         read(file.getvalue())
 
 
-NOT_READ = {
-    "complex numbers": written(CHEST.astype(np.complex64)),
+UNSUPPORTED = {
+    "complex numbers": tiff_with_tifffile(CHEST.astype(np.complex64)),
     "float24": tiff(CHEST[..., None].astype("u4"), bits=24, sample_format=3),
     "uint20": tiff(CHEST[..., None].astype("u4"), bits=20),
     "palette of 16 bits": tiff(
         values_of("u2")[..., None], bits=16, photometric=3, more=[(320, "H", (0,) * 3000)]
     ),
     "fax": tiff(CHEST[..., None] // 255, bits=1, more=[(259, "H", (4,))]),
-    "LZMA": written(CHEST, compression="lzma"),
+    "LZMA": tiff_with_tifffile(CHEST, compression="lzma"),
     "Zstandard": tiff(CHEST[..., None], bits=8, more=[(259, "H", (50000,))]),
     "JPEG 2000": tiff(CHEST[..., None], bits=8, more=[(259, "H", (34712,))]),
     "JPEG of 12 bits": tiff(values_of("u2")[..., None], bits=12, more=[(259, "H", (7,))]),
@@ -69,7 +69,7 @@ NOT_READ = {
         np.dstack([CHEST] * 3), bits=8, photometric=2, more=[(277, "H", (4000,))]
     ),
     "5 grey channels": tiff(np.dstack([CHEST] * 5), bits=8),
-    "CMYK in uint16 in planes": written(
+    "CMYK in uint16 in planes": tiff_with_tifffile(
         np.stack([values_of("u2")] * 4), photometric="separated", planarconfig="separate"
     ),
     "YCbCr that is subsampled": tiff(np.dstack([CHEST] * 3), bits=8, photometric=6),
@@ -77,16 +77,16 @@ NOT_READ = {
 }
 
 
-@pytest.mark.parametrize("name", NOT_READ)
-def test_what_is_not_read_is_refused_by_its_name(name: str) -> None:
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_rejection_of_an_unsupported_tiff_names_the_variant(name: str) -> None:
     with pytest.raises(errors.UnsupportedVariant, match="is not supported; save") as caught:
-        read(NOT_READ[name])
+        read(UNSUPPORTED[name])
     assert name in caught.value.found
     assert "damaged" not in str(caught.value)
 
 
 @pytest.mark.parametrize("sign", ["DNG", "filter array", "linear", "previews only"])
-def test_raw_file_of_a_camera_is_not_read_as_its_thumbnail(sign: str) -> None:
+def test_camera_raw_file_is_rejected_instead_of_reading_its_thumbnail(sign: str) -> None:
     more = {
         "DNG": [(50706, "B", (1, 4, 0, 0))],
         "filter array": [(262, "H", (32803,))],

@@ -1,4 +1,4 @@
-"""PNG: colours of 16 bits in full depth, and chunks that the pixels do not need."""
+"""PNG: 16-bit colours are read at full depth, and unneeded chunks are ignored."""
 
 import io
 import struct
@@ -23,7 +23,7 @@ GREY, RGB, GREY_ALPHA, RGB_ALPHA = 0, 2, 4, 6
 
 
 def png16(channels: np.ndarray, colour_type: int) -> bytes:
-    """16-bit samples (H, W, channels), rows filtered by every one of the first three filters."""
+    """A PNG of 16-bit samples (H, W, channels), whose rows use the first three filters in turn."""
     height, width, each = channels.shape
     raw = channels.astype(">u2").reshape(height, -1).view(np.uint8)
     left = np.pad(raw, ((0, 0), (2 * each, 0)))[:, : raw.shape[1]]
@@ -45,15 +45,15 @@ KINDS = {
 
 
 @pytest.mark.parametrize("colour_type", KINDS)
-def test_sixteen_bits_are_kept_with_colours_and_alpha(colour_type: int) -> None:
-    """Found by review: Pillow drops the lower 8 bits, which are all that 12 in 16 have."""
+def test_16_bit_png_keeps_its_depth_with_colours_and_alpha(colour_type: int) -> None:
+    """Found by review: Pillow drops the lower 8 bits, the most of 12-bit values in 16."""
     found = read(png16(np.dstack(KINDS[colour_type]), colour_type))
 
     assert np.array_equal(found.values, DEEP)
     assert found.input.bits == 16
 
 
-def test_sixteen_bit_colours_are_weighted_as_those_of_8() -> None:
+def test_16_bit_colours_are_weighted_like_8_bit_colours() -> None:
     red, green, blue = DEEP, DEEP[::-1], DEEP[:, ::-1]
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
 
@@ -62,7 +62,7 @@ def test_sixteen_bit_colours_are_weighted_as_those_of_8() -> None:
     assert np.abs(found - luma).max() <= 1
 
 
-def test_damaged_pixels_of_16_bit_colours_are_unreadable() -> None:
+def test_damaged_16_bit_colour_png_is_rejected() -> None:
     data = bytearray(png16(np.dstack([DEEP] * 3), RGB))
     data[60:90] = b"\xff" * 30
 
@@ -72,7 +72,7 @@ def test_damaged_pixels_of_16_bit_colours_are_unreadable() -> None:
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 @pytest.mark.parametrize("mode", ["L", "P"])
-def test_few_bits_are_stretched_to_8(bits: int, mode: str) -> None:
+def test_png_of_fewer_bits_is_scaled_to_8_bits(bits: int, mode: str) -> None:
     levels = 2**bits
     indices = (CHEST.astype(int) * levels // 256).astype(np.uint8)
     rows = b"".join(b"\0" + packed(row, bits) for row in indices)
@@ -114,7 +114,7 @@ CHUNKS = {
 
 
 @pytest.mark.parametrize("name", CHUNKS)
-def test_chunks_that_are_no_pixels_change_nothing(name: str) -> None:
+def test_ancillary_chunks_do_not_change_the_pixels(name: str) -> None:
     found = read(CHUNKS[name])
 
     assert np.array_equal(found.values, CHEST)
@@ -122,7 +122,7 @@ def test_chunks_that_are_no_pixels_change_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [b"eXIf", b"zTXt"])
-def test_orientation_is_kept(kind: bytes) -> None:
+def test_exif_orientation_of_a_png_is_applied(kind: bytes) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     if kind == b"eXIf":
@@ -136,7 +136,7 @@ def test_orientation_is_kept(kind: bytes) -> None:
     assert decode(data).size == CHEST.shape
 
 
-def test_animation_is_refused() -> None:
+def test_animated_png_is_rejected() -> None:
     file = io.BytesIO()
     frames = [Image.fromarray(CHEST), Image.fromarray(255 - CHEST)]
     frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
@@ -145,24 +145,24 @@ def test_animation_is_refused() -> None:
         read(file.getvalue())
 
 
-def test_png_of_an_ios_app_is_refused_by_its_name() -> None:
+def test_rejection_of_an_ios_png_names_the_variant() -> None:
     data = PNG[:8] + chunk(b"CgBI", b"P\0 \2") + PNG[8:]
 
     with pytest.raises(errors.UnsupportedVariant, match="iOS"):
         read(data)
 
 
-def test_no_text_reaches_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    def explode(*_: object) -> None:
+def test_text_chunks_never_reach_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
         raise AssertionError("a text was read")
 
-    monkeypatch.setattr(PngImagePlugin.PngStream, "chunk_zTXt", explode)
+    monkeypatch.setattr(PngImagePlugin.PngStream, "chunk_zTXt", fail)
 
     assert decode(CHUNKS["texts of Photoshop"]).size == (121, 90)
 
 
-def test_png_that_does_not_begin_with_its_header_is_refused() -> None:
-    """Found by fuzzing: a later header was taken, and the size read from the first chunk."""
+def test_png_without_a_leading_header_is_rejected() -> None:
+    """Found by fuzzing: a later header was used, with the size read from the first chunk."""
     whole = png16(np.zeros((4, 5, 3), np.uint16), RGB)
 
     with pytest.raises(errors.UnreadableImage, match="begin with its header"):

@@ -1,4 +1,4 @@
-"""Serving and evaluation see the same pixels."""
+"""Serving and evaluation use the same pixels."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +17,7 @@ from training.cache import open_cache
 from training.datasets.records import Record
 
 
-def test_serving_and_evaluation_prepare_bit_for_bit_the_same(
-    tmp_path: Path, chest: np.ndarray
-) -> None:
+def test_serving_and_evaluation_prepare_identical_pixels(tmp_path: Path, chest: np.ndarray) -> None:
     record = Record(Path(), "covid19", "p", "d", "test", "0")
     files = {"a.jpg": encode(chest, "JPEG"), "b.png": encode(chest.astype(np.uint16) * 9, "PNG")}
     records = [replace(record, path=tmp_path / name, sha256=name) for name in files]
@@ -37,7 +35,7 @@ def test_serving_and_evaluation_prepare_bit_for_bit_the_same(
         assert np.array_equal(pixels[0], row)
 
 
-def test_cache_is_built_once(tmp_path: Path, chest: np.ndarray) -> None:
+def test_cache_of_prepared_images_is_built_once(tmp_path: Path, chest: np.ndarray) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode(chest, "PNG"))
     records = [Record(path, "covid19", "p", "d", "test", "0")]
@@ -47,7 +45,7 @@ def test_cache_is_built_once(tmp_path: Path, chest: np.ndarray) -> None:
     assert np.array_equal(open_cache(records, tmp_path / "cache"), first)
 
 
-def test_networks_scale_pixels_by_their_preprocessing() -> None:
+def test_network_scales_pixels_by_its_preprocessing() -> None:
     pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 1, 1, 3)
 
     unit = Scale(UNIT_RANGE)(pixels)

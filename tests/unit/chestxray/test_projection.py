@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 from chestxray.projection import fit
 
 
-def test_projection_agrees_with_scikit_learn(generator: np.random.Generator) -> None:
+def test_projection_matches_scikit_learn(generator: np.random.Generator) -> None:
     embeddings = generator.normal(size=(200, 32)) * np.linspace(5, 1, 32)
     embeddings = embeddings.astype(np.float32)
 
@@ -18,7 +18,7 @@ def test_projection_agrees_with_scikit_learn(generator: np.random.Generator) -> 
     assert np.allclose(np.abs(points), np.abs(expected), atol=1e-3)
 
 
-def test_axes_have_a_fixed_sign(generator: np.random.Generator) -> None:
+def test_projection_axes_have_a_fixed_sign(generator: np.random.Generator) -> None:
     embeddings = generator.normal(size=(50, 8)).astype(np.float32)
 
     axes, mirrored = fit(embeddings, axes=3).axes, fit(-embeddings, axes=3).axes

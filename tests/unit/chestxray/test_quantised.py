@@ -1,4 +1,4 @@
-"""int8 has a file and an architecture of its own, and runs on CPUs with VNNI alone."""
+"""int8 has its own checkpoint file and architecture, and runs only on CPUs with VNNI."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from chestxray.engines import open_engine
 from chestxray.errors import CheckpointError
 
 
-def test_names_are_those_of_float32_with_a_suffix() -> None:
+def test_int8_file_and_architecture_names_have_a_suffix() -> None:
     checkpoint = Path("a/weights.safetensors")
 
     assert quantised.file_in("float32", checkpoint) == checkpoint
@@ -28,11 +28,11 @@ def test_names_are_those_of_float32_with_a_suffix() -> None:
         ("", False),
     ],
 )
-def test_vnni_is_read_off_the_flags(cpuinfo: str, expected: bool) -> None:
+def test_vnni_is_detected_from_the_cpu_flags(cpuinfo: str, expected: bool) -> None:
     assert quantised.has_vnni(cpuinfo) is expected
 
 
-def test_cpu_without_vnni_is_refused_with_what_to_set(tmp_path: Path) -> None:
+def test_error_of_a_cpu_without_vnni_names_the_setting(tmp_path: Path) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("flags\t\t: fpu avx2\n")
 
@@ -42,7 +42,7 @@ def test_cpu_without_vnni_is_refused_with_what_to_set(tmp_path: Path) -> None:
         quantised.check_cpu(tmp_path / "absent")
 
 
-def test_engine_is_not_opened_where_the_cpu_cannot(
+def test_int8_engine_is_not_opened_on_a_cpu_without_vnni(
     random_classifier: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quantised, "has_vnni", lambda cpuinfo: False)
@@ -51,7 +51,7 @@ def test_engine_is_not_opened_where_the_cpu_cannot(
         open_engine(random_classifier, "densenet121_blocks123_int8")
 
 
-def test_float32_checkpoint_is_not_taken_for_int8(
+def test_int8_engine_rejects_a_float32_checkpoint(
     random_classifier: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quantised, "has_vnni", lambda cpuinfo: True)

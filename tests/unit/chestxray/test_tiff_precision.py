@@ -1,11 +1,11 @@
-"""TIFF: a film gives the same picture in any type, however far from zero its values lie."""
+"""TIFF: a radiograph is windowed the same in any type, however far its values are from zero."""
 
 import numpy as np
 import pytest
 
 from chestxray.images import develop, read
 from tests.phantoms import phantom
-from tests.unit.chestxray.test_tiff import written
+from tests.unit.chestxray.test_tiff import tiff_with_tifffile
 
 FAR = {
     "uint32 far from zero": lambda v: v.astype(np.uint32) + 2**31,
@@ -20,12 +20,12 @@ FAR = {
 
 @pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
 @pytest.mark.parametrize("kind", FAR)
-def test_film_of_12_bits_is_windowed_alike_in_any_type(kind: str, photometric: str) -> None:
-    """Single precision does not tell 12 bits apart far from zero."""
+def test_12_bit_radiograph_is_windowed_the_same_in_any_type(kind: str, photometric: str) -> None:
+    """Single precision cannot distinguish 12-bit values far from zero."""
     film = phantom(300, 350).astype(np.int64) * 16
     stored = 4095 - film if photometric == "miniswhite" else film
 
-    found = develop(read(written(FAR[kind](stored), photometric=photometric)))
+    found = develop(read(tiff_with_tifffile(FAR[kind](stored), photometric=photometric)))
 
-    expected = develop(read(written(film.astype(np.uint16), photometric="minisblack")))
+    expected = develop(read(tiff_with_tifffile(film.astype(np.uint16), photometric="minisblack")))
     assert np.abs(np.asarray(found.image, int) - np.asarray(expected.image, int)).max() <= 1

@@ -1,4 +1,4 @@
-"""torchvision can be imported, with and without operators that fit the torch build."""
+"""torchvision can be imported with and without operators that match the torch build."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ def load(outcome: type[Exception] | None) -> object:
     return load_library
 
 
-def test_models_come_from_torchvision() -> None:
+def test_models_are_imported_from_torchvision() -> None:
     assert torchvision_ops.models.densenet121.__module__ == "torchvision.models.densenet"
 
 
 @pytest.mark.parametrize(("outcome", "loads"), [(None, True), (OSError, False)])
-def test_schemas_are_declared_only_where_the_operators_do_not_load(
+def test_compiled_operators_are_detected_by_loading_them(
     monkeypatch: pytest.MonkeyPatch, outcome: type[Exception] | None, loads: bool
 ) -> None:
     monkeypatch.setattr(torch.ops, "load_library", load(outcome))

@@ -1,4 +1,4 @@
-"""The depth of a file, its offset and what is burnt into it change nothing of the picture."""
+"""Bit depth, offset and burnt-in annotations do not change the windowed image."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from chestxray.windowing import levels, window
 from tests.phantoms import phantom
 
-FILM = phantom(500, 600)
+CHEST = phantom(500, 600)
 DEPTHS = {
     "8 bits": lambda v: v,
     "12 bits": lambda v: v.astype(np.uint16) * 16,
@@ -22,27 +22,27 @@ DEPTHS = {
 
 
 @pytest.mark.parametrize("make", DEPTHS.values(), ids=DEPTHS)
-def test_same_pixels_give_the_same_picture_at_every_depth(make) -> None:
-    difference = window(make(FILM)).astype(int) - window(FILM)
+def test_same_pixels_are_windowed_the_same_at_every_depth(make) -> None:
+    difference = window(make(CHEST)).astype(int) - window(CHEST)
 
     assert np.abs(difference).max() <= 1
 
 
 @pytest.mark.parametrize("divisor", [2, 4])
-def test_dim_film_is_read_as_the_bright_one(divisor: int) -> None:
-    difference = window(FILM // divisor).astype(int) - window(FILM)
+def test_dim_radiograph_is_windowed_like_a_bright_one(divisor: int) -> None:
+    difference = window(CHEST // divisor).astype(int) - window(CHEST)
 
     assert np.abs(difference).mean() < divisor
 
 
-def test_negative_windows_to_the_negative() -> None:
-    difference = window(255 - FILM).astype(int) - (255 - window(FILM).astype(int))
+def test_inverted_radiograph_is_windowed_to_the_inverted_image() -> None:
+    difference = window(255 - CHEST).astype(int) - (255 - window(CHEST).astype(int))
 
     assert np.abs(difference).max() <= 1
 
 
-def test_label_that_is_brighter_than_any_tissue_changes_nothing() -> None:
-    film = FILM.astype(np.uint16) * 16
+def test_bright_label_does_not_change_the_window() -> None:
+    film = CHEST.astype(np.uint16) * 16
     labelled = film.copy()
     labelled[:50, :100] = 65535  # 1.7% of the pixels
 
@@ -52,8 +52,8 @@ def test_label_that_is_brighter_than_any_tissue_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("padding", [0, 65535])
-def test_padding_outside_of_the_field_changes_nothing(padding: int) -> None:
-    film = FILM.astype(np.uint16) * 16 + 800
+def test_padding_outside_the_field_does_not_change_the_levels(padding: int) -> None:
+    film = CHEST.astype(np.uint16) * 16 + 800
     rows, columns = np.mgrid[-1:1:600j, -1:1:500j]
     outside = rows**2 + columns**2 > 1
     padded = np.where(outside, np.uint16(padding), film)
@@ -63,22 +63,22 @@ def test_padding_outside_of_the_field_changes_nothing(padding: int) -> None:
     assert (low, high) == pytest.approx(levels(film[~outside][None]), abs=40)
 
 
-def test_padding_of_two_values_changes_nothing() -> None:
-    film = FILM.astype(np.uint16) * 16
+def test_padding_of_two_values_does_not_change_the_levels() -> None:
+    film = CHEST.astype(np.uint16) * 16
     padded = film.copy()
     padded[:20], padded[-20:] = 65535, 60000
 
     assert levels(padded) == pytest.approx(levels(film[20:-20]), abs=40)
 
 
-def test_values_that_are_no_numbers_are_black_or_white() -> None:
-    film = (FILM / 255).astype(np.float32)
+def test_non_finite_values_become_black_or_white() -> None:
+    film = (CHEST / 255).astype(np.float32)
     film[0, :3] = np.nan, np.inf, -np.inf
 
     assert list(window(film)[0, :3]) == [0, 255, 0]
-    assert levels(film) == pytest.approx(levels((FILM / 255).astype(np.float32)))
+    assert levels(film) == pytest.approx(levels((CHEST / 255).astype(np.float32)))
 
 
 @given(st.sampled_from([np.uint8, np.uint16, np.int32, np.float32, np.float64]), st.integers(1, 9))
-def test_even_picture_of_any_depth_is_windowed_to_one_level(dtype: type, side: int) -> None:
+def test_uniform_image_of_any_depth_is_windowed_to_one_level(dtype: type, side: int) -> None:
     assert len(np.unique(window(np.full((side, side + 1), 7, dtype)))) == 1

@@ -1,4 +1,4 @@
-"""Figures of load runs are fitted, compared and judged as they say."""
+"""Results of load runs are fitted, compared and rendered."""
 
 import base64
 import io
@@ -13,14 +13,14 @@ from PIL import Image
 
 from loadtests import benchmark, capacity, endurance
 from loadtests import measured_capacity as shipped
-from loadtests.contestants import CONTESTANTS, OURS
 from loadtests.endurance import Stretch
 from loadtests.images import archive_pool
+from loadtests.load_generator import LoadResult, RequestsFailed
 from loadtests.measured_capacity import Capacity
-from loadtests.measuring import Failed, Measured
-from loadtests.turns import CLIENTS, spread
+from loadtests.rounds import CLIENTS, spread
+from loadtests.servers import OURS, SERVERS
 
-MEASURED = Measured(
+MEASURED = LoadResult(
     seconds=2.0, images=50, latencies=(0.1,) * 40 + (0.3,) * 10, failures={}, cpu_seconds=3.0
 )
 CAPACITY = Capacity(
@@ -33,13 +33,15 @@ CAPACITY = Capacity(
 )
 
 
-def test_rate_and_cost_are_of_images_and_percentiles_of_requests() -> None:
+def test_rate_and_cost_are_per_image_and_percentiles_per_request() -> None:
     assert (MEASURED.rate, MEASURED.cost) == (25.0, 0.06)
     assert (MEASURED.percentile(50), MEASURED.percentile(99)) == pytest.approx((0.1, 0.3))
 
 
 @pytest.mark.parametrize(("alone", "most"), [(0.06, 25.0), (0.02, 400.0), (0.5, 4.0)])
-def test_fit_finds_the_line_and_the_ceiling_under_noise(alone: float, most: float) -> None:
+def test_capacity_fit_recovers_slope_and_ceiling_from_noisy_rates(
+    alone: float, most: float
+) -> None:
     noise = np.random.default_rng(0).normal(0, 0.02, len(capacity.STEPS))
     rates = {
         n: min(n / alone, most) * float(np.exp(off))
@@ -51,19 +53,19 @@ def test_fit_finds_the_line_and_the_ceiling_under_noise(alone: float, most: floa
     assert found == pytest.approx([alone, most], rel=0.06)
 
 
-def test_machine_without_a_knee_gives_what_the_last_step_gave() -> None:
+def test_capacity_fit_without_a_knee_uses_the_last_step() -> None:
     *found, beyond = capacity.fit({n: 10.0 * n for n in capacity.STEPS})
 
     assert found == pytest.approx([0.1, 320.0])
     assert beyond == [32]
 
 
-def test_one_step_has_no_knee() -> None:
+def test_capacity_fit_needs_two_steps() -> None:
     with pytest.raises(ValueError, match="two steps"):
         capacity.fit({1: 10.0})
 
 
-def test_cost_is_that_of_the_busy_steps() -> None:
+def test_cpu_cost_is_taken_from_the_busy_steps() -> None:
     calm = replace(MEASURED, images=10, cpu_seconds=5.0)
     busy = replace(MEASURED, images=50, cpu_seconds=3.0)
 
@@ -73,7 +75,7 @@ def test_cost_is_that_of_the_busy_steps() -> None:
     assert (found.knee_clients, found.cpu_seconds_per_image) == (5.0, 0.06)
 
 
-def test_capacity_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_capacity_is_read_as_written(tmp_path: Path) -> None:
     path = tmp_path / "capacity.toml"
     capacity.write(CAPACITY, path)
 
@@ -89,8 +91,8 @@ def test_shipped_capacity_was_measured() -> None:
     assert shipped.FILE.read_text().startswith(capacity.HEADER)
 
 
-def test_capacity_of_a_service_that_fails_is_not_told() -> None:
-    with pytest.raises(Failed):
+def test_capacity_of_a_failing_service_is_not_reported() -> None:
+    with pytest.raises(RequestsFailed):
         capacity.capacity_of({1: MEASURED, 8: replace(MEASURED, failures={503: 1})}, megabytes=1)
 
 
@@ -104,7 +106,7 @@ def test_capacity_of_a_service_that_fails_is_not_told() -> None:
         (Stretch(24.0, 30.0, 610.0), (0.070, 0.078), False),
     ],
 )
-def test_what_is_not_flat_is_judged_so(
+def test_endurance_report_detects_changes_over_time(
     last: Stretch, costs: tuple[float, float], flat: bool
 ) -> None:
     by_way = dict(zip(("alone", "four"), costs, strict=True))
@@ -115,18 +117,22 @@ def test_what_is_not_flat_is_judged_so(
     assert f"{last.megabytes:.0f}" in text
 
 
-def turn(rate: float) -> dict[str, Any]:
+def round_result(rate: float) -> dict[str, Any]:
     figures = {"rate": rate, "cpu_seconds": 2 / rate, "p50": 1 / rate, "p99": 2 / rate}
     each = figures | {"images": 100, "failures": {"503": 1}}
     return {str(n): each for n in CLIENTS} | {"start_seconds": 5.0, "megabytes": 600.0}
 
 
-def test_ratios_are_of_the_same_round() -> None:
-    """A machine twice as fast in the second round changes no ratio."""
+def test_benchmark_ratios_are_computed_within_a_round() -> None:
+    """A machine that is twice as fast in the second round does not change the ratios."""
     bare = {"layout": "one loop", "batch": 1, "rate": 30.0, "cpu_seconds": 0.05}
     limit = {"start_seconds": 0.1, "p50": 0.04, "fastest": bare, "cheapest": bare}
     rounds = [
-        {benchmark.LIMIT: limit, OURS: turn(factor * 24.0), "other": turn(factor * 12.0)}
+        {
+            benchmark.LIMIT: limit,
+            OURS: round_result(factor * 24.0),
+            "other": round_result(factor * 12.0),
+        }
         for factor in (1, 2)
     ]
 
@@ -146,28 +152,28 @@ def test_ratios_are_of_the_same_round() -> None:
     assert cells == ["2 (2-2)", "2 (2-2)", "0.5 (0.5-0.5)", "0.5 (0.5-0.5)"]
 
 
-def test_spread_has_median_least_and_most() -> None:
+def test_spread_shows_median_minimum_and_maximum() -> None:
     assert spread([3.0, 1.0, 2.0]) == "2 (1-3)"
 
 
-def test_pool_is_of_frontal_pictures_of_two_megapixels_all_different() -> None:
+def test_archive_pool_has_distinct_images_of_two_megapixels() -> None:
     files = archive_pool(4)
 
     assert len(set(files)) == 4
     assert {Image.open(io.BytesIO(data)).size for data in files} == {(1600, 1250)}
 
 
-def test_every_contestant_gets_the_whole_image() -> None:
+def test_request_of_every_server_contains_the_whole_image() -> None:
     image = bytes(range(256)) * 4
-    for contestant in CONTESTANTS:
-        body = contestant.request(image).body
-        assert image in body or base64.b64encode(image) in body, contestant.name
+    for server in SERVERS:
+        body = server.request(image).body
+        assert image in body or base64.b64encode(image) in body, server.name
 
 
-def test_binary_tensors_are_as_long_as_their_header_says() -> None:
-    contestant = next(each for each in CONTESTANTS if each.name == "py_triton")
+def test_binary_tensor_length_matches_its_header() -> None:
+    server = next(each for each in SERVERS if each.name == "py_triton")
 
-    request = contestant.request(b"image")
+    request = server.request(b"image")
 
     length = int(request.headers["Inference-Header-Content-Length"])
     header, raw = json.loads(request.body[:length]), request.body[length:]

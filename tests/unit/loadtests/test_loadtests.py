@@ -1,4 +1,4 @@
-"""Objectives are judged window by window; shapes and images are what they say."""
+"""Objectives are evaluated per window; load stages and image pools."""
 
 import io
 from collections import Counter
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from loadtests import objectives
-from loadtests.images import BAD, EXAMPLES, image_pool, sizes_of
+from loadtests.images import EXAMPLES, INVALID_FILES, format_variants, image_pool
 from loadtests.objectives import Count, Objective
 from loadtests.stages import Stage, stage_at
 
@@ -20,7 +20,7 @@ def count(*milliseconds: int, failures: int = 0, shed: int = 0) -> Count:
     return Count(Counter(milliseconds), len(milliseconds), failures, shed)
 
 
-def test_percentiles_are_those_of_the_counted_times() -> None:
+def test_percentiles_are_computed_from_the_counted_times() -> None:
     counted = count(*range(1, 101))
 
     figures = counted.figures()
@@ -28,7 +28,7 @@ def test_percentiles_are_those_of_the_counted_times() -> None:
     assert (figures["p50_ms"], figures["p95_ms"], figures["p99_ms"]) == (50, 95, 99)
 
 
-def test_window_is_what_came_between_two_counts() -> None:
+def test_window_is_the_difference_of_two_counts() -> None:
     before = count(10, 10, 500, failures=1)
     after = count(10, 10, 500, 20, 20, failures=2, shed=3)
 
@@ -49,11 +49,11 @@ def test_window_is_what_came_between_two_counts() -> None:
         (count(), set()),
     ],
 )
-def test_what_is_missed_is_named(window: Count, names: set[str]) -> None:
+def test_missed_objectives_are_named(window: Count, names: set[str]) -> None:
     assert set(objectives.missed(window, KIND)) == names
 
 
-def test_objectives_in_the_repo_are_read_and_misspelt_ones_are_not(tmp_path: Path) -> None:
+def test_shipped_objectives_are_read_and_misspelt_ones_are_rejected(tmp_path: Path) -> None:
     text = objectives.DEFAULT.read_text()
     assert set(objectives.read().routes) == {"/v1/analyses", "/v1/analyses/batch"}
     path = tmp_path / "objectives.toml"
@@ -63,7 +63,7 @@ def test_objectives_in_the_repo_are_read_and_misspelt_ones_are_not(tmp_path: Pat
         objectives.read(path)
 
 
-def test_shapes_are_followed_to_their_end() -> None:
+def test_load_stages_follow_each_other_until_the_end() -> None:
     stages = [Stage(10, 1), Stage(5, 7)]
 
     found = [stage_at(stages, seconds) for seconds in (0, 9.9, 10, 14.9, 15)]
@@ -71,18 +71,18 @@ def test_shapes_are_followed_to_their_end() -> None:
     assert found == [stages[0], stages[0], stages[1], stages[1], None]
 
 
-def test_pool_has_images_of_every_size_and_depth() -> None:
-    made = sizes_of(EXAMPLE)
+def test_image_pool_has_images_of_several_sizes_and_depths() -> None:
+    made = format_variants(EXAMPLE)
     opened = [Image.open(io.BytesIO(content)) for content in made]
 
     kinds = {(image.format, image.size, image.mode) for image in opened}
     assert {("JPEG", (4000, 3000), "L"), ("PNG", (1024, 1024), "L")} <= kinds
     assert ("PNG", (1024, 1024), "I;16") in kinds
     assert ("JPEG", (128, 128), "L") in kinds
-    assert made == sizes_of(EXAMPLE)  # so that every worker posts the same
+    assert made == format_variants(EXAMPLE)  # so that every worker posts the same
 
 
-def test_images_of_a_folder_are_posted_in_place_of_ours(tmp_path: Path) -> None:
+def test_images_of_a_given_folder_replace_the_default_pool(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no images"):
         image_pool(str(tmp_path))
     (tmp_path / "a.png").write_bytes(b"a")
@@ -90,8 +90,8 @@ def test_images_of_a_folder_are_posted_in_place_of_ours(tmp_path: Path) -> None:
     assert image_pool(str(tmp_path)) == [b"a"]
 
 
-def test_garbage_is_garbage() -> None:
-    assert BAD["empty"] == b""
+def test_invalid_files_are_not_readable_as_images() -> None:
+    assert INVALID_FILES["empty"] == b""
     for name in ("text", "noise"):
         with pytest.raises(OSError):
-            Image.open(io.BytesIO(BAD[name]))
+            Image.open(io.BytesIO(INVALID_FILES[name]))

@@ -1,4 +1,4 @@
-"""What is packed into a bento, and what a bento installs."""
+"""The files that a bento contains and the packages that it installs."""
 
 import pytest
 import yaml
@@ -9,11 +9,11 @@ from tests.conftest import ROOT
 BENTOFILE = yaml.safe_load((ROOT / "bentofile.yaml").read_text())
 
 
-def packed(name: str) -> bool:
+def is_packed(name: str) -> bool:
     return GitIgnoreSpec.from_lines(BENTOFILE["include"]).match_file(name)
 
 
-def test_every_pattern_is_anchored() -> None:
+def test_every_include_pattern_is_anchored() -> None:
     assert all(pattern.startswith("/") for pattern in BENTOFILE["include"])
 
 
@@ -28,9 +28,9 @@ def test_every_pattern_is_anchored() -> None:
         "LICENSE",
     ],
 )
-def test_what_serving_needs_is_packed(name: str) -> None:
+def test_files_needed_for_serving_are_packed(name: str) -> None:
     assert (ROOT / name).is_file()
-    assert packed(name)
+    assert is_packed(name)
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_what_serving_needs_is_packed(name: str) -> None:
         "tools/locks.py",
     ],
 )
-def test_nothing_else_is_packed(name: str) -> None:
-    assert not packed(name)
+def test_other_files_are_not_packed(name: str) -> None:
+    assert not is_packed(name)
 
 
-def test_bento_installs_what_is_locked() -> None:
+def test_bento_installs_the_locked_requirements() -> None:
     assert BENTOFILE["python"]["requirements_txt"] == "./lock/serving.txt"

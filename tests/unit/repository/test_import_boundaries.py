@@ -1,4 +1,4 @@
-"""Imports go one way: web to gateway to models to chestxray, and training to chestxray."""
+"""Imports go one way: gateway to models to chestxray, and training to chestxray."""
 
 import pkgutil
 import subprocess
@@ -18,7 +18,7 @@ def modules(package: object) -> list[str]:
     return [module.name for module in found]
 
 
-def loaded_by(names: list[str]) -> set[str]:
+def modules_loaded_by(names: list[str]) -> set[str]:
     code = (
         f"import sys, importlib\nfor n in {names}: importlib.import_module(n)\nprint(*sys.modules)"
     )
@@ -28,21 +28,21 @@ def loaded_by(names: list[str]) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_core_knows_neither_serving_nor_training() -> None:
-    assert not loaded_by(modules(chestxray)) & {"bentoml", "bentos", "training"}
+def test_core_imports_neither_serving_nor_training() -> None:
+    assert not modules_loaded_by(modules(chestxray)) & {"bentoml", "bentos", "training"}
 
 
-def test_serving_knows_no_training() -> None:
-    assert "training" not in loaded_by(modules(bentos))
+def test_serving_does_not_import_training() -> None:
+    assert "training" not in modules_loaded_by(modules(bentos))
 
 
 @pytest.mark.parametrize("package", [bentos.http, bentos.inference], ids=lambda p: p.__name__)
-def test_what_the_services_share_knows_no_gateway(package: object) -> None:
-    found = loaded_by(modules(package))
+def test_shared_service_code_does_not_import_the_gateway(package: object) -> None:
+    found = modules_loaded_by(modules(package))
 
     assert not {name for name in found if name.startswith("bentos.gateway")}
 
 
 @pytest.mark.parametrize("name", ["service", "bentos.gateway.service"])
-def test_gateway_imports_no_torch(name: str) -> None:
-    assert "torch" not in loaded_by([name])
+def test_gateway_does_not_import_torch(name: str) -> None:
+    assert "torch" not in modules_loaded_by([name])

@@ -1,4 +1,4 @@
-"""What the README says is so."""
+"""Figures, files and make targets in the README are correct."""
 
 import re
 
@@ -12,7 +12,7 @@ README = (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize("name", ["xray_filter", "covid_classifier"])
-def test_figures_are_those_of_the_shipped_models(name: str) -> None:
+def test_readme_figures_match_the_shipped_models(name: str) -> None:
     card = checkpoints.read_card(ROOT / "bentos" / name / "weights.safetensors")
 
     for row in model_card.headline(card):
@@ -20,7 +20,7 @@ def test_figures_are_those_of_the_shipped_models(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["xray_filter", "covid_classifier"])
-def test_model_card_is_that_of_the_shipped_weights(name: str) -> None:
+def test_model_card_matches_the_shipped_weights(name: str) -> None:
     folder = ROOT / "bentos" / name
     card = checkpoints.read_card(folder / "weights.safetensors")
 
@@ -28,7 +28,7 @@ def test_model_card_is_that_of_the_shipped_weights(name: str) -> None:
 
 
 @pytest.mark.parametrize("document", ["README.md", "SECURITY.md"])
-def test_named_files_and_targets_exist(document: str) -> None:
+def test_files_and_make_targets_named_in_documents_exist(document: str) -> None:
     text, makefile = (ROOT / document).read_text(), (ROOT / "Makefile").read_text()
     for target in re.findall(r"make ([a-z-]+)", text):
         assert re.search(rf"^{target}:", makefile, re.M), target
@@ -36,5 +36,5 @@ def test_named_files_and_targets_exist(document: str) -> None:
         assert (ROOT / path).exists(), path
 
 
-def test_research_use_is_said_first() -> None:
+def test_readme_states_research_use_at_the_top() -> None:
     assert "Research use only. Not a diagnosis." in README[:600]

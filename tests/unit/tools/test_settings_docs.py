@@ -1,4 +1,4 @@
-"""docs/settings.md says what the settings are, and which process reads them."""
+"""docs/settings.md lists the settings and the processes that read them."""
 
 import re
 
@@ -26,7 +26,7 @@ MODULES = {
 }
 
 
-def test_page_follows_the_settings() -> None:
+def test_settings_page_is_up_to_date() -> None:
     assert settings_docs.TARGET.read_text() == settings_docs.render()
 
 
@@ -35,7 +35,7 @@ def test_every_setting_is_read_by_a_process() -> None:
 
 
 @pytest.mark.parametrize("process", settings_docs.READ_BY)
-def test_page_names_each_process_that_reads_a_setting(process: str) -> None:
+def test_settings_page_names_each_process_that_reads_a_setting(process: str) -> None:
     sources = [path.read_text() for glob in MODULES[process] for path in ROOT.glob(glob)]
     used = set(USE.findall("\n".join(sources))) & set(Settings.model_fields)
 
@@ -43,7 +43,7 @@ def test_page_names_each_process_that_reads_a_setting(process: str) -> None:
     assert used <= settings_docs.READ_BY[process]
 
 
-def test_rows_have_default_bounds_and_meaning() -> None:
+def test_settings_page_shows_default_bounds_and_meaning() -> None:
     page = settings_docs.TARGET.read_text()
 
     assert "| `CHESTXRAY_DRAIN_DELAY_SECONDS` | `3.0` | 0, or 0.01 to 3600 |" in page

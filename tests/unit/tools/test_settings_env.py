@@ -1,4 +1,4 @@
-"""The ConfigMap's keys are the settings', no more and no fewer."""
+"""The ConfigMap has exactly the keys of the settings."""
 
 import pytest
 
@@ -12,18 +12,18 @@ def values() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
 
 
-def test_file_follows_the_settings() -> None:
+def test_settings_env_is_up_to_date() -> None:
     assert (ROOT / "k8s" / "base" / "settings.env").read_text() == settings_env.render()
 
 
-def test_every_setting_is_there_but_the_secret() -> None:
+def test_settings_env_contains_every_setting_except_the_secret() -> None:
     keys = {f"{PREFIX}{key.upper()}" for key in Settings.model_fields}
 
     assert keys - set(values()) == {f"{PREFIX}POD_TOKEN"}
     assert set(values()) <= keys
 
 
-def test_what_is_written_reads_as_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_env_values_equal_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     defaults = Settings()
     monkeypatch.chdir(ROOT)
     for key, value in values().items():

@@ -1,4 +1,4 @@
-"""The locks, the bill of materials, the licences and the audit of what the service installs."""
+"""Lock files, bill of materials, licences and audit of the service's dependencies."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tools import audit_dependencies, closure, licences, locks, sbom
 
 
-def installed(folder: Path, name: str, *lines: str) -> Distribution:
+def install_fake_package(folder: Path, name: str, *lines: str) -> Distribution:
     path = folder / f"{name}-1.0.dist-info"
     path.mkdir()
     facts = ["Metadata-Version: 2.4", f"Name: {name}", "Version: 1.0", *lines]
@@ -42,11 +42,13 @@ def versions(document: dict[str, Any], kind: str) -> dict[str, str]:
     return {canonicalize_name(each["name"]): each["version"] for each in found}
 
 
-def test_extra_counts_only_where_it_is_asked_for(site: Path) -> None:
+def test_extra_dependencies_count_only_if_requested(site: Path) -> None:
     extras = ["Requires-Dist: beta[fast]", "Requires-Dist: delta; extra == 'tests'"]
-    installed(site, "alpha", *extras)
-    installed(site, "beta", "Requires-Dist: gamma; extra == 'fast'", "Requires-Dist: beta[fast]")
-    installed(site, "gamma", "Requires-Dist: delta; python_version < '3'")
+    install_fake_package(site, "alpha", *extras)
+    install_fake_package(
+        site, "beta", "Requires-Dist: gamma; extra == 'fast'", "Requires-Dist: beta[fast]"
+    )
+    install_fake_package(site, "gamma", "Requires-Dist: delta; python_version < '3'")
 
     found = closure.walk("alpha")
 
@@ -57,11 +59,11 @@ def test_extra_counts_only_where_it_is_asked_for(site: Path) -> None:
     }
 
 
-def test_pin_has_no_local_version() -> None:
+def test_pins_have_no_local_version() -> None:
     assert re.search(r"^torch==[0-9.]+$", closure.pins(), re.M)
 
 
-def test_bill_names_every_package_of_the_image_in_the_version_that_is_locked(
+def test_bill_of_materials_lists_every_locked_package_and_version(
     document: dict[str, Any],
 ) -> None:
     libraries = versions(document, "library")
@@ -70,12 +72,12 @@ def test_bill_names_every_package_of_the_image_in_the_version_that_is_locked(
     assert {name: libraries[name] for name in locked} == {n: str(v) for n, v in locked.items()}
 
 
-def test_locks_follow_pyproject_and_what_is_tested_here() -> None:
+def test_lock_files_match_pyproject_and_the_installed_versions() -> None:
     assert list(locks.complaints()) == []
 
 
 @pytest.mark.parametrize("extra", locks.EXTRAS)
-def test_lock_has_hashes_and_no_address(extra: str) -> None:
+def test_lock_file_has_hashes_and_no_urls(extra: str) -> None:
     text = (locks.LOCKS / f"{extra}.txt").read_text()
 
     assert len(locks.read(extra).versions) > 20
@@ -84,7 +86,7 @@ def test_lock_has_hashes_and_no_address(extra: str) -> None:
 
 @pytest.fixture
 def copied_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy that may be changed."""
+    """A copy of the lock files that tests may change."""
     shutil.copytree(locks.LOCKS, tmp_path / "lock")
     monkeypatch.setattr(locks, "LOCKS", tmp_path / "lock")
     return tmp_path / "lock"
@@ -107,7 +109,7 @@ def change(path: Path, old: str, new: str) -> None:
     ],
     ids=["direct", "transitive", "untested", "missing", "tools"],
 )
-def test_lock_that_does_not_follow_is_seen(
+def test_outdated_lock_file_is_detected(
     copied_locks: Path, extra: str, old: str, new: str, said: str
 ) -> None:
     change(copied_locks / f"{extra}.txt", old, new)
@@ -124,14 +126,16 @@ def test_lock_that_does_not_follow_is_seen(
     ],
     ids=["no hash", "index", "weak hash"],
 )
-def test_line_that_is_no_pin_with_hashes_is_refused(copied_locks: Path, old: str, new: str) -> None:
+def test_lock_line_without_pin_and_sha256_is_rejected(
+    copied_locks: Path, old: str, new: str
+) -> None:
     change(copied_locks / "serving-cpu.txt", old, new)
 
     with pytest.raises(ValueError, match="more than pins with hashes"):
         locks.read("serving-cpu")
 
 
-def test_image_takes_its_base_and_its_packages_by_digest() -> None:
+def test_dockerfile_pins_base_image_and_packages_by_digest() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     stages = re.findall(r"^FROM .* AS (\S+)$", dockerfile, re.M)
     bases = [base for base in re.findall(r"^FROM (\S+)", dockerfile, re.M) if base not in stages]
@@ -148,12 +152,12 @@ def test_image_takes_its_base_and_its_packages_by_digest() -> None:
 
 
 @pytest.mark.parametrize("name", ["pytest", "locust", "playwright", "cyclonedx-bom", "scipy"])
-def test_bill_has_no_tool_of_developers(document: dict[str, Any], name: str) -> None:
+def test_bill_of_materials_has_no_development_tools(document: dict[str, Any], name: str) -> None:
     assert distribution(name)
     assert name not in versions(document, "library")
 
 
-def test_bill_has_the_shipped_models(document: dict[str, Any]) -> None:
+def test_bill_of_materials_lists_the_shipped_models(document: dict[str, Any]) -> None:
     models = [each for each in document["components"] if each["type"] == "machine-learning-model"]
 
     assert {each["name"] for each in models} == {"covid_classifier", "xray_filter"}
@@ -162,7 +166,7 @@ def test_bill_has_the_shipped_models(document: dict[str, Any]) -> None:
         assert [each["alg"] for each in model["hashes"]] == ["SHA-256"]
 
 
-def test_bill_says_what_needs_what(document: dict[str, Any]) -> None:
+def test_bill_of_materials_connects_all_dependencies(document: dict[str, Any]) -> None:
     needs = {each["ref"]: set(each.get("dependsOn", ())) for each in document["dependencies"]}
     root = document["metadata"]["component"]["bom-ref"]
     reached, waiting = set(), [root]
@@ -190,8 +194,8 @@ def test_bill_says_what_needs_what(document: dict[str, Any]) -> None:
         ["License: MIT (", "Classifier: License :: OSI Approved :: MIT License"],
     ],
 )
-def test_licence_that_is_not_allowed_is_refused(tmp_path: Path, lines: list[str]) -> None:
-    assert licences.refused(installed(tmp_path, "fake", *lines))
+def test_forbidden_licence_is_rejected(tmp_path: Path, lines: list[str]) -> None:
+    assert licences.refused(install_fake_package(tmp_path, "fake", *lines))
 
 
 @pytest.mark.parametrize(
@@ -202,13 +206,13 @@ def test_licence_that_is_not_allowed_is_refused(tmp_path: Path, lines: list[str]
         ["License: MIT", "Classifier: License :: OSI Approved :: MIT License"],
     ],
 )
-def test_licence_that_is_allowed_passes(tmp_path: Path, lines: list[str]) -> None:
-    assert not licences.refused(installed(tmp_path, "fake", *lines))
+def test_allowed_licence_is_accepted(tmp_path: Path, lines: list[str]) -> None:
+    assert not licences.refused(install_fake_package(tmp_path, "fake", *lines))
 
 
-def test_forbidden_licence_far_below_ends_the_command_with_its_name(tmp_path: Path) -> None:
-    installed(tmp_path, "alpha", "License-Expression: MIT", "Requires-Dist: beta")
-    installed(tmp_path, "beta", "License-Expression: AGPL-3.0-only")
+def test_licence_command_names_a_forbidden_transitive_dependency(tmp_path: Path) -> None:
+    install_fake_package(tmp_path, "alpha", "License-Expression: MIT", "Requires-Dist: beta")
+    install_fake_package(tmp_path, "beta", "License-Expression: AGPL-3.0-only")
     command = [sys.executable, "-m", "tools.licences", "alpha"]
 
     done = subprocess.run(
@@ -224,15 +228,15 @@ def test_forbidden_licence_far_below_ends_the_command_with_its_name(tmp_path: Pa
     assert re.search(r"not allowed .*: beta$", done.stderr.strip())
 
 
-def test_exception_is_for_its_package_alone(tmp_path: Path) -> None:
+def test_licence_exception_applies_to_its_package_only(tmp_path: Path) -> None:
     cuda = "License-Expression: LicenseRef-NVIDIA-Proprietary"
 
-    assert not licences.refused(installed(tmp_path, "nvidia-cublas", cuda))
-    assert not licences.refused(installed(tmp_path, "cuda-toolkit"))
-    assert licences.refused(installed(tmp_path, "fake", cuda))
+    assert not licences.refused(install_fake_package(tmp_path, "nvidia-cublas", cuda))
+    assert not licences.refused(install_fake_package(tmp_path, "cuda-toolkit"))
+    assert licences.refused(install_fake_package(tmp_path, "fake", cuda))
 
 
-def test_every_licence_of_the_service_is_listed_and_allowed() -> None:
+def test_all_licences_of_the_service_are_listed_and_allowed() -> None:
     packages = [package.distribution for package in closure.walk().values()]
 
     assert re.search(r"^numpy +2\S+ +BSD-3-Clause AND", licences.table(packages), re.M)
@@ -255,7 +259,7 @@ UNKNOWN = {"name": "torch", "skip_reason": "not found"}
         ([], audit_dependencies.UNKNOWN, "nothing was audited"),
     ],
 )
-def test_audit_passes_only_what_was_looked_up(
+def test_audit_passes_only_if_every_package_was_audited(
     packages: list[dict[str, Any]], status: int, said: str
 ) -> None:
     found, message = audit_dependencies.verdict(json.dumps({"dependencies": packages}))
@@ -264,7 +268,7 @@ def test_audit_passes_only_what_was_looked_up(
     assert re.search(said, message)
 
 
-def test_audit_without_a_database_says_so() -> None:
+def test_audit_reports_an_unreachable_database() -> None:
     # Port 9 of this machine: nobody listens.
     options = ["--vulnerability-service", "osv", "--osv-url", "http://127.0.0.1:9/v1/query"]
 

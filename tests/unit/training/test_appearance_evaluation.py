@@ -1,4 +1,4 @@
-"""The challenge's figure, on features whose answer is known."""
+"""The precision of the challenge, on features with a known result."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +11,12 @@ from chestxray import checkpoints
 from chestxray.networks import ClassifierOutput, CovidClassifierNet
 from training import appearance_evaluation
 from training.datasets.records import Record
+from training.evaluation_set import EvaluationSet
 from training.examples import Examples
-from training.material import Material
 from training.supervision import APPEARANCES
 
 
-def material(random_classifier: Path, per_split: int) -> Material:
+def evaluation_set(random_classifier: Path, per_split: int) -> EvaluationSet:
     records = [
         Record(Path("x"), "covid19", f"{split}{i}", "siim", split, f"{split}{i}")
         for split in ("train", "val", "test")
@@ -27,18 +27,18 @@ def material(random_classifier: Path, per_split: int) -> Material:
     ]
     network, card = CovidClassifierNet(), checkpoints.read_card(random_classifier)
     pixels = np.zeros((len(records), 224, 224), np.uint8)
-    return Material(network, card, records, pixels, torch.device("cpu"))
+    return EvaluationSet(network, card, records, pixels, torch.device("cpu"))
 
 
 def reads(told: float) -> object:
     """A reader whose features tell the class of every row, so far above the noise."""
 
-    def read(material: Material, chosen: Examples) -> ClassifierOutput:
+    def read(evaluation_set: EvaluationSet, chosen: Examples) -> ClassifierOutput:
         noise = torch.randn(
             len(chosen), 1024, generator=torch.Generator().manual_seed(int(chosen.rows[0]))
         )
         for place, row in enumerate(chosen.rows):
-            appearance = material.records[row].appearance
+            appearance = evaluation_set.records[row].appearance
             noise[place, APPEARANCES.index(appearance) :: len(APPEARANCES)] += told
         nothing = torch.zeros(len(chosen), 3)
         return ClassifierOutput(nothing, nothing[:, :, None, None], noise, nothing)
@@ -47,12 +47,12 @@ def reads(told: float) -> object:
 
 
 @pytest.mark.parametrize(("told", "low", "high"), [(50.0, 0.99, 1.0), (0.0, 0.1, 0.5)])
-def test_precision_is_that_of_the_features(
+def test_precision_reflects_how_well_features_separate_classes(
     random_classifier: Path, monkeypatch: pytest.MonkeyPatch, told: float, low: float, high: float
 ) -> None:
-    monkeypatch.setattr(appearance_evaluation, "read", reads(told))
+    monkeypatch.setattr(appearance_evaluation, "network_outputs", reads(told))
 
-    found = appearance_evaluation.evaluate(material(random_classifier, 80))
+    found = appearance_evaluation.evaluate(evaluation_set(random_classifier, 80))
 
     assert low <= found["mean"]["value"] <= high
     assert found["mean"]["n"] == 80
@@ -61,8 +61,8 @@ def test_precision_is_that_of_the_features(
     )
 
 
-def test_without_training_films_there_is_no_figure(random_classifier: Path) -> None:
-    tested = material(random_classifier, 8)
+def test_no_precision_is_reported_without_training_images(random_classifier: Path) -> None:
+    tested = evaluation_set(random_classifier, 8)
     only = [replace(r, split="test") for r in tested.records]
 
     assert appearance_evaluation.evaluate(replace(tested, records=only)) == {}

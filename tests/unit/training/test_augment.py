@@ -1,4 +1,4 @@
-"""Augmentation varies what it says, by as much as it says, and repeats itself on demand."""
+"""Augmentation varies images by the configured amounts and is reproducible."""
 
 from dataclasses import replace
 
@@ -36,14 +36,14 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_no_augmentation_changes_nothing() -> None:
+def test_augmentation_without_options_returns_the_images() -> None:
     found = augment(IMAGES, Augmentation(), seeded())
 
     assert torch.allclose(found, IMAGES.float(), atol=1e-2)
 
 
 @pytest.mark.parametrize("how", [EVERYTHING, ON_THE_WAY, *KINDS.values()])
-def test_everything_stays_in_range_and_shape(how: Augmentation) -> None:
+def test_augmented_images_keep_range_and_shape(how: Augmentation) -> None:
     found = augment(IMAGES, how, seeded())
 
     assert found.shape == IMAGES.shape
@@ -53,15 +53,15 @@ def test_everything_stays_in_range_and_shape(how: Augmentation) -> None:
 
 
 @pytest.mark.parametrize("how", [EVERYTHING, ON_THE_WAY, *KINDS.values()])
-def test_same_seed_same_pictures(how: Augmentation) -> None:
+def test_same_seed_gives_the_same_images(how: Augmentation) -> None:
     first = augment(IMAGES, how, seeded(1))
 
     assert torch.equal(first, augment(IMAGES, how, seeded(1)))
     assert not torch.equal(first, augment(IMAGES, how, seeded(2)))
 
 
-def test_what_is_switched_off_draws_no_numbers() -> None:
-    """The pictures of a published configuration, drawn before there were more kinds."""
+def test_disabled_augmentations_draw_no_random_numbers() -> None:
+    """The images of a published configuration, from before more kinds were added."""
     generator, counted = seeded(), seeded()
 
     found = augment(IMAGES, EVERYTHING, generator)
@@ -73,13 +73,13 @@ def test_what_is_switched_off_draws_no_numbers() -> None:
     assert found.mean(dim=(1, 2, 3)).tolist() == pytest.approx(means, abs=0.2)
 
 
-def test_pictures_of_a_batch_vary_apart() -> None:
+def test_images_of_a_batch_are_augmented_independently() -> None:
     found = augment(IMAGES, EVERYTHING, seeded())
 
     assert len({tuple(image.flatten().tolist()) for image in found}) == len(IMAGES)
 
 
-def test_flip_is_an_exact_mirror() -> None:
+def test_flip_mirrors_the_image_exactly() -> None:
     found = augment(IMAGES, Augmentation(flip=True), seeded())
 
     mirrored = IMAGES.float().flip(-1)
@@ -89,7 +89,7 @@ def test_flip_is_an_exact_mirror() -> None:
 
 
 @pytest.mark.parametrize("zoom", [0.8, 1.25])
-def test_zoom_above_one_is_closer(zoom: float) -> None:
+def test_zoom_above_one_enlarges_the_image(zoom: float) -> None:
     disc = torch.zeros(1, 1, 64, 64, dtype=torch.uint8)
     disc[..., 22:42, 22:42] = 255
 
@@ -98,7 +98,7 @@ def test_zoom_above_one_is_closer(zoom: float) -> None:
     assert (found > 127).sum().item() == pytest.approx(400 * zoom**2, rel=0.1)
 
 
-def test_top_occlusion_blackens_the_top_only() -> None:
+def test_top_occlusion_blackens_only_the_top() -> None:
     bright = torch.full((1, 1, 64, 64), 200, dtype=torch.uint8)
 
     found = augment(bright, replace(Augmentation(), top_occlusion=1.0), seeded())
@@ -107,7 +107,7 @@ def test_top_occlusion_blackens_the_top_only() -> None:
     assert found[0, 0, 11:].min() > 199
 
 
-def test_a_window_keeps_the_scale_and_lies_inside() -> None:
+def test_crop_keeps_the_scale_and_lies_inside_the_image() -> None:
     disc = torch.full((16, 1, 64, 64), 50, dtype=torch.uint8)
     disc[..., 22:42, 22:42] = 255
 
@@ -122,7 +122,7 @@ def test_a_window_keeps_the_scale_and_lies_inside() -> None:
 
 
 @pytest.mark.parametrize("kind", ["letters", "noise", "blur", "quality"])
-def test_what_happens_on_the_way_moves_nothing(kind: str) -> None:
+def test_degradation_does_not_move_regions(kind: str) -> None:
     regions = IMAGES[..., ::4, ::4]
 
     found, moved = augment_together(IMAGES, regions, KINDS[kind], seeded())
@@ -134,7 +134,7 @@ def test_what_happens_on_the_way_moves_nothing(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["noise", "blur", "quality"])
-def test_what_happens_on_the_way_keeps_the_brightness(kind: str) -> None:
+def test_degradation_keeps_the_mean_brightness(kind: str) -> None:
     found = augment(IMAGES, KINDS[kind], seeded())
 
     shift = found.mean(dim=(1, 2, 3)) - IMAGES.float().mean(dim=(1, 2, 3))
@@ -142,7 +142,7 @@ def test_what_happens_on_the_way_keeps_the_brightness(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["border", "letters", "blur", "quality"])
-def test_a_probability_is_the_share_of_films(kind: str) -> None:
+def test_probability_is_the_share_of_augmented_images(kind: str) -> None:
     images = IMAGES[:1].expand(200, 1, 64, 64)
 
     found = augment(images, replace(Augmentation(), **{kind: 0.3}), seeded())
@@ -152,7 +152,7 @@ def test_a_probability_is_the_share_of_films(kind: str) -> None:
     assert torch.allclose(found[~changed], images[~changed].float(), atol=1e-2)
 
 
-def test_a_frame_is_of_one_grey_and_of_its_width_at_each_side() -> None:
+def test_border_has_one_grey_level_and_a_width_within_its_range() -> None:
     films, everywhere = GREY - 28, torch.ones_like(GREY)  # the film is 100, and a region
 
     found, moved = augment_together(films, everywhere, KINDS["border"], seeded())
@@ -171,7 +171,7 @@ def test_a_frame_is_of_one_grey_and_of_its_width_at_each_side() -> None:
 
 
 @pytest.mark.parametrize("how", [KINDS["border"], replace(EVERYTHING, border=1.0, erasing=0)])
-def test_regions_lie_where_their_film_lies_in_its_frame(how: Augmentation) -> None:
+def test_regions_move_with_the_image_inside_a_border(how: Augmentation) -> None:
     images = torch.full((32, 1, 64, 64), 60, dtype=torch.uint8)
     images[..., 36:52, 8:28] = 220
     films = replace(how, brightness=0, contrast=0, gamma=0, top_occlusion=0)
@@ -184,7 +184,7 @@ def test_regions_lie_where_their_film_lies_in_its_frame(how: Augmentation) -> No
     assert (moved[..., -1] == 0).all()
 
 
-def test_frame_shows_all_of_the_picture_at_a_smaller_scale() -> None:
+def test_border_contains_the_whole_image_at_a_smaller_scale() -> None:
     images = torch.full((32, 1, 64, 64), 200, dtype=torch.uint8)
     images[..., 16:48, 16:48] = 100
 
@@ -196,7 +196,7 @@ def test_frame_shows_all_of_the_picture_at_a_smaller_scale() -> None:
     assert share.max() < 0.32
 
 
-def test_letters_stand_at_the_top_or_a_side() -> None:
+def test_letters_are_drawn_at_the_top_or_a_side() -> None:
     found = augment(GREY, KINDS["letters"], seeded())
 
     ink = (found - GREY).abs()[:, 0] > 4
@@ -211,14 +211,14 @@ def test_letters_stand_at_the_top_or_a_side() -> None:
     assert total.max() < 0.1 * 64 * 64
 
 
-def test_letters_are_bright_three_times_in_four() -> None:
+def test_three_in_four_letters_are_bright() -> None:
     change = (augment(GREY, KINDS["letters"], seeded()) - GREY).mean(dim=(1, 2, 3))
 
     assert (change > 0).float().mean().item() == pytest.approx(0.75, abs=0.12)
     assert (change < 0).any()
 
 
-def test_noise_is_as_strong_as_it_says_and_weaker() -> None:
+def test_noise_strength_is_at_most_the_configured_one() -> None:
     deviations = augment(GREY, KINDS["noise"], seeded()).std(dim=(1, 2, 3))
 
     assert 0.9 * 25.5 < deviations.max() < 1.05 * 25.5

@@ -1,4 +1,4 @@
-"""Temperatures, bands and thresholds against cases whose answer is known."""
+"""Temperatures, bands and thresholds for cases with known results."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,9 @@ SURE = np.array([[0.9, 0.05, 0.05], [0.8, 0.1, 0.1], [0.1, 0.6, 0.3], [0.2, 0.3,
 LABELS = np.array([0, 0, 1, 0])
 
 
-def test_temperature_of_overconfident_answers_is_found(generator: np.random.Generator) -> None:
+def test_temperature_of_overconfident_predictions_is_recovered(
+    generator: np.random.Generator,
+) -> None:
     honest = generator.normal(size=(4000, 3)) * 1.5
     probabilities = torch.from_numpy(honest).softmax(dim=1).numpy()
     labels = np.array([generator.choice(3, p=p) for p in probabilities])
@@ -21,13 +23,13 @@ def test_temperature_of_overconfident_answers_is_found(generator: np.random.Gene
     assert found == pytest.approx(2.0, rel=0.1)
 
 
-def test_calibration_error_by_hand() -> None:
+def test_calibration_error_matches_hand_computed_value() -> None:
     bins = [Bin(n=3, confidence=0.9, accuracy=0.6), Bin(n=1, confidence=0.5, accuracy=0.5)]
 
     assert calibration.expected_calibration_error(bins) == pytest.approx(0.75 * 0.3)
 
 
-def test_every_answer_is_in_one_bin() -> None:
+def test_every_prediction_is_in_exactly_one_bin() -> None:
     bins = calibration.reliability(SURE, LABELS)
 
     assert sum(b.n for b in bins) == len(LABELS)
@@ -35,33 +37,33 @@ def test_every_answer_is_in_one_bin() -> None:
     assert bins[0] == Bin(1, pytest.approx(0.5), 0.0)
 
 
-def test_answers_above_the_band_are_right_as_often_as_said() -> None:
+def test_indeterminate_band_ends_where_predictions_become_reliable() -> None:
     cut = calibration.indeterminate_below(SURE, LABELS)
 
     assert cut == 0.6  # the answer at 0.5 is wrong, those above are right
 
 
-def test_without_right_answers_all_are_indeterminate() -> None:
+def test_all_predictions_are_indeterminate_if_none_is_correct() -> None:
     assert calibration.indeterminate_below(SURE, np.array([2, 2, 2, 0])) == 1.0
 
 
-def test_threshold_reaches_its_sensitivity_and_no_lower_one() -> None:
+def test_threshold_is_the_highest_with_the_target_sensitivity() -> None:
     scores, positive = np.linspace(0, 1, 11), np.ones(11, bool)
 
     assert calibration.threshold_for(scores, positive, 0.90) == pytest.approx(0.1)
     assert calibration.threshold_for(scores, positive, 1.0) == 0
 
 
-def test_operating_point_is_measured_where_it_was_not_chosen() -> None:
+def test_operating_point_reports_sensitivity_and_specificity() -> None:
     positive = LABELS == 0
 
-    found = calibration.operate("no_finding", 0.9, 0.15, SURE[:, 0], positive)
+    found = calibration.evaluate_threshold("no_finding", 0.9, 0.15, SURE[:, 0], positive)
 
     assert (found.sensitivity.value, found.sensitivity.n) == (1.0, 3)
     assert (found.specificity.value, found.specificity.n) == (1.0, 1)
 
 
-def test_biases_of_another_prior_are_found(generator: np.random.Generator) -> None:
+def test_biases_of_a_shifted_prior_are_recovered(generator: np.random.Generator) -> None:
     honest = generator.normal(size=(4000, 3)) * 1.5
     probabilities = torch.from_numpy(honest).softmax(dim=1).numpy()
     labels = np.array([generator.choice(3, p=p) for p in probabilities])
@@ -73,7 +75,7 @@ def test_biases_of_another_prior_are_found(generator: np.random.Generator) -> No
     assert sum(found) == pytest.approx(0, abs=1e-3)
 
 
-def test_biases_help_held_out_films_only_where_the_prior_is_another(
+def test_biases_reduce_held_out_loss_only_if_the_prior_is_shifted(
     generator: np.random.Generator,
 ) -> None:
     honest = torch.from_numpy(generator.normal(size=(2000, 3)) * 1.5)
@@ -91,10 +93,10 @@ def test_biases_help_held_out_films_only_where_the_prior_is_another(
     assert gain(honest) < 0.01
 
 
-def test_predictive_values_by_hand() -> None:
-    """Of 1,000 films 50 are ill: 45 of them and 95 of the others are above the threshold."""
+def test_predictive_values_match_hand_computed_values() -> None:
+    """Of 1,000 images 50 are positive: 45 of them and 95 of the others exceed the threshold."""
     scores = np.repeat([0.9, 0.1, 0.9, 0.1], [90, 10, 10, 90])
-    point = calibration.operate("covid19", 0.9, 0.5, scores, np.arange(200) < 100)
+    point = calibration.evaluate_threshold("covid19", 0.9, 0.5, scores, np.arange(200) < 100)
 
     found = calibration.predictive_values(point)["0.05"]
 

@@ -1,4 +1,4 @@
-"""Every published variant can be trained, and none looks at test images."""
+"""Every published variant can be trained, and is compared on validation images."""
 
 import csv
 import tomllib
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from tests.collection import tiny
+from tests.collection import write_small_config
 from tests.conftest import ROOT
 from training import compare, engine, run, train_classifier
+from training.ablations import ABLATIONS
 from training.config import parse_config
-from training.views import VIEWS
 
 SUPERVISED = compare.CONFIG.with_name("comparison_supervised.toml")
 VALUES = {path: tomllib.loads(path.read_text()) for path in (compare.CONFIG, SUPERVISED)}
@@ -22,24 +22,26 @@ VALUES = {path: tomllib.loads(path.read_text()) for path in (compare.CONFIG, SUP
     ("path", "name"),
     [(path, name) for path, values in VALUES.items() for name in values["variants"]],
 )
-def test_variants_change_the_common_configuration(path: Path, name: str) -> None:
+def test_variant_changes_the_common_configuration(path: Path, name: str) -> None:
     values = VALUES[path]
     common = parse_config(compare.merge(values["common"], {}) | {"name": name})
     config = parse_config(
         compare.merge(values["common"], values["variants"][name]) | {"name": name}
     )
 
-    assert config.view in VIEWS
+    assert config.view in ABLATIONS
     assert (config == common) is (name == "baseline")
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_variants_are_compared_on_validation(
+def test_variants_are_compared_on_validation_images(
     phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    config = tiny(train_classifier.CONFIG, tmp_path / "a.toml", name="one", version="x")
+    config = write_small_config(
+        train_classifier.CONFIG, tmp_path / "a.toml", name="one", version="x"
+    )
     lines = config.read_text().replace("[augmentation]", "[common.augmentation]")
     file = tmp_path / "comparison.toml"
     file.write_text(f"[common]\n{lines}\n[variants.one]\n[variants.two]\ngroup_robust = 1.0\n")
@@ -56,7 +58,9 @@ def test_variants_are_compared_on_validation(
 
 
 @pytest.mark.parametrize("name", VALUES[SUPERVISED]["variants"])
-def test_supervised_variants_take_a_step(phantoms: Path, tmp_path: Path, name: str) -> None:
+def test_supervised_variant_takes_a_training_step(
+    phantoms: Path, tmp_path: Path, name: str
+) -> None:
     values = VALUES[SUPERVISED]
     changes = compare.merge(values["common"], values["variants"][name])
     changes |= {"name": "step", "init": "random", "epochs": 1, "steps_per_epoch": 1}

@@ -1,4 +1,4 @@
-"""Chester's first layers answer as before, in the classifier's scale and with true statistics."""
+"""Chester's first layers keep their outputs after conversion to the classifier's scale."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 from chestxray.networks import CovidClassifierNet
 from tests.phantoms import phantom
-from training import front
-from training.start import start_classifier
+from training import convert_chester
+from training.initial_weights import build_classifier
 
 LAYERS = ("conv0", "norm0", "denseblock1", "transition1", "denseblock2.denselayer1.")
 
 
 @pytest.fixture
 def weights() -> dict[str, Tensor]:
-    """Random layers, whose batch norms are folded but not into nothing."""
+    """Weights of random layers with non-trivial batch norms."""
     torch.manual_seed(0)
     network = CovidClassifierNet()
     for name, values in network.state_dict().items():
@@ -30,7 +30,7 @@ def weights() -> dict[str, Tensor]:
 
 
 @pytest.fixture
-def films() -> Tensor:
+def images() -> Tensor:
     sizes = ((64, 64), (64, 48), (48, 64))
     rows = [torch.from_numpy(phantom(*s)[:48, :48].copy()) for s in sizes]
     return torch.stack(rows)[:, None]
@@ -44,51 +44,53 @@ def norms_of(network: nn.Module, weights: dict[str, Tensor]) -> list[nn.BatchNor
     ]
 
 
-def off(found: Tensor, expected: Tensor) -> float:
-    """The largest difference, in parts of the largest value."""
+def relative_error(found: Tensor, expected: Tensor) -> float:
+    """The largest difference relative to the largest value."""
     return float((found - expected).abs().max() / expected.abs().max())
 
 
 @torch.no_grad()
-def test_folded_scale_equals_the_unfolded_one_away_from_the_rim(
-    weights: dict[str, Tensor], films: Tensor
+def test_folded_scale_equals_the_unfolded_one_away_from_the_border(
+    weights: dict[str, Tensor], images: Tensor
 ) -> None:
-    grey = (films.float() / 255).expand(-1, 3, -1, -1)
-    own = front.load_front(weights).features
+    grey = (images.float() / 255).expand(-1, 3, -1, -1)
+    own = convert_chester.load_first_layers(weights).features
     expected = own.norm0(own.conv0(grey))
 
-    folded = front.load_front(front.fold_scale(weights))
-    found = folded.features.norm0(folded.features.conv0(folded.scale(films)))
+    folded = convert_chester.load_first_layers(convert_chester.fold_scale(weights))
+    found = folded.features.norm0(folded.features.conv0(folded.scale(images)))
 
-    assert off(found[..., 2:-2, 2:-2], expected[..., 2:-2, 2:-2]) < 1e-5
-    assert off(found, expected) > 1e-2
-
-
-@torch.no_grad()
-def test_new_statistics_change_no_answer(weights: dict[str, Tensor], films: Tensor) -> None:
-    network = front.load_front(front.fold_scale(weights))
-    others = 255 - films
-    before = network(films), network(others)
-
-    front.recalibrate(network, norms_of(network, weights), films.split(2))
-
-    assert off(network(films), before[0]) < 1e-4
-    assert off(network(others), before[1]) < 1e-4
+    assert relative_error(found[..., 2:-2, 2:-2], expected[..., 2:-2, 2:-2]) < 1e-5
+    assert relative_error(found, expected) > 1e-2
 
 
 @torch.no_grad()
-def test_every_norm_knows_the_mean_and_variance_of_its_input(
-    weights: dict[str, Tensor], films: Tensor
+def test_recalibration_does_not_change_the_outputs(
+    weights: dict[str, Tensor], images: Tensor
 ) -> None:
-    network = front.load_front(front.fold_scale(weights))
+    network = convert_chester.load_first_layers(convert_chester.fold_scale(weights))
+    others = 255 - images
+    before = network(images), network(others)
+
+    convert_chester.recalibrate(network, norms_of(network, weights), images.split(2))
+
+    assert relative_error(network(images), before[0]) < 1e-4
+    assert relative_error(network(others), before[1]) < 1e-4
+
+
+@torch.no_grad()
+def test_recalibration_sets_each_norm_to_its_input_statistics(
+    weights: dict[str, Tensor], images: Tensor
+) -> None:
+    network = convert_chester.load_first_layers(convert_chester.fold_scale(weights))
     norms = norms_of(network, weights)
 
-    front.recalibrate(network, norms, films.split(2))
+    convert_chester.recalibrate(network, norms, images.split(2))
 
     seen: dict[nn.Module, Tensor] = {}
     for norm in norms:
         norm.register_forward_pre_hook(lambda norm, inputs: seen.update({norm: inputs[0].clone()}))
-    network(films)
+    network(images)
     assert len(seen) == len(norms) == 1 + 2 * 6 + 1 + 2
     for norm, values in seen.items():
         alive = norm.running_var > 0
@@ -101,26 +103,26 @@ def test_every_norm_knows_the_mean_and_variance_of_its_input(
 
 
 @torch.no_grad()
-def test_training_mode_answers_as_evaluation_mode_on_the_measured_films(
-    weights: dict[str, Tensor], films: Tensor
+def test_training_mode_matches_evaluation_mode_on_calibration_images(
+    weights: dict[str, Tensor], images: Tensor
 ) -> None:
-    whole = front.load_front(front.fold_scale(weights))
+    whole = convert_chester.load_first_layers(convert_chester.fold_scale(weights))
     network = nn.Sequential(whole.scale, whole.features[:-1])
 
-    front.recalibrate(network, norms_of(whole, weights)[:-2], [films])
+    convert_chester.recalibrate(network, norms_of(whole, weights)[:-2], [images])
 
-    expected = network(films)
-    assert off(network.train()(films), expected) < 1e-3
+    expected = network(images)
+    assert relative_error(network.train()(images), expected) < 1e-3
 
 
-def test_weights_of_another_network_are_refused(weights: dict[str, Tensor]) -> None:
+def test_weights_of_another_network_are_rejected(weights: dict[str, Tensor]) -> None:
     weights["features.conv0.bias"] = torch.zeros(64)
 
     with pytest.raises(ValueError, match=r"features\.conv0\.bias"):
-        front.load_front(weights)
+        convert_chester.load_first_layers(weights)
 
 
-def test_the_classifier_starts_from_what_is_written(
+def test_classifier_can_be_initialised_from_the_converted_weights(
     weights: dict[str, Tensor], phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, target = tmp_path / "chester.safetensors", tmp_path / "runs" / "front.safetensors"
@@ -128,9 +130,9 @@ def test_the_classifier_starts_from_what_is_written(
     options = ("--data", phantoms, "--device", "cpu", "--output", target, "--films", 2)
     monkeypatch.setattr("sys.argv", [str(a) for a in ("front", source, *options)])
 
-    front.main()
+    convert_chester.main()
 
-    written, started = load_file(target), start_classifier(f"file:{target}").state_dict()
+    written, started = load_file(target), build_classifier(f"file:{target}").state_dict()
     assert written.keys() == weights.keys()
     assert all(torch.equal(started[name], values) for name, values in written.items())
     with safe_open(target, "pt") as file:

@@ -1,4 +1,4 @@
-"""The loader of the curated collection."""
+"""The loader of the curated data set."""
 
 import csv
 from pathlib import Path
@@ -16,7 +16,7 @@ def write(root: Path, internal: str, external: str) -> None:
     (root / "manifest_external.csv").write_text(HEADER + external)
 
 
-def test_records_carry_picture_label_and_patient(tmp_path: Path) -> None:
+def test_records_have_path_label_and_patient(tmp_path: Path) -> None:
     write(tmp_path, "a.jpg,covid19,siim,p1,train,s1\n", "b.jpg,ct,web,p2,external,s2\n")
 
     first, second = curated.load(tmp_path)
@@ -26,18 +26,18 @@ def test_records_carry_picture_label_and_patient(tmp_path: Path) -> None:
     assert second.split == "external"
 
 
-def test_external_image_of_an_internal_patient_is_left_out(tmp_path: Path) -> None:
+def test_external_image_of_an_internal_patient_is_omitted(tmp_path: Path) -> None:
     write(tmp_path, "a.jpg,covid19,siim,p1,train,s1\n", "b.jpg,ct,web,p1,external,s2\n")
 
     assert [r.path.name for r in curated.load(tmp_path)] == ["a.jpg"]
 
 
-def test_missing_collection_says_where_to_get_it(tmp_path: Path) -> None:
+def test_error_of_a_missing_data_set_says_where_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(MissingDataset, match=r"--data.*training/README\.md"):
         curated.load(tmp_path)
 
 
-def test_corrections_win_and_say_what_is_not_used(tmp_path: Path) -> None:
+def test_corrections_override_labels_and_exclude_images(tmp_path: Path) -> None:
     write(
         tmp_path,
         "a.jpg,lung_opacity,nihM,film1,train,s1\nb.jpg,covid19,siim,film2,test,s2\n"
@@ -53,15 +53,15 @@ def test_corrections_win_and_say_what_is_not_used(tmp_path: Path) -> None:
 
     first, second, third = curated.load(tmp_path)
 
-    assert (first.label, first.firm) == ("no_finding", True)
+    assert (first.label, first.confirmed) == ("no_finding", True)
     assert (second.patient, second.split, second.appearance) == ("patient", "val", "typical")
     assert second.regions.lungs == (0, 0, 1, 1)
     assert second.regions.opacities == ((0, 0, 0.5, 0.5), (0.5, 0.5, 1, 1))
-    assert (third.label, third.firm) == ("lung_opacity", False)
+    assert (third.label, third.confirmed) == ("lung_opacity", False)
 
 
-def test_validation_has_nobody_whom_the_first_networks_saw(tmp_path: Path) -> None:
-    """Before the corrections every film of siim was a patient of its own."""
+def test_patients_seen_by_earlier_networks_are_not_in_validation(tmp_path: Path) -> None:
+    """Before the corrections, every image of siim had its own patient id."""
     write(
         tmp_path,
         "a.jpg,covid19,siim,film1,train,s1\nb.jpg,covid19,siim,film2,val,s2\n"
@@ -85,7 +85,7 @@ def test_validation_has_nobody_whom_the_first_networks_saw(tmp_path: Path) -> No
     assert split == dict(a="train", b="train", c="test", d="val", e="val", f="test", g="train")
 
 
-def test_second_delivery_is_read(tmp_path: Path) -> None:
+def test_second_manifest_is_read(tmp_path: Path) -> None:
     write(tmp_path, "a.jpg,covid19,siim,p1,train,s1\n", "")
     (tmp_path / "manifest_more.csv").write_text(
         "path,label,dataset,group_id,suggested_split,sha256,note,age,strength,siim_label,"
@@ -95,12 +95,12 @@ def test_second_delivery_is_read(tmp_path: Path) -> None:
 
     found = curated.load(tmp_path)[1]
 
-    assert (found.firm, found.age_group) == (False, "child")
+    assert (found.confirmed, found.age_group) == (False, "child")
     assert found.regions.lung_mask == tmp_path / "lung.png"
 
 
-def test_no_patient_stands_in_two_splits(data: Path) -> None:
-    """By the patients that the collection knows today; film by film they once stood apart."""
+def test_no_patient_is_in_two_splits(data: Path) -> None:
+    """By the corrected patient ids; images of one patient once had different ones."""
     patients = {}
     for name in ("manifest.csv", "manifest_more.csv", "manifest_external.csv", "corrections.csv"):
         with (data / name).open(newline="") as file:

@@ -1,4 +1,4 @@
-"""What a film loses on its way is what a thumbnail, a pen and a JPEG file take from it."""
+"""Degradation imitates thumbnails, written marks and JPEG compression."""
 
 import io
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from tests.phantoms import phantom
 from training import degradation
 
-FILM = phantom(96, 96)
+CHEST = phantom(96, 96)
 SCALES = (0.35, 0.5, 0.7, 0.9)
 QUALITIES = (20, 35, 50, 75, 90)
 
@@ -20,13 +20,13 @@ def batch(pictures: list[Image.Image]) -> Tensor:
     return torch.from_numpy(np.stack([np.asarray(p, np.float32) for p in pictures])).unsqueeze(1)
 
 
-def repeated(count: int) -> Tensor:
-    return batch([Image.fromarray(FILM)] * count)
+def repeated_image(count: int) -> Tensor:
+    return batch([Image.fromarray(CHEST)] * count)
 
 
 def thumbnail(scale: float) -> Image.Image:
     side = round(96 * scale)
-    small = Image.fromarray(FILM).resize((side, side), Image.Resampling.BICUBIC)
+    small = Image.fromarray(CHEST).resize((side, side), Image.Resampling.BICUBIC)
     return small.resize((96, 96), Image.Resampling.BILINEAR)
 
 
@@ -36,16 +36,16 @@ def as_jpeg(pixels: np.ndarray, quality: int) -> Image.Image:
     return Image.open(file)
 
 
-def test_blur_comes_near_to_a_thumbnail() -> None:
-    films, wanted = repeated(4), batch([thumbnail(scale) for scale in SCALES])
+def test_blur_approximates_a_thumbnail() -> None:
+    images, wanted = repeated_image(4), batch([thumbnail(scale) for scale in SCALES])
 
-    found = degradation.blur(films, torch.tensor(SCALES))
+    found = degradation.blur(images, torch.tensor(SCALES))
 
     apart = (found - wanted).abs().mean(dim=(1, 2, 3))
-    assert (apart < (films - wanted).abs().mean(dim=(1, 2, 3)) / 2).all()
+    assert (apart < (images - wanted).abs().mean(dim=(1, 2, 3)) / 2).all()
 
 
-def test_blur_keeps_an_even_picture_even_to_its_edge() -> None:
+def test_blur_keeps_a_uniform_image_uniform() -> None:
     even = torch.full((2, 1, 20, 30), 77.0)
 
     found = degradation.blur(even, torch.tensor([0.35, 0.9]))
@@ -54,23 +54,23 @@ def test_blur_keeps_an_even_picture_even_to_its_edge() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(96, 96), (50, 93)])
-def test_compress_does_what_a_jpeg_file_does(height: int, width: int) -> None:
-    pixels = FILM[:height, :width]
+def test_compress_matches_jpeg_compression(height: int, width: int) -> None:
+    pixels = CHEST[:height, :width]
     files = batch([as_jpeg(pixels, quality) for quality in QUALITIES])
-    films = batch([Image.fromarray(pixels)] * len(QUALITIES))
+    images = batch([Image.fromarray(pixels)] * len(QUALITIES))
 
-    found = degradation.compress(films, torch.tensor(QUALITIES, dtype=torch.float32))
+    found = degradation.compress(images, torch.tensor(QUALITIES, dtype=torch.float32))
 
-    assert found.shape == films.shape
+    assert found.shape == images.shape
     apart = (found - files).abs().mean(dim=(1, 2, 3))  # libjpeg computes in integers
     assert apart.max() < 0.3
-    assert ((films - files).abs().mean(dim=(1, 2, 3)) > 5 * apart).all()
+    assert ((images - files).abs().mean(dim=(1, 2, 3)) > 5 * apart).all()
 
 
-def test_mark_fills_the_height_and_the_place_that_it_is_given() -> None:
+def test_written_mark_has_the_given_height_and_position() -> None:
     black, place = torch.zeros(3, 1, 200, 200), torch.tensor([0.0, 0.5, 1.0])
 
-    found = degradation.write(
+    found = degradation.draw_mark(
         black,
         which=torch.zeros(3),  # R
         height=torch.tensor([0.1, 0.2, 0.1]),

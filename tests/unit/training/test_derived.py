@@ -1,4 +1,4 @@
-"""Made pictures stay in the split of their films, and differ from what is valid."""
+"""Derived images stay in the split of their source images and differ from them."""
 
 from pathlib import Path
 
@@ -23,14 +23,14 @@ RECORDS = [
 PIXELS = np.stack([np.roll(phantom(SIZE, SIZE), 3 * i, axis=1) for i in range(len(RECORDS))])
 
 
-def test_made_pictures_are_of_films_of_their_own_split() -> None:
+def test_derived_images_are_in_the_split_of_their_source() -> None:
     _, records = derived.extend(PIXELS, RECORDS)
 
     splits = {each.sha256: each.split for each in RECORDS}
     assert all(each.split == splits[each.sha256] for each in records)
 
 
-def test_what_was_there_stays_in_its_place() -> None:
+def test_original_images_keep_their_positions() -> None:
     pixels, records = derived.extend(PIXELS, RECORDS)
 
     assert np.array_equal(pixels[: len(PIXELS)], PIXELS)
@@ -38,7 +38,7 @@ def test_what_was_there_stays_in_its_place() -> None:
     assert len(pixels) == len(records)
 
 
-def test_every_film_has_a_negative() -> None:
+def test_every_radiograph_has_an_inverted_copy() -> None:
     pixels, records = derived.extend(PIXELS, RECORDS)
 
     negatives = {each.sha256: i for i, each in enumerate(records) if each.label == derived.INVERTED}
@@ -47,14 +47,14 @@ def test_every_film_has_a_negative() -> None:
     assert all(np.array_equal(pixels[negatives[RECORDS[i].sha256]], 255 - PIXELS[i]) for i in films)
 
 
-def test_same_seed_makes_the_same_pictures() -> None:
+def test_same_seed_makes_the_same_derived_images() -> None:
     first, second = (derived.extend(PIXELS, RECORDS, seed=1)[0] for _ in range(2))
 
     assert np.array_equal(first, second)
 
 
 @pytest.mark.parametrize("make", [derived.two_films, derived.part_of_page, derived.photo_of_screen])
-def test_composite_is_a_picture_of_its_own(make) -> None:
+def test_composite_differs_from_its_source_image(make) -> None:
     generator = np.random.default_rng(0)
 
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""DICOM files to greyscale pictures."""
+"""DICOM files are decoded to greyscale images."""
 
 import csv
 from pathlib import Path
@@ -16,7 +16,7 @@ RAMP = np.arange(0, 4096, 4).reshape(32, 32)
 
 
 def write(path: Path, pixels: np.ndarray | None, *, bits: int = 12, **elements: object) -> Path:
-    """Writes a film, or with a third axis of three a colour picture; more elements by keyword."""
+    """Writes a greyscale DICOM file, or a colour one for three channels, with further elements."""
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -30,7 +30,7 @@ def write(path: Path, pixels: np.ndarray | None, *, bits: int = 12, **elements: 
     return path
 
 
-def test_eight_bits_are_taken_as_stored(tmp_path: Path) -> None:
+def test_8_bit_pixels_are_read_unchanged(tmp_path: Path) -> None:
     pixels = np.arange(100, 200).reshape(10, 10)
 
     picture = decode(write(tmp_path / "a.dcm", pixels, bits=8))
@@ -39,21 +39,21 @@ def test_eight_bits_are_taken_as_stored(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(picture), pixels)
 
 
-def test_twelve_bits_fill_the_range_in_their_order(tmp_path: Path) -> None:
+def test_12_bit_pixels_are_scaled_to_8_bits_in_order(tmp_path: Path) -> None:
     grey = np.asarray(decode(write(tmp_path / "a.dcm", RAMP))).ravel().astype(int)
 
     assert (grey[0], grey[-1]) == (0, 255)
     assert (np.diff(grey) >= 0).all()
 
 
-def test_monochrome1_is_the_negative_of_monochrome2(tmp_path: Path) -> None:
+def test_monochrome1_is_inverted(tmp_path: Path) -> None:
     positive = decode(write(tmp_path / "a.dcm", RAMP))
     negative = decode(write(tmp_path / "b.dcm", RAMP, PhotometricInterpretation="MONOCHROME1"))
 
     np.testing.assert_array_equal(np.asarray(negative), 255 - np.asarray(positive))
 
 
-def test_window_is_meant_for_rescaled_values(tmp_path: Path) -> None:
+def test_window_applies_to_rescaled_values(tmp_path: Path) -> None:
     window = {"WindowCenter": 1000, "WindowWidth": 200}
     rescale = {"RescaleSlope": 2, "RescaleIntercept": -1000}
     picture = decode(write(tmp_path / "a.dcm", RAMP, **window, **rescale))
@@ -76,37 +76,37 @@ def test_lookup_table_is_applied_after_the_rescale(tmp_path: Path) -> None:
     assert (grey[0], grey[-1]) == (255, 0)
 
 
-def test_colour_becomes_grey(tmp_path: Path) -> None:
+def test_colour_image_is_converted_to_grey(tmp_path: Path) -> None:
     picture = decode(write(tmp_path / "a.dcm", np.full((4, 4, 3), 90), bits=8))
 
     assert picture.mode == "L"
     assert (np.asarray(picture) == 90).all()
 
 
-def test_file_without_pixels_is_named(tmp_path: Path) -> None:
+def test_error_of_a_file_without_pixels_names_it(tmp_path: Path) -> None:
     with pytest.raises(UnreadableDicom, match=r"^a\.dcm cannot be decoded: .*[Pp]ixel"):
         decode(write(tmp_path / "a.dcm", None))
 
 
-def test_several_frames_are_refused(tmp_path: Path) -> None:
+def test_multi_frame_dicom_is_rejected(tmp_path: Path) -> None:
     frames = write(tmp_path / "a.dcm", np.stack([RAMP, RAMP]))
 
     with pytest.raises(UnreadableDicom, match=r"MONOCHROME2 of shape \(2, 32, 32\)"):
         decode(frames)
 
 
-def test_what_is_no_dicom_is_named(tmp_path: Path) -> None:
+def test_error_of_a_file_that_is_not_dicom_names_it(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_text("no film")
 
     with pytest.raises(UnreadableDicom, match=r"^a\.dcm cannot be decoded"):
         decode(tmp_path / "a.dcm")
 
 
-def test_cache_reads_dicom_by_its_suffix(tmp_path: Path) -> None:
+def test_cache_reads_files_with_a_dicom_suffix(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.DCM", RAMP)).shape == (1, 224, 224)
 
 
-def test_real_chest_films_decode_with_contrast_and_bright_spine(data: Path) -> None:
+def test_real_chest_images_have_contrast_and_a_bright_spine(data: Path) -> None:
     with (data / "manifest_dicom.csv").open(newline="") as file:
         chests = [row for row in csv.DictReader(file) if row["expected"] == "cxr"]
 

@@ -1,4 +1,4 @@
-"""Two processes train what one would; a run killed at any moment ends like an unbroken one."""
+"""Two processes train like one; an interrupted run ends like an uninterrupted one."""
 
 import os
 import signal
@@ -11,15 +11,15 @@ import torch
 
 from chestxray import checkpoints
 from chestxray.networks import XRayFilterNet
-from tests.collection import tiny
+from tests.collection import write_small_config
 from tests.conftest import ROOT
-from tests.unit.training.team_of_two import train
+from tests.unit.training.two_processes import train
 from training import run, train_filter
+from training.distributed import SINGLE_PROCESS
 from training.engine import STATE
-from training.team import SOLO
 
 ALONE = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-"""One thread each: sums in another order would be other sums."""
+"""One thread each, since the order of sums changes their rounding."""
 
 
 def command(module: list[str], phantoms: Path, config: Path, output: Path) -> list[str]:
@@ -27,10 +27,10 @@ def command(module: list[str], phantoms: Path, config: Path, output: Path) -> li
     return [sys.executable, "-m", *module, *map(str, where)]
 
 
-def test_two_processes_end_where_one_does(phantoms: Path, tmp_path: Path) -> None:
-    config = tiny(train_filter.CONFIG, tmp_path / "filter.toml")
+def test_two_processes_train_the_same_weights_as_one(phantoms: Path, tmp_path: Path) -> None:
+    config = write_small_config(train_filter.CONFIG, tmp_path / "filter.toml")
     torchrun = ["torch.distributed.run", "--nproc-per-node=2", "--standalone"]
-    script = [str(ROOT / "tests" / "unit" / "training" / "team_of_two.py"), str(tmp_path)]
+    script = [str(ROOT / "tests" / "unit" / "training" / "two_processes.py"), str(tmp_path)]
 
     found = subprocess.run(
         command([*torchrun, *script], phantoms, config, tmp_path),
@@ -44,14 +44,18 @@ def test_two_processes_end_where_one_does(phantoms: Path, tmp_path: Path) -> Non
     assert found.returncode == 0, found.stderr
     checkpoints.load(tmp_path / "filter" / run.BEST, XRayFilterNet())
     ranks = [torch.load(tmp_path / f"rank{i}.pt", weights_only=True) for i in (0, 1)]
-    alone = train(SOLO, tmp_path).state_dict()
+    alone = train(SINGLE_PROCESS, tmp_path).state_dict()
     for name, weights in alone.items():
         assert torch.equal(ranks[0][name], ranks[1][name])
         assert torch.allclose(ranks[0][name], weights, atol=1e-6)
 
 
-def test_a_run_killed_by_force_ends_like_an_unbroken_one(phantoms: Path, tmp_path: Path) -> None:
-    config = tiny(train_filter.CONFIG, tmp_path / "filter.toml", epochs=4, steps_per_epoch=2)
+def test_killed_and_resumed_run_ends_like_an_uninterrupted_one(
+    phantoms: Path, tmp_path: Path
+) -> None:
+    config = write_small_config(
+        train_filter.CONFIG, tmp_path / "filter.toml", epochs=4, steps_per_epoch=2
+    )
     unbroken, killed = (
         [*command(["training.train_filter"], phantoms, config, tmp_path / name), "--resume"]
         for name in ("unbroken", "killed")

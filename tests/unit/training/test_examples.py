@@ -1,4 +1,4 @@
-"""What is drawn, how it is turned, how often."""
+"""Selection, rotation and weights of training examples."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +11,8 @@ from training import train_classifier, train_filter
 from training.config import TrainConfig, read_config
 from training.datasets import derived
 from training.datasets.records import Record
+from training.distributed import SINGLE_PROCESS, ProcessGroup
 from training.examples import eval_batches, train_batches
-from training.team import SOLO, Team
 
 RECORD = Record(Path("a"), "covid19", "p", "one", "train", "s")
 LABELS = ["covid19", "no_finding", "lung_opacity", "lateral_cxr", "other_xray", "ct", "rotated_cxr"]
@@ -25,7 +25,7 @@ def config(**changes: object) -> TrainConfig:
     return replace(read_config(train_filter.CONFIG), steps_per_epoch=40, **changes)  # type: ignore[arg-type]
 
 
-def test_half_of_the_filters_weight_is_valid_and_the_kinds_share_the_rest() -> None:
+def test_filter_weights_are_half_valid_and_split_among_other_verdicts() -> None:
     made = (derived.INVERTED, derived.TWO_FILMS, derived.PART_OF_PAGE, derived.PHOTO_OF_SCREEN)
     records = [*RECORDS, *(replace(RECORD, label=label) for label in made)]
     examples = train_filter.examples(records, "train", power=0.5, turned=True)
@@ -40,14 +40,14 @@ def test_half_of_the_filters_weight_is_valid_and_the_kinds_share_the_rest() -> N
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_turned_negatives_come_from_their_own_split(split: str) -> None:
+def test_rotated_negatives_come_from_their_own_split(split: str) -> None:
     examples = train_filter.examples(RECORDS, split, power=0.5, turned=True)
 
     assert {RECORDS[row].split for row in examples.rows} == {split}
     assert "rotated_cxr" not in {RECORDS[row].label for row in examples.rows}
 
 
-def test_a_verdict_names_the_clockwise_turn_of_an_upright_image() -> None:
+def test_rotation_verdict_names_the_clockwise_rotation() -> None:
     upright = np.zeros((1, 224, 224), np.uint8)
     upright[0, :10, 100:124] = 255  # a mark at the top
     examples = train_filter.examples([RECORD], "train", power=1.0, turned=False)
@@ -60,7 +60,7 @@ def test_a_verdict_names_the_clockwise_turn_of_an_upright_image() -> None:
     assert picture[VERDICTS.index(Verdict.ROTATED_270)][100:124, :10].min() == 255
 
 
-def test_classes_and_sources_of_the_classifier_are_balanced() -> None:
+def test_classifier_examples_balance_classes_and_sources() -> None:
     sources = ["a"] * 90 + ["b"] * 10
     records = [replace(RECORD, dataset=s) for s in sources]
     records += [replace(RECORD, label="no_finding"), replace(RECORD, label="lung_opacity")]
@@ -73,7 +73,7 @@ def test_classes_and_sources_of_the_classifier_are_balanced() -> None:
     assert of_a == pytest.approx(3 / 4)
 
 
-def test_validation_weighs_the_common_source_as_much_as_all_others() -> None:
+def test_validation_weights_the_common_source_like_all_others_together() -> None:
     records = [
         replace(RECORD, dataset=dataset, label=label)
         for label in ("no_finding", "lung_opacity", "covid19")
@@ -88,7 +88,7 @@ def test_validation_weighs_the_common_source_as_much_as_all_others() -> None:
         assert common == pytest.approx(sum(others))
 
 
-def test_an_epoch_repeats_itself_and_differs_from_the_next() -> None:
+def test_epoch_is_reproducible_and_differs_from_the_next() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (len(RECORDS), 224, 224), np.uint8)
     examples = train_filter.examples(RECORDS, "train", power=1.0, turned=True)
     small = config(batch_size=8, size=32)
@@ -101,7 +101,7 @@ def test_an_epoch_repeats_itself_and_differs_from_the_next() -> None:
     assert not np.array_equal(first(3), first(4))
 
 
-def test_evaluation_leaves_full_size_pixels_as_they_are() -> None:
+def test_evaluation_does_not_change_full_size_pixels() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (1, 224, 224), np.uint8)
     examples = train_filter.examples([RECORD], "train", power=1.0, turned=False)
 
@@ -110,7 +110,7 @@ def test_evaluation_leaves_full_size_pixels_as_they_are() -> None:
     assert np.array_equal(images.numpy()[0, 0], pixels[0])
 
 
-def test_common_source_gets_its_share_of_every_class() -> None:
+def test_common_source_gets_its_share_of_every_class_weight() -> None:
     records = [
         replace(RECORD, dataset=dataset, label=label)
         for label in ("no_finding", "lung_opacity", "covid19")
@@ -118,14 +118,14 @@ def test_common_source_gets_its_share_of_every_class() -> None:
     ]
     examples = train_classifier.examples(records, "train", power=0.5)
 
-    found = train_classifier.favour_same_source(records, examples, 0.4)
+    found = train_classifier.reweight_same_source(records, examples, 0.4)
 
     same = train_classifier.is_same_source(records, found)
     weight = np.bincount(found.targets * 2 + same, found.weights)
     assert weight == pytest.approx([0.6, 0.4] * 3)
 
 
-def test_groups_are_classes_of_sources() -> None:
+def test_groups_are_combinations_of_class_and_source() -> None:
     records = [
         replace(RECORD, dataset=dataset, label=label)
         for label in ("no_finding", "lung_opacity", "covid19")
@@ -137,15 +137,15 @@ def test_groups_are_classes_of_sources() -> None:
     assert groups.tolist() == [0, 1, 1, 2, 3, 3, 4, 5, 5]
 
 
-def test_a_team_shares_a_batch_without_gap_or_overlap() -> None:
+def test_processes_split_a_batch_without_gap_or_overlap() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (len(RECORDS), 224, 224), np.uint8)
     examples = train_filter.examples(RECORDS, "train", power=1.0, turned=True)
     small = config(batch_size=8, size=32)
 
-    def targets(team: Team) -> list[int]:
+    def targets(process_group: ProcessGroup) -> list[int]:
         return next(
-            iter(train_batches(pixels, examples, small, epoch=0, team=team))
+            iter(train_batches(pixels, examples, small, epoch=0, process_group=process_group))
         ).targets.tolist()
 
-    whole, parts = targets(SOLO), [targets(Team(rank, 2)) for rank in (0, 1)]
+    whole, parts = targets(SINGLE_PROCESS), [targets(ProcessGroup(rank, 2)) for rank in (0, 1)]
     assert parts == [whole[0::2], whole[1::2]]

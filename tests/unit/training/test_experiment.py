@@ -1,4 +1,4 @@
-"""The repeated experiment: resumable, and Tables 4 and 5 as the paper lays them out."""
+"""The repeated experiment is resumable and writes Tables 4 and 5 in the paper's layout."""
 
 import json
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.collection import tiny
+from tests.collection import write_small_config
 from training import experiment
 from training.experiment import PAPER
 
 
-def test_published_figures_follow_from_the_published_matrix() -> None:
+def test_published_sensitivities_follow_from_the_published_matrix() -> None:
     matrix = np.array(PAPER.confusion)
 
     shares = matrix.diagonal() / matrix.sum(axis=1)
@@ -20,14 +20,16 @@ def test_published_figures_follow_from_the_published_matrix() -> None:
     assert shares[2] == pytest.approx(0.884, abs=0.001)  # Table 4; Table 5 says 0.844
 
 
-def test_an_experiment_goes_on_and_writes_its_tables(
+def test_experiment_resumes_and_writes_its_tables(
     phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     configs = tmp_path / "tiny"
     configs.mkdir()
     for name in ("filter", "stage1", "stage2"):
-        tiny(experiment.CONFIGS / f"{name}.toml", configs / f"{name}.toml", redraw=False)
+        write_small_config(
+            experiment.CONFIGS / f"{name}.toml", configs / f"{name}.toml", redraw=False
+        )
     first = tmp_path / "runs" / "experiment_tiny" / "run_00"
 
     experiment.main(1, configs, [str(phantoms)], tmp_path / "runs", "cpu")
@@ -43,7 +45,7 @@ def test_an_experiment_goes_on_and_writes_its_tables(
     assert "| sensitivity | covid19 |" in table
 
 
-def test_mean_and_deviation_are_over_the_runs() -> None:
+def test_tables_show_mean_and_deviation_over_the_runs() -> None:
     def part(hit: int) -> dict[str, object]:
         rate = {"value": hit / 10}
         return {

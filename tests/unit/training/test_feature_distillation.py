@@ -1,4 +1,4 @@
-"""The guide: which images it looks at, what it adds to the loss, and that it does not ship."""
+"""Feature distillation: which images have features, and what their distance adds to the loss."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,29 +9,36 @@ import torch
 
 from chestxray.networks import CovidClassifierNet
 from tests.unit.training.test_training import toy_config
-from training import guide, train_classifier
+from training import feature_distillation, train_classifier
 from training.datasets.curated import load
 from training.examples import Batch
 
 
 @pytest.fixture
-def features() -> guide.Features:
-    return np.random.default_rng(0).normal(2, 3, (99, guide.FEATURES)).astype(np.float32)
+def features() -> feature_distillation.Features:
+    return (
+        np.random.default_rng(0)
+        .normal(2, 3, (99, feature_distillation.FEATURES))
+        .astype(np.float32)
+    )
 
 
-def test_only_training_images_of_the_classes_are_looked_at(
-    phantoms: Path, tmp_path: Path, features: guide.Features, monkeypatch: pytest.MonkeyPatch
+def test_features_are_extracted_only_from_training_images_of_the_classes(
+    phantoms: Path,
+    tmp_path: Path,
+    features: feature_distillation.Features,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     records = load(phantoms)
     pixels = np.zeros((len(records), 4, 4), np.uint8)
     seen: list[int] = []
 
-    def extract(pixels: np.ndarray, rows: list[int]) -> guide.Features:
+    def extract_features(pixels: np.ndarray, rows: list[int]) -> feature_distillation.Features:
         seen.extend(rows)
         return features[: len(rows)]
 
-    monkeypatch.setattr(guide, "extract", extract)
-    found = guide.open_features(records, pixels, tmp_path)
+    monkeypatch.setattr(feature_distillation, "extract_features", extract_features)
+    found = feature_distillation.open_features(records, pixels, tmp_path)
 
     assert {records[row].split for row in seen} == {"train"}
     assert {records[row].label for row in seen} == {"no_finding", "lung_opacity", "covid19"}
@@ -39,20 +46,26 @@ def test_only_training_images_of_the_classes_are_looked_at(
     unseen = np.delete(found, seen, axis=0)
     assert len(unseen) and not unseen.any()
     calls = len(seen)
-    assert np.array_equal(guide.open_features(records, pixels, tmp_path), found)
+    assert np.array_equal(feature_distillation.open_features(records, pixels, tmp_path), found)
     assert len(seen) == calls
 
 
-def test_distance_is_of_direction_alone(features: guide.Features) -> None:
+def test_cosine_distance_depends_only_on_direction(features: feature_distillation.Features) -> None:
     known = torch.from_numpy(features[:5])
 
-    assert torch.allclose(guide.distance(3 * known, known), torch.zeros(5), atol=1e-5)
-    assert torch.allclose(guide.distance(-known, known), torch.full((5,), 2.0))
+    assert torch.allclose(
+        feature_distillation.cosine_distance(3 * known, known), torch.zeros(5), atol=1e-5
+    )
+    assert torch.allclose(
+        feature_distillation.cosine_distance(-known, known), torch.full((5,), 2.0)
+    )
 
 
-def test_loss_grows_with_the_distance_from_the_guide(features: guide.Features) -> None:
+def test_loss_includes_the_distance_from_the_known_features(
+    features: feature_distillation.Features,
+) -> None:
     torch.manual_seed(0)
-    network = guide.Guided(CovidClassifierNet()).eval()
+    network = feature_distillation.FeatureDistillationNet(CovidClassifierNet()).eval()
     images = torch.randint(0, 255, (2, 1, 64, 64), dtype=torch.uint8)
     batch = Batch(images, torch.tensor([0, 2]), torch.tensor([0, 1]), torch.tensor([7, 3]))
     known = torch.from_numpy(features)
@@ -63,13 +76,15 @@ def test_loss_grows_with_the_distance_from_the_guide(features: guide.Features) -
         guided = train_classifier.stage_loss(
             network, batch, config=config, weights=None, features=known
         )
-        distance = guide.distance(network(images).guided, known[[7, 3]]).mean()
+        distance = feature_distillation.cosine_distance(
+            network(images).features, known[[7, 3]]
+        ).mean()
 
     assert torch.isclose(guided.loss - plain.loss, 0.5 * distance, atol=1e-5)
 
 
-def test_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guide, "_PACKAGE", "no_such_package")
+def test_error_of_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_distillation, "_PACKAGE", "no_such_package")
 
-    with pytest.raises(FileNotFoundError, match="make train-guided"):
-        guide._model_path()
+    with pytest.raises(FileNotFoundError, match="make train-distilled"):
+        feature_distillation._model_path()

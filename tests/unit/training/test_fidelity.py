@@ -1,4 +1,4 @@
-"""Answers that moved too far are told from those that did not."""
+"""Fidelity criteria detect outputs that changed too much."""
 
 import numpy as np
 import pytest
@@ -20,10 +20,10 @@ def before(generator: np.random.Generator, labels: np.ndarray) -> Outputs:
     return {"logits": logits.astype(np.float32), "cam": cam.astype(np.float32)}
 
 
-def test_same_answers_have_no_fault(before: Outputs, labels: np.ndarray) -> None:
+def test_identical_outputs_fail_no_criterion(before: Outputs, labels: np.ndarray) -> None:
     found = fidelity.compare(before, before, labels, 1.0)
 
-    assert list(found.faults) == []
+    assert list(found.failed_criteria) == []
     assert found.n == 200
     assert found.most_moved == 0
     assert found.map_correlation.value == pytest.approx(1)
@@ -31,20 +31,20 @@ def test_same_answers_have_no_fault(before: Outputs, labels: np.ndarray) -> None
     assert found.same_class == 1
 
 
-def test_every_missed_limit_is_a_sentence(
+def test_every_failed_criterion_is_described(
     before: Outputs, labels: np.ndarray, generator: np.random.Generator
 ) -> None:
     noise = {name: generator.normal(0, 2, v.shape) for name, v in before.items()}
     after = {name: (v + noise[name]).astype(np.float32) for name, v in before.items()}
 
-    auc, moved, maps = fidelity.compare(before, after, labels, 1.0).faults
+    auc, moved, maps = fidelity.compare(before, after, labels, 1.0).failed_criteria
 
     assert "AUC falls by" in auc
     assert "a probability moves by" in moved
     assert "the maps' correlation is" in maps
 
 
-def test_movement_is_that_of_the_class_that_moves_most(before: Outputs, labels: np.ndarray) -> None:
+def test_most_moved_is_the_largest_change_of_a_class(before: Outputs, labels: np.ndarray) -> None:
     shifted = before | {"logits": before["logits"] + np.array([0.5, 0, 0], np.float32)}
 
     found = fidelity.compare(before, shifted, labels, 1.0)
@@ -53,7 +53,7 @@ def test_movement_is_that_of_the_class_that_moves_most(before: Outputs, labels: 
     assert found.moved[0].low <= found.moved[0].value <= found.moved[0].high
 
 
-def test_map_correlation_is_spearmans(generator: np.random.Generator) -> None:
+def test_map_correlation_is_spearman_correlation(generator: np.random.Generator) -> None:
     maps = generator.normal(0, 1, (2, 4, 3, 5, 5)).astype(np.float32)
 
     found = fidelity.map_correlation(*maps)

@@ -1,4 +1,4 @@
-"""The threshold is chosen as it is used."""
+"""Choice of the filter's threshold, and consistency with the gateway."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from chestxray.labels import VERDICTS
 from training.filter_evaluation import choose_threshold, decide
 
 
-def test_threshold_lies_between_the_classes() -> None:
+def test_chosen_threshold_separates_the_classes() -> None:
     scores = np.array([0.99, 0.95, 0.2, 0.01])
 
     threshold = choose_threshold(scores, np.array([True, True, False, False]))
@@ -18,7 +18,7 @@ def test_threshold_lies_between_the_classes() -> None:
     assert 0.2 < threshold < 0.95
 
 
-def test_threshold_weighs_both_classes_the_same() -> None:
+def test_chosen_threshold_weights_both_classes_equally() -> None:
     scores = np.array([0.9, 0.8, *np.linspace(0.1, 0.7, 50), 0.85])
     valid = np.array([True, True] + [False] * 51)
 
@@ -29,7 +29,7 @@ def test_threshold_weighs_both_classes_the_same() -> None:
     odds=st.lists(st.floats(-8, 8), min_size=len(VERDICTS), max_size=len(VERDICTS)),
     threshold=st.floats(0.01, 0.99),
 )
-def test_evaluation_decides_as_the_gateway_does(odds: list[float], threshold: float) -> None:
+def test_evaluation_and_gateway_decide_the_same(odds: list[float], threshold: float) -> None:
     scores = np.exp(np.round(odds, 2))
     scores = scores / scores.sum()
 

@@ -1,4 +1,4 @@
-"""The paper's loss, and what was tried beside it."""
+"""The paper's loss and alternative losses."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 
 from training.losses import (
     class_weights,
-    distilled,
+    distillation_loss,
     group_mean,
     paper_cross_entropy,
     smooth_cross_entropy,
@@ -17,11 +17,11 @@ LOGITS = torch.tensor([[2.0, 0.5, -1.0], [0.0, 1.0, 3.0]])
 LABELS = torch.tensor([0, 1])
 
 
-def test_rare_classes_weigh_more() -> None:
+def test_rare_classes_have_higher_weights() -> None:
     assert class_weights([100, 50, 10]).tolist() == [1, 2, 10]
 
 
-def test_smoothing_is_that_of_the_paper() -> None:
+def test_label_smoothing_matches_the_paper() -> None:
     logits, label, alpha = torch.tensor([[2.0, 0.5, -1.0]]), torch.tensor([0]), 0.1
     soft = torch.full((3,), alpha / 3)
     soft[0] += 1 - alpha
@@ -31,11 +31,11 @@ def test_smoothing_is_that_of_the_paper() -> None:
     assert found.item() == pytest.approx(-(soft * logits.log_softmax(1)[0]).sum().item(), abs=1e-6)
 
 
-def test_weights_as_printed_are_the_inverse_of_what_works() -> None:
+def test_class_weights_as_printed_are_inverted() -> None:
     assert class_weights([100, 50, 10], rule="as_printed").tolist() == pytest.approx([1, 0.5, 0.1])
 
 
-def test_weighted_loss_is_that_of_torch() -> None:
+def test_weighted_loss_matches_torch() -> None:
     weights = torch.tensor([1.0, 4.0, 2.0])
 
     found = smooth_cross_entropy(LOGITS, LABELS, smoothing=0.0, weights=weights)
@@ -44,7 +44,7 @@ def test_weighted_loss_is_that_of_torch() -> None:
     assert found.mean().item() == pytest.approx(expected.item(), abs=1e-6)
 
 
-def test_equation_two_by_hand() -> None:
+def test_equation_two_matches_hand_computed_value() -> None:
     alpha, weights = 0.1, torch.tensor([1.0, 2.0, 3.0])
     p = LOGITS[1].softmax(0).tolist()
     soft = [alpha / 3, 1 - alpha + alpha / 3, alpha / 3]
@@ -58,15 +58,15 @@ def test_equation_two_by_hand() -> None:
     assert found[1].item() == pytest.approx(expected, abs=1e-4)
 
 
-def test_distillation_at_its_whole_share_forgets_the_labels() -> None:
+def test_full_distillation_share_ignores_the_labels() -> None:
     taught = LOGITS.softmax(dim=1)
 
-    found = distilled(torch.tensor([9.0, 9.0]), LOGITS, taught, share=1.0)
+    found = distillation_loss(torch.tensor([9.0, 9.0]), LOGITS, taught, share=1.0)
 
     assert torch.allclose(found, -(taught * taught.log()).sum(dim=1))
 
 
-def test_robust_mean_leans_to_the_group_that_does_worst() -> None:
+def test_robust_mean_weights_the_worst_group_most() -> None:
     losses, groups = torch.tensor([1.0, 1.0, 1.0, 5.0]), torch.tensor([0, 0, 0, 7])
 
     assert group_mean(losses, groups, robust=0.0) == 2.0

@@ -1,4 +1,4 @@
-"""The lung estimate against lungs that were drawn, and on real films."""
+"""The lung mask on drawn lungs and on real radiographs."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ SIDE = 224
 
 
 def drawn_lungs() -> np.ndarray:
-    """Where `phantom` draws them, less what heart and diaphragm hide: bool (SIDE, SIDE)."""
+    """The lungs that `phantom` draws, without heart and diaphragm, as bool (SIDE, SIDE)."""
     y, x = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE
     lungs = np.zeros((SIDE, SIDE), bool)
     for centre in (0.3, 0.7):
@@ -27,7 +27,7 @@ def drawn_lungs() -> np.ndarray:
 DOMES = ((0.29, 0.91, 0.19), (0.71, 0.925, 0.175))
 
 
-def test_mask_covers_the_drawn_lungs_and_little_else() -> None:
+def test_lung_mask_covers_the_drawn_lungs_and_little_else() -> None:
     mask, lungs = lung_mask(phantom(SIDE, SIDE)), drawn_lungs()
 
     assert mask.shape == (SIDE, SIDE)
@@ -36,7 +36,7 @@ def test_mask_covers_the_drawn_lungs_and_little_else() -> None:
     assert (mask & lungs).sum() / (mask | lungs).sum() > 0.65
 
 
-def test_mask_follows_the_lungs_when_they_move() -> None:
+def test_lung_mask_follows_moved_lungs() -> None:
     moved = np.roll(phantom(SIDE, SIDE), 20, axis=0)
     moved[:20] = 8
 
@@ -45,7 +45,7 @@ def test_mask_follows_the_lungs_when_they_move() -> None:
     assert 10 < rows[1] - rows[0] < 30
 
 
-def test_lung_as_bright_as_the_chest_wall_is_still_found() -> None:
+def test_lung_as_bright_as_the_chest_wall_is_found() -> None:
     picture, lungs = phantom(SIDE, SIDE), drawn_lungs()
     left = lungs & (np.arange(SIDE) < SIDE / 2)
     picture[left] = 120
@@ -54,7 +54,7 @@ def test_lung_as_bright_as_the_chest_wall_is_still_found() -> None:
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
-def test_blank_picture_has_lungs_where_they_usually_are(level: int) -> None:
+def test_blank_image_gets_lungs_at_their_usual_position(level: int) -> None:
     mask = lung_mask(np.full((SIDE, SIDE), level, np.uint8))
 
     assert 0.1 < mask.mean() < 0.6
@@ -63,7 +63,9 @@ def test_blank_picture_has_lungs_where_they_usually_are(level: int) -> None:
     assert not mask[SIDE // 2, SIDE // 2]
 
 
-def test_mask_is_plausible_on_most_real_films(data: Path, generator: np.random.Generator) -> None:
+def test_lung_mask_is_plausible_on_most_real_radiographs(
+    data: Path, generator: np.random.Generator
+) -> None:
     chests = [r.path for r in curated.load(data) if "cxr/" in str(r.path) and r.split == "test"]
     films = [read(chests[i])[0] for i in generator.permutation(len(chests))[:20]]
 

@@ -1,4 +1,4 @@
-"""Figures of merit against cases worked out by hand."""
+"""Metrics for hand-computed cases."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def one_hot(predicted: np.ndarray) -> np.ndarray:
     return np.eye(3)[predicted]
 
 
-def test_confusion_sensitivity_and_specificity_by_hand(generator: np.random.Generator) -> None:
+def test_performance_matches_hand_computed_values(generator: np.random.Generator) -> None:
     found = performance(one_hot(PREDICTED), LABELS, generator=generator)
 
     assert found.confusion == [[3, 1, 0], [0, 1, 1], [1, 0, 1]]
@@ -28,7 +28,7 @@ def test_confusion_sensitivity_and_specificity_by_hand(generator: np.random.Gene
     assert found.n == 8
 
 
-def test_auc_by_hand(generator: np.random.Generator) -> None:
+def test_auc_matches_hand_computed_value(generator: np.random.Generator) -> None:
     scores = np.array([[0.9, 0.1, 0.0], [0.4, 0.6, 0.0], [0.5, 0.5, 0.0], [0.1, 0.9, 0.0]])
 
     found = performance(scores, np.array([0, 0, 1, 1]), generator=generator)
@@ -44,18 +44,18 @@ def test_perfect_predictions_score_one(generator: np.random.Generator) -> None:
     assert [r.value for r in found.auc] == [1, 1, 1]
 
 
-def test_guessing_one_class_scores_chance() -> None:
+def test_predicting_one_class_scores_chance_level() -> None:
     assert balanced_accuracy(np.zeros(8, np.int64), LABELS) == pytest.approx(1 / 3)
 
 
-def test_wilson_interval_of_the_textbook() -> None:
+def test_wilson_interval_matches_the_textbook() -> None:
     found = wilson(8, 10)
 
     assert (found.low, found.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
 
 
 @given(n=st.integers(1, 500), share=st.floats(0, 1))
-def test_wilson_interval_holds_its_share(n: int, share: float) -> None:
+def test_wilson_interval_contains_its_share(n: int, share: float) -> None:
     found = wilson(round(share * n), n)
 
     assert 0 <= found.low <= found.value + 1e-12
@@ -63,7 +63,7 @@ def test_wilson_interval_holds_its_share(n: int, share: float) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=40))
-def test_area_by_ranks_is_that_of_scikit_learn(pairs: list[tuple[int, bool]]) -> None:
+def test_rank_based_auc_matches_scikit_learn(pairs: list[tuple[int, bool]]) -> None:
     scores, positive = np.array([p[0] for p in pairs]) / 5, np.array([p[1] for p in pairs])
     if positive.all() or not positive.any():
         assert np.isnan(auc(scores, positive))

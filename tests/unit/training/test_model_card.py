@@ -1,4 +1,4 @@
-"""The card says what a reader must know before the figures."""
+"""The model card states origin and disclaimer."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def card() -> Card:
 
 
 @pytest.mark.parametrize(("origin", "lines"), [(ORIGIN, [f"- Origin: {ORIGIN}"]), ("", [])])
-def test_origin_of_the_first_weights_is_said_where_it_is_known(
+def test_model_card_states_the_origin_of_initial_weights_if_known(
     card: Card, origin: str, lines: list[str]
 ) -> None:
     training = {"config": {"init": "file:runs/x", "seed": 3, "origin": origin}}

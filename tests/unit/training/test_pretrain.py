@@ -1,4 +1,4 @@
-"""Barlow Twins, and a start for the classifier that comes out of it."""
+"""Barlow Twins, and the initial weights that the classifier gets from it."""
 
 from pathlib import Path
 
@@ -7,29 +7,29 @@ import torch
 
 from chestxray import checkpoints
 from chestxray.networks import CovidClassifierNet
-from tests.collection import tiny
+from tests.collection import write_small_config
 from training import pretrain, run
-from training.start import start_classifier
+from training.initial_weights import build_classifier
 
 
-def test_same_features_without_redundancy_cost_nothing() -> None:
+def test_barlow_twins_loss_is_low_for_equal_decorrelated_features() -> None:
     features = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
 
     assert pretrain.barlow_twins(features, features).item() < 0.2
     assert pretrain.barlow_twins(features, -features).item() > 4
 
 
-def test_redundant_features_cost() -> None:
+def test_barlow_twins_loss_is_higher_for_redundant_features() -> None:
     column = torch.tensor([[1.0], [2], [3], [5]])
     twice, once = column.expand(4, 2), torch.cat([column, column.flip(0) ** 2], dim=1)
 
     assert pretrain.barlow_twins(twice, twice) > pretrain.barlow_twins(once, once)
 
 
-def test_pretraining_leaves_a_start_for_the_classifier(
+def test_pretraining_writes_initial_weights_for_the_classifier(
     phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = tiny(pretrain.CONFIG, tmp_path / "pretrain.toml")
+    config = write_small_config(pretrain.CONFIG, tmp_path / "pretrain.toml")
     arguments = ["p", "--config", config, "--data", phantoms, "--output", tmp_path]
     monkeypatch.setattr("sys.argv", [str(a) for a in arguments])
 
@@ -37,14 +37,14 @@ def test_pretraining_leaves_a_start_for_the_classifier(
 
     best = tmp_path / "pretrained" / run.BEST
     kept = checkpoints.load(best, CovidClassifierNet()).state_dict()
-    started = start_classifier(f"file:{best}").state_dict()
+    started = build_classifier(f"file:{best}").state_dict()
     assert all(torch.equal(kept[name], started[name]) for name in kept)
 
 
-def test_both_halves_of_a_pair_are_the_same_pictures_varied_otherwise(
+def test_pair_has_two_different_augmentations_of_the_same_images(
     phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = tiny(pretrain.CONFIG, tmp_path / "pretrain.toml")
+    config = write_small_config(pretrain.CONFIG, tmp_path / "pretrain.toml")
     arguments = ["p", "--config", config, "--data", phantoms, "--output", tmp_path]
     monkeypatch.setattr("sys.argv", [str(a) for a in arguments])
     opened = run.open_run(None, pretrain.CONFIG)

@@ -1,4 +1,4 @@
-"""The loaders of the public sets, over tiny copies of their layouts."""
+"""The loaders of the public data sets, on tiny copies of their layouts."""
 
 import hashlib
 from collections import Counter
@@ -33,8 +33,8 @@ SOURCES = {
 shades = count()
 
 
-def draw(path: Path) -> Path:
-    """Writes a picture unlike any other."""
+def write_image(path: Path) -> Path:
+    """Writes a unique image."""
     path.parent.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(next(shades))
     Image.fromarray(generator.integers(0, 255, (8, 8), np.uint8)).save(path)
@@ -44,7 +44,7 @@ def draw(path: Path) -> Path:
 def write_ieee8023(root: Path, *rows: str) -> Path:
     """Rows are patientid,age,finding,view,folder,filename."""
     for row in rows:
-        draw(root / row.split(",")[4] / row.split(",")[5])
+        write_image(root / row.split(",")[4] / row.split(",")[5])
     header = "patientid,age,finding,view,folder,filename"
     (root / "metadata.csv").write_text("\n".join([header, *rows]))
     return root
@@ -53,7 +53,7 @@ def write_ieee8023(root: Path, *rows: str) -> Path:
 def write_figure1(root: Path, *rows: str) -> Path:
     """Rows are patientid,age,finding,notes; one picture in two is a PNG."""
     for i, row in enumerate(rows):
-        draw(root / "images" / (row.split(",")[0] + (".jpg", ".png")[i % 2]))
+        write_image(root / "images" / (row.split(",")[0] + (".jpg", ".png")[i % 2]))
     lines = ["patientid,age,finding,notes", *rows]
     (root / "metadata.csv").write_text("\n".join(lines), encoding="latin-1")
     return root
@@ -114,7 +114,7 @@ def test_ieee8023_patient_and_age_come_from_the_table(tmp_path: Path) -> None:
     assert [r.age_group for r in found] == ["child", "adult", ""]
 
 
-def test_ieee8023_picture_that_is_missing_is_named(tmp_path: Path) -> None:
+def test_ieee8023_error_names_a_missing_image(tmp_path: Path) -> None:
     write_ieee8023(tmp_path, "1,65,Pneumonia,PA,images,a.jpg")
     (tmp_path / "images" / "a.jpg").unlink()
 
@@ -122,7 +122,7 @@ def test_ieee8023_picture_that_is_missing_is_named(tmp_path: Path) -> None:
         ieee8023.load(tmp_path)
 
 
-def test_figure1_without_confirmed_finding_is_left_out(tmp_path: Path) -> None:
+def test_figure1_image_without_a_confirmed_finding_is_omitted(tmp_path: Path) -> None:
     found = figure1.load(
         write_figure1(
             tmp_path,
@@ -141,7 +141,7 @@ def test_figure1_without_confirmed_finding_is_left_out(tmp_path: Path) -> None:
     assert [r.age_group for r in found] == ["adult", "", "adult"]
 
 
-def test_figure1_letters_number_the_pictures_of_one_patient(tmp_path: Path) -> None:
+def test_figure1_letters_mark_images_of_the_same_patient(tmp_path: Path) -> None:
     rows = [f"COVID-00039{letter},77,COVID-19," for letter in "abc"]
 
     found = figure1.load(write_figure1(tmp_path, *rows))
@@ -149,7 +149,7 @@ def test_figure1_letters_number_the_pictures_of_one_patient(tmp_path: Path) -> N
     assert {r.patient for r in found} == {"figure1-COVID-00039"}
 
 
-def test_kermany_patient_is_read_from_the_name(tmp_path: Path) -> None:
+def test_kermany_patient_is_read_from_the_file_name(tmp_path: Path) -> None:
     for name in (
         "train/PNEUMONIA/person7_bacteria_24",
         "test/PNEUMONIA/person7_virus_9",
@@ -159,7 +159,7 @@ def test_kermany_patient_is_read_from_the_name(tmp_path: Path) -> None:
         "test/NORMAL/NORMAL-11419-0001",
         "test/NORMAL/._IM-0001-0001",
     ):
-        draw(tmp_path / "chest_xray" / f"{name}.jpeg")
+        write_image(tmp_path / "chest_xray" / f"{name}.jpeg")
 
     found = kermany.load(tmp_path)
 
@@ -175,15 +175,15 @@ def test_kermany_patient_is_read_from_the_name(tmp_path: Path) -> None:
     assert {r.age_group for r in found} == {"child"}
 
 
-def test_kermany_name_without_a_patient_is_refused(tmp_path: Path) -> None:
-    draw(tmp_path / "chest_xray/train/NORMAL/IM-0001-0001.jpeg")
-    draw(tmp_path / "chest_xray/train/PNEUMONIA/scan.jpeg")
+def test_kermany_file_name_without_a_patient_is_rejected(tmp_path: Path) -> None:
+    write_image(tmp_path / "chest_xray/train/NORMAL/IM-0001-0001.jpeg")
+    write_image(tmp_path / "chest_xray/train/PNEUMONIA/scan.jpeg")
 
     with pytest.raises(ValueError, match=r"scan\.jpeg names no patient; expected person1_"):
         kermany.load(tmp_path)
 
 
-def test_rsna_film_of_several_boxes_counts_once(tmp_path: Path) -> None:
+def test_rsna_image_with_several_boxes_is_listed_once(tmp_path: Path) -> None:
     found = rsna.load(
         write_rsna(
             tmp_path,
@@ -200,10 +200,10 @@ def test_rsna_film_of_several_boxes_counts_once(tmp_path: Path) -> None:
     ]
 
 
-def test_photographs_are_patients_of_their_own(tmp_path: Path) -> None:
-    draw(tmp_path / "JPEGImages/2007_000027.jpg")
+def test_each_photograph_has_its_own_patient_id(tmp_path: Path) -> None:
+    write_image(tmp_path / "JPEGImages/2007_000027.jpg")
     for animal in ("ant", "beaver"):
-        draw(tmp_path / f"101_ObjectCategories/{animal}/image_0001.jpg")
+        write_image(tmp_path / f"101_ObjectCategories/{animal}/image_0001.jpg")
 
     found = voc2012.load(tmp_path) + caltech101.load(tmp_path)
 
@@ -212,7 +212,7 @@ def test_photographs_are_patients_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", collections.LOADERS)
-def test_missing_set_says_where_to_get_it(name: str, tmp_path: Path) -> None:
+def test_error_of_a_missing_public_data_set_says_where_to_get_it(name: str, tmp_path: Path) -> None:
     with pytest.raises(MissingDataset) as error:
         collections.load([f"{name}={tmp_path}"])
 
@@ -220,13 +220,13 @@ def test_missing_set_says_where_to_get_it(name: str, tmp_path: Path) -> None:
     assert SOURCES[name] in str(error.value)
 
 
-def test_unknown_set_lists_the_allowed() -> None:
+def test_error_of_an_unknown_data_set_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"imagenet is no data set; .*ieee8023, figure1, kermany"):
         collections.load(["imagenet=/data"])
 
 
-def test_records_carry_the_digest_of_their_file_and_no_split(tmp_path: Path) -> None:
-    picture = draw(tmp_path / "JPEGImages/a.jpg")
+def test_public_records_have_their_file_digest_and_no_split(tmp_path: Path) -> None:
+    picture = write_image(tmp_path / "JPEGImages/a.jpg")
 
     (record,) = collections.load([f"voc2012={tmp_path}"])
 
@@ -234,8 +234,8 @@ def test_records_carry_the_digest_of_their_file_and_no_split(tmp_path: Path) -> 
     assert (record.path, record.dataset, record.split) == (picture, "voc2012", "")
 
 
-def test_equal_pictures_stay_once_and_the_first_set_wins(tmp_path: Path) -> None:
-    picture = draw(tmp_path / "JPEGImages/a.jpg")
+def test_duplicate_image_is_kept_from_the_first_data_set(tmp_path: Path) -> None:
+    picture = write_image(tmp_path / "JPEGImages/a.jpg")
     copy = tmp_path / "101_ObjectCategories/ant/image_0001.jpg"
     copy.parent.mkdir(parents=True)
     copy.write_bytes(picture.read_bytes())
@@ -245,7 +245,7 @@ def test_equal_pictures_stay_once_and_the_first_set_wins(tmp_path: Path) -> None
     assert [r.dataset for r in both] == ["caltech101"]
 
 
-def test_curated_collection_and_public_sets_join(tmp_path: Path) -> None:
+def test_curated_and_public_data_sets_are_merged(tmp_path: Path) -> None:
     header = "path,label,dataset,group_id,suggested_split,sha256\n"
     (tmp_path / "manifest.csv").write_text(header + "a.jpg,covid19,siim,p1,train,s1\n")
     external = "b.jpg,ct,ieee8023,ieee8023-1,external,s2\nc.jpg,ct,web,p2,external,s3\n"
@@ -263,7 +263,7 @@ def test_curated_collection_and_public_sets_join(tmp_path: Path) -> None:
     ("years", "group"),
     [("17.5", "child"), ("18", "adult"), ("1-5y", "child"), ("50+", "adult"), ("nan", "")],
 )
-def test_child_is_under_eighteen(years: str, group: str) -> None:
+def test_age_below_eighteen_is_child(years: str, group: str) -> None:
     assert age_group(years) == group
 
 
@@ -280,7 +280,7 @@ def test_child_is_under_eighteen(years: str, group: str) -> None:
         ("", ""),
     ],
 )
-def test_age_group_of_the_curated_collection_is_read_from_the_note(
+def test_age_group_of_the_curated_data_set_is_read_from_the_note(
     note: str, group: str, tmp_path: Path
 ) -> None:
     header = "path,label,dataset,group_id,suggested_split,sha256,note\n"

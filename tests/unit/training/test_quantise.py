@@ -1,4 +1,4 @@
-"""A tiny network is quantised as the classifier is; the choice among recipes and its report."""
+"""Quantisation of a tiny network, the choice among recipes, and the report."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from training import fidelity, quantisation, quantise, quantise_report
 from training.engine_speed import Speed
 from training.metrics import Rate
 from training.quantisation import MIN_MAX, PERCENTILE, RECIPES, Recipe
-from training.quantise_report import Measured, Result, Trial
+from training.quantise_report import HeldOutResult, Result, Trial
 
 SIDE, WIDTH = 12, 8
 STEM = "/network/features/conv0/"
@@ -32,7 +32,7 @@ def weights(generator: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def graph(weights: dict[str, np.ndarray]) -> ModelProto:
-    """Two convolutions, a norm between them, and a head whose mean over space is the logits."""
+    """A graph of two convolutions with a norm, and a head whose spatial mean is the logits."""
     pads = {"pads": [1, 1, 1, 1], "kernel_shape": [3, 3]}
     nodes = [
         helper.make_node("Cast", ["images"], ["pixels"], "/network/scale/Cast", to=1),
@@ -55,7 +55,7 @@ def graph(weights: dict[str, np.ndarray]) -> ModelProto:
 
 
 @pytest.fixture
-def films(generator: np.random.Generator) -> np.ndarray:
+def images(generator: np.random.Generator) -> np.ndarray:
     return generator.integers(0, 256, (16, 1, SIDE, SIDE), np.uint8)
 
 
@@ -67,19 +67,21 @@ def card(random_classifier: Path) -> Card:
 @pytest.fixture
 def prepared(weights: dict[str, np.ndarray], card: Card, tmp_path: Path) -> Path:
     model = graph(weights)
-    checkpoints.save_arrays(tmp_path / "tiny.safetensors", quantisation.take_weights(model), card)
+    checkpoints.save_arrays(
+        tmp_path / "tiny.safetensors", quantisation.extract_weights(model), card
+    )
     (tmp_path / "tiny.onnx").write_bytes(model.SerializeToString())
     return quantisation.prepare(tmp_path / "tiny.onnx", tmp_path / "tiny.safetensors", tmp_path)
 
 
-def opened(model: ModelProto, card: Card, folder: Path) -> OnnxEngine:
+def engine_of(model: ModelProto, card: Card, folder: Path) -> OnnxEngine:
     folder.mkdir()
-    checkpoints.save_arrays(folder / "w.safetensors", quantisation.take_weights(model), card)
+    checkpoints.save_arrays(folder / "w.safetensors", quantisation.extract_weights(model), card)
     (folder / "tiny.onnx").write_bytes(model.SerializeToString())
     return OnnxEngine(folder / "w.safetensors", "tiny", threads=1, graphs=folder)
 
 
-def test_norm_is_folded_into_the_convolution_before_it(prepared: Path) -> None:
+def test_batch_norm_is_folded_into_the_preceding_convolution(prepared: Path) -> None:
     kinds = [node.op_type for node in onnx.load(prepared).graph.node]
 
     assert "BatchNormalization" not in kinds
@@ -87,34 +89,34 @@ def test_norm_is_folded_into_the_convolution_before_it(prepared: Path) -> None:
 
 
 @pytest.mark.parametrize("calibration", [MIN_MAX, PERCENTILE])
-def test_int8_answers_nearly_as_float32(
-    prepared: Path, card: Card, films: np.ndarray, tmp_path: Path, calibration: object
+def test_int8_outputs_are_close_to_float32(
+    prepared: Path, card: Card, images: np.ndarray, tmp_path: Path, calibration: object
 ) -> None:
     recipe = replace(RECIPES[0], calibration=calibration)
     float32 = OnnxEngine(tmp_path / "tiny.safetensors", "tiny", threads=1, graphs=tmp_path)
 
-    int8 = opened(quantisation.quantise(prepared, recipe, films), card, tmp_path / "int8")
+    int8 = engine_of(quantisation.quantise(prepared, recipe, images), card, tmp_path / "int8")
 
-    for name, expected in float32(films).items():
-        error = np.abs(int8(films)[name] - expected)
+    for name, expected in float32(images).items():
+        error = np.abs(int8(images)[name] - expected)
         assert 0 < error.max() < 0.05 * np.abs(expected).max()
 
 
-def test_logits_remain_the_mean_of_the_maps(
-    prepared: Path, card: Card, films: np.ndarray, tmp_path: Path
+def test_quantised_logits_remain_the_mean_of_the_maps(
+    prepared: Path, card: Card, images: np.ndarray, tmp_path: Path
 ) -> None:
-    int8 = opened(quantisation.quantise(prepared, RECIPES[0], films), card, tmp_path / "int8")
+    int8 = engine_of(quantisation.quantise(prepared, RECIPES[0], images), card, tmp_path / "int8")
 
-    found = int8(films)
+    found = int8(images)
 
     assert np.allclose(found["cams"].mean(axis=(2, 3)), found["logits"], atol=1e-3)
 
 
 @pytest.mark.parametrize(("in_float", "count"), [((), 2), ((STEM,), 1)])
-def test_head_and_what_the_recipe_names_stay_in_float32(
-    prepared: Path, films: np.ndarray, in_float: tuple[str, ...], count: int
+def test_head_and_layers_named_by_the_recipe_stay_in_float32(
+    prepared: Path, images: np.ndarray, in_float: tuple[str, ...], count: int
 ) -> None:
-    model = quantisation.quantise(prepared, Recipe("x", in_float, MIN_MAX), films)
+    model = quantisation.quantise(prepared, Recipe("x", in_float, MIN_MAX), images)
 
     types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     assert types["cam"] == TensorProto.FLOAT
@@ -123,17 +125,17 @@ def test_head_and_what_the_recipe_names_stay_in_float32(
     assert (types.get("stem") == TensorProto.FLOAT) is bool(in_float)
 
 
-def test_weights_have_a_scale_for_each_channel(prepared: Path, films: np.ndarray) -> None:
-    model = quantisation.quantise(prepared, RECIPES[0], films)
+def test_quantised_weights_have_a_scale_per_channel(prepared: Path, images: np.ndarray) -> None:
+    model = quantisation.quantise(prepared, RECIPES[0], images)
 
     scales = {t.name: t for t in model.graph.initializer if t.name.endswith("stem_scale")}
     assert [list(tensor.dims) for tensor in scales.values()] == [[WIDTH]]
 
 
-def test_graph_keeps_no_weights(weights: dict[str, np.ndarray]) -> None:
+def test_extracted_graph_contains_no_weights(weights: dict[str, np.ndarray]) -> None:
     model = graph(weights)
 
-    taken = quantisation.take_weights(model)
+    taken = quantisation.extract_weights(model)
 
     assert taken.keys() == weights.keys()
     assert all(not tensor.raw_data for tensor in model.graph.initializer)
@@ -157,7 +159,7 @@ def trial(*, moved: float, ratio: float = 2.0) -> Trial:
     return Trial(RECIPES[0], found, [Speed(1, 10.0, 10.0 * ratio, rate(ratio))])
 
 
-def test_least_movement_within_the_limits_is_chosen() -> None:
+def test_recipe_with_the_least_change_within_the_limits_is_chosen() -> None:
     trials = [trial(moved=0.04), trial(moved=0.01, ratio=1.4), trial(moved=0.02)]
 
     assert quantise.choose(trials) == 2
@@ -167,20 +169,20 @@ def test_least_movement_within_the_limits_is_chosen() -> None:
 @pytest.fixture
 def result(card: Card) -> Result:
     found = trial(moved=0.01)
-    tested = Measured({"test": found.fidelity, "external": found.fidelity}, {}, found.speed)
+    tested = HeldOutResult({"test": found.fidelity, "external": found.fidelity}, {}, found.speed)
     return Result(card, "sha256:0", [trial(moved=0.09), found], 1, tested)
 
 
-def test_result_without_a_recipe_that_is_good_ships_nothing(result: Result) -> None:
+def test_result_without_an_acceptable_recipe_fails(result: Result) -> None:
     failed = replace(result, chosen=None, tested=None)
     slower = replace(result, tested=replace(result.tested, speed=trial(moved=0, ratio=1.7).speed))
 
-    assert list(result.faults) == []
-    assert list(failed.faults) == ["no recipe keeps within every limit"]
-    assert ["1.70 times the images/s" in each for each in slower.faults] == [True]
+    assert list(result.failed_criteria) == []
+    assert list(failed.failed_criteria) == ["no recipe keeps within every limit"]
+    assert ["1.70 times the images/s" in each for each in slower.failed_criteria] == [True]
 
 
-def test_report_shows_what_was_tried_and_why_it_was_refused(result: Result, tmp_path: Path) -> None:
+def test_report_lists_tried_recipes_and_why_they_failed(result: Result, tmp_path: Path) -> None:
     quantise_report.write(result, tmp_path / "int8")
 
     text = (tmp_path / "int8" / "INT8.md").read_text()
@@ -190,7 +192,7 @@ def test_report_shows_what_was_tried_and_why_it_was_refused(result: Result, tmp_
     assert CalibrationMethod.MinMax.name == "MinMax"
 
 
-def test_card_says_that_it_is_int8_and_how_it_was_made(result: Result, tmp_path: Path) -> None:
+def test_int8_card_states_precision_and_origin(result: Result, tmp_path: Path) -> None:
     card = quantise_report.card_of(result)
 
     checkpoints.save_arrays(tmp_path / "w.safetensors", {"a": np.zeros(1, np.int8)}, card)

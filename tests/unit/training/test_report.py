@@ -1,4 +1,4 @@
-"""A report has what people look at, and no picture of a patient."""
+"""A report has all its sections and contains no patient image."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 
 from chestxray import checkpoints
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
-from tests.collection import tiny
+from tests.collection import write_small_config
 from training import evaluate, pictures, report, run, train_classifier, train_filter
 from training.engine import Epoch, write_history
 
@@ -26,7 +26,7 @@ CASES = [
 @pytest.mark.parametrize(
     ("script", "kind", "name", "headings"), CASES, ids=["filter", "classifier"]
 )
-def test_report_of_a_run_is_whole(
+def test_report_of_a_run_has_all_sections(
     script: object,
     kind: type[torch.nn.Module],
     name: str,
@@ -35,16 +35,16 @@ def test_report_of_a_run_is_whole(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = tiny(script.CONFIG, tmp_path / "x.toml", version="7.8")  # type: ignore[attr-defined]
+    config = write_small_config(script.CONFIG, tmp_path / "x.toml", version="7.8")  # type: ignore[attr-defined]
     arguments = ["x", "--config", config, "--data", phantoms, "--output", tmp_path]
     monkeypatch.setattr("sys.argv", [str(a) for a in arguments])
     script.main(run.open_run(None, config))  # type: ignore[attr-defined]
     best = tmp_path / name / run.BEST
-    material = evaluate.open_material(
+    evaluation_set = evaluate.open_evaluation_set(
         best, [str(phantoms)], tmp_path / "cache", torch.device("cpu")
     )
 
-    measured, results = evaluate.evaluate(material), tmp_path / "results"
+    measured, results = evaluate.evaluate(evaluation_set), tmp_path / "results"
     written = report.write(measured, tmp_path, results, tmp_path / "reports")
     page = written.read_text()
 
@@ -62,7 +62,7 @@ def test_report_of_a_run_is_whole(
         assert "<img" in (tmp_path / name / pictures.PICTURES).read_text()
 
 
-def test_audit_is_part_of_a_report(tmp_path: Path) -> None:
+def test_report_includes_the_audit(tmp_path: Path) -> None:
     share = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}
     curves = {"cam": [1.0, 0.2], "random": [1.0, 0.6]}
     kinds = {what: {"cam": share, "curves": curves} for what in ("deletion", "insertion")}
@@ -76,25 +76,27 @@ def test_audit_is_part_of_a_report(tmp_path: Path) -> None:
     assert report.audit_sections(tmp_path / "nowhere.json") == []
 
 
-def test_learning_curve_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_learning_curve_is_read_as_written(tmp_path: Path) -> None:
     history = [Epoch(1, 0.5, 0.6, 1e-3, 10.0, 0.7, 0.8, 0.1), Epoch(2, 0.4, 0.5, 5e-4, 11.0)]
     write_history(history, tmp_path / "history.csv")
 
     assert str(report.read_history(tmp_path / "history.csv")) == str(history)
 
 
-def test_measuring_again_changes_nothing(
+def test_repeated_evaluation_gives_the_same_card(
     phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = tiny(train_classifier.CONFIG, tmp_path / "x.toml", name="classifier")
+    config = write_small_config(train_classifier.CONFIG, tmp_path / "x.toml", name="classifier")
     arguments = ["x", "--config", config, "--data", phantoms, "--output", tmp_path]
     monkeypatch.setattr("sys.argv", [str(a) for a in arguments])
     train_classifier.main(run.open_run(None, config))
     where = [str(phantoms)], tmp_path / "cache", torch.device("cpu")
-    first = evaluate.evaluate(evaluate.open_material(tmp_path / "classifier" / run.BEST, *where))
+    first = evaluate.evaluate(
+        evaluate.open_evaluation_set(tmp_path / "classifier" / run.BEST, *where)
+    )
     evaluate.ship(first, tmp_path)
 
-    again = evaluate.evaluate(evaluate.open_material(tmp_path / evaluate.WEIGHTS, *where))
+    again = evaluate.evaluate(evaluate.open_evaluation_set(tmp_path / evaluate.WEIGHTS, *where))
 
     shipped = checkpoints.read_card(tmp_path / evaluate.WEIGHTS)
     assert again.card.model_dump_json() == shipped.model_dump_json()

@@ -1,4 +1,4 @@
-"""Training and tests find what the repository does not have by one variable."""
+"""One variable names the folder of files that are not in the repository."""
 
 import os
 import subprocess
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from training.initial_weights import build_filter, checkpoint_path
 from training.shared_folder import SHARED
-from training.start import file_of, start_filter
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from training.start import file_of, start_filter
         ({"SHARED_DIR": "inside"}, ROOT / "inside"),
     ],
 )
-def test_variable_names_the_folder(variables: dict[str, str], folder: Path) -> None:
+def test_shared_dir_variable_sets_the_data_folder(variables: dict[str, str], folder: Path) -> None:
     inherited = {name: value for name, value in os.environ.items() if name != "SHARED_DIR"}
 
     done = subprocess.run(
@@ -35,12 +35,12 @@ def test_variable_names_the_folder(variables: dict[str, str], folder: Path) -> N
     assert Path(done.stdout.strip()) == (folder / "data").resolve()  # it may be a link
 
 
-def test_start_may_lie_in_the_folder() -> None:
-    assert file_of("shared:weights/a.safetensors") == SHARED / "weights" / "a.safetensors"
-    assert file_of("file:runs/a.safetensors") == Path("runs/a.safetensors")
-    assert file_of("imagenet") is None
+def test_initial_weights_can_be_in_the_shared_folder() -> None:
+    assert checkpoint_path("shared:weights/a.safetensors") == SHARED / "weights" / "a.safetensors"
+    assert checkpoint_path("file:runs/a.safetensors") == Path("runs/a.safetensors")
+    assert checkpoint_path("imagenet") is None
 
 
-def test_start_that_is_absent_says_what_to_do() -> None:
+def test_error_of_missing_initial_weights_says_what_to_do() -> None:
     with pytest.raises(FileNotFoundError, match=r"is absent; .*--init.*SHARED_DIR"):
-        start_filter("shared:weights/none.safetensors")
+        build_filter("shared:weights/none.safetensors")

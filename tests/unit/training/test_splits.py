@@ -1,4 +1,4 @@
-"""No patient on two sides."""
+"""No patient is in two splits."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ def records(patients: list[int]) -> list[Record]:
 
 @settings(deadline=None)
 @given(patients=st.lists(st.integers(0, 40), min_size=1, max_size=200), seed=st.integers(0, 99))
-def test_redrawn_splits_keep_every_patient_on_one_side(patients: list[int], seed: int) -> None:
+def test_redrawn_splits_keep_every_patient_in_one_split(patients: list[int], seed: int) -> None:
     drawn = splits.redraw(records(patients), np.random.default_rng(seed))
 
     splits.check_disjoint(drawn)
@@ -45,7 +45,7 @@ def test_external_records_stay_external() -> None:
 
 
 @pytest.mark.parametrize("key", ["patient", "sha256"])
-def test_a_patient_or_image_in_two_splits_is_found(key: str) -> None:
+def test_patient_or_image_in_two_splits_is_detected(key: str) -> None:
     other = "sha256" if key == "patient" else "patient"
     twice = [RECORD, replace(RECORD, split="test", **{other: "x"})]
 

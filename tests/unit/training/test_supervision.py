@@ -1,4 +1,4 @@
-"""What readers said besides the class: boxes, masks, study classes, and how sure a label is."""
+"""Supervision by boxes, masks, appearance classes and label certainty."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,14 +25,14 @@ CONFIG = TrainConfig(
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Record:
+def record(tmp_path: Path) -> Record:
     path = tmp_path / "film.png"
     path.write_bytes(encode(phantom(300, 300), "PNG"))
     return Record(path, "lung_opacity", "p", "siim", "train", "s")
 
 
-def test_box_covers_its_part_of_the_map(film: Record) -> None:
-    drawn = regions.draw(replace(film, regions=Regions(opacities=(LEFT_HALF,))))
+def test_box_is_rasterised_to_its_part_of_the_map(record: Record) -> None:
+    drawn = regions.rasterise(replace(record, regions=Regions(opacities=(LEFT_HALF,))))
 
     half = regions.SIDE // 2
     assert (drawn[regions.OPACITIES, :, :half] == 255).all()
@@ -40,30 +40,32 @@ def test_box_covers_its_part_of_the_map(film: Record) -> None:
     assert not drawn[regions.LUNGS].any()
 
 
-def test_box_lies_right_on_a_film_with_a_border(film: Record) -> None:
+def test_box_is_rasterised_correctly_on_an_image_with_a_border(record: Record) -> None:
     bordered = np.zeros((600, 600), np.uint8)
     bordered[150:450, 300:] = phantom(300, 300)
-    film.path.write_bytes(encode(bordered, "PNG"))
+    record.path.write_bytes(encode(bordered, "PNG"))
 
-    drawn = regions.draw(replace(film, regions=Regions(lungs=(0.5, 0.25, 0.75, 0.75))))
+    drawn = regions.rasterise(replace(record, regions=Regions(lungs=(0.5, 0.25, 0.75, 0.75))))
 
     half = regions.SIDE // 2
     assert (drawn[regions.LUNGS, 1:-1, 1 : half - 1] > 200).all()
     assert not drawn[regions.LUNGS, :, half + 1 :].any()
 
 
-def test_mask_is_drawn(film: Record, tmp_path: Path) -> None:
+def test_mask_is_rasterised(record: Record, tmp_path: Path) -> None:
     mask = np.zeros((256, 256), np.uint8)
     mask[128:] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
 
-    drawn = regions.draw(replace(film, regions=Regions(infection_mask=tmp_path / "mask.png")))
+    drawn = regions.rasterise(
+        replace(record, regions=Regions(infection_mask=tmp_path / "mask.png"))
+    )
 
     assert drawn[regions.OPACITIES, -1].all()
     assert not drawn[regions.OPACITIES, 0].any()
 
 
-def test_regions_move_with_their_film() -> None:
+def test_regions_are_transformed_with_their_image() -> None:
     half = torch.zeros(1, 1, 56, 56)
     half[..., 28:] = 1
     picture = torch.nn.functional.interpolate(half, size=(224, 224))
@@ -76,15 +78,15 @@ def test_regions_move_with_their_film() -> None:
         assert (small - moved).abs().mean() < 0.02
 
 
-def test_label_that_is_not_firm_is_believed_in_part(film: Record) -> None:
-    labels = supervision.labels_of([film, replace(film, firm=False)], CONFIG)
+def test_unconfirmed_label_becomes_a_soft_label(record: Record) -> None:
+    labels = supervision.soft_labels([record, replace(record, confirmed=False)], CONFIG)
 
-    assert labels.wanted.tolist() == [[0, 1, 0, 0], [0.25, 0.75, 0, 0]]
+    assert labels.probabilities.tolist() == [[0, 1, 0, 0], [0.25, 0.75, 0, 0]]
 
 
-def test_indeterminate_film_is_abnormal_and_no_more(film: Record) -> None:
-    shady = replace(film, label="indeterminate", appearance="indeterminate")
-    wanted, appearance = supervision.labels_of([shady, film], CONFIG)
+def test_indeterminate_image_is_labelled_as_abnormal_only(record: Record) -> None:
+    shady = replace(record, label="indeterminate", appearance="indeterminate")
+    wanted, appearance = supervision.soft_labels([shady, record], CONFIG)
 
     assert wanted[0].tolist() == [0, 0, 0, 1]
     assert appearance.tolist() == [2, -1]
@@ -93,7 +95,7 @@ def test_indeterminate_film_is_abnormal_and_no_more(film: Record) -> None:
     assert losses.set_cross_entropy(torch.tensor([[5.0, 0.0, 0.0]]), wanted[:1]) > 3
 
 
-def test_loss_of_sets_is_cross_entropy_where_the_class_is_known() -> None:
+def test_set_loss_is_cross_entropy_for_known_classes() -> None:
     logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
     targets = torch.tensor([0, 1, 2, 1, 0])
     wanted = torch.nn.functional.one_hot(targets, 4).float()
@@ -103,7 +105,7 @@ def test_loss_of_sets_is_cross_entropy_where_the_class_is_known() -> None:
 
 
 @pytest.mark.parametrize("rule", get_args(losses.MapRule))
-def test_map_is_drawn_to_the_box_and_out_of_what_is_no_lung(rule: losses.MapRule) -> None:
+def test_map_loss_raises_the_map_in_boxes_and_lowers_it_outside_lungs(rule: losses.MapRule) -> None:
     cam = torch.zeros(2, 3, 14, 14, requires_grad=True)
     drawn = torch.full((2, 2, 56, 56), -1.0)
     drawn[0, regions.OPACITIES] = 0
@@ -122,15 +124,15 @@ def test_map_is_drawn_to_the_box_and_out_of_what_is_no_lung(rule: losses.MapRule
 
 
 @pytest.mark.parametrize("rule", get_args(losses.MapRule))
-def test_film_of_which_nothing_was_drawn_does_not_teach_the_map(rule: losses.MapRule) -> None:
+def test_map_loss_is_zero_for_an_image_without_annotations(rule: losses.MapRule) -> None:
     cam = torch.randn(1, 3, 14, 14)
 
     assert losses.map_loss(cam, torch.zeros(3), torch.full((1, 2, 56, 56), -1.0), rule=rule) == 0
 
 
-def test_step_teaches_classes_map_and_appearance(film: Record) -> None:
-    network = supervision.Supervised(CovidClassifierNet())
-    labels = supervision.labels_of([replace(film, appearance="atypical"), film], CONFIG)
+def test_training_step_has_gradients_for_map_and_appearance(record: Record) -> None:
+    network = supervision.MultiTaskClassifier(CovidClassifierNet())
+    labels = supervision.soft_labels([replace(record, appearance="atypical"), record], CONFIG)
     images, drawn = torch.zeros(2, 1, 64, 64), torch.zeros(2, 2, 56, 56)
     batch = Batch(images, torch.tensor([1, 1]), torch.zeros(2), torch.tensor([0, 1]), drawn)
 
@@ -141,12 +143,12 @@ def test_step_teaches_classes_map_and_appearance(film: Record) -> None:
         assert parameter.grad.abs().sum() > 0
 
 
-def test_map_that_points_into_the_box_wins() -> None:
+def test_map_metrics_reward_a_peak_inside_the_box() -> None:
     maps, covered = np.zeros((2, 14, 14)), np.zeros((2, 14, 14))
     covered[:, :7] = 1
     maps[0, 3, 3] = maps[1, 12, 3] = 5
 
-    assert map_evaluation.pointing(maps, covered).tolist() == [1, 0]
-    assert map_evaluation.mass(maps, covered).tolist() == [1, 0]
-    assert map_evaluation.overlap(covered, covered).tolist() == [1, 1]
-    assert np.isnan(map_evaluation.mass(-maps, covered)).all()
+    assert map_evaluation.pointing_game(maps, covered).tolist() == [1, 0]
+    assert map_evaluation.mass_inside(maps, covered).tolist() == [1, 0]
+    assert map_evaluation.iou(covered, covered).tolist() == [1, 1]
+    assert np.isnan(map_evaluation.mass_inside(-maps, covered)).all()

@@ -1,4 +1,4 @@
-"""Both trainings, end to end, on a handful of phantoms; a killed run ends like an unbroken one."""
+"""End-to-end training on a few phantoms; an interrupted run ends like an uninterrupted one."""
 
 import contextlib
 import sys
@@ -13,13 +13,13 @@ from torch import nn
 from chestxray import checkpoints
 from chestxray.checkpoints import Card
 from chestxray.networks import CovidClassifierNet, XRayFilterNet
-from tests.collection import tiny
+from tests.collection import write_small_config
 from tests.conftest import ROOT
 from training import engine, evaluate, run, train_classifier, train_filter
 from training.config import TrainConfig, read_config
 from training.engine import Step, Trainer, Validation
 from training.examples import Batch
-from training.start import freeze
+from training.initial_weights import freeze_classifier
 
 CONFIGS = ROOT / "training" / "configs"
 
@@ -35,14 +35,14 @@ def ship(monkeypatch: pytest.MonkeyPatch, best: Path, data: Path, folder: Path) 
     return checkpoints.read_card(folder / evaluate.WEIGHTS)
 
 
-def test_filter_is_trained_measured_and_shipped(
+def test_filter_can_be_trained_evaluated_and_shipped(
     phantoms: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     common = ("--data", phantoms, "--output", tmp_path)
-    config = tiny(train_filter.CONFIG, tmp_path / "filter.toml")
+    config = write_small_config(train_filter.CONFIG, tmp_path / "filter.toml")
     flags(monkeypatch, "--config", config, *common)
     train_filter.main(run.open_run(None, train_filter.CONFIG))
 
@@ -58,13 +58,13 @@ def test_filter_is_trained_measured_and_shipped(
     assert (tmp_path / evaluate.MODEL_CARD).read_text().startswith("# xray_filter")
 
 
-def test_classifier_is_trained_in_its_stages_measured_and_shipped(
+def test_classifier_can_be_trained_in_stages_evaluated_and_shipped(
     phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, common = train_classifier.CONFIG.parent, ("--data", phantoms, "--output", tmp_path)
     init = "random"
     for name in ("classifier_stage1", "classifier_stage2", "classifier_longer"):
-        config = tiny(folder / f"{name}.toml", tmp_path / f"{name}.toml", init=init)
+        config = write_small_config(folder / f"{name}.toml", tmp_path / f"{name}.toml", init=init)
         flags(monkeypatch, "--config", config, *common)
         train_classifier.main(run.open_run(None, train_classifier.CONFIG))
         init = f"file:{tmp_path / name / run.BEST}"
@@ -81,47 +81,47 @@ def test_classifier_is_trained_in_its_stages_measured_and_shipped(
     assert network.projection_axes.norm(dim=1).tolist() == pytest.approx([1, 1, 1], abs=1e-4)
 
 
-def test_same_seed_starts_from_the_same_weights(
+def test_same_seed_gives_the_same_initial_weights(
     phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = tiny(train_filter.CONFIG, tmp_path / "filter.toml")
+    config = write_small_config(train_filter.CONFIG, tmp_path / "filter.toml")
     weights = []
     for seed in (1, 1, 2):
         arguments = ("--config", config, "--data", phantoms, "--output", tmp_path)
         flags(monkeypatch, *arguments, "--seed", seed)
         opened = run.open_run(None, train_filter.CONFIG)
-        trainer = run.open_trainer(opened, lambda config: train_filter.start_filter(config.init))
+        trainer = run.open_trainer(opened, lambda config: train_filter.build_filter(config.init))
         weights.append(trainer.network.backbone.classifier[1].weight)
 
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
 
 
-def test_state_of_another_run_is_not_resumed(tmp_path: Path) -> None:
+def test_state_of_another_configuration_is_not_resumed(tmp_path: Path) -> None:
     state = tmp_path / engine.STATE
-    Trainer(Toy(), toy_config(), torch.device("cpu"), "one").save(state)
+    Trainer(ToyNetwork(), toy_config(), torch.device("cpu"), "one").save(state)
 
     with pytest.raises(ValueError, match="another configuration"):
-        Trainer(Toy(), toy_config(), torch.device("cpu"), "other").resume(state)
+        Trainer(ToyNetwork(), toy_config(), torch.device("cpu"), "other").resume(state)
 
 
-def test_stage_two_starts_covid_as_the_opacity_of_stage_one(
+def test_stage_two_initialises_covid_from_opacity_of_stage_one(
     tmp_path: Path, random_classifier: Path
 ) -> None:
     config = read_config(train_classifier.CONFIG, init=f"file:{random_classifier}", continues=False)
 
-    network = train_classifier.start_stage(config)
+    network = train_classifier.build_network(config)
 
     assert torch.equal(network.cam.weight[2], network.cam.weight[1])
     assert not torch.equal(network.cam.weight[0], network.cam.weight[1])
 
 
-def test_stage_one_counts_covid_as_opacity() -> None:
+def test_stage_one_labels_covid_as_opacity() -> None:
     assert train_classifier.merge_opacity(torch.tensor([0, 1, 2])).tolist() == [0, 1, 1]
 
 
-class Toy(nn.Module):
-    """A network with everything that a run must save: weights, batch statistics, dropout."""
+class ToyNetwork(nn.Module):
+    """A tiny network with all state of a run: weights, batch statistics, dropout."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,7 +135,9 @@ class Toy(nn.Module):
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "plateau"])
-def test_a_killed_run_ends_like_an_unbroken_one(tmp_path: Path, schedule: str) -> None:
+def test_interrupted_and_resumed_run_ends_like_an_uninterrupted_one(
+    tmp_path: Path, schedule: str
+) -> None:
     unbroken = toy_run(tmp_path / "a", schedule, stops=[6])
     killed = toy_run(tmp_path / "b", schedule, stops=[2, 3, 6])
 
@@ -144,7 +146,9 @@ def test_a_killed_run_ends_like_an_unbroken_one(tmp_path: Path, schedule: str) -
     ]
     for one, other in zip(unbroken.network.parameters(), killed.network.parameters(), strict=True):
         assert torch.equal(one, other)
-    for one, other in zip(unbroken.shipped.parameters(), killed.shipped.parameters(), strict=True):
+    for one, other in zip(
+        unbroken.ema_model.parameters(), killed.ema_model.parameters(), strict=True
+    ):
         assert torch.equal(one, other)
 
 
@@ -152,16 +156,18 @@ def toy_run(folder: Path, schedule: str, *, stops: list[int]) -> Trainer:
     folder.mkdir()
     for stop in stops:
         torch.manual_seed(0)
-        trainer = Trainer(Toy(), toy_config(epochs=6, schedule=schedule), torch.device("cpu"))
+        trainer = Trainer(
+            ToyNetwork(), toy_config(epochs=6, schedule=schedule), torch.device("cpu")
+        )
         if (folder / engine.STATE).exists():
             trainer.resume(folder / engine.STATE)
-        validate = killed_after(stop - len(trainer.history))
+        validate = interrupt_after(stop - len(trainer.history))
         with contextlib.suppress(KeyboardInterrupt):
             engine.fit(trainer, toy_batches, toy_loss, validate, lambda _: None, folder)
     return trainer
 
 
-def killed_after(epochs: int) -> Callable[[nn.Module], Validation]:
+def interrupt_after(epochs: int) -> Callable[[nn.Module], Validation]:
     left = iter(range(epochs))
 
     def validate(network: nn.Module) -> Validation:
@@ -200,7 +206,7 @@ def toy_validate(network: nn.Module) -> Validation:
 
 def test_early_stop_ends_a_run_without_progress(tmp_path: Path) -> None:
     config = toy_config(epochs=50, early_stop=3)
-    trainer = Trainer(Toy(), config, torch.device("cpu"))
+    trainer = Trainer(ToyNetwork(), config, torch.device("cpu"))
 
     engine.fit(trainer, toy_batches, toy_loss, lambda _: Validation(1.0), lambda _: None, tmp_path)
 
@@ -209,7 +215,7 @@ def test_early_stop_ends_a_run_without_progress(tmp_path: Path) -> None:
 
 def test_plateau_halves_the_learning_rate(tmp_path: Path) -> None:
     config = toy_config(epochs=7, schedule="plateau", plateau_patience=2, learning_rate=1.0)
-    trainer = Trainer(Toy(), config, torch.device("cpu"))
+    trainer = Trainer(ToyNetwork(), config, torch.device("cpu"))
 
     engine.fit(trainer, toy_batches, toy_loss, lambda _: Validation(1.0), lambda _: None, tmp_path)
 
@@ -217,12 +223,12 @@ def test_plateau_halves_the_learning_rate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("keep_last", "expected"), [(False, [1, 2, 4]), (True, [1, 2, 3, 4])])
-def test_better_weights_are_kept_or_the_last(
+def test_best_weights_or_all_epochs_are_saved(
     tmp_path: Path, keep_last: bool, expected: list[int]
 ) -> None:
     losses, kept = iter([3.0, 1.0, 2.0, 0.5]), []
     config = toy_config(epochs=4, keep_last=keep_last)
-    trainer = Trainer(Toy(), config, torch.device("cpu"))
+    trainer = Trainer(ToyNetwork(), config, torch.device("cpu"))
 
     engine.fit(
         trainer,
@@ -238,11 +244,11 @@ def test_better_weights_are_kept_or_the_last(
 
 def test_frozen_blocks_keep_weights_and_statistics(random_classifier: Path) -> None:
     config = read_config(train_classifier.CONFIG, init=f"file:{random_classifier}", frozen_blocks=1)
-    network = train_classifier.start_stage(config)
+    network = train_classifier.build_network(config)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
 
-    engine.train_what_learns(network)
+    engine.set_train_mode(network)
     network(torch.full((2, 1, 64, 64), 100.0)).logits.sum().backward()
     optimizer.step()
 
@@ -256,9 +262,9 @@ def test_frozen_blocks_keep_weights_and_statistics(random_classifier: Path) -> N
 
 
 @pytest.mark.parametrize("blocks", [3, -1])
-def test_only_first_blocks_can_be_frozen(blocks: int) -> None:
+def test_invalid_number_of_frozen_blocks_is_rejected(blocks: int) -> None:
     with pytest.raises(ValueError, match="frozen_blocks"):
-        freeze(CovidClassifierNet(), blocks)
+        freeze_classifier(CovidClassifierNet(), blocks)
 
 
 @pytest.mark.parametrize("name", sorted(p.name for p in CONFIGS.rglob("*.toml")))
@@ -268,7 +274,7 @@ def test_published_configurations_are_valid(name: str) -> None:
             assert read_config(path).epochs > 0
 
 
-def test_the_papers_protocol_is_as_the_paper_says() -> None:
+def test_paper_configuration_matches_the_paper() -> None:
     filter_, stage2 = (read_config(CONFIGS / "paper" / f"{n}.toml") for n in ("filter", "stage2"))
 
     assert (filter_.batch_size, filter_.learning_rate, filter_.epochs) == (128, 1e-3, 100)
@@ -289,7 +295,7 @@ def test_the_papers_protocol_is_as_the_paper_says() -> None:
         ({"avx512_bf16": True}, "float32", False),
     ],
 )
-def test_bfloat16_is_used_where_the_processor_has_it(
+def test_bfloat16_is_used_only_if_the_cpu_supports_it(
     monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], wanted: str, used: bool
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)

@@ -1,4 +1,4 @@
-"""The page's dictionaries: the same keys and blanks to fill, and all that the page asks for."""
+"""The page's texts: equal keys and placeholders in all languages, and no missing texts."""
 
 import json
 import re
@@ -17,7 +17,7 @@ SCRIPTS = "\n".join(path.read_text() for path in WEB.glob("*.js"))
 
 
 @pytest.mark.parametrize("name", sorted(LOCALES))
-def test_every_language_has_every_text_with_the_same_blanks(name: str) -> None:
+def test_every_language_has_every_text_with_the_same_placeholders(name: str) -> None:
     texts = LOCALES[name]
 
     assert texts.keys() == ENGLISH.keys()
@@ -26,12 +26,12 @@ def test_every_language_has_every_text_with_the_same_blanks(name: str) -> None:
         assert set(re.findall(r"{(\w+)}", text)) == set(re.findall(r"{(\w+)}", ENGLISH[key])), key
 
 
-def test_portuguese_english_and_spanish_are_there() -> None:
+def test_page_has_portuguese_english_and_spanish_texts() -> None:
     assert {"en", "pt", "es"} <= set(LOCALES)
     assert LOCALES["pt"]["language.code"] == "pt-BR"
 
 
-def test_every_text_that_the_page_names_is_there() -> None:
+def test_every_text_used_by_the_page_exists() -> None:
     named = re.findall(r'data-(?:text|label)="([^"]+)"', HTML)
     named += re.findall(r'"((?:[a-z]\w*)(?:\.\w+)+)"', SCRIPTS)
 
@@ -45,7 +45,7 @@ def problem_codes() -> set[str]:
 
 
 @pytest.mark.parametrize("code", sorted(problem_codes()))
-def test_every_problem_is_explained_with_what_to_do(code: str) -> None:
+def test_every_problem_has_a_title_and_advice(code: str) -> None:
     if code == errors.NotAnXRay.code:
         keys = [f"verdict.{verdict}" for verdict in Verdict]
     else:
@@ -56,13 +56,13 @@ def test_every_problem_is_explained_with_what_to_do(code: str) -> None:
 
 
 @pytest.mark.parametrize("outcome", [*FINDINGS, "indeterminate"])
-def test_every_outcome_has_a_sentence(outcome: str) -> None:
+def test_every_outcome_has_a_title_and_text(outcome: str) -> None:
     assert {f"finding.{outcome}", f"outcome.{outcome}.title", f"outcome.{outcome}.text"} <= set(
         ENGLISH
     )
 
 
-def test_no_figure_of_the_models_is_typed_into_the_page() -> None:
+def test_page_contains_no_hard_coded_model_figures() -> None:
     digits = re.compile(r"\b\d{2}[.,]\d\s?%|0[.,]\d{2,}")
 
     assert not digits.search(HTML)

@@ -1,4 +1,4 @@
-"""What the page has to say again of the core, in another language, is the same."""
+"""Constants that the page's scripts duplicate equal those of the Python core."""
 
 import json
 import re
@@ -12,25 +12,25 @@ from chestxray.preprocessing import SIZE
 
 
 def constant(module: str, name: str) -> str:
-    """The value of a constant as it is written."""
+    """The source text of a constant's value in a script."""
     found = re.search(rf"const {name} = ([^;]+);", (WEB / module).read_text())
     assert found
     return found[1]
 
 
-def test_classes_are_in_the_same_order() -> None:
+def test_page_has_the_classes_in_the_same_order() -> None:
     assert json.loads(constant("api.js", "FINDINGS")) == list(FINDINGS)
 
 
-def test_colours_of_the_map_are_the_same() -> None:
+def test_page_has_the_same_heatmap_colours() -> None:
     assert np.array_equal(json.loads(constant("raster.js", "CIVIDIS")), cam._CIVIDIS)
 
 
-def test_map_is_as_large_as_what_the_networks_see() -> None:
+def test_page_heatmap_size_equals_the_network_input_size() -> None:
     assert json.loads(constant("raster.js", "MAP_SIDE")) == SIZE
 
 
-def test_a_film_is_turned_back_by_what_its_verdict_names() -> None:
+def test_page_rotates_an_image_back_by_the_angle_of_its_verdict() -> None:
     turns = dict(
         re.findall(r"(rotated_\d+): { degrees: (\d+) }", constant("pictures.js", "REPAIRS"))
     )
@@ -40,5 +40,5 @@ def test_a_film_is_turned_back_by_what_its_verdict_names() -> None:
         assert (int(verdict.removeprefix("rotated_")) + int(turn)) % 360 == 0
 
 
-def test_a_negative_is_offered_as_a_positive() -> None:
+def test_page_offers_to_invert_a_negative() -> None:
     assert f"{Verdict.INVERTED}: {{ negative: true }}" in constant("pictures.js", "REPAIRS")

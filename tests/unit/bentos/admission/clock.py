@@ -1,11 +1,11 @@
-"""A clock that moves when it is told to."""
+"""A clock that tests advance."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Clock:
-    """Seconds since any moment."""
+    """Seconds since an arbitrary moment."""
 
     now: float = 1000.0
 

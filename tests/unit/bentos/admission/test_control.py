@@ -1,4 +1,4 @@
-"""What is in flight is bounded and shared by what it costs, and refusals say when to return."""
+"""Admission control bounds the work in flight, shares it by cost, and sets Retry-After."""
 
 import pytest
 
@@ -9,12 +9,12 @@ from bentos.http.problems import RequestProblem
 from tests.unit.bentos.admission.clock import Clock
 
 MODEL = 0.025
-"""Seconds that an image takes of the slower model."""
+"""Seconds per image of the slower model."""
 BATCH = 16
 
 
 class Service:
-    """Admission with a clock of its own, over models that take so long for an image."""
+    """Admission control with its own clock, over models with a given time per image."""
 
     def __init__(
         self,
@@ -34,46 +34,46 @@ class Service:
             ledger=self.ledger,
         )
 
-    def send(self, caller: str, images: int = 0, count: int = 0) -> bool:
-        """Whether a request of a caller's is let in; it stays in flight."""
+    def send(self, client: str, images: int = 0, count: int = 0) -> bool:
+        """Whether a client's request is admitted; it stays in flight."""
         try:
-            self.admission.add(self.ledger.account(caller), images=images, size=count)
+            self.admission.add(self.ledger.account(client), images=images, size=count)
         except RequestProblem as problem:
             assert problem.code == "overloaded"
             return False
         return True
 
-    def answer(self, caller: str, images: int = 0, count: int = 0) -> None:
-        self.admission.remove(self.ledger.account(caller), images=images, size=count)
+    def answer(self, client: str, images: int = 0, count: int = 0) -> None:
+        self.admission.remove(self.ledger.account(client), images=images, size=count)
 
-    def send_all(self, caller: str, images: int = 1, count: int = 0) -> int:
-        """How many requests of a caller's are let in, one after the other."""
+    def send_all(self, client: str, images: int = 1, count: int = 0) -> int:
+        """How many of a client's requests are admitted, one after the other."""
         sent = 0
-        while self.send(caller, images, count):
+        while self.send(client, images, count):
             sent += 1
         return sent
 
-    def decoded(self, caller: str, seconds: float, times: int = 1) -> None:
+    def decoded(self, client: str, seconds: float, times: int = 1) -> None:
         for _ in range(times):
-            self.ledger.account(caller).decoded(seconds)
+            self.ledger.account(client).decoded(seconds)
 
 
-def unbounded(**more: int) -> Service:
-    """Time is no reason for a refusal."""
+def service_without_queue_limit(**more: int) -> Service:
+    """A service that refuses nothing because of its queue time."""
     return Service(max_queue_seconds=1e6, **more)
 
 
-def retry_after(service: Service, caller: str) -> int:
+def retry_after(service: Service, client: str) -> int:
     with pytest.raises(RequestProblem) as caught:
-        service.admission.check(caller)
+        service.admission.check(client)
     return int(caught.value.headers["Retry-After"])
 
 
-def test_lone_caller_has_in_flight_what_is_done_in_the_time_to_wait() -> None:
+def test_admission_limit_is_throughput_times_queue_time() -> None:
     assert Service(max_queue_seconds=2.0).send_all("x") == pytest.approx(2.0 / MODEL, abs=1)
 
 
-def test_batches_are_compared_with_the_limit_in_force() -> None:
+def test_client_with_a_batch_above_the_limit_gets_no_further_image() -> None:
     service = Service(max_queue_seconds=2.0, seconds_per_image=0.2)
 
     assert service.send_all("x", images=BATCH) == 1
@@ -81,14 +81,14 @@ def test_batches_are_compared_with_the_limit_in_force() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.001, 1.0, 100.0])
-def test_largest_batch_is_let_into_an_idle_service_however_slow(seconds: float) -> None:
+def test_idle_service_admits_the_largest_batch_however_slow_the_model_is(seconds: float) -> None:
     service = Service(seconds_per_image=seconds)
     service.decoded("x", seconds)
 
     assert service.send("x", images=BATCH)
 
 
-def test_caller_of_batches_leaves_the_service_to_others() -> None:
+def test_client_that_fills_its_share_does_not_block_other_clients() -> None:
     service = Service()
     service.send_all("hostile", images=BATCH)
 
@@ -96,7 +96,7 @@ def test_caller_of_batches_leaves_the_service_to_others() -> None:
     assert service.send("another", images=BATCH)
 
 
-def test_costly_images_shrink_the_share_of_their_own_caller_alone() -> None:
+def test_costly_images_reduce_only_the_share_of_their_own_client() -> None:
     service = Service()
     service.decoded("hostile", 0.5, times=20)
 
@@ -105,8 +105,8 @@ def test_costly_images_shrink_the_share_of_their_own_caller_alone() -> None:
     assert service.send_all("good", images=1) >= 2.0 / MODEL / 2 - 1
 
 
-def test_images_that_failed_to_decode_are_costs_too() -> None:
-    """Nothing of them ever reached a model."""
+def test_images_that_fail_to_decode_count_towards_the_cost() -> None:
+    """Although such images never reach a model."""
     service = Service()
     before = service.send_all("hostile", images=1)
     service.answer("hostile", images=before)
@@ -115,7 +115,7 @@ def test_images_that_failed_to_decode_are_costs_too() -> None:
     assert service.send_all("hostile", images=1) < before / 10
 
 
-def test_cheap_files_between_costly_ones_do_not_hide_them() -> None:
+def test_cheap_files_do_not_hide_the_cost_of_a_costly_file() -> None:
     service = Service()
     service.decoded("hostile", 1.0)
     service.decoded("hostile", 0.001, times=100)
@@ -123,7 +123,7 @@ def test_cheap_files_between_costly_ones_do_not_hide_them() -> None:
     assert service.send_all("hostile", images=1) <= 3
 
 
-def test_cost_of_decoding_is_forgotten_within_seconds() -> None:
+def test_decoding_cost_expires_within_seconds() -> None:
     service = Service()
     service.decoded("x", 1.0)
 
@@ -132,7 +132,7 @@ def test_cost_of_decoding_is_forgotten_within_seconds() -> None:
     assert service.send_all("x", images=1) == pytest.approx(2.0 / MODEL, abs=1)
 
 
-def test_limit_recovers_within_seconds_of_a_slow_phase() -> None:
+def test_limit_recovers_within_seconds_after_a_slow_phase() -> None:
     service = Service()
     for _ in range(1000):
         service.ledger.observe("classifier", 2.0)
@@ -145,7 +145,7 @@ def test_limit_recovers_within_seconds_of_a_slow_phase() -> None:
     assert service.admission.limit == pytest.approx(2.0 / MODEL, abs=1)
 
 
-def test_one_batch_that_met_a_restart_changes_little() -> None:
+def test_one_slow_batch_after_a_restart_barely_changes_the_limit() -> None:
     service = Service()
     for seconds in (*[MODEL] * 10, 6.0):
         service.ledger.observe("classifier", seconds)
@@ -153,7 +153,7 @@ def test_one_batch_that_met_a_restart_changes_little() -> None:
     assert service.admission.limit == pytest.approx(2.0 / MODEL, rel=0.3)
 
 
-def test_large_batches_say_more_of_the_speed_than_single_images() -> None:
+def test_large_batches_weigh_more_than_single_images_in_the_speed_estimate() -> None:
     service = Service()
     for _ in range(4):
         service.ledger.observe("classifier", 0.05)
@@ -169,22 +169,22 @@ def test_slower_model_sets_the_limit() -> None:
     assert service.admission.limit == pytest.approx(2.0 / MODEL, abs=1)
 
 
-def test_many_callers_wait_for_each_other() -> None:
-    """Each of them has one image only, and all together too many."""
+def test_clients_with_one_image_each_share_the_limit() -> None:
+    """Each has only one image, but all of them together have too many."""
     service = Service(max_queue_seconds=1.0)
-    let_in = sum(service.send(str(i), images=1) for i in range(100))
+    admitted = sum(service.send(str(i), images=1) for i in range(100))
 
-    assert let_in == pytest.approx(1.0 / MODEL, abs=2)
+    assert admitted == pytest.approx(1.0 / MODEL, abs=2)
 
 
-def test_retry_after_is_the_time_that_what_is_in_flight_takes() -> None:
+def test_retry_after_is_the_time_to_finish_the_images_in_flight() -> None:
     service = Service(max_queue_seconds=8.0, seconds_per_image=0.5)
     service.send_all("x", images=1)
 
     assert 8 <= retry_after(service, "x") <= 13
 
 
-def test_retry_after_counts_what_is_shared_with_others() -> None:
+def test_retry_after_accounts_for_the_images_of_other_clients() -> None:
     service = Service(max_queue_seconds=8.0, seconds_per_image=0.5)
     for _ in range(8):
         service.send("x", images=1)
@@ -195,8 +195,8 @@ def test_retry_after_counts_what_is_shared_with_others() -> None:
 
 
 @pytest.mark.parametrize(("images", "count"), [(2, 0), (1, 11)])
-def test_what_does_not_fit_is_refused(images: int, count: int) -> None:
-    service = unbounded(images=1, count=10)
+def test_request_above_the_image_or_byte_capacity_is_refused(images: int, count: int) -> None:
+    service = service_without_queue_limit(images=1, count=10)
 
     with pytest.raises(RequestProblem, match="capacity"), service.admission.admit("x") as ticket:
         ticket.add_images(images)
@@ -206,8 +206,8 @@ def test_what_does_not_fit_is_refused(images: int, count: int) -> None:
         ticket.add_bytes(10)
 
 
-def test_what_was_counted_in_is_counted_out_after_an_error() -> None:
-    service = unbounded(images=1, count=10)
+def test_capacity_is_released_after_an_error() -> None:
+    service = service_without_queue_limit(images=1, count=10)
     for _ in range(3):
         with pytest.raises(KeyError), service.admission.admit("x") as ticket:
             ticket.add_images(1)
@@ -215,33 +215,33 @@ def test_what_was_counted_in_is_counted_out_after_an_error() -> None:
             raise KeyError
 
 
-def test_no_caller_takes_all_images() -> None:
-    service = unbounded(images=90)
+def test_one_client_cannot_take_the_whole_image_capacity() -> None:
+    service = service_without_queue_limit(images=90)
 
     assert service.send_all("greedy") == 60
     assert all(service.send("modest", images=1) for _ in range(5))
 
 
-def test_callers_that_want_all_get_as_much_as_each_other() -> None:
-    service = unbounded(images=85)
+def test_competing_clients_get_equal_shares() -> None:
+    service = service_without_queue_limit(images=85)
     held = {"one": 0, "other": 0}
     for _ in range(200):
-        for caller in held:
-            held[caller] += service.send(caller, images=1)
+        for client in held:
+            held[client] += service.send(client, images=1)
 
     assert held["one"] == pytest.approx(held["other"], abs=1)
     assert sum(held.values()) < 85
 
 
-def test_bytes_are_shared_as_images_are() -> None:
-    service = unbounded(images=10, count=900)
+def test_byte_capacity_is_shared_like_image_capacity() -> None:
+    service = service_without_queue_limit(images=10, count=900)
 
     assert service.send_all("greedy", images=0, count=100) == 6
     assert service.send("modest", count=100)
 
 
-def test_what_would_not_get_in_is_refused_before_it_is_read() -> None:
-    service = unbounded(images=9)
+def test_request_beyond_the_clients_share_is_refused_before_its_body_is_read() -> None:
+    service = service_without_queue_limit(images=9)
     service.send_all("greedy")
 
     with pytest.raises(RequestProblem):
@@ -249,7 +249,7 @@ def test_what_would_not_get_in_is_refused_before_it_is_read() -> None:
     service.admission.check("modest")
 
 
-def test_account_is_current_while_its_request_is_served() -> None:
+def test_account_of_a_client_is_current_while_its_request_is_served() -> None:
     service = Service()
 
     with service.admission.admit("x"):

@@ -1,4 +1,4 @@
-"""What callers use is remembered for seconds, and of a bounded number of callers."""
+"""The ledger keeps clients' usage for seconds, and for a bounded number of clients."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from bentos.admission.ledger import ACTIVE_SECONDS, Ledger, charge, serving
 from tests.unit.bentos.admission.clock import Clock
 
 
-def test_usage_decays() -> None:
+def test_usage_of_a_client_decays_over_time() -> None:
     clock = Clock()
     account = Ledger(clock).account("x")
     account.charge(1.0)
@@ -18,7 +18,7 @@ def test_usage_decays() -> None:
     assert account.usage < 0.01
 
 
-def test_time_of_a_model_is_its_callers() -> None:
+def test_model_time_is_charged_to_the_client_that_used_it() -> None:
     kept = Ledger(Clock())
     many, one = kept.account("many"), kept.account("one")
 
@@ -31,7 +31,7 @@ def test_time_of_a_model_is_its_callers() -> None:
     assert kept.model_seconds == pytest.approx(0.1)
 
 
-def test_caller_is_alone_until_another_comes_and_soon_after() -> None:
+def test_client_is_alone_unless_another_client_was_active_recently() -> None:
     clock = Clock()
     kept = Ledger(clock)
     account = kept.account("x")
@@ -46,7 +46,7 @@ def test_caller_is_alone_until_another_comes_and_soon_after() -> None:
     assert account.alone
 
 
-def test_who_has_nothing_analysed_is_nobody_to_share_with() -> None:
+def test_client_without_images_does_not_count_as_active() -> None:
     kept = Ledger(Clock())
     account = kept.account("x")
 
@@ -57,7 +57,7 @@ def test_who_has_nothing_analysed_is_nobody_to_share_with() -> None:
     assert len(kept._accounts) == 2
 
 
-def test_made_up_addresses_take_no_more_memory_than_is_bounded() -> None:
+def test_ledger_memory_is_bounded_with_many_spoofed_addresses() -> None:
     kept = Ledger(Clock())
     good = kept.account("good")
     good.images = 1

@@ -1,4 +1,4 @@
-"""A caller that asks too much waits, where there is another one; nobody else does."""
+"""A client that sends too many requests is slowed when there is another client; others are not."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ Test = Callable[[Pace, Pace], Awaitable[None]]
 
 
 def run(test: Test, *, alone: bool = False) -> None:
-    """With the paces of a hostile and of a good caller; the latter has images analysed."""
+    """Runs a test with the paces of a hostile client and of a good one that sends images."""
 
     async def main() -> None:
         ledger = Ledger(asyncio.get_running_loop().time)
@@ -43,7 +43,7 @@ async def requests(pace: Pace, count: int) -> None:
         await pace.request()
 
 
-def test_flood_is_slowed_to_a_share_of_the_thread() -> None:
+def test_flooding_client_is_slowed_to_its_share_of_the_event_loop() -> None:
     async def test(hostile: Pace, good: Pace) -> None:
         await requests(hostile, BURST)
 
@@ -54,7 +54,7 @@ def test_flood_is_slowed_to_a_share_of_the_thread() -> None:
     run(test)
 
 
-def test_other_caller_is_not_slowed() -> None:
+def test_flood_does_not_slow_another_client() -> None:
     async def test(hostile: Pace, good: Pace) -> None:
         flood = asyncio.create_task(requests(hostile, 1000))
         await asyncio.sleep(0)
@@ -65,21 +65,21 @@ def test_other_caller_is_not_slowed() -> None:
     run(test)
 
 
-def test_page_with_its_files_comes_at_once() -> None:
+def test_burst_as_large_as_a_page_load_is_not_slowed() -> None:
     async def test(hostile: Pace, good: Pace) -> None:
         assert await seconds_of(requests(hostile, BURST - 1)) < 0.1
 
     run(test)
 
 
-def test_lone_caller_is_never_slowed() -> None:
+def test_only_client_is_never_slowed() -> None:
     async def test(hostile: Pace, good: Pace) -> None:
         assert await seconds_of(requests(hostile, 10_000)) < 1
 
     run(test, alone=True)
 
 
-def test_bodies_are_read_at_the_pace_of_their_caller() -> None:
+def test_request_body_is_read_at_the_pace_of_its_client() -> None:
     async def test(hostile: Pace, good: Pace) -> None:
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": bytes(MEGABYTE), "more_body": True}
@@ -98,8 +98,8 @@ def test_bodies_are_read_at_the_pace_of_their_caller() -> None:
     run(test)
 
 
-def test_those_that_wait_are_bounded_in_number() -> None:
-    """A client may leave while its request waits, and come again."""
+def test_number_of_waiting_requests_is_bounded() -> None:
+    """A client may disconnect while its request waits, and reconnect."""
 
     async def test(hostile: Pace, good: Pace) -> None:
         tasks = [asyncio.create_task(hostile.request()) for _ in range(5000)]
@@ -115,25 +115,25 @@ def test_those_that_wait_are_bounded_in_number() -> None:
     run(test)
 
 
-def look_at_a_thread(spent: float) -> pacing.Busyness:
-    """That has worked for so much of the last second."""
+def busyness_after(spent: float) -> pacing.Busyness:
+    """A thread that was busy for this part of the last second."""
     clock = iter((0.0, 1.0, 1.0, 1.0, 1.0))
     return pacing.Busyness(lambda: next(clock), iter((0.0, spent)).__next__)
 
 
 @pytest.mark.parametrize(("spent", "busy"), [(0.9, True), (0.1, False)])
-def test_thread_is_busy_by_its_processor_time(spent: float, busy: bool) -> None:
-    thread = look_at_a_thread(spent)
+def test_event_loop_is_busy_when_it_uses_most_of_its_cpu_time(spent: float, busy: bool) -> None:
+    thread = busyness_after(spent)
 
     assert thread.look() is busy
     assert thread.look() is busy  # and for a while after
 
 
 @pytest.mark.parametrize(("busy", "asks"), [(True, True), (True, False), (False, True)])
-def test_flood_beside_one_who_only_asks_is_slowed_where_the_thread_is_busy(
+def test_flood_is_slowed_for_clients_without_images_only_if_the_loop_is_busy(
     busy: bool, asks: bool
 ) -> None:
-    """30,000 pipelined GETs of one address kept another one waiting for 14 s."""
+    """30,000 pipelined GET requests of one client kept another client waiting for 14 s."""
 
     async def main() -> None:
         clock = asyncio.get_running_loop().time

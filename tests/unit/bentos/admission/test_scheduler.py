@@ -11,7 +11,7 @@ DECODERS = 2
 
 
 class Service:
-    """A scheduler whose images are decoded, and answered, when a test says so."""
+    """A scheduler for which a test decides when images are decoded and answered."""
 
     def __init__(self, decoders: int = DECODERS, *, extra_slots: int = 0) -> None:
         self.clock = Clock()
@@ -21,22 +21,22 @@ class Service:
         self.tasks: list[asyncio.Task[None]] = []
         self._ends: dict[Slot, asyncio.Event] = {}
 
-    async def send(self, caller: str, images: int = 1) -> None:
+    async def send(self, client: str, images: int = 1) -> None:
         for _ in range(images):
-            self.tasks.append(asyncio.create_task(self._one(caller)))
+            self.tasks.append(asyncio.create_task(self._one(client)))
         await settle()
 
-    async def _one(self, caller: str) -> None:
-        account: Account = self.ledger.account(caller)
+    async def _one(self, client: str) -> None:
+        account: Account = self.ledger.account(client)
         self.ledger.activate(account)
         with serving(account), self.scheduler.slot() as slot:
             await slot.wait()
-            self.begun.append((caller, slot))
+            self.begun.append((client, slot))
             self._ends[slot] = asyncio.Event()
             await self._ends[slot].wait()
 
     async def decode(self, number: int, *, seconds: float = 0.01) -> None:
-        """The decoder of one that has begun is done after some seconds."""
+        """Ends the decoding of an image that has begun, after some seconds."""
         self.clock.now += seconds
         self.begun[number][1].decoded()
         await settle()
@@ -46,9 +46,9 @@ class Service:
         await settle()
 
     @property
-    def callers(self) -> list[str]:
-        """Whose images have begun, in order."""
-        return [caller for caller, _ in self.begun]
+    def clients(self) -> list[str]:
+        """The clients whose images have begun, in order."""
+        return [client for client, _ in self.begun]
 
 
 async def settle() -> None:
@@ -73,7 +73,7 @@ def run(test: Callable[[Service], Awaitable[None]], decoders: int = DECODERS, **
     asyncio.run(main())
 
 
-def test_lone_caller_gets_every_decoder_and_as_many_places_as_it_likes() -> None:
+def test_only_client_gets_every_decoder_and_unlimited_slots() -> None:
     async def test(service: Service) -> None:
         await service.send("x", images=10)
         for number in range(8):
@@ -83,7 +83,7 @@ def test_lone_caller_gets_every_decoder_and_as_many_places_as_it_likes() -> None
     run(test)
 
 
-def test_single_image_beside_a_batch_begins_at_once() -> None:
+def test_single_image_begins_at_once_during_another_clients_batch() -> None:
     async def test(service: Service) -> None:
         await service.send("good")
         await service.decode(0)
@@ -91,12 +91,12 @@ def test_single_image_beside_a_batch_begins_at_once() -> None:
         await service.send("hostile", images=16)
         await service.send("good")
 
-        assert service.callers == ["good", "hostile", "good"]
+        assert service.clients == ["good", "hostile", "good"]
 
     run(test)
 
 
-def test_batch_goes_on_one_by_one_beside_another_caller() -> None:
+def test_batch_gets_one_decoder_at_a_time_while_another_client_is_active() -> None:
     async def test(service: Service) -> None:
         await service.send("good")
         await service.send("hostile", images=4)
@@ -110,20 +110,20 @@ def test_batch_goes_on_one_by_one_beside_another_caller() -> None:
     run(test)
 
 
-def test_more_decoders_are_shared() -> None:
+def test_eight_decoders_are_shared_between_clients() -> None:
     async def test(service: Service) -> None:
         await service.send("good")
         await service.decode(0)
         await service.answer(0)
         await service.send("hostile", images=16)
-        assert service.callers.count("hostile") == 4
+        assert service.clients.count("hostile") == 4
         await service.send("another", images=16)
-        assert service.callers.count("another") == 2
+        assert service.clients.count("another") == 2
 
     run(test, decoders=8)
 
 
-def test_other_machines_have_places_too() -> None:
+def test_slots_of_remote_pods_raise_a_clients_limit() -> None:
     async def test(service: Service) -> None:
         await service.send("good")
         await service.decode(0)
@@ -133,12 +133,12 @@ def test_other_machines_have_places_too() -> None:
             if number < len(service.begun):
                 await service.decode(number)
 
-        assert service.callers.count("hostile") == 5
+        assert service.clients.count("hostile") == 5
 
     run(test, extra_slots=8)
 
 
-def test_caller_that_used_least_goes_first() -> None:
+def test_client_with_the_least_recent_usage_goes_first() -> None:
     async def test(service: Service) -> None:
         await service.send("costly")
         await service.decode(0, seconds=5.0)
@@ -149,13 +149,13 @@ def test_caller_that_used_least_goes_first() -> None:
         await service.send("cheap")
         await service.decode(1)
 
-        assert service.callers == ["costly", "one", "two", "cheap"]
+        assert service.clients == ["costly", "one", "two", "cheap"]
 
     run(test)
 
 
-def test_decoder_that_nobody_waits_for_still_counts_for_its_caller() -> None:
-    """Else clients that send costly files and leave would hold all decoders."""
+def test_decoder_of_a_cancelled_request_still_counts_for_its_client() -> None:
+    """Otherwise clients that send costly files and disconnect would occupy all decoders."""
 
     async def test(service: Service) -> None:
         await service.send("good")
@@ -165,15 +165,15 @@ def test_decoder_that_nobody_waits_for_still_counts_for_its_caller() -> None:
         service.tasks[-1].cancel()
         await service.send("hostile", images=3)
 
-        assert service.callers == ["good", "hostile"]
+        assert service.clients == ["good", "hostile"]
         await service.decode(1, seconds=3.0)
-        assert service.callers == ["good", "hostile", "hostile"]
+        assert service.clients == ["good", "hostile", "hostile"]
         assert service.ledger.look_up("hostile").usage > 1.0
 
     run(test)
 
 
-def test_what_is_cancelled_while_it_waits_never_begins() -> None:
+def test_image_cancelled_while_queued_never_begins() -> None:
     async def test(service: Service) -> None:
         await service.send("x", images=4)
         service.tasks[2].cancel()
@@ -186,7 +186,7 @@ def test_what_is_cancelled_while_it_waits_never_begins() -> None:
     run(test)
 
 
-def test_turn_that_is_granted_and_cancelled_at_once_is_given_back() -> None:
+def test_slot_granted_to_a_cancelled_request_is_released() -> None:
     async def test(service: Service) -> None:
         await service.send("x", images=3)
         service.begun[0][1].decoded()  # grants the third

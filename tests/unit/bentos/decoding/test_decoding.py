@@ -1,4 +1,4 @@
-"""Decoders: whatever a file does to the process that reads it stays there."""
+"""Decoders contain whatever a file does to the process that reads it."""
 
 import multiprocessing
 import os
@@ -20,7 +20,7 @@ from chestxray.confinement import Wall
 from chestxray.errors import ImageTooCostly, ImageTooLarge, RejectedImage, UnsupportedFormat
 from chestxray.images import DEFAULT_LIMITS, develop, read
 from chestxray.preprocessing import prepare
-from tests import misdeeds
+from tests import faulty_decoder
 from tests.fuzz import corpus
 from tests.phantoms import encode, phantom
 
@@ -29,7 +29,7 @@ WALL = Wall(seconds=0.3, memory=64 * 2**20)
 GOOD = b"good"
 
 
-def started(work: Work = misdeeds.work, *, processes: int = 1) -> Iterator[Decoders]:
+def started(work: Work = faulty_decoder.work, *, processes: int = 1) -> Iterator[Decoders]:
     decoders = Decoders(DEFAULT_LIMITS, WALL, processes=processes, work=work)
     decoders.start()
     yield decoders
@@ -42,7 +42,7 @@ def decoders() -> Iterator[Decoders]:
 
 
 @pytest.fixture
-def pair() -> Iterator[Decoders]:
+def two_decoders() -> Iterator[Decoders]:
     yield from started(processes=2)
 
 
@@ -51,12 +51,12 @@ def restarts(reason: str) -> float:
 
 
 def workers() -> set[int]:
-    """The decoders of this process; the servers of other tests have theirs."""
+    """The decoder processes of this process; servers of other tests have their own."""
     return {each.pid for each in multiprocessing.active_children() if each.pid}
 
 
-def ended(pid: int) -> bool:
-    """Whether it ends within seconds."""
+def ends(pid: int) -> bool:
+    """Whether the process ends within seconds."""
     for _ in range(100):
         if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
             return True
@@ -64,11 +64,11 @@ def ended(pid: int) -> bool:
     return False
 
 
-def is_served(decoders: Decoders) -> bool:
+def serves(decoders: Decoders) -> bool:
     return bool((decoders.decode(GOOD, PLAIN).pixels == 7).all())
 
 
-def test_decoder_sees_what_decoding_here_would_give() -> None:
+def test_decoder_returns_what_decoding_in_this_process_returns() -> None:
     data = encode(phantom(1500, 1200), "JPEG")
 
     for decoders in started(work=worker.work):
@@ -82,16 +82,16 @@ def test_decoder_sees_what_decoding_here_would_give() -> None:
     assert max(decoded.picture.size) <= 1024
 
 
-def test_confined_decoder_reads_whatever_is_read_here() -> None:
-    """A module that is imported late, which it cannot do, looks like a damaged file."""
+def test_confined_decoder_reads_every_file_of_the_corpus_the_same() -> None:
+    """A late import, which the confined process cannot do, would look like a damaged file."""
     whole = corpus.make()
     for decoders in started(work=worker.work):
-        there = outcomes(partial(decoders.decode, request=PLAIN), whole)
+        confined = outcomes(partial(decoders.decode, request=PLAIN), whole)
 
-    assert there == outcomes(here, whole)
+    assert confined == outcomes(decoded_in_this_process, whole)
 
 
-def here(data: bytes) -> Decoded:
+def decoded_in_this_process(data: bytes) -> Decoded:
     film = develop(read(data))
     return Decoded(film.input, prepare(film.image), None)
 
@@ -106,14 +106,14 @@ def outcomes(read: Callable[[bytes], Decoded], files: dict[str, bytes]) -> dict[
     return found
 
 
-def test_rejection_of_a_real_file_is_the_same_as_here() -> None:
+def test_decoder_rejects_an_unsupported_format_like_this_process() -> None:
     for decoders in started(work=worker.work):
         with pytest.raises(UnsupportedFormat, match="is not supported"):
             decoders.decode(b"text", PLAIN)
 
 
 @pytest.mark.parametrize(
-    ("deed", "reason"),
+    ("fault", "reason"),
     [
         (b"spin", "processor time"),
         (b"hoard", "memory"),
@@ -128,19 +128,19 @@ def test_rejection_of_a_real_file_is_the_same_as_here() -> None:
         (b'say {"picture": [100000, 100000]}', "wrong answer"),
     ],
 )
-def test_file_that_breaks_its_decoder_is_refused_and_the_next_is_served(
-    decoders: Decoders, deed: bytes, reason: str
+def test_file_that_breaks_its_decoder_is_rejected_and_the_next_is_decoded(
+    decoders: Decoders, fault: bytes, reason: str
 ) -> None:
     before = restarts(reason)
 
     with pytest.raises(ImageTooCostly):
-        decoders.decode(deed, PLAIN)
+        decoders.decode(fault, PLAIN)
 
-    assert is_served(decoders)
+    assert serves(decoders)
     assert restarts(reason) == before + 1
 
 
-def test_processor_time_is_what_is_limited_and_soon_after(decoders: Decoders) -> None:
+def test_file_beyond_the_cpu_time_limit_is_rejected_soon_after_it(decoders: Decoders) -> None:
     started_at = time.monotonic()
 
     with pytest.raises(ImageTooCostly, match=r"0\.3 s"):
@@ -149,16 +149,18 @@ def test_processor_time_is_what_is_limited_and_soon_after(decoders: Decoders) ->
     assert time.monotonic() - started_at < 10 * WALL.seconds
 
 
-@pytest.mark.parametrize("deed", [b"open", b"spawn", b"fault"])
-def test_decoder_can_open_and_start_nothing(decoders: Decoders, deed: bytes) -> None:
+@pytest.mark.parametrize("fault", [b"open", b"spawn", b"fault"])
+def test_decoder_can_neither_open_files_nor_start_processes(
+    decoders: Decoders, fault: bytes
+) -> None:
     with pytest.raises(RuntimeError, match=r"OSError|BlockingIOError|KeyError") as caught:
-        decoders.decode(deed, PLAIN)
+        decoders.decode(fault, PLAIN)
 
     assert "name" not in str(caught.value)
-    assert is_served(decoders)
+    assert serves(decoders)
 
 
-def test_what_a_library_writes_about_a_file_is_lost(
+def test_stderr_output_of_a_decoder_is_discarded(
     decoders: Decoders, capfd: pytest.CaptureFixture[str]
 ) -> None:
     decoders.decode(b"shout", PLAIN)
@@ -166,37 +168,37 @@ def test_what_a_library_writes_about_a_file_is_lost(
     assert "name" not in "".join(capfd.readouterr())
 
 
-def test_code_in_an_answer_does_not_run_here(decoders: Decoders, tmp_path: Path) -> None:
+def test_pickled_code_in_a_decoders_answer_does_not_run(decoders: Decoders, tmp_path: Path) -> None:
     target = tmp_path / "taken"
 
     with pytest.raises(ImageTooCostly):
-        decoders.decode(misdeeds.taking_over(f"touch {target}"), PLAIN)
+        decoders.decode(faulty_decoder.file_answered_with_code(f"touch {target}"), PLAIN)
 
     assert not target.exists()
 
 
-def test_facts_of_an_error_come_through(decoders: Decoders) -> None:
+def test_limit_of_a_decoders_error_reaches_the_caller(decoders: Decoders) -> None:
     with pytest.raises(ImageTooLarge, match="it is too large") as caught:
         decoders.decode(b"large", PLAIN)
 
     assert caught.value.limit == 5
 
 
-def test_other_files_go_on_while_one_breaks_its_decoder(pair: Decoders) -> None:
+def test_other_files_are_decoded_while_one_breaks_its_decoder(two_decoders: Decoders) -> None:
     failures: list[BaseException] = []
 
-    def break_one() -> None:
-        for deed in (b"spin", b"crash", b"hoard", b"say x"):
+    def break_one_decoder() -> None:
+        for fault in (b"spin", b"crash", b"hoard", b"say x"):
             try:
-                pair.decode(deed, PLAIN)
+                two_decoders.decode(fault, PLAIN)
             except ImageTooCostly as error:
                 failures.append(error)
 
-    thread = threading.Thread(target=break_one)
+    thread = threading.Thread(target=break_one_decoder)
     thread.start()
     served = 0
     while thread.is_alive():
-        assert is_served(pair)
+        assert serves(two_decoders)
         served += 1
     thread.join()
 
@@ -205,16 +207,16 @@ def test_other_files_go_on_while_one_breaks_its_decoder(pair: Decoders) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_file_that_finds_its_decoder_dead_or_stopped_gets_another(
+def test_file_for_a_dead_or_stopped_decoder_gets_another_decoder(
     decoders: Decoders, number: signal.Signals
 ) -> None:
     for pid in workers():
         os.kill(pid, number)
 
-    assert is_served(decoders)
+    assert serves(decoders)
 
 
-def test_large_file_does_not_wait_for_a_decoder_that_takes_no_byte(decoders: Decoders) -> None:
+def test_large_file_does_not_block_on_a_stopped_decoder(decoders: Decoders) -> None:
     for pid in workers():
         os.kill(pid, signal.SIGSTOP)
 
@@ -223,26 +225,26 @@ def test_large_file_does_not_wait_for_a_decoder_that_takes_no_byte(decoders: Dec
     assert (decoded.pixels == 7).all()
 
 
-def test_fork_server_that_is_killed_is_started_again(decoders: Decoders) -> None:
-    assert is_served(decoders)
+def test_killed_fork_server_is_restarted(decoders: Decoders) -> None:
+    assert serves(decoders)
     (pid,) = workers()
     server = psutil.Process(pid).parent()
     assert server is not None
     server.kill()
-    assert ended(pid)  # a file that it had begun would be refused with it
+    assert ends(pid)  # a file that it had begun would be refused with it
 
-    assert is_served(decoders)
+    assert serves(decoders)
 
 
-def test_closed_decoders_leave_no_process() -> None:
+def test_closing_the_decoders_ends_their_processes() -> None:
     for decoders in started(processes=2):
-        assert is_served(decoders)
+        assert serves(decoders)
         pids = workers()
 
     assert len(pids) == 2
-    assert all(ended(pid) for pid in pids)
+    assert all(ends(pid) for pid in pids)
 
 
-def test_answer_with_a_path_for_a_fault_is_no_answer() -> None:
+def test_decoder_answer_with_a_path_as_fault_is_rejected() -> None:
     with pytest.raises(ValueError, match="fault"):
         Answer.model_validate_json('{"fault": "/a/b: c"}')

@@ -1,4 +1,4 @@
-"""Who asks is an address that nobody can make up."""
+"""A client is identified by an address that it cannot forge."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -16,7 +16,7 @@ def scope(client: str | None, *forwarded: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("client", "forwarded", "caller"),
+    ("client", "forwarded", "expected"),
     [
         ("192.0.2.1", (), "192.0.2.1"),
         ("192.0.2.1", ("198.51.100.7",), "192.0.2.1"),
@@ -46,11 +46,11 @@ def scope(client: str | None, *forwarded: str) -> dict[str, Any]:
         (None, (), "unknown"),
     ],
 )
-def test_caller_is_the_nearest_address_that_is_no_proxy(
-    client: str | None, forwarded: tuple[str, ...], caller: str
+def test_client_is_the_nearest_address_that_is_not_a_trusted_proxy(
+    client: str | None, forwarded: tuple[str, ...], expected: str
 ) -> None:
-    assert caller_of(scope(client, *forwarded), PROXIES) == caller
+    assert caller_of(scope(client, *forwarded), PROXIES) == expected
 
 
-def test_nothing_is_believed_without_trusted_proxies() -> None:
+def test_forwarded_header_is_ignored_without_trusted_proxies() -> None:
     assert caller_of(scope("10.0.0.1", "198.51.100.7"), ()) == "10.0.0.1"

@@ -1,4 +1,4 @@
-"""Work ends when its client leaves, and not because another was cancelled."""
+"""Work is cancelled when its client disconnects, and for no other reason."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,22 +17,22 @@ def request(receive: Receive) -> Request:
     return Request({"type": "http", "headers": []}, receive)  # type: ignore[arg-type]
 
 
-async def leaves() -> dict[str, Any]:
+async def disconnects() -> dict[str, Any]:
     await asyncio.sleep(0)  # the work has begun
     return {"type": "http.disconnect"}
 
 
-async def stays() -> dict[str, Any]:
+async def stays_connected() -> dict[str, Any]:
     await asyncio.Event().wait()
-    raise AssertionError("it never leaves")
+    raise AssertionError("it never disconnects")
 
 
-def test_work_ends_when_the_client_leaves() -> None:
+def test_work_is_cancelled_when_the_client_disconnects() -> None:
     ended: list[str] = []
 
     async def main() -> None:
         try:
-            async with while_connected(request(leaves)):
+            async with while_connected(request(disconnects)):
                 await asyncio.Event().wait()
         except ClientDisconnect:
             ended.append("left")
@@ -43,19 +43,19 @@ def test_work_ends_when_the_client_leaves() -> None:
     assert ended == ["left"]
 
 
-def test_work_that_is_done_is_kept() -> None:
+def test_finished_work_is_returned() -> None:
     async def main() -> int:
-        async with while_connected(request(stays)):
+        async with while_connected(request(stays_connected)):
             return 7
 
     assert asyncio.run(main()) == 7
 
 
-def test_cancellation_from_elsewhere_stays_one() -> None:
+def test_external_cancellation_is_raised_as_cancelled_error() -> None:
     begun = asyncio.Event()
 
     async def work() -> None:
-        async with while_connected(request(stays)):
+        async with while_connected(request(stays_connected)):
             begun.set()
             await asyncio.Event().wait()
 
@@ -69,9 +69,9 @@ def test_cancellation_from_elsewhere_stays_one() -> None:
     asyncio.run(main())
 
 
-def test_deadline_around_it_wins_over_a_client_that_stays() -> None:
+def test_outer_timeout_is_raised_while_the_client_stays_connected() -> None:
     async def main() -> None:
-        async with asyncio.timeout(0.02), while_connected(request(stays)):
+        async with asyncio.timeout(0.02), while_connected(request(stays_connected)):
             await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError):

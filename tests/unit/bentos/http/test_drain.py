@@ -1,4 +1,4 @@
-"""A drain waits for proxies, then for what is in flight, then no longer than it may."""
+"""A drain waits for proxies, then for requests in flight, up to its timeout."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from bentos.http.drain import Drain
 from tests.unit.bentos.timeless import run, seconds_of
 
 
-def test_drain_ends_when_what_was_in_flight_is_answered() -> None:
+def test_drain_ends_when_requests_in_flight_are_answered() -> None:
     async def main() -> tuple[bool, bool, bool]:
         drain = Drain(delay=0, timeout=60)
         with drain.request():
@@ -21,7 +21,7 @@ def test_drain_ends_when_what_was_in_flight_is_answered() -> None:
     assert run(main()) == (True, True, False)
 
 
-def test_requests_are_taken_until_proxies_have_seen() -> None:
+def test_requests_are_accepted_during_the_drain_delay() -> None:
     async def main() -> tuple[bool, bool]:
         drain = Drain(delay=3, timeout=60)
         done = asyncio.create_task(drain())
@@ -33,7 +33,7 @@ def test_requests_are_taken_until_proxies_have_seen() -> None:
     assert run(main()) == (False, True)
 
 
-def test_drain_waits_no_longer_than_it_may() -> None:
+def test_drain_waits_no_longer_than_its_timeout() -> None:
     async def main() -> float:
         drain = Drain(delay=0, timeout=60)
         with drain.request():

@@ -1,4 +1,4 @@
-"""The edge: probes, methods, targets and refusals, over an app that says what reached it."""
+"""The middleware answers probes, checks methods and targets, and rejects bad requests."""
 
 import asyncio
 from http import HTTPStatus
@@ -19,12 +19,12 @@ HOST = (b"host", b"x")
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Tells what was asked for."""
+    """An app that answers with the request's method and path."""
     await JSONResponse({"method": scope["method"], "path": scope["path"]})(scope, receive, send)
 
 
-class Ask:
-    """Asks an edge for what a server would hand to it."""
+class MiddlewareClient:
+    """Sends the middleware requests as the server would."""
 
     def __init__(self) -> None:
         self.ready, self.drain = True, Drain(delay=0, timeout=1)
@@ -70,8 +70,8 @@ class Ask:
 
 
 @pytest.fixture
-def ask() -> Ask:
-    return Ask()
+def ask() -> MiddlewareClient:
+    return MiddlewareClient()
 
 
 def check_refusal(answer: httpx.Response, status: int, code: str) -> None:
@@ -82,27 +82,27 @@ def check_refusal(answer: httpx.Response, status: int, code: str) -> None:
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_probes_are_answered(ask: Ask, path: str, method: str) -> None:
+def test_probe_is_answered_for_get_and_head(ask: MiddlewareClient, path: str, method: str) -> None:
     assert ask(method, path).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_probes_answer_nothing_else(ask: Ask, path: str, method: str) -> None:
+def test_probe_rejects_other_methods(ask: MiddlewareClient, path: str, method: str) -> None:
     answer = ask(method, path)
 
     check_refusal(answer, 405, "method-not-allowed")
     assert answer.headers["allow"] == "GET, HEAD"
 
 
-def test_only_readiness_says_that_a_model_is_away(ask: Ask) -> None:
+def test_unavailable_model_fails_readiness_but_not_liveness(ask: MiddlewareClient) -> None:
     ask.ready = False
 
     check_refusal(ask("GET", "/readyz"), 503, "not-ready")
     assert ask("GET", "/livez").status_code == 200
 
 
-def test_readiness_is_asked_for_once_by_many_probes(ask: Ask) -> None:
+def test_concurrent_readiness_probes_share_one_check(ask: MiddlewareClient) -> None:
     async def probe() -> None:
         await asyncio.gather(*(ask.send("GET", b"/readyz") for _ in range(20)))
 
@@ -124,7 +124,9 @@ def test_readiness_is_asked_for_once_by_many_probes(ask: Ask) -> None:
         ("GET", "HTTPS://[::1]:3000", ("GET", "/")),
     ],
 )
-def test_what_is_routed(ask: Ask, method: str, target: str, routed: tuple[str, str]) -> None:
+def test_request_target_is_normalised_before_routing(
+    ask: MiddlewareClient, method: str, target: str, routed: tuple[str, str]
+) -> None:
     answer = ask(method, target)
 
     assert (answer.json()["method"], answer.json()["path"]) == routed
@@ -134,7 +136,7 @@ def test_what_is_routed(ask: Ask, method: str, target: str, routed: tuple[str, s
     "target",
     ["v1/limits", "*", "file:///etc/passwd", "http://a b/", "http:///x", "http://u@x/", "/a#b"],
 )
-def test_targets_that_are_none_are_refused(ask: Ask, target: str) -> None:
+def test_malformed_request_target_is_rejected(ask: MiddlewareClient, target: str) -> None:
     answer = ask("GET", target)
 
     check_refusal(answer, 400, "malformed-request")
@@ -142,16 +144,16 @@ def test_targets_that_are_none_are_refused(ask: Ask, target: str) -> None:
 
 
 @pytest.mark.parametrize("character", ["\n", "\r", "\0", "\x7f"])
-def test_paths_with_control_characters_are_refused(ask: Ask, character: str) -> None:
+def test_path_with_a_control_character_is_rejected(ask: MiddlewareClient, character: str) -> None:
     check_refusal(ask("GET", "/x", path=f"/x{character}"), 400, "malformed-request")
 
 
-def test_no_tunnel_is_opened(ask: Ask) -> None:
+def test_connect_method_is_rejected(ask: MiddlewareClient) -> None:
     check_refusal(ask("CONNECT", "127.0.0.1:22"), 501, "method-not-implemented")
 
 
 @pytest.mark.parametrize("version", ["0.9", "2.0", "3.1"])
-def test_other_versions_are_refused(ask: Ask, version: str) -> None:
+def test_unsupported_http_version_is_rejected(ask: MiddlewareClient, version: str) -> None:
     answer = ask("GET", "/", http_version=version)
 
     check_refusal(answer, 505, "unsupported-http-version")
@@ -160,30 +162,30 @@ def test_other_versions_are_refused(ask: Ask, version: str) -> None:
 @pytest.mark.parametrize(
     "host", [b"", b"a b", b"x/y", b'evil.example/"><script>', b"a,b", b"x:y", b"[::1", b"\xff"]
 )
-def test_hosts_that_are_none_are_refused(ask: Ask, host: bytes) -> None:
+def test_malformed_host_header_is_rejected(ask: MiddlewareClient, host: bytes) -> None:
     check_refusal(ask("GET", "/", headers=[(b"host", host)]), 400, "malformed-request")
 
 
 @pytest.mark.parametrize("host", [b"x", b"localhost:3000", b"[::1]:80", b"a_b.example", b"x:"])
-def test_hosts_are_accepted(ask: Ask, host: bytes) -> None:
+def test_valid_host_header_is_accepted(ask: MiddlewareClient, host: bytes) -> None:
     assert ask("GET", "/", headers=[(b"host", host)]).status_code == 200
 
 
 @pytest.mark.parametrize("expected", [b"200-ok", b"100-continue, x", b""])
-def test_what_cannot_be_expected_is_refused(ask: Ask, expected: bytes) -> None:
+def test_unknown_expect_header_is_rejected(ask: MiddlewareClient, expected: bytes) -> None:
     headers = [HOST, (b"expect", expected)]
 
     check_refusal(ask("POST", "/", headers=headers), 417, "expectation-failed")
 
 
-def test_options_of_the_server_names_methods(ask: Ask) -> None:
+def test_options_asterisk_lists_the_allowed_methods(ask: MiddlewareClient) -> None:
     answer = ask("OPTIONS", "*")
 
     assert (answer.status_code, answer.content) == (200, b"")
     assert "POST" in answer.headers["allow"]
 
 
-def test_a_connection_in_the_reserve_has_probes_answered_alone(ask: Ask) -> None:
+def test_connection_in_the_reserve_is_answered_probes_only(ask: MiddlewareClient) -> None:
     state = {CROWDED: True}
 
     probe = ask("GET", "/readyz", state=dict(state))
@@ -195,7 +197,7 @@ def test_a_connection_in_the_reserve_has_probes_answered_alone(ask: Ask) -> None
     assert probe.headers["connection"] == other.headers["connection"] == "close"
 
 
-def test_what_could_not_be_parsed_is_answered_as_any_problem(ask: Ask) -> None:
+def test_unparsable_request_is_answered_with_a_problem_document(ask: MiddlewareClient) -> None:
     problem = RequestProblem(HTTPStatus.BAD_REQUEST, "malformed-request", "so it is")
     answer = ask("", "", headers=[], state={REFUSAL: problem})
 
@@ -203,21 +205,23 @@ def test_what_could_not_be_parsed_is_answered_as_any_problem(ask: Ask) -> None:
     assert answer.headers["connection"] == "close"
 
 
-def test_probes_are_answered_while_all_else_is_drained(ask: Ask) -> None:
+def test_draining_server_answers_probes_and_refuses_other_requests(ask: MiddlewareClient) -> None:
     ask.drain.closed = True
 
     check_refusal(ask("GET", "/v1/limits"), 503, "draining")
     assert ask("GET", "/livez").status_code == 200
 
 
-def test_each_answer_forbids_to_keep_and_to_guess(ask: Ask) -> None:
+def test_every_response_has_no_store_and_nosniff_headers(ask: MiddlewareClient) -> None:
     for answer in (ask("GET", "/livez"), ask("GET", "/"), ask("CONNECT", "/")):
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("allowed", ["GET", "POST", "GET, POST"])
-def test_options_of_a_path_names_what_its_refusal_names(ask: Ask, allowed: str) -> None:
+def test_options_of_a_path_lists_the_same_methods_as_its_405_response(
+    ask: MiddlewareClient, allowed: str
+) -> None:
     ask.edge = RequestMiddleware(Response("no", 405, {"Allow": allowed}), ask.drain, ask._is_ready)
     head = ["HEAD"] if "GET" in allowed else []
 

@@ -1,4 +1,4 @@
-"""What the parser takes for a request, however the bytes come; and what it does not wait for."""
+"""The parser reads a request however its bytes are split, and rejects malformed ones early."""
 
 import itertools
 
@@ -14,7 +14,7 @@ CHUNKED = START + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 def events(parser: Parser, *pieces: bytes) -> list[object]:
-    """What comes of the bytes, as often as the parser wants to be asked."""
+    """The events that the parser makes of the bytes."""
     found: list[object] = []
     for piece in pieces:
         parser.receive_data(piece)
@@ -39,7 +39,7 @@ def refusal(*pieces: bytes) -> tuple[int, str]:
 
 
 @given(st.lists(st.integers(0, 120), max_size=8))
-def test_borders_of_packets_make_no_difference(cuts: list[int]) -> None:
+def test_request_is_parsed_the_same_however_it_is_split_into_packets(cuts: list[int]) -> None:
     request = b"\r\n" + CHUNKED + b"3\r\nabc\r\n4;x=y\r\nGET \r\n0\r\nX: y\r\n\r\n"
     places = sorted({0, len(request), *(min(cut, len(request)) for cut in cuts)})
     pieces = [request[start:end] for start, end in itertools.pairwise(places)]
@@ -52,16 +52,16 @@ def test_borders_of_packets_make_no_difference(cuts: list[int]) -> None:
 
 
 @pytest.mark.parametrize("start", [START, b"GET / HTTP/1.1", b"\n", b"GET / HTTP/1.1\r\nHost: x"])
-def test_a_bare_line_feed_is_refused_before_anything_follows(start: bytes) -> None:
+def test_bare_line_feed_is_rejected_as_soon_as_it_arrives(start: bytes) -> None:
     assert refusal(start, b"\n") == (400, "malformed-request")
 
 
-def test_a_line_before_a_chunk_is_refused_before_anything_follows() -> None:
+def test_malformed_chunk_size_line_is_rejected_as_soon_as_it_arrives() -> None:
     assert refusal(CHUNKED, b"5\n") == (400, "malformed-request")
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 70])
-def test_headers_are_bounded_in_size(pieces: int) -> None:
+def test_headers_above_the_size_limit_are_rejected(pieces: int) -> None:
     long = START + b"X: " + b"x" * MAX_HEADER_BYTES + b"\r\n\r\n"
     length = len(long) // pieces + 1
     sent = [long[i : i + length] for i in range(0, len(long), length)]
@@ -69,12 +69,12 @@ def test_headers_are_bounded_in_size(pieces: int) -> None:
     assert refusal(*sent) == (431, "headers-too-large")
 
 
-def test_headers_are_bounded_in_number() -> None:
+def test_headers_above_the_count_limit_are_rejected() -> None:
     assert events(Parser(), START + b"X: y\r\n" * (MAX_HEADERS - 1) + b"\r\n")
     assert refusal(START + b"X: y\r\n" * MAX_HEADERS + b"\r\n") == (431, "headers-too-large")
 
 
-def test_what_is_refused_is_not_quoted() -> None:
+def test_rejection_does_not_quote_the_rejected_header() -> None:
     parser = Parser()
     with pytest.raises(h11.RemoteProtocolError):
         events(parser, START + b"maria silva: 1970\r\n\r\n")
@@ -83,8 +83,8 @@ def test_what_is_refused_is_not_quoted() -> None:
     assert "maria" not in parser.problem.detail
 
 
-def test_others_get_their_turn_within_a_body_of_many_chunks() -> None:
-    """40,000 chunks in one read were a quarter of a second in which nobody else was answered."""
+def test_parser_pauses_within_a_body_of_many_chunks() -> None:
+    """40,000 chunks in one read blocked all other clients for a quarter of a second."""
     parser = Parser()
     parser.receive_data(CHUNKED + b"1\r\nx\r\n" * 5000)
     turn = 0

@@ -1,4 +1,4 @@
-"""Images that arrive while a batch runs share the next one; each caller gets its own rows."""
+"""Images that arrive while a batch runs share the next one; each request gets its own rows."""
 
 import asyncio
 import threading
@@ -15,8 +15,8 @@ from chestxray.engines import Images
 from chestxray.errors import DeadlineExceeded
 
 
-class Model:
-    """Answers each image with its own value once the gate is open, after some seconds."""
+class FakeModel:
+    """A model that answers each image with its own value once the gate is open."""
 
     def __init__(self, seconds_per_image: float = 0.0) -> None:
         self.batches: list[list[int]] = []
@@ -35,14 +35,14 @@ class Model:
         return images[:, 0]
 
 
-def open_model(seconds_per_image: float = 0.0) -> Model:
-    model = Model(seconds_per_image)
+def open_model(seconds_per_image: float = 0.0) -> FakeModel:
+    model = FakeModel(seconds_per_image)
     model.gate.set()
     return model
 
 
 def batcher_over(
-    model: Model, *, max_batch: int = 4, max_waiting: int = 64, parallel: int = 1
+    model: FakeModel, *, max_batch: int = 4, max_waiting: int = 64, parallel: int = 1
 ) -> Batcher:
     return Batcher(
         model,
@@ -58,8 +58,8 @@ def images(*values: int) -> np.ndarray:
     return np.array(values, np.uint8)[:, None]
 
 
-async def started(model: Model, batches: int = 1) -> None:
-    """Returns once the model has so many batches."""
+async def started(model: FakeModel, batches: int = 1) -> None:
+    """Returns once the model has received this many batches."""
     async with asyncio.timeout(5):
         while len(model.batches) < batches:
             await asyncio.sleep(0.001)
@@ -69,9 +69,9 @@ def values(answers: list[Answer]) -> list[list[int]]:
     return [answer.rows.tolist() for answer in answers]
 
 
-def test_lone_image_starts_at_once_and_those_that_wait_go_together() -> None:
+def test_first_image_starts_at_once_and_waiting_images_form_a_batch() -> None:
     async def main() -> tuple[list[list[int]], list[Answer]]:
-        model = Model()
+        model = FakeModel()
         batcher = batcher_over(model)
         asked = [asyncio.create_task(batcher(images(i), seconds=5)) for i in range(6)]
         await started(model)
@@ -84,7 +84,7 @@ def test_lone_image_starts_at_once_and_those_that_wait_go_together() -> None:
     assert values(answers) == [[i] for i in range(6)]
 
 
-def test_request_of_several_images_gets_them_all_in_order() -> None:
+def test_request_with_several_images_gets_its_rows_in_order() -> None:
     async def main() -> list[Answer]:
         batcher = batcher_over(open_model())
         asked = (batcher(images(*given), seconds=5) for given in ([1], [2, 3, 4], [5, 6]))
@@ -93,16 +93,16 @@ def test_request_of_several_images_gets_them_all_in_order() -> None:
     assert values(asyncio.run(main())) == [[1], [2, 3, 4], [5, 6]]
 
 
-def test_request_larger_than_a_batch_goes_whole() -> None:
+def test_request_larger_than_a_batch_is_not_split() -> None:
     async def main() -> Answer:
         return await batcher_over(open_model(), max_batch=2)(images(1, 2, 3), seconds=5)
 
     assert asyncio.run(main()).rows.tolist() == [1, 2, 3]
 
 
-def test_a_caller_with_many_images_delays_the_others_by_one() -> None:
+def test_client_with_many_images_delays_others_by_one_image() -> None:
     async def main() -> list[list[int]]:
-        model = Model()
+        model = FakeModel()
         batcher = batcher_over(model)
         asked = []
         for caller, given in (("batch", range(12)), ("single", [50]), ("another", [60])):
@@ -120,9 +120,9 @@ def test_a_caller_with_many_images_delays_the_others_by_one() -> None:
     assert batches == [[0], [1, 50, 60, 2], [3, 4, 5, 6], [7, 8, 9, 10], [11]]
 
 
-def test_time_of_a_batch_is_shared_among_its_images() -> None:
+def test_batch_time_is_split_evenly_among_its_images() -> None:
     async def main() -> list[Answer]:
-        model = Model(seconds_per_image=0.01)
+        model = FakeModel(seconds_per_image=0.01)
         batcher = batcher_over(model)
         asked = [
             asyncio.create_task(batcher(images(*given), seconds=5))
@@ -138,7 +138,7 @@ def test_time_of_a_batch_is_shared_among_its_images() -> None:
     assert many.seconds + one.seconds == pytest.approx(0.04, rel=0.5)
 
 
-def test_error_of_a_batch_reaches_its_callers_and_no_later_one() -> None:
+def test_batch_error_reaches_only_the_requests_of_that_batch() -> None:
     async def main() -> list[int]:
         model = open_model()
         model.failing = True
@@ -155,9 +155,9 @@ def dropped() -> float:
     return float(get_metrics().dropped.labels("filter")._value.get())
 
 
-def test_image_whose_caller_left_never_reaches_the_model() -> None:
+def test_image_of_a_disconnected_client_never_reaches_the_model() -> None:
     async def main() -> list[list[int]]:
-        model = Model()
+        model = FakeModel()
         batcher = batcher_over(model)
         asked = [asyncio.create_task(batcher(images(i), seconds=5)) for i in range(3)]
         await started(model)
@@ -174,10 +174,10 @@ def test_image_whose_caller_left_never_reaches_the_model() -> None:
 
 
 def test_every_request_is_answered_by_its_deadline() -> None:
-    """Silence is for the dead: a client closes a server that does not answer."""
+    """A client closes its connection to a server that does not answer in time."""
 
     async def main() -> list[list[int]]:
-        model = Model()
+        model = FakeModel()
         batcher = batcher_over(model)
         begun = time.monotonic()
         asked = [asyncio.create_task(batcher(images(i), seconds=0.1)) for i in range(2)]
@@ -192,7 +192,7 @@ def test_every_request_is_answered_by_its_deadline() -> None:
     assert asyncio.run(main()) == [[0], [2]]
 
 
-def test_request_that_would_wait_beyond_its_deadline_is_refused_at_once() -> None:
+def test_request_that_cannot_meet_its_deadline_is_refused_at_once() -> None:
     async def main() -> float:
         model = open_model(seconds_per_image=0.05)
         batcher = batcher_over(model)
@@ -209,7 +209,7 @@ def test_request_that_would_wait_beyond_its_deadline_is_refused_at_once() -> Non
     assert asyncio.run(main()) >= 0.4  # eight images of 0.05 s or more
 
 
-def test_one_slow_batch_does_not_make_an_idle_model_refuse() -> None:
+def test_idle_model_accepts_requests_after_one_slow_batch() -> None:
     async def main() -> list[int]:
         model = open_model(seconds_per_image=0.3)
         batcher = batcher_over(model)
@@ -220,9 +220,9 @@ def test_one_slow_batch_does_not_make_an_idle_model_refuse() -> None:
     assert asyncio.run(main()) == [1]
 
 
-def test_queue_is_bounded_in_images() -> None:
+def test_image_beyond_the_queue_limit_is_refused() -> None:
     async def main() -> None:
-        model = Model()
+        model = FakeModel()
         batcher = batcher_over(model, max_waiting=2)
         asked = [asyncio.create_task(batcher(images(i), seconds=5)) for i in range(3)]
         await started(model)
@@ -234,9 +234,9 @@ def test_queue_is_bounded_in_images() -> None:
     asyncio.run(main())
 
 
-def test_retry_goes_first_and_shares_no_batch() -> None:
+def test_retry_runs_first_and_in_a_batch_of_its_own() -> None:
     async def main() -> list[list[int]]:
-        model = Model()
+        model = FakeModel()
         batcher = batcher_over(model)
         asked = [asyncio.create_task(batcher(images(i), seconds=5)) for i in range(3)]
         asked += [asyncio.create_task(batcher(images(i), seconds=5, alone=True)) for i in (10, 11)]
@@ -248,9 +248,9 @@ def test_retry_goes_first_and_shares_no_batch() -> None:
     assert asyncio.run(main()) == [[0], [10], [11], [1, 2]]
 
 
-def test_batch_in_flight_is_timed() -> None:
+def test_busy_seconds_include_the_batch_in_flight() -> None:
     async def main() -> tuple[float, float, float]:
-        model = Model()
+        model = FakeModel()
         batcher = batcher_over(model)
         before = batcher.busy_seconds
         asked = asyncio.create_task(batcher(images(0), seconds=5))
@@ -267,9 +267,9 @@ def test_batch_in_flight_is_timed() -> None:
     assert during >= 0.05
 
 
-def test_cores_take_one_image_each_as_soon_as_they_are_free() -> None:
+def test_each_free_core_takes_one_image() -> None:
     async def main() -> tuple[list[list[int]], list[list[int]]]:
-        model = Model()
+        model = FakeModel()
         batcher = batcher_over(model, max_batch=1, parallel=2)
         asked = [asyncio.create_task(batcher(images(i), seconds=5)) for i in range(4)]
         await started(model, 2)
@@ -282,9 +282,9 @@ def test_cores_take_one_image_each_as_soon_as_they_are_free() -> None:
     assert asyncio.run(main()) == ([[0], [1]], [[0], [1], [2], [3]])
 
 
-def test_a_model_without_other_work_is_told_that_the_machine_has_some() -> None:
+def test_model_is_told_when_the_machine_has_other_work() -> None:
     async def main() -> list[bool]:
-        model = Model()
+        model = FakeModel()
         model.gate.set()
         batcher = batcher_over(model, max_batch=1, parallel=2)
         for loaded in (False, True):
@@ -294,11 +294,11 @@ def test_a_model_without_other_work_is_told_that_the_machine_has_some() -> None:
     assert asyncio.run(main()) == [False, True]
 
 
-def test_nothing_runs_beside_a_retry() -> None:
-    """It may have killed the process before."""
+def test_no_other_batch_runs_during_a_retry() -> None:
+    """The retried image may have killed the process before."""
 
     async def main() -> list[list[int]]:
-        model = Model()
+        model = FakeModel()
         batcher = batcher_over(model, max_batch=1, parallel=2)
         asked = [asyncio.create_task(batcher(images(0), seconds=5, alone=True))]
         await started(model)

@@ -1,4 +1,4 @@
-"""What a client tells its model server about the work around a request."""
+"""The model client tells the server on its machine whether other images are in flight."""
 
 import asyncio
 from pathlib import Path
@@ -13,8 +13,8 @@ from bentos.inference.client import BLANK, ModelClient
 from bentos.settings import Settings
 
 
-async def says_loaded(in_flight: int, *, socket: Path | None) -> bool:
-    """Whether a request to a server at this Unix socket, or at a port, says so."""
+async def sends_load_header(in_flight: int, *, socket: Path | None) -> bool:
+    """Whether a request carries the load header, to a server at this Unix socket or at a port."""
     seen: list[bool] = []
 
     async def infer(request: web.Request) -> web.Response:
@@ -41,14 +41,14 @@ async def says_loaded(in_flight: int, *, socket: Path | None) -> bool:
     return seen == [True]
 
 
-def test_a_model_on_the_same_machine_learns_that_other_images_are_in_flight(
+def test_local_model_is_told_whether_other_images_are_in_flight(
     tmp_path: Path,
 ) -> None:
     socket = tmp_path / "model.sock"
 
-    assert not asyncio.run(says_loaded(1, socket=socket))
-    assert asyncio.run(says_loaded(2, socket=socket))
+    assert not asyncio.run(sends_load_header(1, socket=socket))
+    assert asyncio.run(sends_load_header(2, socket=socket))
 
 
-def test_a_pod_has_a_machine_of_its_own() -> None:
-    assert not asyncio.run(says_loaded(2, socket=None))
+def test_remote_pod_is_not_told_of_other_images_in_flight() -> None:
+    assert not asyncio.run(sends_load_header(2, socket=None))

@@ -1,4 +1,4 @@
-"""A model answers every image by itself, whatever another one of its batch does."""
+"""A model answers each image of a batch independently of the others."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ from chestxray.networks import CovidClassifierNet, XRayFilterNet
 
 
 class FakeEngine:
-    """Answers zeros, in the way that it is told."""
+    """An engine that answers zeros after calling a given function."""
 
     def __init__(self, answer: Callable[[Images], None], *, on_gpu: bool = False) -> None:
         self.on_gpu, self.freed, self.parallel = on_gpu, 0, 1
@@ -35,12 +35,12 @@ class FakeEngine:
         self.freed += 1
 
 
-def breaks_on_white(images: Images) -> None:
+def fail_on_white(images: Images) -> None:
     if (images.mean(axis=(1, 2, 3)) > 250).any():
         raise RuntimeError("poisoned")
 
 
-def squares(*values: int) -> np.ndarray:
+def images_of(*values: int) -> np.ndarray:
     return np.stack([np.full((1, 224, 224), value, np.uint8) for value in values])
 
 
@@ -51,8 +51,8 @@ def model_over(random_filter: Path) -> Callable[[FakeEngine], Model]:
 
 
 @pytest.fixture
-def delicate(model_over: Callable[[FakeEngine], Model]) -> Model:
-    return model_over(FakeEngine(breaks_on_white))
+def model_failing_on_white(model_over: Callable[[FakeEngine], Model]) -> Model:
+    return model_over(FakeEngine(fail_on_white))
 
 
 @pytest.fixture
@@ -63,50 +63,56 @@ def cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     get_settings.cache_clear()
 
 
-def test_poisoned_item_fails_alone(delicate: Model) -> None:
-    """Trap 6: a batched method that raises fails every caller of its batch."""
-    rows = delicate(squares(10, 255, 20))
+def test_image_that_raises_fails_alone_in_its_batch(model_failing_on_white: Model) -> None:
+    """Trap 6: a batched method that raises fails every request of its batch."""
+    rows = model_failing_on_white(images_of(10, 255, 20))
 
     assert rows["ok"].tolist() == [True, False, True]
     assert rows["probabilities"][0].sum() == pytest.approx(1)
 
 
-def test_item_whose_answer_is_not_finite_fails_alone(delicate: Model) -> None:
-    assert delicate(squares(1, 10))["ok"].tolist() == [False, True]
+def test_image_with_a_non_finite_answer_fails_alone_in_its_batch(
+    model_failing_on_white: Model,
+) -> None:
+    assert model_failing_on_white(images_of(1, 10))["ok"].tolist() == [False, True]
 
 
-def test_want_of_memory_frees_some_and_halves_the_batch(
+def test_out_of_memory_error_frees_memory_and_halves_the_batch(
     model_over: Callable[[FakeEngine], Model], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def has_room_for_three(images: Images) -> None:
+    def fail_above_three_images(images: Images) -> None:
         if len(images) > 3:
             raise torch.OutOfMemoryError("no more memory")
 
     monkeypatch.setenv("CHESTXRAY_MAX_MODEL_BATCH", "2")
     get_settings.cache_clear()
-    engine = FakeEngine(has_room_for_three)
+    engine = FakeEngine(fail_above_three_images)
     model = model_over(engine)
     get_settings.cache_clear()
 
-    assert model(squares(*range(2, 18)))["ok"].all()
+    assert model(images_of(*range(2, 18)))["ok"].all()
     assert engine.freed > 0
 
 
-@pytest.mark.parametrize("poison", [255, 1], ids=["raises in the model's code", "answers NaN"])
-def test_one_of_sixteen_is_poisoned(delicate: Model, poison: int) -> None:
+@pytest.mark.parametrize("bad_value", [255, 1], ids=["raises in the model's code", "answers NaN"])
+def test_fifteen_images_are_answered_when_one_of_the_batch_fails(
+    model_failing_on_white: Model, bad_value: int
+) -> None:
     values = [10] * 16
-    values[5] = poison
+    values[5] = bad_value
 
-    rows = delicate(squares(*values))
+    rows = model_failing_on_white(images_of(*values))
 
     assert rows["ok"].tolist() == [value == 10 for value in values]
-    assert np.allclose(rows["probabilities"][rows["ok"]], delicate(squares(10))["probabilities"])
+    assert np.allclose(
+        rows["probabilities"][rows["ok"]], model_failing_on_white(images_of(10))["probabilities"]
+    )
 
 
 @pytest.mark.parametrize(
     ("on_gpu", "sizes"), [(False, [1, 16]), (True, [1, 2, 4, 8, 16])], ids=["cpu", "gpu"]
 )
-def test_sizes_of_batches_are_warmed_up(
+def test_model_warms_up_every_batch_size_of_its_device(
     model_over: Callable[[FakeEngine], Model], on_gpu: bool, sizes: list[int]
 ) -> None:
     seen: list[int] = []
@@ -137,25 +143,29 @@ def load_filter(path: Path, wanted_digest: str = "") -> Model:
     )
 
 
-def test_weights_that_changed_stop_the_start(random_filter: Path) -> None:
+def test_model_with_a_wrong_weights_digest_does_not_start(random_filter: Path) -> None:
     with pytest.raises(CheckpointError, match="corrupt or the wrong file"):
         load_filter(random_filter, "sha256:0")
 
 
-def test_weights_of_the_other_model_stop_the_start(random_classifier: Path, cpu: None) -> None:
+def test_model_with_another_models_weights_does_not_start(
+    random_classifier: Path, cpu: None
+) -> None:
     with pytest.raises(CheckpointError, match="mobilenet_v2 is needed"):
         load_filter(random_classifier)
 
 
-def test_read_only_buffers_are_taken(random_filter: Path, cpu: None) -> None:
-    images = squares(10)
+def test_model_accepts_read_only_arrays(random_filter: Path, cpu: None) -> None:
+    images = images_of(10)
     images.flags.writeable = False
 
     assert load_filter(random_filter)(images)["ok"].all()
 
 
-def test_filter_row_is_the_softmax_of_the_network(random_filter: Path, cpu: None) -> None:
-    images = squares(10, 200)
+def test_filter_probabilities_are_the_softmax_of_the_network(
+    random_filter: Path, cpu: None
+) -> None:
+    images = images_of(10, 200)
 
     rows = load_filter(random_filter)(images)
 
@@ -165,7 +175,7 @@ def test_filter_row_is_the_softmax_of_the_network(random_filter: Path, cpu: None
     assert np.allclose(rows["probabilities"], expected, atol=1e-5)
 
 
-def test_classifier_row_is_the_reading_at_its_temperature(
+def test_classifier_probabilities_are_scaled_by_its_temperature(
     random_classifier: Path, tmp_path: Path, cpu: None
 ) -> None:
     path = tmp_path / "warm.safetensors"
@@ -175,7 +185,7 @@ def test_classifier_row_is_the_reading_at_its_temperature(
     model = Model.load(
         network.architecture, path, classifier_service.ROW, classifier_service.answer
     )
-    images = squares(10, 200)
+    images = images_of(10, 200)
 
     rows = model(images)
 

@@ -1,4 +1,4 @@
-"""Which server is asked, what is retried, and what a failing one costs."""
+"""The model pool chooses a server, retries, and handles failing servers."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from bentos.metric_labels import PodFailureReason
 from chestxray.engines import Images
 from chestxray.errors import ModelUnavailable
 
-POISON = 99
+CRASHING_IMAGE = 99
 
 
 def image(value: int) -> np.ndarray:
@@ -30,8 +30,8 @@ def rows_of(images: Images) -> Rows:
     return rows
 
 
-class Server:
-    """A model server as its client sees it."""
+class FakeServer:
+    """A model server, with the interface of its client."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.asked: list[int] = []
@@ -56,23 +56,23 @@ class Server:
         return self.ready
 
 
-class Mortal(Server):
-    """Its process dies by poison, with all that it was asked."""
+class CrashingServer(FakeServer):
+    """A server whose process dies from one image, with all requests in flight."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.deaths = 0
+        self.crash_count = 0
 
     async def __call__(self, images: Images, *, alone: bool = False) -> tuple[Rows, float]:
-        deaths, poisoned = self.deaths, (images == POISON).any()
-        await asyncio.sleep(0.01 if poisoned else 0.03)
-        self.deaths += poisoned
-        if self.deaths != deaths:
+        crash_count, crashes = self.crash_count, (images == CRASHING_IMAGE).any()
+        await asyncio.sleep(0.01 if crashes else 0.03)
+        self.crash_count += crashes
+        if self.crash_count != crash_count:
             raise BackendError("unreachable", "it died")
         return rows_of(images), 0.0
 
 
-def pool_over(local: Server, *pods: Server) -> ModelPool:
+def pool_over(local: FakeServer, *pods: FakeServer) -> ModelPool:
     pool = ModelPool(local, model="covid_classifier")  # type: ignore[arg-type]
     for server in pods:
         pod = Pod(server, lambda error, server=server: drop(pool, server))  # type: ignore
@@ -81,13 +81,13 @@ def pool_over(local: Server, *pods: Server) -> ModelPool:
     return pool
 
 
-def drop(pool: ModelPool, server: Server) -> None:
+def drop(pool: ModelPool, server: FakeServer) -> None:
     for pod in [each for each in pool._pods if each.client is server]:
         pool.remove(pod)
 
 
 @pytest.fixture(autouse=True)
-def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_checked_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "_CHECKED_SHARE", 0.0)
 
 
@@ -96,17 +96,17 @@ async def ask(pool: ModelPool, *values: int) -> list[float]:
     return [float(rows["projection"][0, 0]) for rows in answers]
 
 
-def test_lost_connection_is_retried_in_a_batch_of_its_own() -> None:
+def test_lost_connection_is_retried_in_its_own_batch() -> None:
     """Trap 2: a connection that is kept alive may close under the next request."""
-    local = Server()
+    local = FakeServer()
     local.failures = 2
 
     assert asyncio.run(ask(pool_over(local), 7)) == [7]
     assert (local.asked, local.alone) == ([7], [7, 7])
 
 
-def test_model_that_stays_away_is_unavailable() -> None:
-    local = Server()
+def test_model_that_keeps_losing_connections_is_unavailable() -> None:
+    local = FakeServer()
     local.failures = 99
 
     with pytest.raises(ModelUnavailable):
@@ -114,8 +114,8 @@ def test_model_that_stays_away_is_unavailable() -> None:
 
 
 @pytest.mark.parametrize("reason", ["timeout", "busy", "refused", "malformed"])
-def test_what_a_retry_would_not_mend_is_not_retried(reason: PodFailureReason) -> None:
-    local = Server()
+def test_error_that_a_retry_cannot_fix_is_not_retried(reason: PodFailureReason) -> None:
+    local = FakeServer()
     local.error = BackendError(reason, "so it is")
 
     with pytest.raises(ModelUnavailable):
@@ -124,10 +124,10 @@ def test_what_a_retry_would_not_mend_is_not_retried(reason: PodFailureReason) ->
     assert (local.asked, local.alone) == ([7], [])
 
 
-def test_image_that_kills_the_model_fails_no_other() -> None:
+def test_image_that_kills_the_model_fails_no_other_image() -> None:
     async def main() -> list[object]:
-        pool = pool_over(Mortal())
-        asked = [pool(image(value)) for value in (*range(12), POISON, *range(13, 30))]
+        pool = pool_over(CrashingServer())
+        asked = [pool(image(value)) for value in (*range(12), CRASHING_IMAGE, *range(13, 30))]
         return list(await asyncio.gather(*asked, return_exceptions=True))
 
     answers = asyncio.run(main())
@@ -139,8 +139,8 @@ def test_image_that_kills_the_model_fails_no_other() -> None:
 @pytest.mark.parametrize(
     "wrong", [image(1)[:, :, :-1], image(1).astype(np.float32)], ids=["shape", "type"]
 )
-def test_request_of_a_wrong_shape_reaches_no_server(wrong: np.ndarray) -> None:
-    local = Server()
+def test_request_of_a_wrong_shape_or_type_reaches_no_server(wrong: np.ndarray) -> None:
+    local = FakeServer()
 
     with pytest.raises(ValueError, match="a model takes"):
         asyncio.run(pool_over(local)(wrong))
@@ -148,14 +148,14 @@ def test_request_of_a_wrong_shape_reaches_no_server(wrong: np.ndarray) -> None:
     assert not local.asked
 
 
-def test_local_model_rests_while_there_is_a_pod() -> None:
+def test_local_model_is_not_used_while_there_is_a_pod() -> None:
     async def main() -> None:
         pool = pool_over(local, pod)
         await ask(pool, 1, 2, 3)
         drop(pool, pod)
         await ask(pool, 4)
 
-    local, pod = Server(), Server()
+    local, pod = FakeServer(), FakeServer()
     asyncio.run(main())
 
     assert (local.asked, pod.asked) == ([4], [1, 2, 3])
@@ -163,18 +163,18 @@ def test_local_model_rests_while_there_is_a_pod() -> None:
 
 def test_faster_pod_gets_more_images() -> None:
     async def main() -> None:
-        pool = pool_over(Server(), fast, slow)
+        pool = pool_over(FakeServer(), fast, slow)
         await asyncio.gather(*(ask(pool, *[1] * 30) for _ in range(2)))
         for _ in range(10):
             await ask(pool, *[1] * 8)
 
-    fast, slow = Server(0.01), Server(0.1)
+    fast, slow = FakeServer(0.01), FakeServer(0.1)
     asyncio.run(main())
 
     assert len(fast.asked) > 2 * len(slow.asked) > 0
 
 
-def test_busy_pod_stays_in_use_and_others_answer_meanwhile() -> None:
+def test_busy_pod_is_kept_while_the_local_model_answers() -> None:
     async def main() -> None:
         pool = pool_over(local, pod)
         assert await ask(pool, 1) == [1]
@@ -186,34 +186,34 @@ def test_busy_pod_stays_in_use_and_others_answer_meanwhile() -> None:
         await ask(pool, 3)
         assert pod.asked == [1, 3]
 
-    local, pod = Server(), Server()
+    local, pod = FakeServer(), FakeServer()
     pod.error = BackendError("busy", "it answered 503")
     asyncio.run(main())
 
 
-def test_pod_that_fails_is_closed_and_the_local_model_answers() -> None:
+def test_failing_pod_is_removed_and_other_servers_answer() -> None:
     async def main() -> tuple[list[float], int]:
         pool = pool_over(local, bad, good)
         return await ask(pool, 1, 2, 3, 4), pool.pods
 
-    local, bad, good = Server(), Server(), Server()
+    local, bad, good = FakeServer(), FakeServer(), FakeServer()
     bad.error = BackendError("malformed", "no tensors")
 
     assert asyncio.run(main()) == ([1, 2, 3, 4], 1)
     assert sorted(local.asked + good.asked) == [1, 2, 3, 4]
 
 
-def test_time_of_the_model_is_charged_to_the_caller() -> None:
+def test_model_time_is_charged_to_the_client() -> None:
     async def main() -> float:
         ledger = Ledger()
         with serving(ledger.account("someone")):
-            await ask(pool_over(Server()), 1, 2)
+            await ask(pool_over(FakeServer()), 1, 2)
         return ledger.account("someone").usage
 
     assert asyncio.run(main()) == pytest.approx(0.04, rel=0.1)
 
 
-def test_readiness_follows_the_warm_up() -> None:
+def test_pool_is_ready_only_after_the_warm_up() -> None:
     async def main() -> list[bool]:
         local.ready = False
         pool = pool_over(local)
@@ -227,13 +227,13 @@ def test_readiness_follows_the_warm_up() -> None:
         local.ready = False
         return [before, during, await pool.ready()]
 
-    local = Server()
+    local = FakeServer()
 
     assert asyncio.run(main()) == [False, True, False]
 
 
-def test_expected_delay_counts_what_is_outstanding() -> None:
-    pod = Pod(Server(), lambda error: None)  # type: ignore[arg-type]
+def test_expected_delay_of_a_pod_counts_outstanding_images() -> None:
+    pod = Pod(FakeServer(), lambda error: None)  # type: ignore[arg-type]
     pod.seconds_per_image, pod.outstanding = 0.1, 3
     pod.busy_until = time.monotonic()
 

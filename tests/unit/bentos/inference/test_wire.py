@@ -1,4 +1,4 @@
-"""What travels between pods comes back as it was, or is refused."""
+"""The wire format round-trips images and rows, and rejects anything else."""
 
 import contextlib
 import json
@@ -39,26 +39,26 @@ def image_of(dtype: str, *shape: int, size: int, offsets: tuple[int, int] | None
     return described(bytes(size), images=facts)
 
 
-def test_images_come_back_as_they_were() -> None:
+def test_packed_images_unpack_unchanged() -> None:
     found = wire.unpack_images(wire.pack_images(IMAGES[:, :, ::1]))
 
     assert found.dtype == np.uint8
     assert np.array_equal(found, IMAGES)
 
 
-def test_rows_come_back_as_they_were() -> None:
+def test_packed_rows_unpack_unchanged() -> None:
     found = wire.unpack_rows(wire.pack_rows(rows()), ROW, 2)
 
     assert found.dtype == ROW
     assert np.array_equal(found, rows())
 
 
-def test_nothing_takes_more_room_than_is_said() -> None:
+def test_packed_size_is_within_the_declared_maximum() -> None:
     assert len(wire.pack_images(IMAGES)) <= wire.max_images_bytes(2)
     assert len(wire.pack_rows(rows())) <= wire.max_rows_bytes(ROW, 2)
 
 
-def test_images_are_counted_by_the_length_alone() -> None:
+def test_image_count_is_derived_from_the_body_length() -> None:
     assert wire.images_within(len(wire.pack_images(IMAGES))) == 2
     assert wire.images_within(len(wire.pack_images(IMAGES[:0]))) == 0
 
@@ -79,7 +79,7 @@ def test_images_are_counted_by_the_length_alone() -> None:
     ],
     ids=["empty", "json", "noise", "pickle", "cut", "type", "shape", "name", "two", "none"],
 )
-def test_anything_else_is_no_images(body: bytes) -> None:
+def test_body_that_is_not_packed_images_is_rejected(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"the body is"):
         wire.unpack_images(body)
 
@@ -125,21 +125,21 @@ SIZE = wire.IMAGE_BYTES
         ),
     ],
 )
-def test_crafted_header_is_refused_as_no_images_or_no_rows(body: bytes) -> None:
+def test_crafted_header_is_rejected_for_images_and_for_rows(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"the body is"):
         wire.unpack_images(body)
     with pytest.raises(ValueError):
         wire.unpack_rows(body, ROW, 1)
 
 
-def test_name_that_comes_twice_is_no_second_image() -> None:
+def test_duplicate_tensor_name_is_rejected() -> None:
     one = '"images":{"dtype":"U8","shape":[1,1,224,224],"data_offsets":[0,50176]}'
 
     with pytest.raises(ValueError):
         wire.unpack_images(document(f"{{{one},{one}}}".encode(), bytes(2 * SIZE)))
 
 
-def test_boolean_that_is_neither_is_refused() -> None:
+def test_boolean_with_a_value_above_one_is_rejected() -> None:
     body = wire.pack_rows(rows())
     header = json.loads(body[8 : 8 + struct.unpack("<Q", body[:8])[0]])
     place = len(body) - max(each["data_offsets"][1] for each in header.values())
@@ -149,7 +149,7 @@ def test_boolean_that_is_neither_is_refused() -> None:
         wire.unpack_rows(body[:place] + b"\x02" + body[place + 1 :], ROW, 2)
 
 
-def test_names_of_a_stranger_are_not_repeated() -> None:
+def test_error_message_does_not_repeat_tensor_names() -> None:
     with pytest.raises(ValueError) as found:
         wire.unpack_rows(save({"name of\na patient": IMAGES}), ROW, 2)
 
@@ -175,8 +175,8 @@ NAMES = st.sampled_from(("images", "__metadata__", *(ROW.names or ())))
 HEADERS = st.dictionaries(NAMES, FACTS | JSON) | JSON
 
 
-def refuses_or_reads(body: bytes) -> None:
-    """Whatever comes, it is arrays as asked for or a ValueError."""
+def check_read_or_rejected(body: bytes) -> None:
+    """Checks that a body is read as the expected arrays or raises a ValueError."""
     with contextlib.suppress(ValueError):
         assert wire.unpack_images(body).dtype == np.uint8
     with contextlib.suppress(ValueError):
@@ -205,7 +205,7 @@ BITS |= {"F64": 64, "I64": 64, "U64": 64}
     ),
     st.sampled_from((("images",), ROW.names or ())),
 )
-def test_any_true_document_of_other_tensors_is_read_or_refused(
+def test_valid_document_of_other_tensors_is_read_or_rejected(
     drawn: list[tuple[str, list[int]]], names: tuple[str, ...]
 ) -> None:
     header, end = {}, 0
@@ -213,29 +213,31 @@ def test_any_true_document_of_other_tensors_is_read_or_refused(
         size = int(np.prod(shape, initial=1)) * BITS[dtype] // 8
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [end, end + size]}
         end += size
-    refuses_or_reads(document(json.dumps(header).encode(), bytes(end)))
+    check_read_or_rejected(document(json.dumps(header).encode(), bytes(end)))
 
 
 @settings(max_examples=100, deadline=None)
 @given(HEADERS, st.integers(0, 3), st.none() | st.integers(0, 2**64 - 1))
-def test_any_header_is_read_or_refused(header: Any, images: int, length: int | None) -> None:
-    refuses_or_reads(document(json.dumps(header).encode(), bytes(images * SIZE), length=length))
+def test_arbitrary_header_is_read_or_rejected(header: Any, images: int, length: int | None) -> None:
+    check_read_or_rejected(
+        document(json.dumps(header).encode(), bytes(images * SIZE), length=length)
+    )
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.data())
-def test_any_change_of_a_true_document_is_read_or_refused(data: st.DataObject) -> None:
+def test_mutated_document_is_read_or_rejected(data: st.DataObject) -> None:
     body = bytearray(data.draw(st.sampled_from((wire.pack_images(IMAGES), wire.pack_rows(rows())))))
     for _ in range(data.draw(st.integers(1, 4))):
         body[data.draw(st.integers(0, min(len(body), 500) - 1))] = data.draw(st.integers(0, 255))
-    refuses_or_reads(bytes(body[: data.draw(st.none() | st.integers(0, len(body)))]))
+    check_read_or_rejected(bytes(body[: data.draw(st.none() | st.integers(0, len(body)))]))
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
-def test_any_bytes_are_read_or_refused(body: bytes) -> None:
-    refuses_or_reads(body)
-    refuses_or_reads(struct.pack("<Q", len(body)) + body)
+def test_arbitrary_bytes_are_read_or_rejected(body: bytes) -> None:
+    check_read_or_rejected(body)
+    check_read_or_rejected(struct.pack("<Q", len(body)) + body)
 
 
 @pytest.mark.parametrize(
@@ -247,13 +249,13 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     ],
     ids=["shape", "type", "name"],
 )
-def test_rows_of_another_version_are_refused(change: dict[str, np.ndarray]) -> None:
+def test_rows_of_another_version_are_rejected(change: dict[str, np.ndarray]) -> None:
     fields = {name: rows()[name].copy() for name in ROW.names or ()}
 
     with pytest.raises(ValueError):
         wire.unpack_rows(save(fields | change), ROW, 2)
 
 
-def test_rows_for_fewer_images_are_refused() -> None:
+def test_rows_for_fewer_images_are_rejected() -> None:
     with pytest.raises(ValueError):
         wire.unpack_rows(wire.pack_rows(rows()), ROW, 3)

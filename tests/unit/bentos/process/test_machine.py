@@ -1,4 +1,4 @@
-"""A machine that gives too little ends a start with one line, and a restart waits until it does."""
+"""Missing disk space or open files end a start with one line; a restart waits for disk space."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from bentos.settings import Settings
 from tests.conftest import ROOT
 
 
-def bounded(limit: int, *values: int) -> None:
+def set_limit(limit: int, *values: int) -> None:
     resource.setrlimit(limit, values)
 
 
@@ -33,7 +33,7 @@ def start(folder: Path, limit: int, *values: int) -> "subprocess.CompletedProces
         capture_output=True,
         text=True,
         timeout=120,
-        preexec_fn=partial(bounded, limit, *values),
+        preexec_fn=partial(set_limit, limit, *values),
     )
 
 
@@ -44,7 +44,7 @@ def short_path() -> Iterator[Path]:
         yield Path(name)
 
 
-def test_disk_without_room_ends_the_start_with_one_line(short_path: Path) -> None:
+def test_full_disk_ends_the_start_with_one_error_line(short_path: Path) -> None:
     done = start(short_path, resource.RLIMIT_FSIZE, 4096, 4096)
 
     assert done.returncode == 2
@@ -52,7 +52,7 @@ def test_disk_without_room_ends_the_start_with_one_line(short_path: Path) -> Non
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_too_few_open_files_end_the_start_with_one_line(tmp_path: Path) -> None:
+def test_open_file_limit_too_low_ends_the_start_with_one_error_line(tmp_path: Path) -> None:
     done = start(tmp_path, resource.RLIMIT_NOFILE, 1000, 1000)
 
     assert done.returncode == 2
@@ -60,7 +60,7 @@ def test_too_few_open_files_end_the_start_with_one_line(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_open_files_are_raised_as_far_as_they_may() -> None:
+def test_open_file_limit_is_raised_to_the_hard_limit() -> None:
     code = (
         "import resource\n"
         "from bentos.process import machine\n"
@@ -73,25 +73,25 @@ def test_open_files_are_raised_as_far_as_they_may() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        preexec_fn=partial(bounded, resource.RLIMIT_NOFILE, 256, 4096),
+        preexec_fn=partial(set_limit, resource.RLIMIT_NOFILE, 256, 4096),
     )
 
     assert done.stdout == "True\n"
 
 
-def test_disk_space_check_leaves_nothing(tmp_path: Path) -> None:
+def test_disk_space_check_leaves_no_file(tmp_path: Path) -> None:
     machine.check_disk_space(tmp_path)
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_process_is_not_started_before_it_can_write(
+def test_process_start_waits_for_disk_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(supervisor, "_DISK_POLL_SECONDS", 0.01)
     monkeypatch.setattr(supervisor, "run_folder", lambda port: tmp_path / "run")
     parent = Supervisor(GATEWAY, host="127.0.0.1", port=1, settings=Settings())
-    process = Process("gateway", "", "", None, tmp_path / "heart")  # type: ignore[arg-type]
+    process = Process("gateway", "", "", None, tmp_path / "heartbeat")  # type: ignore[arg-type]
 
     async def main() -> None:
         waiting = asyncio.create_task(parent.wait_for_disk_space(process))

@@ -1,4 +1,4 @@
-"""A process is known by its heartbeat, and does not outlive its supervisor."""
+"""A supervisor watches the heartbeats of its processes, which do not outlive it."""
 
 import asyncio
 import os
@@ -22,10 +22,10 @@ from tests.waiting import until, until_async
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[Process]:
     with socket.socket() as listener:
-        yield Process("gateway", GATEWAY.entry, "Gateway", listener, tmp_path / "heart")
+        yield Process("gateway", GATEWAY.entry, "Gateway", listener, tmp_path / "heartbeat")
 
 
-def test_process_is_alive_once_its_heart_beats(process: Process) -> None:
+def test_process_is_alive_after_its_first_heartbeat(process: Process) -> None:
     process.last_sign = time.monotonic() - 100
 
     assert process.silence() > 99
@@ -35,7 +35,7 @@ def test_process_is_alive_once_its_heart_beats(process: Process) -> None:
     assert process.alive
 
 
-def test_silence_grows_while_no_heart_beats(process: Process) -> None:
+def test_silence_grows_without_a_heartbeat(process: Process) -> None:
     process.heartbeat.touch()
     process.silence()
     process.last_sign -= 50
@@ -43,8 +43,10 @@ def test_silence_grows_while_no_heart_beats(process: Process) -> None:
     assert process.silence() > 49
 
 
-def test_heart_beats_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(heartbeat.VARIABLE, str(tmp_path / "heart"))
+def test_heartbeat_file_is_touched_repeatedly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(heartbeat.VARIABLE, str(tmp_path / "heartbeat"))
     monkeypatch.setattr(heartbeat, "SECONDS", 0.01)
 
     async def main() -> None:
@@ -53,7 +55,7 @@ def test_heart_beats_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
         def beats() -> int:
             with suppress(FileNotFoundError):
-                times.add((tmp_path / "heart").stat().st_mtime_ns)
+                times.add((tmp_path / "heartbeat").stat().st_mtime_ns)
             return len(times)
 
         await until_async(lambda: beats() > 5)
@@ -62,7 +64,7 @@ def test_heart_beats_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     asyncio.run(main())
 
 
-def test_nobody_looks_without_a_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heartbeat_task_ends_at_once_without_a_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(heartbeat.VARIABLE, raising=False)
 
     asyncio.run(asyncio.wait_for(heartbeat.beat(), 1))
@@ -88,7 +90,7 @@ def test_child_dies_with_its_parent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", [GATEWAY, CLASSIFIER_POD], ids=lambda layout: layout.name)
-def test_folder_of_a_killed_service_is_taken_over(layout: Layout, tmp_path: Path) -> None:
+def test_run_folder_of_a_killed_service_is_reused(layout: Layout, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir(0o777)
     (folder / "xray_filter.sock").touch()
@@ -101,7 +103,7 @@ def test_folder_of_a_killed_service_is_taken_over(layout: Layout, tmp_path: Path
         each.listener.close()
 
 
-def test_folder_of_another_user_is_refused(tmp_path: Path) -> None:
+def test_run_folder_of_another_user_is_rejected(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     try:

@@ -1,6 +1,6 @@
-"""The real service, but for decoders that do what some files say (tests/misdeeds.py).
+"""The real service with decoders in which some files trigger a fault (tests/faulty_decoder.py).
 
-python -m tests.trials.misbehaving --host 127.0.0.1 --port 3000
+python -m tests.trials.faulty_service --host 127.0.0.1 --port 3000
 """
 
 import argparse
@@ -10,15 +10,15 @@ from bentos import cli
 from bentos.decoding.decoders import Decoders
 from bentos.process.sockets import GATEWAY
 from service import Gateway
-from tests import misdeeds
+from tests import faulty_decoder
 
 __all__ = ["Gateway"]
 
-Decoders.__init__.__kwdefaults__["work"] = misdeeds.work_as_told
+Decoders.__init__.__kwdefaults__["work"] = faulty_decoder.work_with_fault_files
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--host")
     parser.add_argument("--port", type=int)
     flags = parser.parse_args()
-    cli.serve(replace(GATEWAY, entry="tests.trials.misbehaving:Gateway"), flags.host, flags.port)
+    cli.serve(replace(GATEWAY, entry="tests.trials.faulty_service:Gateway"), flags.host, flags.port)

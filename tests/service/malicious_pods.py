@@ -1,4 +1,4 @@
-"""Fake classifier pods that answer the probe as they should, and everything else otherwise."""
+"""Fake classifier pods that answer the probe correctly and real requests maliciously."""
 
 import asyncio
 import contextlib
@@ -32,15 +32,15 @@ def answer(body: bytes, *headers: str) -> bytes:
     return head(*headers, length=len(body)) + body
 
 
-def changed(**fields: Any) -> bytes:
+def answer_with_rows(**fields: Any) -> bytes:
     rows = rows_of(1)
     for name, value in fields.items():
         rows[name] = value
     return answer(wire.pack_rows(rows))
 
 
-def with_header(change: Callable[[dict[str, Any]], None]) -> bytes:
-    """The true answer under another header."""
+def answer_with_header(change: Callable[[dict[str, Any]], None]) -> bytes:
+    """The correct answer with a modified tensor header."""
     body = wire.pack_rows(rows_of(1))
     end = 8 + struct.unpack("<Q", body[:8])[0]
     header = json.loads(body[8:end])
@@ -50,53 +50,53 @@ def with_header(change: Callable[[dict[str, Any]], None]) -> bytes:
     return answer(struct.pack("<Q", len(text)) + text + body[end:])
 
 
-def as_type(name: str, by: float) -> bytes:
+def answer_with_type(name: str, by: float) -> bytes:
     def change(header: dict[str, Any]) -> None:
         for field_name in ("cam", "probabilities", "projection"):
             header[field_name]["dtype"] = name
             header[field_name]["shape"][-1] = int(header[field_name]["shape"][-1] * by)
 
-    return with_header(change)
+    return answer_with_header(change)
 
 
 def bomb() -> bytes:
-    """200 MB of zeros in 200 KB."""
+    """A gzip bomb: 200 MB of zeros in 200 KB."""
     packer, parts = zlib.compressobj(wbits=31), []
     for _ in range(200):
         parts.append(packer.compress(bytes(MIB)))
     return b"".join([*parts, packer.flush()])
 
 
-def other_fields(**fields: np.ndarray) -> bytes:
+def answer_with_fields(**fields: np.ndarray) -> bytes:
     rows = rows_of(1)
     return answer(save({name: rows[name].copy() for name in ROW.names or ()} | fields))
 
 
 ANSWERS: dict[str, tuple[str, Callable[[], bytes]]] = {
-    "nan": ("implausible", lambda: changed(probabilities=np.nan)),
-    "nan map": ("implausible", lambda: changed(cam=np.nan)),
-    "infinite place": ("implausible", lambda: changed(projection=np.inf)),
-    "huge": ("implausible", lambda: changed(cam=1e30)),
-    "negative": ("implausible", lambda: changed(probabilities=(-0.5, 0.5, 1.0))),
-    "above one": ("implausible", lambda: changed(probabilities=(1.5, 0, 0))),
-    "sum": ("implausible", lambda: changed(probabilities=(0.5, 0.5, 0.5))),
-    "other answer": ("wrong", lambda: changed(probabilities=(0.9, 0.05, 0.05))),
-    "other map": ("wrong", lambda: changed(cam=9.0)),
-    "other place": ("wrong", lambda: changed(projection=9.0)),
-    "nothing is ok": ("wrong", lambda: changed(ok=False)),
-    "bf16": ("malformed", lambda: as_type("BF16", 2)),
-    "f8": ("malformed", lambda: as_type("F8_E4M3", 4)),
-    "f4": ("malformed", lambda: as_type("F4", 8)),
-    "f16": ("malformed", lambda: as_type("F16", 2)),
-    "complex": ("malformed", lambda: as_type("C64", 0.5)),
-    "unknown type": ("malformed", lambda: as_type("X9", 1)),
-    "i32": ("malformed", lambda: as_type("I32", 1)),
-    "float64": ("malformed", lambda: other_fields(projection=np.zeros((1, 3)))),
+    "nan": ("implausible", lambda: answer_with_rows(probabilities=np.nan)),
+    "nan map": ("implausible", lambda: answer_with_rows(cam=np.nan)),
+    "infinite place": ("implausible", lambda: answer_with_rows(projection=np.inf)),
+    "huge": ("implausible", lambda: answer_with_rows(cam=1e30)),
+    "negative": ("implausible", lambda: answer_with_rows(probabilities=(-0.5, 0.5, 1.0))),
+    "above one": ("implausible", lambda: answer_with_rows(probabilities=(1.5, 0, 0))),
+    "sum": ("implausible", lambda: answer_with_rows(probabilities=(0.5, 0.5, 0.5))),
+    "other answer": ("wrong", lambda: answer_with_rows(probabilities=(0.9, 0.05, 0.05))),
+    "other map": ("wrong", lambda: answer_with_rows(cam=9.0)),
+    "other place": ("wrong", lambda: answer_with_rows(projection=9.0)),
+    "nothing is ok": ("wrong", lambda: answer_with_rows(ok=False)),
+    "bf16": ("malformed", lambda: answer_with_type("BF16", 2)),
+    "f8": ("malformed", lambda: answer_with_type("F8_E4M3", 4)),
+    "f4": ("malformed", lambda: answer_with_type("F4", 8)),
+    "f16": ("malformed", lambda: answer_with_type("F16", 2)),
+    "complex": ("malformed", lambda: answer_with_type("C64", 0.5)),
+    "unknown type": ("malformed", lambda: answer_with_type("X9", 1)),
+    "i32": ("malformed", lambda: answer_with_type("I32", 1)),
+    "float64": ("malformed", lambda: answer_with_fields(projection=np.zeros((1, 3)))),
     "odd booleans": (
         "malformed",
-        lambda: with_header(lambda header: header["ok"].update(dtype="U8")),
+        lambda: answer_with_header(lambda header: header["ok"].update(dtype="U8")),
     ),
-    "more fields": ("malformed", lambda: other_fields(more=np.zeros(1))),
+    "more fields": ("malformed", lambda: answer_with_fields(more=np.zeros(1))),
     "more rows": ("malformed", lambda: answer(wire.pack_rows(rows_of(2)))),
     "no rows": ("malformed", lambda: answer(wire.pack_rows(rows_of(0)))),
     "empty": ("malformed", lambda: answer(b"")),
@@ -170,7 +170,7 @@ async def drip(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.05)
 
 
-async def hang_up(writer: asyncio.StreamWriter) -> None:
+async def close_connection(writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 
@@ -183,11 +183,11 @@ WRITERS: dict[str, tuple[str, Write]] = {
     "hang": ("timeout", hang),
     "midway": ("timeout", stop_midway),
     "drip": ("timeout", drip),
-    "hang up": ("unreachable", hang_up),
+    "hang up": ("unreachable", close_connection),
 }
 
 
-def saying(text: bytes) -> Write:
+def writer_of(text: bytes) -> Write:
     async def write(writer: asyncio.StreamWriter) -> None:
         for start in range(0, len(text), PIECE):  # or the fake would hold a copy of all of it
             writer.write(text[start : start + PIECE])
@@ -196,18 +196,18 @@ def saying(text: bytes) -> Write:
     return write
 
 
-TRUE = saying(answer(wire.pack_rows(rows_of(1))))
+CORRECT = writer_of(answer(wire.pack_rows(rows_of(1))))
 
 
 @dataclass
-class Liar:
-    """Answers a blank image as it should, and any other as it was told to."""
+class MaliciousPod:
+    """A pod that answers a blank image correctly, and any other image with the given function."""
 
     write: Write
     write_probe: Write | None = None
     url: str = ""
-    probed: int = 0
-    asked: int = 0
+    probes: int = 0
+    requests: int = 0
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -220,19 +220,21 @@ class Liar:
                 length = int(top.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
                 images = wire.unpack_images(await reader.readexactly(length))
                 if images.any():
-                    self.asked += 1
+                    self.requests += 1
                     await self.write(writer)
                 else:
-                    self.probed += 1
-                    await (self.write_probe or TRUE)(writer)
+                    self.probes += 1
+                    await (self.write_probe or CORRECT)(writer)
                 await writer.drain()
 
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def handle_in_task(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.tasks.add(asyncio.create_task(self.handle(reader, writer)))
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["Liar"]:
-        server = await asyncio.start_server(self.accept, "127.0.0.1", 0, family=socket.AF_INET)
+    async def running(self) -> AsyncIterator["MaliciousPod"]:
+        server = await asyncio.start_server(
+            self.handle_in_task, "127.0.0.1", 0, family=socket.AF_INET
+        )
         host, port = server.sockets[0].getsockname()
         self.url = f"http://{host}:{port}"
         try:
@@ -244,5 +246,5 @@ class Liar:
             await asyncio.wait(self.tasks, timeout=1)
 
 
-KINDS = {name: (reason, saying(make())) for name, (reason, make) in ANSWERS.items()} | WRITERS
+KINDS = {name: (reason, writer_of(make())) for name, (reason, make) in ANSWERS.items()} | WRITERS
 """Malicious pods by name, with the reason for which the gateway evicts them."""

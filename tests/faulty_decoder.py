@@ -1,4 +1,4 @@
-"""A decoder's process in which reading a file does what the file says."""
+"""A decoder process in which a file triggers the fault that it names."""
 
 import os
 import pickle
@@ -33,34 +33,34 @@ INPUT = Input(
 
 
 def work(connection: Connection, limits: Limits, wall: Wall) -> None:
-    """Works as the real one, but for the library that reads files."""
+    """Works like the real worker, but a file triggers the fault that it names and is not read."""
 
     def read(data: bytes, **_: Any) -> None:
         name, _, argument = data.partition(b" ")
         if name == b"say":
             connection.send_bytes(argument)
             time.sleep(60)
-        DEEDS.get(name, int)()
+        FAULTS.get(name, int)()
 
     worker.read = read  # type: ignore[assignment]
     worker.develop = lambda _: Picture(Image.new("L", (300, 200), 7), INPUT)  # type: ignore[assignment]
     worker.work(connection, limits, wall)
 
 
-def work_as_told(connection: Connection, limits: Limits, wall: Wall) -> None:
-    """Works as the real one, but for files that are the name of a deed."""
+def work_with_fault_files(connection: Connection, limits: Limits, wall: Wall) -> None:
+    """Works like the real worker, but a file that is the name of a fault triggers it."""
     read = worker.read
 
-    def obey(data: bytes, **how: Any) -> Any:
-        DEEDS.get(data, int)()
+    def read_or_fail(data: bytes, **how: Any) -> Any:
+        FAULTS.get(data, int)()
         return read(data, **how)
 
-    worker.read = obey
+    worker.read = read_or_fail
     worker.work(connection, limits, wall)
 
 
-def work_without_bounds(connection: Connection, limits: Limits, wall: Wall) -> None:
-    """Works as the real one, as if nothing of a file's cost had been foreseen."""
+def work_without_cost_checks(connection: Connection, limits: Limits, wall: Wall) -> None:
+    """Works like the real worker, without the checks of a file's cost."""
     costs.check = readers._check_size = lambda *_: None
     containers.check = lambda data, _: Structure(len(data), (1, 1), 0)
     worker.work(connection, limits, wall)
@@ -76,8 +76,8 @@ class Code:
         return os.system, (self._command,)
 
 
-def taking_over(command: str) -> bytes:
-    """A file whose decoder answers with code."""
+def file_answered_with_code(command: str) -> bytes:
+    """A file whose decoder answers with pickled code that runs a command."""
     return b"say " + pickle.dumps(Code(command))
 
 
@@ -96,7 +96,7 @@ def _fail(error: Exception) -> None:
     raise error
 
 
-DEEDS: dict[bytes, Callable[[], Any]] = {
+FAULTS: dict[bytes, Callable[[], Any]] = {
     b"spin": _spin,
     b"hoard": _hoard,
     b"crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),

@@ -38,7 +38,7 @@ _SETTLED = """async canvas => {
 
 
 def texts(name: str) -> dict[str, str]:
-    """A dictionary of the page."""
+    """The page's texts in a language."""
     found: dict[str, str] = json.loads((WEB / "locales" / f"{name}.json").read_text())
     return found
 
@@ -47,8 +47,8 @@ ENGLISH = texts("en")
 FINDING_NAMES = [ENGLISH[f"finding.{finding}"] for finding in FINDINGS]
 
 
-def pick(page: Page, *files: Path | FilePayload) -> None:
-    """Chooses files of the disk, or made-up ones."""
+def choose_files(page: Page, *files: Path | FilePayload) -> None:
+    """Chooses files from disk, or given contents."""
     page.set_input_files("[id='intake.pick']", list(files))  # type: ignore[arg-type]
 
 
@@ -70,23 +70,23 @@ def click_example(page: Page, name: str) -> None:
 
 
 def expect_result(page: Page) -> None:
-    """Waits for the bars, and for the map over the image."""
+    """Waits for the probability bars and the heatmap over the image."""
     expect(page.locator("#result .bars")).to_be_visible()
     expect(page.locator("#viewer fieldset")).to_be_visible()
 
 
-def read(page: Page, *files: Path) -> None:
-    """Has files analysed, and looks at the first result."""
+def analyse(page: Page, *files: Path) -> None:
+    """Has files analysed, and waits for the first result."""
     visits = page.locator(".visit")
     earlier = visits.count()
-    pick(page, *files)
+    choose_files(page, *files)
     expect(visits).to_have_count(earlier + len(files))
     expect_result(page)
     expect(page.locator(".progress")).to_be_hidden()
 
 
 def expect_problem(page: Page, title: str) -> Locator:
-    """Waits for the message, and gives it."""
+    """Waits for the problem message, and returns it."""
     expect(page.locator("#result h2")).to_have_text(title)
     return page.locator("#result .problem")
 
@@ -96,16 +96,16 @@ def canvas(page: Page) -> Locator:
 
 
 def pixels(drawn: Locator) -> str:
-    """The pixels of a canvas, once they stay the same."""
+    """The pixels of a canvas, once they stop changing."""
     return str(drawn.evaluate(_SETTLED))
 
 
-def slide(page: Page, label: str, value: float) -> None:
+def set_slider(page: Page, label: str, value: float) -> None:
     """Moves a slider."""
     page.get_by_label(label, exact=True).fill(str(value))
 
 
-def press(page: Page, label: str) -> None:
+def press_button(page: Page, label: str) -> None:
     page.get_by_role("button", name=label, exact=True).click()
 
 
@@ -114,8 +114,8 @@ def use_language(page: Page, code: str) -> None:
     expect(page.locator("html")).to_have_attribute("lang", code)
 
 
-def read_refused(page: Page, file: Path) -> None:
-    """Has a file refused, and looks at why."""
-    pick(page, file)
+def analyse_rejected(page: Page, file: Path) -> None:
+    """Has a file rejected, and waits for the reason."""
+    choose_files(page, file)
     expect(page.locator(".visit[aria-current]")).to_contain_text(file.name)
     expect(page.locator("#result .problem")).to_be_visible()
