@@ -24,7 +24,7 @@ from bentos import settings_checks
 from bentos.process import heartbeat
 from bentos.settings_checks import variable_of
 from chestxray import quantised
-from chestxray.confinement import DEFAULT_WALL, Wall
+from chestxray.confinement import DEFAULT_PROCESS_LIMITS, ProcessLimits
 from chestxray.images import DEFAULT_LIMITS, Limits
 from chestxray.quantised import Precision
 
@@ -107,9 +107,9 @@ class Settings(BaseSettings):
     X-Forwarded-Prefix are believed, and max_connections_per_address does not apply to them."""
     decode_processes: PositiveInt = 2
     """Worker processes that decode images, one image at a time each."""
-    decode_cpu_seconds: PositiveFloat = DEFAULT_WALL.seconds
+    decode_cpu_seconds: PositiveFloat = DEFAULT_PROCESS_LIMITS.seconds
     """CPU time limit for decoding one image. A worker that exceeds it is killed and replaced."""
-    decode_memory_bytes: PositiveInt = DEFAULT_WALL.memory
+    decode_memory_bytes: PositiveInt = DEFAULT_PROCESS_LIMITS.memory
     """Memory limit for decoding one image, the bytes of its file included."""
     request_timeout_seconds: float = Field(default=30.0, gt=0, le=LONGEST_REQUEST_SECONDS)
     """Deadline of a request; a client may ask for an earlier one by X-Request-Timeout-Ms."""
@@ -247,9 +247,9 @@ class Settings(BaseSettings):
         return Limits(max_bytes=self.max_image_bytes, max_pixels=self.max_image_pixels)
 
     @property
-    def wall(self) -> Wall:
+    def process_limits(self) -> ProcessLimits:
         """What one image may take of a decoder."""
-        return Wall(self.decode_cpu_seconds, self.decode_memory_bytes)
+        return ProcessLimits(self.decode_cpu_seconds, self.decode_memory_bytes)
 
 
 @cache

@@ -22,14 +22,14 @@ _NETWORK_VERSION, _SCOPE_VERSION = 4, 6
 """From these versions on it denies TCP, and signals and abstract sockets beyond the process."""
 
 
-class Wall(NamedTuple):
+class ProcessLimits(NamedTuple):
     """Resource limits for decoding one file."""
 
     seconds: float  # of CPU time
     memory: int  # bytes of address space beyond the process's own
 
 
-DEFAULT_WALL = Wall(seconds=2.0, memory=448 * 2**20)
+DEFAULT_PROCESS_LIMITS = ProcessLimits(seconds=2.0, memory=448 * 2**20)
 
 
 def confine(*, memory: int) -> None:

@@ -123,7 +123,7 @@ def decode(
     return Image.fromarray(window(_upright(raw)))
 
 
-def develop(raw: Raw, *, least_side: int = LEAST_FILM_SIDE) -> Picture:
+def crop_and_window(raw: Raw, *, least_side: int = LEAST_FILM_SIDE) -> Picture:
     """Crops to the radiograph and windows it. Raises ImageTooSmall or NotOneFilm."""
     values = _upright(raw)
     height, width = values.shape

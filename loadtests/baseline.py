@@ -20,7 +20,7 @@ import numpy as np
 
 from chestxray import checkpoints
 from chestxray.engines import Engine, Images, TorchEngine, open_engine, softmax
-from chestxray.images import develop, read
+from chestxray.images import crop_and_window, read
 from chestxray.labels import FINDINGS, VERDICTS, Verdict
 
 BENTOS = Path(__file__).parents[1] / "bentos"
@@ -46,7 +46,7 @@ class InferencePipeline:
 
     def decode(self, data: bytes) -> Images:
         """Decodes and preprocesses a file to uint8 (1, SIZE, SIZE)."""
-        return develop(read(data)).pixels
+        return crop_and_window(read(data)).pixels
 
     def predict(self, images: Images) -> list[dict[str, Any]]:
         """Filters uint8 (B, 1, SIZE, SIZE), and classifies the images that pass."""

@@ -62,7 +62,7 @@ def steps() -> dict[str, Callable[[], Any]]:
             name = f"decode {file.format} {file.width}x{file.height} {file.mode}"
         timed[name] = lambda data=data: prepare(decode(data))
     settings = Settings()
-    decoders = Decoders(settings.limits, settings.wall, processes=1)
+    decoders = Decoders(settings.limits, settings.process_limits, processes=1)
     decoders.start()
     data = archive_pool(1)[0]
     for name, decode_ in (

@@ -14,7 +14,7 @@ from PIL import Image
 
 from bentos.decoding import worker
 from chestxray import containers, costs, readers
-from chestxray.confinement import Wall
+from chestxray.confinement import ProcessLimits
 from chestxray.errors import ImageTooLarge
 from chestxray.images import Limits, Picture
 from chestxray.results import Input
@@ -32,7 +32,7 @@ INPUT = Input(
 )
 
 
-def work(connection: Connection, limits: Limits, wall: Wall) -> None:
+def work(connection: Connection, limits: Limits, process_limits: ProcessLimits) -> None:
     """Works like the real worker, but a file triggers the fault that it names and is not read."""
 
     def read(data: bytes, **_: Any) -> None:
@@ -43,11 +43,13 @@ def work(connection: Connection, limits: Limits, wall: Wall) -> None:
         FAULTS.get(name, int)()
 
     worker.read = read  # type: ignore[assignment]
-    worker.develop = lambda _: Picture(Image.new("L", (300, 200), 7), INPUT)  # type: ignore[assignment]
-    worker.work(connection, limits, wall)
+    worker.crop_and_window = lambda _: Picture(Image.new("L", (300, 200), 7), INPUT)  # type: ignore[assignment]
+    worker.work(connection, limits, process_limits)
 
 
-def work_with_fault_files(connection: Connection, limits: Limits, wall: Wall) -> None:
+def work_with_fault_files(
+    connection: Connection, limits: Limits, process_limits: ProcessLimits
+) -> None:
     """Works like the real worker, but a file that is the name of a fault triggers it."""
     read = worker.read
 
@@ -56,14 +58,16 @@ def work_with_fault_files(connection: Connection, limits: Limits, wall: Wall) ->
         return read(data, **how)
 
     worker.read = read_or_fail
-    worker.work(connection, limits, wall)
+    worker.work(connection, limits, process_limits)
 
 
-def work_without_cost_checks(connection: Connection, limits: Limits, wall: Wall) -> None:
+def work_without_cost_checks(
+    connection: Connection, limits: Limits, process_limits: ProcessLimits
+) -> None:
     """Works like the real worker, without the checks of a file's cost."""
     costs.check = readers._check_size = lambda *_: None
     containers.check = lambda data, _: Structure(len(data), (1, 1), 0)
-    worker.work(connection, limits, wall)
+    worker.work(connection, limits, process_limits)
 
 
 class Code:

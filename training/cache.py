@@ -35,7 +35,7 @@ def read(path: Path) -> Pixels:
     """Decodes and preprocesses a file as the gateway does, or a DICOM: uint8 (1, SIZE, SIZE)."""
     if path.suffix.lower() == ".dcm":
         return prepare(dicom.decode(path))
-    return images.develop(images.read(path.read_bytes()), least_side=0).pixels
+    return images.crop_and_window(images.read(path.read_bytes()), least_side=0).pixels
 
 
 def data_digest(records: Sequence[Record]) -> str:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
-from chestxray.images import develop, read
+from chestxray.images import crop_and_window, read
 from chestxray.labels import Finding
 from training.datasets.records import Box, Record, Regions
 
@@ -56,7 +56,7 @@ def open_regions(records: Sequence[Record], folder: Path) -> RegionMaps:
 
 def rasterise(record: Record) -> Drawn:
     """Returns uint8 (2, SIDE, SIDE) in the frame of the crop to the radiograph."""
-    film = develop(read(record.path.read_bytes()), least_side=0).input.film or _WHOLE
+    film = crop_and_window(read(record.path.read_bytes()), least_side=0).input.film or _WHOLE
     regions = record.regions
     lungs = (regions.lungs,) if regions.lungs else ()
     return np.stack(

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from chestxray import checkpoints
 from chestxray.checkpoints import Card
 from chestxray.errors import RejectedImage
-from chestxray.images import develop, read
+from chestxray.images import crop_and_window, read
 from chestxray.labels import FINDINGS, VERDICTS, Verdict
 from chestxray.networks import CovidClassifierNet, Network, XRayFilterNet
 from training.cache import Pixels
@@ -76,10 +76,10 @@ def perturbed_inputs(path: Path, seed: int) -> list[tuple[Pixels, str]]:
 def _preprocess(data: bytes) -> tuple[Pixels, str]:
     raw, code = read(data), ""
     try:
-        develop(raw)
+        crop_and_window(raw)
     except RejectedImage as error:
         code = error.code
-    return develop(raw, least_side=0).pixels, code
+    return crop_and_window(raw, least_side=0).pixels, code
 
 
 def sample_balanced(records: Sequence[Record], count: int, *, split: str = "test") -> list[Record]:

@@ -32,7 +32,7 @@ from bentos.decoding.worker import BEGUN, READY, Answer, Request, raw
 from bentos.metric_labels import DecoderRestartReason
 from bentos.metrics import get_metrics
 from chestxray import errors
-from chestxray.confinement import Wall
+from chestxray.confinement import ProcessLimits
 from chestxray.engines import Images
 from chestxray.errors import ImageTooCostly, ModelUnavailable, RejectedImage
 from chestxray.images import Limits
@@ -53,7 +53,7 @@ _EXIT_SECONDS = 1.0
 """Timeout for a process to exit after its pipe closed or it was killed."""
 _MAX_ANSWER_BYTES = 4096
 
-Work = Callable[[Connection, Limits, Wall], None]
+Work = Callable[[Connection, Limits, ProcessLimits], None]
 
 # Starting a process makes multiprocessing poll all of its children, which is not thread-safe.
 _lock = Lock()
@@ -72,12 +72,17 @@ class Decoders:
     """A fixed number of decoder processes."""
 
     def __init__(
-        self, limits: Limits, wall: Wall, *, processes: int, work: Work = worker.work
+        self,
+        limits: Limits,
+        process_limits: ProcessLimits,
+        *,
+        processes: int,
+        work: Work = worker.work,
     ) -> None:
         self.processes = processes
         self._idle = LifoQueue[_Decoder]()  # the last one has the warmest caches
         for _ in range(processes):
-            self._idle.put(_Decoder(limits, wall, work))
+            self._idle.put(_Decoder(limits, process_limits, work))
 
     def start(self) -> None:
         """Starts the processes and waits until each is ready or has failed."""
@@ -109,15 +114,15 @@ class Decoders:
 class _Decoder:
     """One decoder process, replaced when it fails."""
 
-    def __init__(self, limits: Limits, wall: Wall, work: Work) -> None:
-        self._limits, self._wall, self._work = limits, wall, work
+    def __init__(self, limits: Limits, process_limits: ProcessLimits, work: Work) -> None:
+        self._limits, self._process_limits, self._work = limits, process_limits, work
         self._process: BaseProcess | None = None
 
     def start(self) -> None:
         self._connection, theirs = multiprocessing.Pipe()
         _limit_stalls(self._connection)
         with theirs, _lock, _main_hidden():
-            arguments = (theirs, self._limits, self._wall)
+            arguments = (theirs, self._limits, self._process_limits)
             process = _context().Process(target=self._work, args=arguments, daemon=True)
             process.start()
         self._process, self._ready = process, False
@@ -165,15 +170,15 @@ class _Decoder:
 
     def _result(self, request: Request) -> Decoded:
         try:
-            if not self._connection.poll(_WALL_CLOCK * self._wall.seconds):
+            if not self._connection.poll(_WALL_CLOCK * self._process_limits.seconds):
                 raise TimeoutError
             answer = Answer.model_validate_json(self._connection.recv_bytes(_MAX_ANSWER_BYTES))
             outcome = _error_of(answer) or self._receive(answer, request)
         except (OSError, EOFError, ValueError) as error:
             self._replace(self._why(error))
             raise ImageTooCostly(
-                f"decoding the image took more than {self._wall.seconds:g} s of CPU time, or "
-                "crashed the decoder; open it in a viewer and save it again"
+                f"decoding the image took more than {self._process_limits.seconds:g} s of CPU "
+                "time, or crashed the decoder; open it in a viewer and save it again"
             ) from None
         if answer.spent:
             self._replace(DecoderRestartReason.MEMORY)

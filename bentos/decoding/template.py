@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 from bentos.decoding import worker
 from chestxray.containers import MEDIA_TYPES
 from chestxray.errors import RejectedImage
-from chestxray.images import develop, read
+from chestxray.images import crop_and_window, read
 
 _MODES = ("L", "RGBA", "CMYK", "P", "I;16", "F")
 
@@ -27,7 +27,7 @@ def _warm_up() -> None:
         file = io.BytesIO()
         with suppress(OSError, RejectedImage):  # not every format supports every mode
             grey.convert(mode).save(file, format_)
-            _ = develop(read(file.getvalue())).pixels
+            _ = crop_and_window(read(file.getvalue())).pixels
 
 
 _warm_up()

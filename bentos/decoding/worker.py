@@ -13,9 +13,9 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chestxray.confinement import Wall, confine, processor_time
+from chestxray.confinement import ProcessLimits, confine, processor_time
 from chestxray.errors import ImageTooCostly, RejectedImage
-from chestxray.images import TOO_MUCH_MEMORY, Limits, develop, read
+from chestxray.images import TOO_MUCH_MEMORY, Limits, crop_and_window, read
 from chestxray.results import Input
 
 PICTURE_SIDE = 1024
@@ -48,11 +48,11 @@ class Answer(BaseModel):
     spent: bool = False  # whether the decoder exits because it ran out of memory
 
 
-def work(connection: Connection, limits: Limits, wall: Wall) -> None:
+def work(connection: Connection, limits: Limits, process_limits: ProcessLimits) -> None:
     """Handles requests until the gateway closes the connection."""
     _silence()
     stream = raw(connection)
-    confine(memory=wall.memory)
+    confine(memory=process_limits.memory)
     connection.send_bytes(READY)
     spent = False
     while not spent:
@@ -62,7 +62,7 @@ def work(connection: Connection, limits: Limits, wall: Wall) -> None:
         except EOFError:
             return
         connection.send_bytes(BEGUN)
-        with processor_time(wall.seconds):
+        with processor_time(process_limits.seconds):
             answer, *parts = _read(data, Request(*fields), limits)
         connection.send_bytes(answer.model_dump_json().encode())
         for part in parts:
@@ -72,7 +72,7 @@ def work(connection: Connection, limits: Limits, wall: Wall) -> None:
 
 def _read(data: bytes, request: Request, limits: Limits) -> tuple[Answer, *tuple[bytes, ...]]:
     try:
-        film = develop(read(data, limits=limits, media_type=request.media_type))
+        film = crop_and_window(read(data, limits=limits, media_type=request.media_type))
         pixels = film.pixels.tobytes()
         if not request.picture:
             return Answer(input=film.input), pixels

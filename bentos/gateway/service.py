@@ -62,7 +62,9 @@ class Gateway:
             CLASSIFIER_ROW,
             self._classifier_digest,
         )
-        decoders = Decoders(settings.limits, settings.wall, processes=settings.decode_processes)
+        decoders = Decoders(
+            settings.limits, settings.process_limits, processes=settings.decode_processes
+        )
         models = PooledModels(self._filter, self._classifier, settings.max_model_batch)
         self._pipeline = Pipeline(models, served, decoders=decoders)
         self._drain = Drain(

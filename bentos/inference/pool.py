@@ -72,7 +72,7 @@ class ModelPool:
             raise ValueError(
                 f"a model takes uint8 (B, 1, {SIZE}, {SIZE}), not {images.dtype} {images.shape}"
             )
-        for pod in sorted(self._pods, key=_lottery):
+        for pod in sorted(self._pods, key=_by_random_delay):
             if pod.busy_until > time.monotonic():
                 continue
             try:
@@ -176,7 +176,7 @@ class ModelPool:
             raise BackendError("wrong", "the local model answers otherwise")
 
 
-def _lottery(pod: Pod) -> float:
+def _by_random_delay(pod: Pod) -> float:
     """A random place in the order of asking: the lowest has a chance of 1 / delay squared.
 
     So a fast pod gets most images, and the estimate of a slow one never gets old.

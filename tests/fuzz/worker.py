@@ -17,9 +17,9 @@ from random import Random
 
 import numpy as np
 
-from chestxray.confinement import DEFAULT_WALL, address_space, processor_time
+from chestxray.confinement import DEFAULT_PROCESS_LIMITS, address_space, processor_time
 from chestxray.errors import AnalysisError
-from chestxray.images import develop, read
+from chestxray.images import crop_and_window, read
 from chestxray.preprocessing import SIZE
 from tests.fuzz import corpus
 from tests.fuzz.mutations import mutate
@@ -30,7 +30,7 @@ LIMIT_SECONDS_PER_MEGABYTE = 5.0
 LIMIT_FREE_SECONDS = 0.05
 """CPU seconds allowed regardless of size: finding the crop takes 2 to 15 ms for the smallest
 file."""
-LIMIT_BYTES = DEFAULT_WALL.memory
+LIMIT_BYTES = DEFAULT_PROCESS_LIMITS.memory
 """Bytes of address space that a process may add to what it had before its first image."""
 LIMIT_LOG_BYTES = 1000
 """Bytes on standard error for one image."""
@@ -71,7 +71,7 @@ def work(seeds: range, place: "Synchronized[int]", answers: Connection) -> None:
     outcomes = Outcomes()
     for data in _corpora()[0]:  # as warm as a decoder of the service
         with suppress(AnalysisError):
-            develop(read(data), least_side=0)
+            crop_and_window(read(data), least_side=0)
     before = _peak_bytes()
     resource.setrlimit(resource.RLIMIT_AS, (address_space() + LIMIT_BYTES,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -90,7 +90,7 @@ def _try(seed: int, outcomes: Outcomes) -> None:
     started = time.process_time()
     try:
         with _limited_time(), warnings.catch_warnings(record=True) as warned:
-            pixels = develop(read(data), least_side=0).pixels
+            pixels = crop_and_window(read(data), least_side=0).pixels
         code, wrong = "decoded", ""
         if pixels.shape != (1, SIZE, SIZE) or pixels.dtype != np.uint8:
             wrong = f"decoded to {pixels.dtype} {pixels.shape}"

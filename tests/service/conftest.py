@@ -66,7 +66,9 @@ def run(models: FakeModels, random_filter: Path, random_classifier: Path) -> Cal
 
     def start(test: Test, **changes: Any) -> None:
         settings = Settings(**changes)
-        decoders = Decoders(settings.limits, settings.wall, processes=settings.decode_processes)
+        decoders = Decoders(
+            settings.limits, settings.process_limits, processes=settings.decode_processes
+        )
         app = app_over(models, [random_filter, random_classifier], settings, decoders)
 
         async def main() -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from bentos.decoding.decoders import Decoders
 from bentos.settings import Settings
-from chestxray.confinement import Wall
+from chestxray.confinement import ProcessLimits
 from tests import costly, faulty_decoder
 from tests.phantoms import encode, phantom
 from tests.service.fakes import DARK, FakeModels, app_over, client_of
@@ -36,7 +36,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     ),
     "png": lambda: costly.png(16_000, 16_000, kind=6, depth=16),
 }
-SHORT_WALL = Wall(seconds=0.5, memory=256 * 2**20)
+SHORT_LIMITS = ProcessLimits(seconds=0.5, memory=256 * 2**20)
 
 
 @cache
@@ -52,7 +52,7 @@ def client_without_cost_checks(
     """A client of the app over decoders without cost checks."""
     settings = Settings(max_image_pixels=2**30)
     decoders = Decoders(
-        settings.limits, SHORT_WALL, processes=2, work=faulty_decoder.work_without_cost_checks
+        settings.limits, SHORT_LIMITS, processes=2, work=faulty_decoder.work_without_cost_checks
     )
     decoders.start()
     app = app_over(FakeModels(), [random_filter, random_classifier], settings, decoders)
@@ -97,7 +97,7 @@ def test_other_images_of_a_batch_are_answered_when_one_breaks_its_decoder(
     random_filter: Path, random_classifier: Path
 ) -> None:
     settings = Settings()
-    decoders = Decoders(settings.limits, SHORT_WALL, processes=2, work=faulty_decoder.work)
+    decoders = Decoders(settings.limits, SHORT_LIMITS, processes=2, work=faulty_decoder.work)
     app = app_over(FakeModels(), [random_filter, random_classifier], settings, decoders)
     contents = [b"good", b"crash", b"good", b"spin", b"hoard", b"good"]
     files = [("image", ("x", content, "application/octet-stream")) for content in contents]

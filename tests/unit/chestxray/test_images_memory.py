@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chestxray.confinement import DEFAULT_WALL
+from chestxray.confinement import DEFAULT_PROCESS_LIMITS
 from chestxray.images import DEFAULT_LIMITS
 from tests import tiffs
 from tests.phantoms import encode
@@ -88,4 +88,4 @@ def test_decoding_memory_of_each_mode_is_below_its_stated_maximum(
 
     assert int(run.stdout) - _SLACK_BYTES < stated * SIDE * SIDE
     most = WHOLE_FLOATS if "float" in name else DEFAULT_LIMITS.max_pixels
-    assert stated * most < DEFAULT_WALL.memory
+    assert stated * most < DEFAULT_PROCESS_LIMITS.memory

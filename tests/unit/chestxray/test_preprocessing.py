@@ -8,7 +8,7 @@ import torch
 
 from bentos.decoding.decoders import Decoders
 from bentos.decoding.worker import Request
-from chestxray.confinement import DEFAULT_WALL
+from chestxray.confinement import DEFAULT_PROCESS_LIMITS
 from chestxray.images import DEFAULT_LIMITS
 from chestxray.networks import Scale
 from chestxray.preprocessing import IMAGENET, SIZE, UNIT_RANGE
@@ -25,7 +25,7 @@ def test_serving_and_evaluation_prepare_identical_pixels(tmp_path: Path, chest: 
         (tmp_path / name).write_bytes(content)
 
     cached = open_cache(records, tmp_path / "cache")
-    decoders = Decoders(DEFAULT_LIMITS, DEFAULT_WALL, processes=1)
+    decoders = Decoders(DEFAULT_LIMITS, DEFAULT_PROCESS_LIMITS, processes=1)
     served = [decoders.decode(data, Request(None, False)).pixels for data in files.values()]
     decoders.close()
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chestxray.images import develop, read
+from chestxray.images import crop_and_window, read
 from tests.phantoms import phantom
 from tests.unit.chestxray.test_tiff import tiff_with_tifffile
 
@@ -25,7 +25,9 @@ def test_12_bit_radiograph_is_windowed_the_same_in_any_type(kind: str, photometr
     film = phantom(300, 350).astype(np.int64) * 16
     stored = 4095 - film if photometric == "miniswhite" else film
 
-    found = develop(read(tiff_with_tifffile(FAR[kind](stored), photometric=photometric)))
+    found = crop_and_window(read(tiff_with_tifffile(FAR[kind](stored), photometric=photometric)))
 
-    expected = develop(read(tiff_with_tifffile(film.astype(np.uint16), photometric="minisblack")))
+    expected = crop_and_window(
+        read(tiff_with_tifffile(film.astype(np.uint16), photometric="minisblack"))
+    )
     assert np.abs(np.asarray(found.image, int) - np.asarray(expected.image, int)).max() <= 1

@@ -16,21 +16,21 @@ from bentos.decoding import worker
 from bentos.decoding.decoders import Decoded, Decoders, Work
 from bentos.decoding.worker import Answer, Request
 from bentos.metrics import get_metrics
-from chestxray.confinement import Wall
+from chestxray.confinement import ProcessLimits
 from chestxray.errors import ImageTooCostly, ImageTooLarge, RejectedImage, UnsupportedFormat
-from chestxray.images import DEFAULT_LIMITS, develop, read
+from chestxray.images import DEFAULT_LIMITS, crop_and_window, read
 from chestxray.preprocessing import prepare
 from tests import faulty_decoder
 from tests.fuzz import corpus
 from tests.phantoms import encode, phantom
 
 PLAIN = Request(None, False)
-WALL = Wall(seconds=0.3, memory=64 * 2**20)
+PROCESS_LIMITS = ProcessLimits(seconds=0.3, memory=64 * 2**20)
 GOOD = b"good"
 
 
 def started(work: Work = faulty_decoder.work, *, processes: int = 1) -> Iterator[Decoders]:
-    decoders = Decoders(DEFAULT_LIMITS, WALL, processes=processes, work=work)
+    decoders = Decoders(DEFAULT_LIMITS, PROCESS_LIMITS, processes=processes, work=work)
     decoders.start()
     yield decoders
     decoders.close()
@@ -74,7 +74,7 @@ def test_decoder_returns_what_decoding_in_this_process_returns() -> None:
     for decoders in started(work=worker.work):
         decoded = decoders.decode(data, Request("image/jpeg", True))
 
-    film = develop(read(data))
+    film = crop_and_window(read(data))
     assert (decoded.pixels == prepare(film.image)).all()
     assert decoded.input == film.input
     assert decoded.picture is not None
@@ -92,7 +92,7 @@ def test_confined_decoder_reads_every_file_of_the_corpus_the_same() -> None:
 
 
 def decoded_in_this_process(data: bytes) -> Decoded:
-    film = develop(read(data))
+    film = crop_and_window(read(data))
     return Decoded(film.input, prepare(film.image), None)
 
 
@@ -146,7 +146,7 @@ def test_file_beyond_the_cpu_time_limit_is_rejected_soon_after_it(decoders: Deco
     with pytest.raises(ImageTooCostly, match=r"0\.3 s"):
         decoders.decode(b"spin", PLAIN)
 
-    assert time.monotonic() - started_at < 10 * WALL.seconds
+    assert time.monotonic() - started_at < 10 * PROCESS_LIMITS.seconds
 
 
 @pytest.mark.parametrize("fault", [b"open", b"spawn", b"fault"])
