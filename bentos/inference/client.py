@@ -24,8 +24,9 @@ _READY_SECONDS = 0.8
 """A kubelet waits for a probe for a second by default."""
 _GRACE_SECONDS = 1.0
 """Beyond the time in which the server answers if it lives."""
-_KEEP_ALIVE_SECONDS = 30.0
-"""Shorter than the server's, which would otherwise close a connection just as it is used."""
+KEEP_ALIVE_SECONDS = 30.0
+"""How long an idle connection stays open. Shorter than the server's, which would otherwise close
+one just as it is used."""
 _HEADER_BYTES, _HEADERS, _BUFFER_BYTES = 4096, 32, 2**16
 """Of an answer: a line of its head, the lines, and what is read of its body ahead of need."""
 
@@ -122,9 +123,9 @@ class ModelClient:
         # Admission control bounds the requests in flight; a limit here would only queue them.
         if self._socket is not None:
             return aiohttp.UnixConnector(
-                self._socket, limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS
+                self._socket, limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS
             )
-        return aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS)
+        return aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS)
 
     async def _read(self, answer: aiohttp.ClientResponse, count: int) -> tuple[Rows, float]:
         if answer.status == 503:

@@ -16,6 +16,7 @@ from statistics import median
 
 import psutil
 
+from bentos.inference.client import KEEP_ALIVE_SECONDS
 from tests.service.server import Server
 from tests.trials.load import LOST, Client, run_open_loop
 from tests.trials.overload import capacity
@@ -27,7 +28,8 @@ MOST_GROWTH, MOST_DRIFT, MORE_FILES = 0.02, 0.2, 4
 SERVED_SHARE = 0.9
 """Required share of served requests; a shared machine may become slower than measured."""
 _SAMPLES = 5
-_CLOSING_SECONDS = 1.0  # until the service has seen its clients go
+_CLOSING_SECONDS = KEEP_ALIVE_SECONDS + 5.0
+"""Until the service has seen its clients go, and idle connections to the models are closed."""
 
 
 def memory(server: Server) -> dict[str, float]:
