@@ -68,13 +68,7 @@ async def trial(server: Server, failures: int) -> Table:
     table.add("wrong answers", wrong, "0", met=wrong == 0)
     table.add("images/s without and with", f"{rate:.3g}, {beside.rate(start, seconds):.3g}")
     table.add("p99 of the others, s", beside.seconds(99))
-    table.add(
-        "memory of all processes, MB",
-        f"{before:.0f} -> {after:.0f}",
-        "+10% at most",
-        met=after < 1.1 * before,
-        timed=True,
-    )
+    table.add_memory(before, after)
     died = server.total("chestxray_process_restarts_total")
     table.add("other processes started again", int(died), "0", met=died == 0)
     return table

@@ -67,13 +67,7 @@ async def trial(server: Server, seconds: float) -> Table:
         everything = client.answers.between(start, time.monotonic())
         rate_after = await _rate(client, calm.clients, calm_seconds)
     table = _compare(calm, rate_after, everything, start, seconds)
-    table.add(
-        "memory of all processes, MB",
-        f"{before:.0f} -> {after:.0f}",
-        "+10% at most",
-        met=after < 1.1 * before,
-        timed=True,
-    )
+    table.add_memory(before, after)
     table.add(
         "clients that obey Retry-After",
         "all served" if not unserved else "some not",

@@ -47,6 +47,12 @@ class Table:
         failed = sum(count for status, count in statuses.items() if status not in _EXPLAINED)
         self.add("failures: neither served nor shed, late or lost", failed, "0", met=failed == 0)
 
+    def add_memory(self, before: float, after: float) -> None:
+        """Adds the memory of all processes, in MB."""
+        grown = f"{before:.0f} -> {after:.0f}"
+        met = after < 1.1 * before
+        self.add("memory of all processes, MB", grown, "+10% at most", met=met, timed=True)
+
     @property
     def met(self) -> bool:
         """Whether every figure meets its bound."""
