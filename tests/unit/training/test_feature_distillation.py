@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from chestxray.networks import CovidClassifierNet
-from tests.unit.training.test_training import toy_config
+from tests.unit.training.test_engine import toy_config
 from training import feature_distillation, train_classifier
 from training.datasets.curated import load
 from training.examples import Batch

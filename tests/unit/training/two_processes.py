@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import distributed, nn
 
-from tests.unit.training.test_training import toy_config, toy_loss
+from tests.unit.training.test_engine import toy_config, toy_loss
 from training import engine, run, train_filter
 from training.distributed import ProcessGroup
 from training.engine import Trainer, Validation
