@@ -6,8 +6,9 @@ Decoding, the networks and rendering run in this process; "in a decoder" is the 
 confined process, with the file's way there and the pixels' way back. The RPC overhead comes from
 single requests to a running service: the gateway's time in a model stage minus the model's own
 time. The CPU of a model call is that of client, wire and batcher, both sides together, with a model
-that does nothing. Prints milliseconds: the mean for RPC
-overhead and CPU, the median for the others.
+that does nothing.
+
+Prints milliseconds: the mean for RPC overhead and CPU, the median for the others.
 """
 
 import argparse
