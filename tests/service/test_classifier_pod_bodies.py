@@ -17,6 +17,7 @@ from bentos.inference import wire
 from bentos.settings import Settings
 from chestxray import checkpoints
 from loadtests.load_generator import free_port
+from tests import waiting
 from tests.service.fakes import check_problem
 from tests.service.test_classifier_pod import HEADERS, IMAGES, TOKEN, ask, pod, pod_app
 
@@ -79,17 +80,17 @@ def test_body_of_a_request_rejected_by_its_headers_is_not_read(
 
 
 def test_unfinished_body_holds_capacity_and_the_next_request_is_not_read() -> None:
-    async def ask() -> tuple[list[Sender], Sender]:
-        app = pod_app(max_images_in_flight=4, max_images_per_batch=1, body_timeout_seconds=0.5)
-        held = [Sender(BODY[:-1], ends=False, **{"Content-Length": str(len(BODY))}).ask(app)]
-        holding = [asyncio.create_task(each) for each in held]
-        await asyncio.sleep(0.1)
+    async def ask() -> tuple[Sender, Sender]:
+        app = pod_app(max_images_in_flight=4, max_images_per_batch=1, body_timeout_seconds=2)
+        held = Sender(BODY[:-1], ends=False, **{"Content-Length": str(len(BODY))})
+        holding = asyncio.create_task(held.ask(app))
+        await waiting.until_async(lambda: held.read)
         refused = await Sender(BODY).ask(app)
-        gone = [await each for each in holding]
+        gone = await holding
         assert (await Sender(BODY).ask(app)).sent[0]["status"] == 200  # nothing is reserved now
         return gone, refused
 
-    (gone,), refused = asyncio.run(ask())
+    gone, refused = asyncio.run(ask())
 
     assert refused.answer[1]["detail"] == "3 images are in flight; the limit is 4"
     assert refused.read == 0

@@ -18,6 +18,7 @@ from bentos.inference.pool import ModelPool
 from bentos.inference.wire import Rows
 from bentos.settings import Settings
 from chestxray.engines import Images
+from tests import waiting
 
 DIGEST = "sha256:the one"
 IMAGES = np.full((1, 1, 224, 224), 7, np.uint8)
@@ -39,6 +40,10 @@ class FakePod:
     body: bytes | None = None
     requests: list[int] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def works(self) -> bool:
+        return self.status == 200 and self.body is None
 
     async def answer(self, request: web.Request) -> web.Response:
         images = wire.unpack_images(await request.read())
@@ -82,9 +87,11 @@ class NameService:
     def __init__(self, *found: FakePod) -> None:
         self.found: set[str] = {pod.url for pod in found}
         self.error: int | None = None
+        self.asked = 0
 
     async def __call__(self, name: str, port: int) -> set[str]:
         assert (name, port) == ("classifier", 3001)
+        self.asked += 1
         if self.error:
             raise socket.gaierror(self.error, "no")
         return self.found
@@ -96,7 +103,7 @@ class GatewayPods:
 
     names: NameService
     local: LocalModel = field(default_factory=LocalModel)
-    pod_seconds: float = 0.5
+    pod_seconds: float = 10
 
     def __post_init__(self) -> None:
         self.pool = ModelPool(self.local, model="covid_classifier")  # type: ignore[arg-type]
@@ -113,6 +120,15 @@ class GatewayPods:
         for _ in range(times):
             assert np.array_equal(await self.pool(IMAGES), rows_of(1))
 
+    async def used(self, count: int) -> None:
+        """Returns once this many pods are in use."""
+        await waiting.until_async(lambda: self.pool.pods == count)
+
+    async def looked_up(self) -> None:
+        """Returns once what the name service now says has been handled."""
+        asked = self.names.asked
+        await waiting.until_async(lambda: self.names.asked > asked + 1)
+
 
 def run_with_pods(test: Callable[..., Coroutine[None, None, None]], *given: FakePod) -> None:
     """Runs a test with these pods; discovery resolves their name every few milliseconds."""
@@ -124,7 +140,10 @@ def run_with_pods(test: Callable[..., Coroutine[None, None, None]], *given: Fake
             pods = GatewayPods(NameService(*given))
             watching = asyncio.create_task(pods.discovery.run())
             try:
-                await asyncio.sleep(0.1)
+                await pods.used(sum(pod.works for pod in given))
+                await waiting.until_async(  # the second probe comes after the first has failed
+                    lambda: all(pod.works or len(pod.requests) > 1 for pod in given)
+                )
                 await test(pods, *given)
                 assert not watching.done()
             finally:
@@ -173,7 +192,7 @@ def test_pod_that_fails_its_probe_gets_no_image(pod: FakePod) -> None:
 def test_pod_removed_from_the_name_service_is_no_longer_used() -> None:
     async def test(pods: GatewayPods, pod: FakePod) -> None:
         pods.names.found = set()
-        await asyncio.sleep(0.1)
+        await pods.used(0)
         before = len(pod.requests)
         await pods.ask(3)
         assert (pods.local.requests, len(pod.requests)) == (3, before)
@@ -187,7 +206,7 @@ def test_pod_removed_from_the_name_service_is_no_longer_used() -> None:
 def test_pods_are_kept_while_the_name_service_is_unavailable(error: int, kept: bool) -> None:
     async def test(pods: GatewayPods, pod: FakePod) -> None:
         pods.names.error = error
-        await asyncio.sleep(0.1)
+        await pods.looked_up()
         await pods.ask(3)
         assert pods.local.requests == (1 if kept else 3)
 
@@ -197,9 +216,9 @@ def test_pods_are_kept_while_the_name_service_is_unavailable(error: int, kept: b
 def test_discovery_continues_after_an_error_of_the_name_service() -> None:
     async def test(pods: GatewayPods, pod: FakePod) -> None:
         found, pods.names.found = pods.names.found, None  # type: ignore[assignment]
-        await asyncio.sleep(0.1)
+        await pods.looked_up()
         pods.names.found = found
-        await asyncio.sleep(0.1)
+        await pods.looked_up()
         await pods.ask()
         assert pod.requests == [1, 1]  # a blank one, to try it, and ours
 
@@ -214,7 +233,7 @@ def test_failing_pod_is_not_used_until_it_answers_again() -> None:
         await pods.ask(2)
         assert pods.local.requests == checks + 2
         pod.status = 200
-        await asyncio.sleep(0.1)
+        await pods.used(1)
         await pods.ask(2)
         assert pods.local.requests == checks + 3  # its first answer is checked again
 

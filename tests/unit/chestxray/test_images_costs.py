@@ -25,7 +25,7 @@ def test_base_tiff_of_the_bombs_is_itself_readable() -> None:
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_decoding_a_bomb_takes_little_time_and_memory(name: str) -> None:
-    data, started = BOMBS[name], time.monotonic()
+    data, started = BOMBS[name], time.process_time()
     resident = psutil.Process().memory_info().rss
     tracemalloc.start()
 
@@ -34,7 +34,7 @@ def test_decoding_a_bomb_takes_little_time_and_memory(name: str) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
     assert peak < len(data) + 10 * 2**20
     assert psutil.Process().memory_info().rss - resident < len(data) + 50 * 2**20
 

@@ -121,7 +121,7 @@ def test_client_with_many_images_delays_others_by_one_image() -> None:
 
 
 def test_batch_time_is_split_evenly_among_its_images() -> None:
-    async def main() -> list[Answer]:
+    async def main() -> tuple[list[Answer], float]:
         model = FakeModel(seconds_per_image=0.01)
         batcher = batcher_over(model)
         asked = [
@@ -129,13 +129,14 @@ def test_batch_time_is_split_evenly_among_its_images() -> None:
             for given in ([0], [1, 2, 3], [4])
         ]
         await started(model)
+        opened = time.monotonic()
         model.gate.set()
-        return await asyncio.gather(*asked)
+        return await asyncio.gather(*asked), time.monotonic() - opened
 
-    _, many, one = asyncio.run(main())
+    (_, many, one), elapsed = asyncio.run(main())
 
     assert many.seconds == pytest.approx(3 * one.seconds)
-    assert many.seconds + one.seconds == pytest.approx(0.04, rel=0.5)
+    assert 0.04 <= many.seconds + one.seconds <= elapsed
 
 
 def test_batch_error_reaches_only_the_requests_of_that_batch() -> None:
@@ -211,11 +212,11 @@ def test_request_that_cannot_meet_its_deadline_is_refused_at_once() -> None:
 
 def test_idle_model_accepts_requests_after_one_slow_batch() -> None:
     async def main() -> list[int]:
-        model = open_model(seconds_per_image=0.3)
+        model = open_model(seconds_per_image=1.5)
         batcher = batcher_over(model)
         await batcher(images(0), seconds=5)
         model._seconds = 0
-        return (await batcher(images(1), seconds=0.2)).rows.tolist()
+        return (await batcher(images(1), seconds=1)).rows.tolist()
 
     assert asyncio.run(main()) == [1]
 

@@ -1,7 +1,6 @@
 """The model pool chooses a server, retries, and handles failing servers."""
 
 import asyncio
-import time
 
 import numpy as np
 import pytest
@@ -235,6 +234,5 @@ def test_pool_is_ready_only_after_the_warm_up() -> None:
 def test_expected_delay_of_a_pod_counts_outstanding_images() -> None:
     pod = Pod(FakeServer(), lambda error: None)  # type: ignore[arg-type]
     pod.seconds_per_image, pod.outstanding = 0.1, 3
-    pod.busy_until = time.monotonic()
 
     assert pod.expected_delay == pytest.approx(0.4)
