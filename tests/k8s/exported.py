@@ -56,7 +56,7 @@ def can_have(name: str, label: str, value: str) -> bool:
         case "job":
             return value == "chestxray"
         case "namespace":
-            return value == "$namespace"
+            return value in ("$namespace", "chestxray")  # a dashboard's, an overlay's
         case _:
             return value in (declared.label_values(fields()[name]).get(label) or ())
 

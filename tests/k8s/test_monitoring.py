@@ -18,6 +18,7 @@ from monitoring.rules import alerts as alerts_of
 from tests.conftest import ROOT
 from tests.k8s import exported, promql
 from tests.k8s.rendering import OVERLAYS, Manifest, of_kind
+from tests.k8s.test_triggers import ADAPTER_RULE
 
 COMPONENT, PLAIN = ROOT / "k8s/components/monitoring", ROOT / "k8s/monitoring-plain"
 DOCUMENT = ROOT / "docs/monitoring.md"
@@ -197,8 +198,9 @@ def test_every_dashboard_is_deployed_and_fits_in_a_config_map() -> None:
         assert len({panel["id"] for panel in panels}) == len(panels)
 
 
-def test_every_exported_metric_is_used_by_a_rule_or_dashboard() -> None:
+def test_every_exported_metric_is_used_by_a_rule_dashboard_or_autoscaler() -> None:
     asked = {metric for _, query, _ in queries() for metric in promql.read(query).metrics}
+    asked.add(ADAPTER_RULE["seriesQuery"].partition("{")[0])
 
     watched = {field for name, field in exported.fields().items() if name in asked}
 
