@@ -147,8 +147,8 @@ class Settings(BaseSettings):
     log_format: Format = "text"
     """Form of the log: `text` for people, `json` for collectors, one object on each line."""
     log_level: Level = "info"
-    """Lowest level of the log. Libraries log from `warning` on, whatever is set here. `info` has a
-    line for each request; `debug` has the scrapes of /metrics, too."""
+    """Lowest level of the log. `info` has a line for each request, `debug` has the scrapes of
+    /metrics, too. What libraries say below `warning` is left out, but for BentoML's `info`."""
 
     classifier_pods: str = Field(default="", pattern=r"^([\w.-]+:\d+)?$")
     """host:port of the headless Service of the classifier pods. Empty: the gateway's own model

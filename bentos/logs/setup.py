@@ -96,4 +96,7 @@ def _log_unraisable(arguments: "sys.UnraisableHookArgs") -> None:
 
 
 def _log_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    logging.getLogger("asyncio").error("%s", context["message"], exc_info=context.get("exception"))
+    error = context.get("exception")
+    # The message would show the arguments of a callback, which may be bytes of a request.
+    message = "a callback or task failed" if error else context["message"]
+    logging.getLogger("asyncio").error("%s", message, exc_info=error)
