@@ -42,7 +42,7 @@ PACKAGES = (
         "@kubernetes-models/prometheus-operator@4.0.0",
         "prometheus-operator 0.57.0",
         "monitoring.coreos.com/v1",
-        ("PodMonitor", "PrometheusRule", "ServiceMonitor"),
+        ("PodMonitor", "Probe", "PrometheusRule", "ServiceMonitor"),
     ),
     Package(
         "@kubernetes-models/gateway-api@0.5.1",
