@@ -55,8 +55,8 @@ def can_have(name: str, label: str, value: str) -> bool:
             return value in ("gateway", "classifier")
         case "job":
             return value == "chestxray"
-        case "namespace":
-            return value == "$namespace"
+        case "namespace" | "pod":
+            return value == f"${label}"
         case _:
             return value in (declared.label_values(fields()[name]).get(label) or ())
 
