@@ -51,10 +51,11 @@ def demand() -> str:
     The classifier tier is scaled by the same sum: what the filter rejects costs a classifier
     nothing, and of the images that were refused the same share would have passed.
     """
-    verdicts = "chestxray_filter_verdicts_total"
-    passing = rate(verdicts, 'verdict="frontal_chest"')
-    refused = rate("chestxray_shed_total", 'reason="images"')
-    return f"{passing} * (1 + clamp_max({refused} / clamp_min({rate(verdicts)}, 1), 1))"
+    verdicts, by = "chestxray_filter_verdicts_total", "namespace"
+    passing = rate(verdicts, 'verdict="frontal_chest"', by=by)
+    refused = rate("chestxray_shed_total", 'reason="images"', by=by)
+    refusals = f"clamp_max({refused} / clamp_min({rate(verdicts, by=by)}, 1), 1)"
+    return f"sum({passing} * (1 + {refusals}))"
 
 
 def share(part: str, whole: str) -> str:
