@@ -99,6 +99,10 @@ class Metrics:
     in_flight: "Labelled[Gauge, InFlightStage]" = _gauge(
         "chestxray_in_flight", "Images in flight, by stage", "stage", multiprocess_mode="livesum"
     )
+    image_seconds: "Counter" = _counter(
+        "chestxray_in_flight_image_seconds_total",
+        "Images in flight, integrated over time: its rate is their mean number",
+    )
     shed: "Labelled[Counter, ShedReason]" = _counter(
         "chestxray_shed_total",
         "Requests refused because a capacity limit was reached, by reason",

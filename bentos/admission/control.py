@@ -35,6 +35,7 @@ class Admission:
         self._max_queue_seconds = max_queue_seconds
         self._ledger = ledger
         self._bytes = 0
+        self._updated = ledger.clock()
         self._active: set[Account] = set()  # clients with images in flight
 
     @property
@@ -95,12 +96,15 @@ class Admission:
         return own + sum(min(o.work, own_after) for o in self._active if o is not account)
 
     def _update(self, account: Account, images: int, size: int) -> None:
+        metrics, now = get_metrics(), self._ledger.clock()
+        # An autoscaler needs the mean: a gauge has what one scrape happens to meet.
+        metrics.image_seconds.inc(self._ledger.images * (now - self._updated))
+        self._updated = now
         account.images += images
         account.bytes += size
         self._ledger.images += images
         self._bytes += size
         (self._active.add if account.images else self._active.discard)(account)
-        metrics = get_metrics()
         metrics.in_flight.labels(Stage.ADMITTED).set(self._ledger.images)
         metrics.admission_limit.set(self.limit)
 

@@ -117,6 +117,31 @@ def test_rollout_with_broken_weights_is_halted(cluster: Cluster) -> None:
     assert answer["status"] == 200
 
 
+def test_rollout_to_a_missing_image_under_load_loses_no_request(cluster: Cluster) -> None:
+    old = {pod["metadata"]["name"] for pod in cluster.pods("gateway")}
+
+    def waiting_for() -> set[str]:
+        new = [pod for pod in cluster.pods("gateway") if pod["metadata"]["name"] not in old]
+        states = [each for pod in new for each in pod["status"].get("containerStatuses", [])]
+        return {each["state"].get("waiting", {}).get("reason", "") for each in states}
+
+    with cluster.load() as load:
+        cluster.kubectl("set", "image", "deployment/gateway", "gateway=chestxray:missing")
+        try:
+            wait_until(
+                "the new pod waits for its image",
+                lambda: bool(waiting_for() & {"ErrImagePull", "ImagePullBackOff"}),
+            )
+            time.sleep(10)  # long enough for a rollout that nothing holds
+            kept = old <= {pod["metadata"]["name"] for pod in cluster.pods("gateway")}
+        finally:
+            cluster.kubectl("rollout", "undo", "deployment/gateway")
+            cluster.roll_out("gateway")
+
+    assert kept
+    assert set(load.statuses) == {200}
+
+
 def evict(cluster: Cluster, pod: str) -> None:
     """The eviction that `kubectl drain` requests for each pod of a node."""
     group = "policy/v1beta1" if cluster.convert_command else "policy/v1"

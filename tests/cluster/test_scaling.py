@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.cluster import LAB, Cluster, report_progress, wait_until
+from tests.cluster.cluster import LAB, Cluster, report_progress, run, wait_until
 from tests.conftest import ROOT
 
 PROMETHEUS = "http://127.0.0.1:9090"
@@ -147,6 +147,36 @@ def start_locust(cluster: Cluster, seconds: int) -> "subprocess.Popen[str]":
         stderr=subprocess.DEVNULL,
         text=True,
     )
+
+
+def demand(cluster: Cluster) -> list[Any]:
+    """What Prometheus answers to the query that scales the tier."""
+    [trigger] = cluster.get("scaledobject", "classifier")["spec"]["triggers"]
+    query = f"query={trigger['metadata']['query']}"
+    url = f"{PROMETHEUS}/api/v1/query"
+    answer = run([LAB, "exec", "curl", "-sS", "--get", "--data-urlencode", query, url])
+    return list(json.loads(answer)["data"]["result"])
+
+
+def test_gateway_restarted_at_zero_loses_no_request_and_hides_no_demand(
+    autoscaled_cluster: Cluster,
+) -> None:
+    victim = autoscaled_cluster.pods("gateway")[0]["metadata"]["name"]
+    answers = []
+
+    def replaced() -> bool:
+        answers.append(demand(autoscaled_cluster))
+        names = [pod["metadata"]["name"] for pod in autoscaled_cluster.pods("gateway", ending=True)]
+        status = autoscaled_cluster.get("deployment", "gateway")["status"]
+        return victim not in names and status.get("availableReplicas") == 2
+
+    with autoscaled_cluster.load(threads=1, retries=1, pause=LIGHT_PAUSE_SECONDS) as light:
+        wait_until("the demand is known", lambda: bool(demand(autoscaled_cluster)))
+        autoscaled_cluster.kubectl("delete", "pod", victim, "--wait=false")
+        wait_until("another gateway has replaced it", replaced)
+
+    assert all(answers)
+    assert set(light.statuses) == {200}
 
 
 def test_classifier_tier_scales_from_zero_and_back_without_errors(

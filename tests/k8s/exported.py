@@ -55,8 +55,10 @@ def can_have(name: str, label: str, value: str) -> bool:
             return value in ("gateway", "classifier")
         case "job":
             return value == "chestxray"
-        case "namespace" | "pod":
-            return value == f"${label}"
+        case "pod":
+            return value == "$pod"
+        case "namespace":
+            return value in ("$namespace", "chestxray")  # a dashboard's, an overlay's
         case _:
             return value in (declared.label_values(fields()[name]).get(label) or ())
 

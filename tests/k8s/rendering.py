@@ -20,21 +20,25 @@ COMPONENTS = tuple(sorted(path.name for path in (K8S / "components").iterdir()))
 Manifest = dict[str, Any]
 Mix = tuple[str, ...]
 
-_TIERS: list[Mix] = [(), ("classifier",), ("classifier", "gpu")]
+_TIERS: list[Mix] = [(), ("classifier",)]
 _GATEWAYS: list[Mix] = [(), ("autoscaling-hpa",)]
 _CLASSIFIERS: list[Mix] = [
     (),
     ("autoscaling-keda",),
     ("autoscaling-keda", "scale-to-zero"),
+    ("autoscaling-keda", "keda-before-2.17"),
 ]
-_ORDERED = set(itertools.chain(*_TIERS, *_GATEWAYS, *_CLASSIFIERS))
+_PROCESSORS: list[Mix] = [(), ("gpu",)]
+_ORDERED = set(itertools.chain(*_TIERS, *_GATEWAYS, *_CLASSIFIERS, *_PROCESSORS))
 OTHERS: Mix = tuple(name for name in COMPONENTS if name not in _ORDERED)
 """Components that can be combined with all others, including monitoring and jobs."""
 
 
 def _mixes() -> list[Mix]:
-    products = itertools.product(_TIERS, _GATEWAYS, _CLASSIFIERS)
-    scaled = [tier + hpa + keda for tier, hpa, keda in products if tier or not keda]
+    products = itertools.product(_TIERS, _GATEWAYS, _CLASSIFIERS, _PROCESSORS)
+    scaled = [
+        tier + hpa + keda + gpu for tier, hpa, keda, gpu in products if tier or not (keda or gpu)
+    ]
     alone = [(name,) for name in OTHERS]
     return scaled + [mix + OTHERS for mix in scaled] + alone
 

@@ -21,6 +21,7 @@ from tests.k8s.generated import (
     scrape_job,
 )
 from tests.k8s.rendering import OVERLAYS, Manifest, find, of_kind
+from tests.k8s.test_triggers import ADAPTER_RULE
 
 PUBLIC_JOB = "chestxray-public"
 
@@ -133,8 +134,9 @@ def test_probe_asks_for_the_public_address(rendered: dict[str, list[Manifest]]) 
     assert probed == f"https://{rule['host']}/"
 
 
-def test_every_exported_metric_is_used_by_a_rule_or_dashboard() -> None:
+def test_every_exported_metric_is_used_by_a_rule_dashboard_or_autoscaler() -> None:
     asked = {metric for _, query in queries() for metric in promql.read(query).metrics}
+    asked.add(ADAPTER_RULE["seriesQuery"].partition("{")[0])
 
     watched = {field for name, field in exported.fields().items() if name in asked}
 

@@ -101,7 +101,8 @@ def test_gateways_scale_out_before_objectives_are_missed(
     rendered: Rendered,
 ) -> None:
     spec = find(rendered["production"], "HorizontalPodAutoscaler", "gateway")["spec"]
-    in_flight = float(spec["metrics"][0]["pods"]["target"]["averageValue"])
+    by_type = {each["type"]: each for each in spec["metrics"]}
+    in_flight = float(by_type["Pods"]["pods"]["target"]["averageValue"])
     seconds = in_flight / ONE_GATEWAY.images_per_second
     promised = objectives.read(objectives.DEFAULT).routes["/v1/analyses"].p50_ms / 1000
 
@@ -113,13 +114,33 @@ def test_gateways_scale_out_before_objectives_are_missed(
 def test_classifier_tier_activates_and_scales_before_saturation(
     rendered: Rendered,
 ) -> None:
-    spec = find(rendered["serverless"], "ScaledObject", "classifier")["spec"]
-    (trigger,) = spec["triggers"]
-    activation = float(trigger["metadata"]["activationThreshold"])
-    threshold = float(trigger["metadata"]["threshold"])
+    trigger = trigger_of(rendered["base+classifier+autoscaling-keda+scale-to-zero"])
+    activation, threshold = float(trigger["activationThreshold"]), float(trigger["threshold"])
 
     assert activation < 0.3 * ONE_GATEWAY.images_per_second
     assert activation < threshold < ONE_GATEWAY.images_per_second
+
+
+def test_gpu_pods_scale_by_the_capacity_of_a_gpu(rendered: Rendered) -> None:
+    """By a CPU's they would be bought for what the gateways can never send them."""
+    on_cpus = float(trigger_of(rendered["base+classifier+autoscaling-keda"])["threshold"])
+    for mix in ("serverless", "base+classifier+autoscaling-keda+gpu"):
+        on_gpus = float(trigger_of(rendered[mix])["threshold"])
+        assert on_gpus > 10 * on_cpus
+    gateways = find(rendered["serverless"], "HorizontalPodAutoscaler", "gateway")["spec"]
+    fed = gateways["maxReplicas"] * ONE_GATEWAY.images_per_second
+
+    assert (
+        fed
+        < on_gpus
+        * find(rendered["serverless"], "ScaledObject", "classifier")["spec"]["maxReplicaCount"]
+    )
+
+
+def trigger_of(manifests: list[Manifest]) -> dict[str, str]:
+    """The metadata of the trigger that scales the classifier tier."""
+    (trigger,) = find(manifests, "ScaledObject", "classifier")["spec"]["triggers"]
+    return dict(trigger["metadata"])
 
 
 def test_scale_to_zero_component_sets_the_minimum_replicas_to_zero(

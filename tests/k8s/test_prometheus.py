@@ -15,6 +15,7 @@ from monitoring.boards import Row
 from monitoring.dashboards import dashboards
 from tests.k8s import exporters, promql
 from tests.k8s.prometheus import Prometheus, run_prometheus
+from tests.k8s.test_triggers import ADAPTER_RULE
 from tests.phantoms import encode, phantom
 from tests.service.fakes import form
 from tests.service.server import Server, serve, wait_until_ready
@@ -129,6 +130,18 @@ def test_dashboard_query_returns_data_or_its_row_names_the_exporter(
         assert others <= {name for each in row.needs for name in exporters.OF_PANELS[each]}
     else:
         until(lambda: prometheus.numbers(asked))
+
+
+def test_query_of_the_metrics_adapter_returns_images_in_flight_by_pod(
+    prometheus: Prometheus,
+) -> None:
+    filled = {"<<.Series>>": ADAPTER_RULE["seriesQuery"].partition("{")[0]}
+    filled |= {"<<.LabelMatchers>>": 'namespace="chestxray",pod="gateway-0"', "<<.GroupBy>>": "pod"}
+    asked = ADAPTER_RULE["metricsQuery"]
+    for placeholder, value in filled.items():
+        asked = asked.replace(placeholder, value)
+
+    until(lambda: [value for value in prometheus.numbers(asked) if 0 < value <= BATCH])
 
 
 def test_scraped_series_have_the_labels_used_by_rules(prometheus: Prometheus) -> None:

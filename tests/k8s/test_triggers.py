@@ -1,11 +1,14 @@
 """Autoscalers use exported metrics; what activates a workload does not depend on it running."""
 
 import pytest
+import yaml
 
 from tests.k8s import exported, promql
-from tests.k8s.rendering import Manifest, of_kind
+from tests.k8s.rendering import K8S, Manifest, of_kind
 
 Rendered = dict[str, list[Manifest]]
+ADAPTER = K8S / "components/autoscaling-hpa/prometheus-adapter.yaml"
+[ADAPTER_RULE] = yaml.safe_load(ADAPTER.read_text())["rules"]["custom"]
 
 
 def objects_of_kind(rendered: Rendered, kind: str) -> list[Manifest]:
@@ -47,9 +50,13 @@ def test_autoscaler_uses_a_metric_of_the_pods_that_it_scales(rendered: Rendered)
     for scaler in objects_of_kind(rendered, "HorizontalPodAutoscaler"):
         assert scaler["spec"]["scaleTargetRef"]["name"] == "gateway"
         assert scaler["spec"]["minReplicas"] >= 1
-        for each in scaler["spec"]["metrics"]:
-            metric = each["pods"]["metric"]
-            assert exported.is_exported_by_gateways(metric["name"])
-            for label, value in metric["selector"]["matchLabels"].items():
-                assert label in exported.labels()[metric["name"]]
-                assert exported.can_have(metric["name"], label, value)
+        by_type = {each["type"]: each for each in scaler["spec"]["metrics"]}
+        assert set(by_type) == {"Resource", "Pods"}
+        assert by_type["Pods"]["pods"]["metric"] == {"name": ADAPTER_RULE["name"]["as"]}
+
+
+def test_metrics_adapter_reads_a_metric_of_gateways() -> None:
+    name = ADAPTER_RULE["seriesQuery"].partition("{")[0]
+
+    assert exported.is_exported_by_gateways(name)
+    assert set(ADAPTER_RULE["resources"]["overrides"]) <= exported.TARGET

@@ -6,6 +6,7 @@ from bentos.admission import ledger
 from bentos.admission.control import Admission
 from bentos.admission.ledger import Ledger
 from bentos.http.problems import RequestProblem
+from bentos.metrics import get_metrics
 from tests.unit.bentos.admission.clock import Clock
 
 MODEL = 0.025
@@ -255,3 +256,19 @@ def test_account_of_a_client_is_current_while_its_request_is_served() -> None:
     with service.admission.admit("x"):
         assert ledger.current() is service.ledger.look_up("x")
     assert ledger.current() is not service.ledger.look_up("x")
+
+
+def test_images_in_flight_are_integrated_over_time() -> None:
+    """An autoscaler reads the rate of the integral, which is their mean."""
+    service, total = Service(), get_metrics().image_seconds
+    before = total._value.get()
+    service.send("a", images=4)
+    service.clock.now += 2
+    service.send("b", images=1)
+    service.clock.now += 3
+    service.answer("a", images=4)
+    service.answer("b", images=1)
+    service.clock.now += 100
+    service.send("a")
+
+    assert total._value.get() - before == 4 * 2 + 5 * 3
