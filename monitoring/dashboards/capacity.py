@@ -39,6 +39,7 @@ _HEADROOM = [
         "short",
         {
             "in flight": f"sum({_ADMITTED})",
+            "mean": rate("chestxray_in_flight_image_seconds_total"),
             "admission limit": f"sum({gauge('chestxray_admission_limit')})",
         },
         "Requests above the limit are shed.",
