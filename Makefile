@@ -29,7 +29,7 @@ export BENTOML_DO_NOT_TRACK := True
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-fast test-figures test-trials test-soak trials soak test-gpu gpu gpu-data \
 	k8s-test check format train-filter train-classifier train-distilled pretrain evaluate graphs quantise \
-	audit experiment compare bench-training tensorboard examples screenshots loadtest capacity benchmark \
+	audit experiment compare bench-training tensorboard examples screenshots loadtest await-loadtest capacity benchmark \
 	bench endurance fuzz render deploy bento sbom licences audit-dependencies clean
 
 help: ## show the targets
@@ -177,7 +177,11 @@ screenshots: $(VENV)/.dev ## pictures of the page's states, in languages, sizes 
 
 loadtest: $(VENV)/.dev ## post images for half a minute to the service that runs on PORT, and evaluate it
 	$(BIN)/locust -f loadtests/locustfile.py --host http://$(HOST):$(PORT) --headless \
-		--users 10 --spawn-rate 5 --run-time 30s --only-summary
+		--users 10 --spawn-rate 5 --run-time 30s --only-summary --report build/loadtest
+
+await-loadtest: ## wait for the Job loadtest-master of k8s/components/loadtest; fails as soon as the Job has failed
+	@until $(KUBECTL) -n chestxray get job loadtest-master -o 'jsonpath={.status.conditions[*].type}' \
+		| grep -owE 'Complete|Failed'; do sleep 2; done | grep -qx Complete
 
 capacity: $(VENV)/.dev $(BENTOML_HOME) ## what one replica does here, into loadtests/measured_capacity.toml
 	$(BIN)/python -m loadtests.capacity

@@ -5,6 +5,8 @@ from collections.abc import Collection, Sequence
 from locust.clients import HttpSession
 
 ONE, SEVERAL = "/v1/analyses", "/v1/analyses/batch"
+IMAGES = {ONE: 1, SEVERAL: 4}
+"""Images in a request, by route."""
 SERVED = (200, 422)
 """422: the filter rejected the image, as it should."""
 SHED = (429, 503)

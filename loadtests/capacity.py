@@ -14,9 +14,10 @@ import json
 import math
 import os
 import platform
+import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -29,6 +30,7 @@ from loadtests.servers import CHESTXRAY, BenchmarkServer, running_server
 HEADER = "# Written by `python -m loadtests.capacity`."
 STEPS = (1, 2, 4, 8, 16, 32)
 _WARM_SECONDS = 3.0
+_TIER_CLIENTS = 16
 
 
 def fit(rates: Mapping[int, float]) -> tuple[float, float, list[int]]:
@@ -58,8 +60,10 @@ def _squares(values: Sequence[float]) -> float:
     return sum((value - middle) ** 2 for value in values)
 
 
-def capacity_of(steps: Mapping[int, LoadResult], megabytes: float) -> Capacity:
-    """Fits the steps. Raises RequestsFailed if a request failed."""
+def capacity_of(
+    steps: Mapping[int, LoadResult], megabytes: float, tier_costs: tuple[float, float]
+) -> Capacity:
+    """Fits the steps. `tier_costs` are those of `tier_run`. Raises RequestsFailed."""
     alone, most, busy = fit(
         {clients: step.require_success().rate for clients, step in steps.items()}
     )
@@ -72,6 +76,8 @@ def capacity_of(steps: Mapping[int, LoadResult], megabytes: float) -> Capacity:
         knee_clients=round(alone * most, 2),
         cpu_seconds_per_image=round(spent / done, 4),
         megabytes=round(megabytes),
+        gateway_cpu_seconds_with_tier=round(tier_costs[0], 4),
+        tier_cpu_seconds_per_image=round(tier_costs[1], 4),
     )
 
 
@@ -93,6 +99,31 @@ async def step_run(
         return steps, service.megabytes()
 
 
+async def tier_run(seconds: float) -> tuple[float, float]:
+    """Returns the CPU-seconds per image of a gateway with a classifier pod, and of the pod.
+
+    Both share this machine's cores. Raises ServerNotStarted, or RequestsFailed.
+    """
+    requests = [CHESTXRAY.request(data) for data in archive_pool()]
+    folder, token = Path(tempfile.gettempdir()), secrets.token_hex(16)
+    shared = (("CHESTXRAY_POD_TOKEN", token),)
+    pod_server = BenchmarkServer(
+        "classifier", ("bentos.cli", "serve-classifier", "--port", "{port}"), environment=shared
+    )
+    with running_server(pod_server, folder / "classifier.log") as pod:
+        address = pod.url.removeprefix("http://")
+        environment = (*CHESTXRAY.environment, *shared, ("CHESTXRAY_CLASSIFIER_PODS", address))
+        gateway = replace(CHESTXRAY, environment=environment)
+        with running_server(gateway, folder / "capacity.log") as service:
+            await service.wait_until_ready(requests[0])
+            # Longer than discovery takes: the pod is in use when the measurement begins.
+            await service.load(requests, clients=_TIER_CLIENTS, seconds=2 * _WARM_SECONDS)
+            used = pod.cpu_seconds()
+            result = await service.load(requests, clients=_TIER_CLIENTS, seconds=seconds)
+            result.require_success()
+            return result.cost, (pod.cpu_seconds() - used) / result.images
+
+
 def write(capacity: Capacity, path: Path = FILE) -> None:
     """Writes the capacity as TOML."""
     lines = [f"{key} = {json.dumps(value)}" for key, value in asdict(capacity).items()]
@@ -108,7 +139,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=FILE)
     flags = parser.parse_args()
     steps, megabytes = asyncio.run(step_run(CHESTXRAY, flags.seconds))
-    capacity = capacity_of(steps, megabytes)
+    capacity = capacity_of(steps, megabytes, asyncio.run(tier_run(flags.seconds)))
     write(capacity, flags.output)
     print("clients  images/s  fitted  p50 s  p99 s  CPU-s per image")
     for clients, step in steps.items():

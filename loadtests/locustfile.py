@@ -14,10 +14,8 @@ from locust import HttpUser, between, events, task
 from locust.env import Environment
 
 from loadtests import verdict
-from loadtests.api_client import ONE, SEVERAL, post
+from loadtests.api_client import IMAGES, ONE, SEVERAL, post
 from loadtests.images import INVALID_FILES, image_pool
-
-_BATCH = 4
 
 
 @events.init_command_line_parser.add_listener
@@ -51,7 +49,7 @@ class HospitalProgram(HttpUser):
 
     @task
     def analyse_batch(self) -> None:
-        post(self.client, SEVERAL, random.choices(self.environment.images, k=_BATCH))
+        post(self.client, SEVERAL, random.choices(self.environment.images, k=IMAGES[SEVERAL]))
 
 
 class Abuser(HttpUser):

@@ -17,6 +17,12 @@ class Capacity:
     knee_clients: float  # where more of them wait for each other
     cpu_seconds_per_image: float  # at the knee and beyond
     megabytes: float  # of all processes
+    gateway_cpu_seconds_with_tier: float  # per image that a classifier pod classifies
+    tier_cpu_seconds_per_image: float  # of the pod
+
+    def with_cost(self, cpu_seconds_per_image: float) -> float:
+        """Images per second of a replica that uses its cores alike, at another cost per image."""
+        return self.images_per_second * self.cpu_seconds_per_image / cpu_seconds_per_image
 
 
 def read(path: Path = FILE) -> Capacity:

@@ -1,6 +1,5 @@
 """Evaluates a run on the master, window by window; sets the exit code and writes a report."""
 
-import json
 import logging
 import time
 from argparse import ArgumentParser
@@ -13,7 +12,9 @@ import requests
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from loadtests.api_client import SHED_MARK
+from loadtests import measured_capacity, report
+from loadtests.advice import advise
+from loadtests.api_client import IMAGES, SHED_MARK
 from loadtests.objectives import DEFAULT, Count, Objectives, missed, read
 
 MET, MISSED, GENERATOR_TOO_SLOW, UNREACHABLE = range(4)
@@ -26,13 +27,18 @@ logger = logging.getLogger(__name__)
 def add_flags(parser: ArgumentParser) -> None:
     """Adds the command-line options of the evaluation."""
     parser.add_argument("--objectives", default=str(DEFAULT), help="TOML file of the objectives")
-    parser.add_argument("--report", default="", help="JSON file to write the verdict to")
+    parser.add_argument(
+        "--report", default="", help="folder for verdict.json, junit.xml and Locust's report.html"
+    )
 
 
 def install(environment: Environment) -> None:
     """Evaluates the run, unless this is a worker: the master has the merged statistics."""
     if isinstance(environment.runner, WorkerRunner) or environment.parsed_options is None:
         return
+    if folder := environment.parsed_options.report:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        environment.parsed_options.html_file = str(Path(folder, report.HTML))
     evaluator = RunEvaluator(environment, read(Path(environment.parsed_options.objectives)))
     environment.events.test_start.add_listener(evaluator.start)
     environment.events.quitting.add_listener(evaluator.end)
@@ -109,6 +115,21 @@ class RunEvaluator:
                 for name, (found, bound) in window.get(route, {}).get("missed", {}).items():
                     at = window["seconds"]
                     logger.warning("%s s: %s %s %.3g > %.3g", at, route, name, found, bound)
-        if path := environment.parsed_options.report:
-            report = {"verdict": verdict, "exit_code": code, "windows": self.windows}
-            Path(path).write_text(json.dumps(report, indent=1) + "\n")
+        advice = self._advise()
+        if advice:
+            logger.info("%s", advice)
+        if folder := environment.parsed_options.report:
+            written = {"verdict": verdict, "exit_code": code, "advice": advice}
+            failure = verdict if code in (GENERATOR_TOO_SLOW, UNREACHABLE) else ""
+            written |= {"windows": self.windows}
+            report.write(Path(folder), written, self.objectives.routes, failure)
+
+    def _advise(self) -> str:
+        """How many replicas the busiest window's images need to meet the objectives."""
+        rates = [
+            sum(count * window.get(route, {}).get("requests", 0) for route, count in IMAGES.items())
+            / window["seconds"]
+            for window in self.windows
+        ]
+        p99 = min(each.p99_ms for each in self.objectives.routes.values()) / 1000
+        return advise(max(rates), p99, measured_capacity.read()) if any(rates) else ""

@@ -1,54 +1,103 @@
-"""Writes schemas/: schemas of custom resources, from npm packages that contain them.
+"""Writes schemas/: the schemas of custom resources, from packages that contain them as types.
 
 python -m tests.k8s.crds
 
-Each package has the schemas of a release that is older than most clusters: manifests that fit it
-fit newer ones, which only add fields. Later versions of the packages contain programs instead,
-hence these. Needs npm; the tests do not.
+No package carries the definitions of today's releases as they are, so crd_readers.py reads the
+types of Python and TypeScript clients that are generated from them. Needs npm and pip; the tests
+do not.
 """
 
 import json
-import re
 import subprocess
-import tarfile
+import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from tests.k8s.crd_readers import (
+    METADATA,
+    Schema,
+    from_openapi_classes,
+    from_pydantic,
+    from_typescript,
+)
 
 SCHEMAS = Path(__file__).parent / "schemas"
-METADATA = {"$ref": "/api/_definitions.json#/$defs/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
-"""As the schemas of Kubernetes itself refer to it."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """An npm package, whose definitions it carries, and the kinds that are taken from it."""
+    """A package, the release whose types it has, how they are read, and the kinds taken from it."""
 
     name: str
-    definitions: str
-    folder: str
+    version: str
+    release: str
+    path: str
+    read: Callable[[Path, str], Schema]
+    api_version: str
     kinds: tuple[str, ...]
+    prefix: str = ""
+    """What the package puts before the name of a kind."""
+
+    @property
+    def origin(self) -> str:
+        registry, licence = ("npm", "MIT, see LICENSE") if self.is_npm else ("PyPI", "Apache-2.0")
+        source = f"{registry}'s {self.name} {self.version} ({licence})"
+        return f"{self.release} (Apache-2.0), from {source}"
+
+    @property
+    def is_npm(self) -> bool:
+        return self.name.startswith("@")
 
 
 PACKAGES = (
     Package(
-        "@kubernetes-models/keda@0.3.2",
-        "KEDA 2.10.1",
+        "cloudcoil.models.keda",
+        "2.20.2.1",
+        "KEDA 2.20.2",
+        "cloudcoil/models/keda/v1alpha1.py",
+        from_pydantic,
         "keda.sh/v1alpha1",
         ("ScaledObject", "TriggerAuthentication"),
     ),
     Package(
-        "@kubernetes-models/prometheus-operator@4.0.0",
-        "prometheus-operator 0.57.0",
+        "cloudcoil.models.prometheus-operator",
+        "0.93.1.1",
+        "prometheus-operator 0.93.1",
+        "cloudcoil/models/prometheus_operator/v1.py",
+        from_pydantic,
         "monitoring.coreos.com/v1",
         ("PodMonitor", "Probe", "PrometheusRule", "ServiceMonitor"),
     ),
     Package(
-        "@kubernetes-models/gateway-api@0.5.1",
-        "Gateway API 1.0.0, experimental fields included",
+        "cloudcoil.models.knative-serving",
+        "1.23.0.1",
+        "Knative Serving 1.23.0",
+        "cloudcoil/models/knative_serving/serving_knative_dev/v1.py",
+        from_pydantic,
+        "serving.knative.dev/v1",
+        ("Service",),
+    ),
+    Package(
+        "kserve",
+        "0.21.0",
+        "KServe 0.21.0",
+        "kserve/models",
+        from_openapi_classes,
+        "serving.kserve.io/v1beta1",
+        ("InferenceService",),
+        "V1beta1",
+    ),
+    # The package does not say its release; 1.5 is the first with ListenerSet and TLSRoute in v1.
+    Package(
+        "@kubernetes-models/gateway-api",
+        "2.0.0",
+        "Gateway API 1.5, experimental fields included",
+        "package/gateway.networking.k8s.io/v1",
+        from_typescript,
         "gateway.networking.k8s.io/v1",
-        ("HTTPRoute",),
+        ("Gateway", "HTTPRoute"),
     ),
 )
 
@@ -59,42 +108,37 @@ def path_of(api_version: str, kind: str) -> Path:
 
 
 def write(package: Package, folder: Path) -> None:
-    """Takes a package's schemas and its licence."""
-    pack = ["npm", "pack", "--silent", package.name]
-    done = subprocess.run(pack, cwd=folder, check=True, capture_output=True, text=True)
-    with tarfile.open(folder / done.stdout.split()[-1]) as archive:
-        (SCHEMAS / "LICENSE").write_text(_read(archive, "LICENSE"))
-        for kind in package.kinds:
-            source = _read(archive, f"{package.folder}/{kind}.js")
-            path_of(package.folder, kind).write_text(_render(package, source))
+    """Downloads a package and writes the schemas of its kinds."""
+    _unpack(package, folder)
+    for kind in package.kinds:
+        schema = package.read(folder / package.path, package.prefix + kind)
+        path_of(package.api_version, kind).write_text(_render(package, kind, schema))
 
 
-def _read(archive: tarfile.TarFile, name: str) -> str:
-    file = archive.extractfile(f"package/{name}")
-    assert file is not None, name
-    return file.read().decode()
+def _unpack(package: Package, folder: Path) -> None:
+    if package.is_npm:
+        fetch = ["npm", "pack", "--silent", f"{package.name}@{package.version}"]
+        unpack = ["tar", "-xzf", "*.tgz"]
+    else:
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        # Only the types are read, so a package for a newer Python serves as well.
+        newer = ["--only-binary=:all:", "--ignore-requires-python"]
+        fetch = [*pip, *newer, f"{package.name}=={package.version}"]
+        unpack = [sys.executable, "-m", "zipfile", "-e", "*.whl", "."]
+    subprocess.run(fetch, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    (archive,) = folder.iterdir()
+    command = [archive.name if part.startswith("*") else part for part in unpack]
+    subprocess.run(command, cwd=folder, check=True)
 
 
-def _render(package: Package, source: str) -> str:
-    literal = re.search(r"^const schema = (\{.*?^\});", source, re.M | re.S)
-    assert literal is not None
-    schema = closed(json.loads(literal.group(1)))
-    schema["properties"]["metadata"] = METADATA
-    origin = f"{package.definitions} (Apache-2.0), from npm's {package.name} (MIT, see LICENSE)"
-    head = {"$comment": origin, "$id": f"https://kubernetes.io/api/{package.folder}"}
-    return json.dumps(head | schema, indent=1) + "\n"
-
-
-def closed(schema: Any) -> Any:
-    """The same schema, where no object takes a field that is not listed."""
-    if isinstance(schema, list):
-        return [closed(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    inner = {key: closed(value) for key, value in schema.items()}
-    if isinstance(inner.get("properties"), dict) and inner.get("type") == "object":
-        inner.setdefault("additionalProperties", False)
-    return inner
+def _render(package: Package, kind: str, schema: Schema) -> str:
+    properties = schema["properties"]
+    properties.pop("status", None)
+    properties |= {"apiVersion": {"const": package.api_version}, "kind": {"const": kind}}
+    properties["metadata"] = METADATA
+    head = {"$comment": package.origin, "$id": f"https://kubernetes.io/api/{package.api_version}"}
+    required = {"required": ["apiVersion", "kind", "metadata", "spec"]}
+    return json.dumps(head | schema | required, indent=1, sort_keys=True) + "\n"
 
 
 if __name__ == "__main__":

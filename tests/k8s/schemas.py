@@ -1,7 +1,7 @@
 """Validates a manifest against the schema of its kind, for a version of Kubernetes.
 
 Built-in kinds: the strict schemas of the package kubernetes-validate. Custom resources: schemas/,
-by crds.py. Unknown fields and kinds without a schema are errors.
+which crds.py writes; it names their releases. Unknown fields and kinds without a schema are errors.
 """
 
 import json
@@ -12,7 +12,7 @@ from importlib.resources.abc import Traversable
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from tests.k8s import crds
+from tests.k8s import crd_readers, crds
 from tests.k8s.rendering import Manifest, name_of
 
 OLDEST = "1.25"
@@ -36,6 +36,12 @@ def problems(manifest: Manifest, version: str) -> list[str]:
         f"{name_of(manifest)}: {error.json_path}: {error.message}"
         for error in validator.iter_errors(manifest)
     ]
+
+
+def is_defined(name: str) -> bool:
+    """Whether the newest Kubernetes has a type, such as io.k8s.api.core.v1.Container."""
+    definitions = _definitions(_SHIPPED / f"v{newest()}{_STRICT}")
+    return name in definitions.contents(f"https://kubernetes.io{crd_readers.DEFINITIONS}")["$defs"]
 
 
 @cache

@@ -2,12 +2,15 @@
 
 import copy
 import json
+import re
+from pathlib import Path
 
 import pytest
 
-from tests.k8s import rendering, schemas
+from tests.k8s import crds, rendering, schemas
 from tests.k8s.rendering import COMPONENTS, MIXES, Manifest
 
+README = rendering.K8S / "README.md"
 VERSIONS = (schemas.OLDEST, schemas.newest())
 
 
@@ -79,3 +82,41 @@ def test_number_in_a_text_field_of_a_custom_resource_is_detected(
     scaled["spec"]["triggers"][0]["metadata"]["threshold"] = 20
 
     assert schemas.problems(scaled, schemas.newest())
+
+
+def test_fallback_that_keeps_more_replicas_is_known(rendered: dict[str, list[Manifest]]) -> None:
+    scaled = copy.deepcopy(rendering.find(rendered["serverless"], "ScaledObject", "classifier"))
+    fallback = scaled["spec"]["fallback"]
+
+    fallback["behavior"] = "currentReplicasIfHigher"
+    assert schemas.problems(scaled, schemas.newest()) == []
+    fallback["behavior"] = "currentReplicasIfAny"
+    assert schemas.problems(scaled, schemas.newest())
+
+
+def test_every_schema_names_the_release_that_it_is_of() -> None:
+    expected = {
+        crds.path_of(package.api_version, kind): package.origin
+        for package in crds.PACKAGES
+        for kind in package.kinds
+    }
+
+    files = list(crds.SCHEMAS.glob("*.json"))
+
+    assert {path: json.loads(path.read_text())["$comment"] for path in files} == expected
+
+
+@pytest.mark.parametrize("package", crds.PACKAGES, ids=lambda package: package.release)
+def test_readme_names_the_releases_of_the_schemas(package: crds.Package) -> None:
+    major_and_minor = re.match(r"[\w -]+ \d+\.\d+", package.release)
+
+    assert major_and_minor is not None
+    assert major_and_minor[0] in " ".join(README.read_text().split())
+
+
+@pytest.mark.parametrize("path", sorted(crds.SCHEMAS.glob("*.json")), ids=lambda path: path.stem)
+def test_types_of_kubernetes_in_a_schema_exist(path: Path) -> None:
+    names = re.findall(r'"/api/_definitions.json#/\$defs/([\w.]+)"', path.read_text())
+
+    assert names
+    assert [name for name in names if not schemas.is_defined(name)] == []

@@ -30,6 +30,8 @@ CAPACITY = Capacity(
     knee_clients=1.5,
     cpu_seconds_per_image=0.07,
     megabytes=600.0,
+    gateway_cpu_seconds_with_tier=0.04,
+    tier_cpu_seconds_per_image=0.03,
 )
 
 
