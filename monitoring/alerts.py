@@ -1,11 +1,9 @@
 """Alerts on causes, and on symptoms outside the SLOs; each has a runbook in docs/runbooks."""
 
 from bentos.settings import Settings
+from monitoring.matchers import GATEWAYS, JOB
 from monitoring.objectives import ANALYSES, JUDGED, SHED_RATE
 from monitoring.rules import Alert, Group, Record
-
-JOB = 'job="chestxray"'
-"""The job label that both scrape configurations set."""
 
 QUEUE_WAIT_SECONDS = float(Settings.model_fields["max_queue_seconds"].default) / 2
 """Half of the target queueing delay: beyond it, admission control soon sheds load."""
@@ -28,12 +26,13 @@ def groups() -> list[Group]:
 
 
 def _shedding() -> Alert:
-    shed = "sum by (namespace) (rate(chestxray_shed_total[5m]))"
+    shed = f"sum by (namespace) (rate(chestxray_shed_total{{{GATEWAYS}}}[5m]))"
     judged = f"sum by (namespace) (rate(chestxray_requests_total{{{ANALYSES}, {JUDGED}}}[5m]))"
     return Alert(
         name="ChestxrayShedding",
         severity="warning",
-        # Shed requests have no outcome label, so the sum is every request.
+        # What the tier refuses is no refused request: the gateway's own model takes the image. A
+        # request that is shed is counted apart from those that are judged, so the sum is all.
         query=f"{shed}\n/\n({shed} + {judged})\n> {SHED_RATE:g}",
         lasts="10m",
         summary="Load shedding: requests are rejected",
@@ -47,14 +46,17 @@ def _queue() -> Alert:
     return Alert(
         name="ChestxrayQueueWait",
         severity="warning",
+        # By workload: a tier that is idle would hide a queue in the gateways, and the reverse.
         query=f"""
             histogram_quantile(
               0.95,
-              sum by (namespace, model, le) (rate(chestxray_batch_queue_seconds_bucket[10m]))
+              sum by (namespace, workload, model, le) (
+                rate(chestxray_batch_queue_seconds_bucket[10m])
+              )
             ) > {QUEUE_WAIT_SECONDS:g}
         """,
         lasts="10m",
-        summary="Images queue too long for {{ $labels.model }}",
+        summary="Images queue too long for {{ $labels.model }} in the {{ $labels.workload }} pods",
         description=f"""
             The 95th percentile of the queueing time is {{{{ $value | humanizeDuration }}}}, above
             {QUEUE_WAIT_SECONDS:g} s; load shedding comes next.""",
@@ -67,15 +69,15 @@ def _full_batches() -> Alert:
         severity="warning",
         # Full batches are efficient; if they stay full, the model has no headroom.
         query="""
-            sum by (namespace, model) (rate(chestxray_batch_fill_ratio_sum[15m]))
-            / sum by (namespace, model) (rate(chestxray_batch_fill_ratio_count[15m]))
+            sum by (namespace, workload, model) (rate(chestxray_batch_fill_ratio_sum[15m]))
+            / sum by (namespace, workload, model) (rate(chestxray_batch_fill_ratio_count[15m]))
             > 0.9
         """,
         lasts="15m",
-        summary="{{ $labels.model }} is saturated",
+        summary="{{ $labels.model }} is saturated in the {{ $labels.workload }} pods",
         description="""
             Batches are {{ $value | humanizePercentage }} full on average: more images are queued
-            than fit into a batch, and the tier has not scaled out.""",
+            than fit into a batch, and the workload has not scaled out.""",
     )
 
 
@@ -84,15 +86,20 @@ def _readiness() -> list[Alert]:
         Alert(
             name="ChestxrayNoReadyModel",
             severity="critical",
-            query="max by (namespace, model) (chestxray_model_ready) == 0",
+            # A gateway is ready only if its own two models are, whatever the tier's pods say.
+            query=f"""
+                max by (namespace, workload, model) (chestxray_model_ready{{{GATEWAYS}}}) == 0
+            """,
             lasts="2m",
-            summary="{{ $labels.model }} is ready in no pod",
-            description="No request is served: {{ $labels.model }} fails its probe in every pod.",
+            summary="{{ $labels.model }} is ready in no gateway",
+            description="""
+                No request is served: {{ $labels.model }} fails its probe in every gateway, and none
+                gets requests without it.""",
         ),
         Alert(
             name="ChestxrayModelNotReady",
             severity="warning",
-            query="min by (namespace, pod, model) (chestxray_model_ready) == 0",
+            query="min by (namespace, workload, pod, model) (chestxray_model_ready) == 0",
             lasts="10m",  # a slow machine needs up to three minutes to start
             summary="{{ $labels.model }} is not ready in {{ $labels.pod }}",
             description="The pod gets no requests, and the model has not recovered.",
@@ -100,16 +107,17 @@ def _readiness() -> list[Alert]:
         Alert(
             name="ChestxrayClassifierPodsUnused",
             severity="warning",
+            # By gateway: the tier may refuse some of them only, such as those with an old token.
             query=f"""
-                max by (namespace) (chestxray_classifier_pods) == 0
+                min by (namespace, pod) (chestxray_classifier_pods{{{GATEWAYS}}}) == 0
                 and on (namespace)
                 sum by (namespace) (up{{{JOB}, workload="classifier"}}) > 0
             """,
             lasts="10m",
-            summary="Classifier pods are running but no gateway uses them",
+            summary="Classifier pods are running but {{ $labels.pod }} uses none",
             description="""
-                The gateways classify on their own CPUs although the tier is running: no classifier
-                pod is ready, or the pods reject the gateways.""",
+                The gateway classifies on its own CPU although the tier is running: no classifier
+                pod is ready, or the pods reject this gateway.""",
         ),
     ]
 
@@ -118,17 +126,16 @@ def _restarts() -> Alert:
     return Alert(
         name="ChestxrayProcessRestarts",
         severity="warning",
-        # The first restart creates the series, so an increase of two means three restarts.
+        # The series exist from the start, so the increase counts every restart. It extrapolates:
+        # three restarts give at least 3, and two of them far less.
         query="""
-            sum by (namespace, pod, process, reason) (
-              increase(chestxray_process_restarts_total[30m])
-            ) >= 2
+            sum by (namespace, pod, process) (increase(chestxray_process_restarts_total[30m])) >= 3
         """,
         lasts="0m",
         summary="{{ $labels.process }} keeps restarting in {{ $labels.pod }}",
         description="""
-            The supervisor restarted it at least three times in half an hour; reason:
-            {{ $labels.reason }}. A restart loses at most the work that the process was doing.""",
+            The supervisor restarted it at least three times in half an hour. A restart loses at
+            most the work that the process was doing.""",
     )
 
 
@@ -193,8 +200,7 @@ def _verdicts() -> list[Record | Alert]:
         *(
             Record(
                 f"chestxray:images_rejected:share{window}",
-                f"({images(window, rejected)} or 0 * chestxray:images_judged:increase{window})\n"
-                f"/ chestxray:images_judged:increase{window}",
+                f"{images(window, rejected)} / chestxray:images_judged:increase{window}",
             )
             for window in ("6h", "1w")
         ),

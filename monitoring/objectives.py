@@ -20,9 +20,15 @@ SHED_RATE = max(_ROUTES[path].shed_rate for path in PATHS)
 
 SLOW_SECONDS = 2.5
 """The latency threshold of both routes' objectives, and a bucket bound of the histogram."""
+P95_SECONDS = _ROUTES[PATHS[0]].p95_ms / 1000
+"""The promised 95th percentile of single images."""
 SLOW_RATES = {PATHS[0]: 0.01, PATHS[1]: 0.05}
 """Latency budget by route, as a share of responses: SLOW_SECONDS is the promised 99th percentile of
 single images and the 95th of batches. A test compares both with the objectives."""
+
+AVAILABILITY_LEFT = "chestxray:availability_budget:left30d"
+LATENCY_LEFT = "chestxray:latency_budget:left30d"
+"""Shares of the error budgets of 30 days that are left, by route; below 0 they are overspent."""
 
 ANALYSES = f'route=~"{"|".join(PATHS)}"'
 ANSWERED = 'outcome=~"accepted|rejected"'
@@ -65,7 +71,7 @@ def groups() -> list[Group]:
     return [
         Group("chestxray.windows.short", "30s", list(_records(_SHORT_WINDOWS))),
         # Must stay below the five minutes after which Prometheus considers a series stale.
-        Group("chestxray.windows.long", "2m", list(_records(_LONG_WINDOWS))),
+        Group("chestxray.windows.long", "2m", [*_records(_LONG_WINDOWS), *_budgets()]),
         Group("chestxray.objectives", "30s", [*_availability(), *_latency()]),
     ]
 
@@ -78,10 +84,7 @@ def _of_window(window: str) -> Iterator[Record]:
     """Yields request rates by route; without failures the failure rate is 0, not absent."""
     total, seconds = "chestxray_requests_total", "chestxray_request_duration_seconds"
     yield Record(f"chestxray:requests_judged:rate{window}", _sum(total, JUDGED, window))
-    yield Record(
-        f"chestxray:requests_failed:rate{window}",
-        f"{_sum(total, FAILED, window)}\nor 0 * chestxray:requests_judged:rate{window}",
-    )
+    yield Record(f"chestxray:requests_failed:rate{window}", _sum(total, FAILED, window))
     yield Record(
         f"chestxray:requests_answered:rate{window}", _sum(f"{seconds}_count", ANSWERED, window)
     )
@@ -90,6 +93,28 @@ def _of_window(window: str) -> Iterator[Record]:
         f"chestxray:requests_slow:rate{window}",
         f"chestxray:requests_answered:rate{window}\n- {fast}",
     )
+
+
+def _budgets() -> Iterator[Record]:
+    """Yields the shares of both error budgets that are left of the last 30 days.
+
+    Every rate over five minutes that was recorded counts once, so a restart of Prometheus or a
+    shorter retention shortens both sums alike.
+    """
+    yield Record(AVAILABILITY_LEFT, _left("failed", "judged", f"{ERROR_RATE:g}"))
+    latency = [
+        _left("slow", "answered", f"{rate:g}", f'{{route="{route}"}}')
+        for route, rate in SLOW_RATES.items()
+    ]
+    yield Record(LATENCY_LEFT, "\nor\n".join(latency))
+
+
+def _left(bad: str, total: str, allowed: str, of: str = "") -> str:
+    def spent(which: str) -> str:
+        return f"sum_over_time(chestxray:requests_{which}:rate5m{of}[30d])"
+
+    # A service that nobody used has spent nothing.
+    return f"1 - {spent(bad)} / (clamp_min({spent(total)}, 1e-9) * {allowed})"
 
 
 def _sum(metric: str, matchers: str, window: str) -> str:

@@ -3,6 +3,8 @@
 _NAMESPACE = 'namespace=~"$namespace"'
 """Set by the dashboard's namespace variable. Its "All" value, `.*`, also matches series without the
 label, as outside a cluster."""
+POD = 'pod=~"$pod"'
+"""Set by the variable `pod` of the dashboards that have it."""
 WINDOW = "$__rate_interval"
 """Grafana's variable: at least four scrape intervals, and at least one step of the graph."""
 
@@ -32,6 +34,33 @@ def mean(histogram: str, *matchers: str, by: str = "") -> str:
     """Mean of a histogram's observations."""
     total, count = (rate(f"{histogram}_{part}", *matchers, by=by) for part in ("sum", "count"))
     return f"{total} / {count}"
+
+
+def gpu(metric: str) -> str:
+    """Selects a metric of the GPUs that classifier pods use, however dcgm-exporter is scraped.
+
+    Without honor_labels Prometheus renames the labels of the pod that uses the GPU.
+    """
+    own = gauge(metric, 'container="classifier"')
+    return f'{metric}{{exported_{_NAMESPACE}, exported_container="classifier"}} or {own}'
+
+
+def demand() -> str:
+    """Images per second that classifiers would get, with those that were refused for want of room.
+
+    The classifier tier is scaled by the same sum: what the filter rejects costs a classifier
+    nothing, and of the images that were refused the same share would have passed.
+    """
+    verdicts, by = "chestxray_filter_verdicts_total", "namespace"
+    passing = rate(verdicts, 'verdict="frontal_chest"', by=by)
+    refused = rate("chestxray_shed_total", 'reason="images"', by=by)
+    refusals = f"clamp_max({refused} / clamp_min({rate(verdicts, by=by)}, 1), 1)"
+    return f"sum({passing} * (1 + {refusals}))"
+
+
+def share(part: str, whole: str) -> str:
+    """A share that is 0 while there is nothing to have a share of."""
+    return f"{part} / ({whole} > 0) or vector(0)"
 
 
 def _sum(query: str, by: str) -> str:

@@ -10,9 +10,8 @@ import yaml
 Severity = Literal["critical", "warning"]
 """critical pages the person on call; warning waits for the next working day."""
 
-RUNBOOKS = "docs/runbooks"
-"""Relative to the repository root, so that it is valid in every fork and mirror. The operator's
-Alertmanager template prepends the repository's URL."""
+RUNBOOKS = "https://git.example.org/chestxray/blob/main/docs/runbooks"
+"""Where this repository's runbooks can be read: an example, as every installation has its own."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Record:
     name: str
     query: str
 
-    def document(self) -> dict[str, Any]:
+    def document(self, runbooks: str) -> dict[str, Any]:
         return {"record": self.name, "expr": _Block(_tidy(self.query))}
 
 
@@ -40,7 +39,7 @@ class Alert:
     labels: Mapping[str, str] = field(default_factory=dict)
     """Distinguishes rules with the same alert name."""
 
-    def document(self) -> dict[str, Any]:
+    def document(self, runbooks: str) -> dict[str, Any]:
         return {
             "alert": self.name,
             "expr": _Block(_tidy(self.query)),
@@ -49,7 +48,7 @@ class Alert:
             "annotations": {
                 "summary": self.summary,
                 "description": " ".join(self.description.split()),
-                "runbook_url": f"{RUNBOOKS}/{self.name}.md",
+                "runbook_url": f"{runbooks}/{self.name}.md",
             },
         }
 
@@ -62,24 +61,24 @@ class Group:
     interval: str
     rules: Sequence[Record | Alert]
 
-    def document(self) -> dict[str, Any]:
-        rules = [rule.document() for rule in self.rules]
+    def document(self, runbooks: str) -> dict[str, Any]:
+        rules = [rule.document(runbooks) for rule in self.rules]
         return {"name": self.name, "interval": self.interval, "rules": rules}
 
 
-def plain(groups: Sequence[Group]) -> str:
+def plain(groups: Sequence[Group], runbooks: str = RUNBOOKS) -> str:
     """Renders a file for `rule_files` of a Prometheus without the operator."""
-    return _dump({"groups": [group.document() for group in groups]})
+    return _dump({"groups": [group.document(runbooks) for group in groups]})
 
 
-def custom_resource(groups: Sequence[Group]) -> str:
+def custom_resource(groups: Sequence[Group], runbooks: str = RUNBOOKS) -> str:
     """Renders a PrometheusRule for the Prometheus operator."""
     return _dump(
         {
             "apiVersion": "monitoring.coreos.com/v1",
             "kind": "PrometheusRule",
             "metadata": {"name": "chestxray"},
-            "spec": {"groups": [group.document() for group in groups]},
+            "spec": {"groups": [group.document(runbooks) for group in groups]},
         }
     )
 

@@ -1,17 +1,16 @@
-"""Dashboard: headroom, classifier tier and cost per image."""
+"""Dashboard: headroom, classifier tier, and what an image costs."""
 
 from loadtests import measured_capacity as measured
-from monitoring.grafana import Dashboard, Panel
-from monitoring.queries import gauge, increase, rate
+from monitoring.boards import Dashboard, Panel, Row
+from monitoring.matchers import CONTAINERS, GATEWAYS
+from monitoring.queries import demand, gauge, increase, rate
 
 _MEASURED = measured.read()
 _CLASSIFIER = 'model="covid_classifier"'
-_PODS = 'container=~"gateway|classifier"'
-"""The container of each workload has the workload's name."""
 _ADMITTED = gauge("chestxray_in_flight", 'stage="admitted"')
 _IMAGES = rate("chestxray_filter_verdicts_total")
-_CPU = rate("container_cpu_usage_seconds_total", _PODS)
-_CORES = gauge("kube_pod_container_resource_requests", _PODS, 'resource="cpu"')
+_CPU = rate("container_cpu_usage_seconds_total", CONTAINERS)
+_CORES = gauge("kube_pod_container_resource_requests", CONTAINERS, 'resource="cpu"')
 _NOTE = f"""\
 One replica was measured at **{_MEASURED.images_per_second:g} images/s** on {_MEASURED.machine},
 with **{_MEASURED.cpu_seconds_per_image:g} CPU-seconds** per image and **{_MEASURED.megabytes:g}
@@ -24,7 +23,12 @@ def capacity() -> Dashboard:
     return Dashboard(
         "capacity",
         "capacity and cost",
-        {"Headroom": _HEADROOM, "Classifier tier and processes": _TIER, "Cost": _COST},
+        [
+            Row("Headroom", _HEADROOM),
+            Row("Classifier tier and processes", _TIER),
+            Row("CPU and memory used", _USED, needs=["cAdvisor"]),
+            Row("CPU requested", _REQUESTED, needs=["kube-state-metrics"]),
+        ],
         note=_NOTE,
     )
 
@@ -35,6 +39,7 @@ _HEADROOM = [
         "short",
         {
             "in flight": f"sum({_ADMITTED})",
+            "mean": rate("chestxray_in_flight_image_seconds_total"),
             "admission limit": f"sum({gauge('chestxray_admission_limit')})",
         },
         "Requests above the limit are shed.",
@@ -43,10 +48,11 @@ _HEADROOM = [
         "Demand and throughput",
         "cps",
         {
-            "filtered or shed": f"{_IMAGES} + ({rate('chestxray_shed_total')} or vector(0))",
+            "demand": demand(),
             "classified": rate("chestxray_predictions_total"),
         },
-        "Images per second; the first series scales the classifier tier.",
+        "Images per second: those that pass the filter, refused ones in proportion, and those "
+        "classified. The demand scales the classifier tier.",
     ),
     Panel(
         "Gateway utilisation against measured capacity",
@@ -69,8 +75,11 @@ _TIER = [
     Panel(
         "Classifier pods in use",
         "short",
-        {"pods": f"max({gauge('chestxray_classifier_pods')})"},
-        "The maximum over all gateways.",
+        {
+            "by most": f"max({gauge('chestxray_classifier_pods', GATEWAYS)})",
+            "by fewest": f"min({gauge('chestxray_classifier_pods', GATEWAYS)})",
+        },
+        "By the gateway that uses most of them, and by the one that uses fewest.",
     ),
     Panel(
         "Classifier pods closed",
@@ -95,8 +104,14 @@ _TIER = [
         },
         "Per hour.",
     ),
+    Panel(
+        "Model utilisation",
+        "percentunit",
+        {"{{pod}} {{model}}": rate("chestxray_batch_duration_seconds_sum", by="pod, model")},
+        "Share of the time that a model spends on a batch; 1 is saturated.",
+    ),
 ]
-_COST = [
+_USED = [
     Panel(
         "CPU-seconds per image",
         "s",
@@ -105,7 +120,6 @@ _COST = [
             "measured": f"vector({_MEASURED.cpu_seconds_per_image:g})",
         },
         "Gateways and classifier pods together; idle pods raise it.",
-        needs="cAdvisor",
     ),
     Panel(
         "Throughput per core used",
@@ -115,29 +129,22 @@ _COST = [
             "measured": f"vector({1 / _MEASURED.cpu_seconds_per_image:.3g})",
         },
         "Images per second; the reciprocal of the CPU-seconds per image.",
-        needs="cAdvisor",
-    ),
-    Panel(
-        "Throughput per core requested",
-        "cps",
-        {"served": f"{_IMAGES} / sum({_CORES})"},
-        "Images per second; requested cores cost money whether used or not.",
-        needs="kube-state-metrics",
     ),
     Panel(
         "Memory by pod",
         "decbytes",
         {
-            "{{pod}}": f"sum by (pod) ({gauge('container_memory_working_set_bytes', _PODS)})",
+            "{{pod}}": f"sum by (pod) ({gauge('container_memory_working_set_bytes', CONTAINERS)})",
             "measured": f"vector({_MEASURED.megabytes:g}e6)",
         },
         "The measured value covers all processes of one replica.",
-        needs="cAdvisor",
     ),
+]
+_REQUESTED = [
     Panel(
-        "Model utilisation",
-        "percentunit",
-        {"{{pod}} {{model}}": rate("chestxray_batch_duration_seconds_sum", by="pod, model")},
-        "Share of the time that a model spends on a batch; 1 is saturated.",
+        "Throughput per core requested",
+        "cps",
+        {"served": f"{_IMAGES} / sum({_CORES})"},
+        "Images per second; requested cores cost money whether used or not.",
     ),
 ]

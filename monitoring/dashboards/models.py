@@ -1,7 +1,7 @@
 """Dashboard: deployed models, and drift of their inputs and outputs."""
 
 from chestxray.labels import Finding
-from monitoring.grafana import Dashboard, Panel
+from monitoring.boards import Dashboard, Panel, Row
 from monitoring.queries import WINDOW, gauge, increase, rate
 
 _SCORE, _DISTRIBUTION = "chestxray_prediction_score", "chestxray:prediction_score:distribution"
@@ -12,7 +12,7 @@ def models() -> Dashboard:
     return Dashboard(
         "models",
         "models and drift",
-        {"Deployed models": _DEPLOYED, "Drift": _DRIFT, "Scores": _SCORES},
+        [Row("Deployed models", _DEPLOYED), Row("Drift", _DRIFT), Row("Scores", _SCORES)],
     )
 
 
@@ -60,7 +60,7 @@ _DRIFT = [
             "{{label}}": f"max by (label) (abs({gauge(f'{_DISTRIBUTION}6h')}"
             f" - {gauge(f'{_DISTRIBUTION}1w')} offset 6h))"
         },
-        "Kolmogorov-Smirnov statistic by class, over six hours.",
+        "Kolmogorov-Smirnov statistic by class, over six hours; at first there is no week before.",
     ),
 ]
 _SCORES = [

@@ -1,6 +1,6 @@
 """Dashboard: traffic and objectives."""
 
-from monitoring.grafana import Dashboard, Panel
+from monitoring.boards import Dashboard, Panel, Row
 from monitoring.objectives import ANALYSES, ERROR_RATE, SHED_RATE, SLOW_SECONDS
 from monitoring.queries import gauge, rate
 
@@ -9,7 +9,8 @@ _REQUESTS = "chestxray_requests_total"
 
 def traffic() -> Dashboard:
     """Builds the dashboard."""
-    return Dashboard("traffic", "traffic", {"Traffic": _TRAFFIC, "Objectives": _OBJECTIVES})
+    rows = [Row("Traffic", _TRAFFIC), Row("Objectives", _OBJECTIVES)]
+    return Dashboard("traffic", "traffic", rows)
 
 
 def _shares(bad: str, total: str) -> dict[str, str]:

@@ -55,6 +55,8 @@ def can_have(name: str, label: str, value: str) -> bool:
             return value in ("gateway", "classifier")
         case "job":
             return value == "chestxray"
+        case "pod":
+            return value == "$pod"
         case "namespace":
             return value in ("$namespace", "chestxray")  # a dashboard's, an overlay's
         case _:

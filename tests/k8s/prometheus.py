@@ -83,7 +83,8 @@ def _configure(target: str, folder: Path) -> Path:
     rules = yaml.safe_load((PLAIN / "rules.yaml").read_text())
     for group in rules["groups"]:
         group["interval"] = _EVERY
-    [job] = configuration["scrape_configs"]
+    [job] = [job for job in configuration["scrape_configs"] if job["job_name"] == "chestxray"]
+    configuration["scrape_configs"] = [job]
     del job["kubernetes_sd_configs"]
     job |= {"static_configs": [{"targets": [target], "labels": _POD}]}
     job |= {"scrape_interval": _EVERY, "scrape_timeout": _EVERY}

@@ -40,7 +40,7 @@ class Query:
 def read(query: str) -> Query:
     """Reads a query; each name that is neither a function nor a keyword is a metric."""
     braces = [part for part in re.findall(rf"\{{((?:[^{{}}\"]|{_STRING})*)\}}", query)]
-    text = re.sub(rf"\{{(?:[^{{}}\"]|{_STRING})*\}}", "{}", query)
+    text = re.sub(_STRING, " ", re.sub(rf"\{{(?:[^{{}}\"]|{_STRING})*\}}", "{}", query))
     groupings = {
         label.strip() for labels in _GROUPING.findall(text) for label in labels.split(",")
     } - {""}

@@ -11,26 +11,32 @@ import httpx
 import pytest
 
 from bentos.gateway.analyses import PATHS
+from monitoring.boards import Row
 from monitoring.dashboards import dashboards
-from tests.k8s import promql
+from tests.k8s import exporters, promql
 from tests.k8s.prometheus import Prometheus, run_prometheus
 from tests.k8s.test_triggers import ADAPTER_RULE
 from tests.phantoms import encode, phantom
 from tests.service.fakes import form
 from tests.service.server import Server, serve, wait_until_ready
 
-VARIABLES = {"$__rate_interval": "1m", "$namespace": ".*"}
+VARIABLES = {
+    "$__rate_interval": "1m",
+    "$namespace": ".*",
+    "$pod": ".*",
+    "$cpu_price": "0.04",
+    "$gpu_price": "2",
+}
 PATIENCE_SECONDS = 60.0
 BATCH = 16
 IMAGE = encode(phantom(600, 700), "PNG")
 QUERIES = [
-    pytest.param(panel.title, query, id=f"{board.name}, {panel.title}, {legend}")
+    pytest.param(row, panel.title, query, id=f"{board.name}, {panel.title}, {legend}")
     for board in dashboards()
-    for panel in board.panels
+    for row in board.rows
+    for panel in row.panels
     for legend, query in panel.queries.items()
 ]
-OF_OTHERS = ("container_", "kube_")
-"""Metrics of cAdvisor and kube-state-metrics, which are missing without a cluster."""
 WITHOUT_PAST = {"Score drift against the week before"}
 
 
@@ -113,12 +119,15 @@ def fill_variables(query: str) -> str:
     return query
 
 
-@pytest.mark.parametrize(("title", "query"), QUERIES)
-def test_dashboard_query_returns_data(title: str, query: str, prometheus: Prometheus) -> None:
-    asked = fill_variables(query)
+@pytest.mark.parametrize(("row", "title", "query"), QUERIES)
+def test_dashboard_query_returns_data_or_its_row_names_the_exporter(
+    row: Row, title: str, query: str, prometheus: Prometheus
+) -> None:
+    asked, others = fill_variables(query), promql.read(query).metrics & set(exporters.METRICS)
 
-    if title in WITHOUT_PAST or any(m.startswith(OF_OTHERS) for m in promql.read(query).metrics):
+    if title in WITHOUT_PAST or (row.needs and others):
         assert prometheus.query(asked) == []
+        assert others <= {name for each in row.needs for name in exporters.OF_PANELS[each]}
     else:
         until(lambda: prometheus.numbers(asked))
 

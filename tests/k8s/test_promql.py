@@ -24,6 +24,12 @@ def test_brackets_within_a_label_value_are_ignored() -> None:
     assert read('a{x="}[", y="2"} + b').selectors[0][1][1] == Matcher("y", "=", "2")
 
 
+def test_text_in_a_function_is_not_read_as_a_metric() -> None:
+    assert read('label_replace(a{x="1"}, "y", "$1", "z", "(.+)")').selectors == [
+        ("a", [Matcher("x", "=", "1")])
+    ]
+
+
 def test_function_names_are_not_read_as_metrics() -> None:
     assert read("rat(a[5m])").metrics == {"a"}
     assert read("rate(chestxray_request_total[$__rate_interval])").metrics == {

@@ -43,6 +43,7 @@ def test_every_object_is_valid_against_its_schema(
         ("ScaledObject", "spec.cooldownSeconds"),
         ("ScaledObject", "spec.triggers.0.metaData"),
         ("HTTPRoute", "spec.rules.0.timeouts.requests"),
+        ("Probe", "spec.prober.uri"),
         ("NetworkPolicy", "metadata.label"),
         ("ScaledObject", "metadata.label"),
     ],

@@ -1,0 +1,15 @@
+"""What restricts a query to our pods, in rules and dashboards."""
+
+JOB = 'job="chestxray"'
+"""The job label that both scrape configurations set."""
+PUBLIC_JOB = 'job="chestxray-public"'
+"""The job label that the Probe and the plain scrape configuration set."""
+GATEWAYS = 'workload!="classifier"'
+"""Selects gateways. Classifier pods export some of the same series."""
+CONTAINERS = 'container=~"gateway|classifier"'
+"""The container of each workload has the workload's name."""
+
+NAMESPACES = "chestxray:namespaces:present1d"
+"""Recorded: the namespaces in which one of our pods was scraped within a day."""
+OURS = f"and on (namespace) {NAMESPACES}"
+"""Restricts other programs' metrics to these: the names of our objects are common words."""
