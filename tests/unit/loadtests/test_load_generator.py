@@ -71,7 +71,7 @@ def test_cpu_cost_is_taken_from_the_busy_steps() -> None:
     calm = replace(MEASURED, images=10, cpu_seconds=5.0)
     busy = replace(MEASURED, images=50, cpu_seconds=3.0)
 
-    found = capacity.capacity_of({1: calm, 8: busy, 16: busy}, megabytes=600.4)
+    found = capacity.capacity_of({1: calm, 8: busy, 16: busy}, 600.4, (0.04, 0.03))
 
     assert (found.seconds_alone, found.images_per_second) == (0.2, 25.0)
     assert (found.knee_clients, found.cpu_seconds_per_image) == (5.0, 0.06)
@@ -94,8 +94,10 @@ def test_shipped_capacity_was_measured() -> None:
 
 
 def test_capacity_of_a_failing_service_is_not_reported() -> None:
+    failing = replace(MEASURED, failures={503: 1})
+
     with pytest.raises(RequestsFailed):
-        capacity.capacity_of({1: MEASURED, 8: replace(MEASURED, failures={503: 1})}, megabytes=1)
+        capacity.capacity_of({1: MEASURED, 8: failing}, 600, (0.04, 0.03))
 
 
 @pytest.mark.parametrize(
