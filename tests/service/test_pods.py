@@ -163,7 +163,7 @@ def test_all_pods_are_used_and_the_local_model_checks_each_pod_once() -> None:
     async def test(pods: GatewayPods, *given: FakePod) -> None:
         await pods.ask(40)
         assert pods.local.requests == len(given)
-        assert all(len(pod.requests) > 5 for pod in given)
+        assert all(len(pod.requests) > 1 for pod in given)  # the first is its probe
 
     run_with_pods(test, FakePod(), FakePod())
 
