@@ -88,4 +88,4 @@ RUN install --directory --owner 10001 --group 10001 /var/lib/bentoml
 USER 10001:10001
 EXPOSE 3000
 ENTRYPOINT ["chestxray"]
-CMD ["serve", "--host", "0.0.0.0"]
+CMD ["serve", "--host", "::"]

@@ -48,7 +48,7 @@ PACKAGES = (
         "@kubernetes-models/gateway-api@0.5.1",
         "Gateway API 1.0.0, experimental fields included",
         "gateway.networking.k8s.io/v1",
-        ("HTTPRoute",),
+        ("Gateway", "HTTPRoute"),
     ),
 )
 

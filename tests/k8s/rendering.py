@@ -27,16 +27,19 @@ _CLASSIFIERS: list[Mix] = [
     ("autoscaling-keda",),
     ("autoscaling-keda", "scale-to-zero"),
 ]
-_ORDERED = set(itertools.chain(*_TIERS, *_GATEWAYS, *_CLASSIFIERS))
+LAST: Mix = ("architectures", "mesh", "openshift")
+"""Components that change what others added, whatever these are."""
+_ORDERED = set(itertools.chain(*_TIERS, *_GATEWAYS, *_CLASSIFIERS, LAST))
 OTHERS: Mix = tuple(name for name in COMPONENTS if name not in _ORDERED)
 """Components that can be combined with all others, including monitoring and jobs."""
+EVERYTHING: Mix = (*_TIERS[-1], *_GATEWAYS[-1], *_CLASSIFIERS[-1], *OTHERS, *LAST)
 
 
 def _mixes() -> list[Mix]:
     products = itertools.product(_TIERS, _GATEWAYS, _CLASSIFIERS)
     scaled = [tier + hpa + keda for tier, hpa, keda in products if tier or not keda]
-    alone = [(name,) for name in OTHERS]
-    return scaled + [mix + OTHERS for mix in scaled] + alone
+    alone = [(name,) for name in (*OTHERS, *LAST)]
+    return scaled + [mix + OTHERS for mix in scaled] + alone + [EVERYTHING]
 
 
 MIXES = _mixes()
@@ -70,6 +73,11 @@ def build(folder: Path) -> list[Manifest]:
         error.add_note(done.stderr)
         raise
     return list(yaml.load_all(done.stdout, yaml.CSafeLoader))
+
+
+def name_of_mix(mix: Mix) -> str:
+    """By which the tests know it."""
+    return "+".join(("base", *mix))
 
 
 def of_kind(manifests: Sequence[Manifest], *kinds: str) -> list[Manifest]:
