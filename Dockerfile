@@ -4,6 +4,7 @@
 #   docker build --tag chestxray-cuda:0.1.0 --build-arg EXTRA=serving .     the CUDA variant
 #   docker build --tag chestxray-loadtest:0.1.0 --target loadtest .
 #   docker build --tag chestxray-training:0.1.0 --target training .
+#   docker buildx build --platform linux/amd64,linux/arm64 --push --tag registry.example.org/chestxray:0.1.0 .
 #
 # PIP_INDEX_URL and PIP_EXTRA_INDEX_URL name other package indexes; none is named here. Whatever is
 # in the service is locked with its hashes in lock/, so that no index can put in another file.
@@ -85,8 +86,9 @@ ENV BENTOML_HOME=/var/lib/bentoml \
     BENTOML_DO_NOT_TRACK=True \
     CHESTXRAY_REVISION=$REVISION \
     PYTHONDONTWRITEBYTECODE=1
-RUN install --directory --owner 10001 --group 10001 /var/lib/bentoml
+# For group 0 as well, in which a platform runs a container as a user of its own (OpenShift).
+RUN install --directory --owner 10001 --group 0 --mode 0775 /var/lib/bentoml
 USER 10001:10001
 EXPOSE 3000
 ENTRYPOINT ["chestxray"]
-CMD ["serve", "--host", "0.0.0.0"]
+CMD ["serve", "--host", "::"]

@@ -12,6 +12,8 @@ MINUTES ?= 5
 EXAMPLES ?= 300
 OVERLAY ?= local
 KUBECTL ?= kubectl
+# Options of the check before a deployment, such as --without gpu.
+PREFLIGHT ?=
 BASE ?= HEAD
 # PyTorch, and all of CUDA that it brings, only where there is a GPU for it.
 EXTRA ?= $(if $(shell command -v nvidia-smi),serving,serving-cpu)
@@ -29,8 +31,8 @@ export BENTOML_DO_NOT_TRACK := True
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-fast test-figures test-trials test-soak trials soak test-gpu gpu gpu-data \
 	k8s-test check format train-filter train-classifier train-distilled pretrain evaluate graphs quantise \
-	audit experiment compare bench-training tensorboard examples screenshots loadtest await-loadtest capacity benchmark \
-	bench endurance fuzz render deploy bento sbom licences audit-dependencies clean
+	audit experiment compare bench-training tensorboard examples screenshots loadtest await-loadtest capacity \
+	benchmark bench endurance fuzz render preflight deploy bento sbom licences audit-dependencies clean
 
 help: ## show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -203,7 +205,10 @@ fuzz: $(VENV)/.dev ## damaged images for MINUTES, then EXAMPLES of requests made
 render: ## print what kustomize makes of k8s/overlays/OVERLAY; needs KUBECTL alone
 	@$(KUBECTL) kustomize k8s/overlays/$(OVERLAY)
 
-deploy: ## apply k8s/overlays/OVERLAY to the cluster that KUBECTL is set to, and wait for it
+preflight: ## say what the cluster lacks for k8s/overlays/OVERLAY; needs Python and KUBECTL alone
+	@KUBECTL="$(KUBECTL)" $(PYTHON) -m tools.preflight k8s/overlays/$(OVERLAY) $(PREFLIGHT)
+
+deploy: preflight ## apply k8s/overlays/OVERLAY to the cluster that KUBECTL is set to, and wait for it
 	$(KUBECTL) apply -k k8s/overlays/$(OVERLAY)
 	$(KUBECTL) -n chestxray rollout status deployment/gateway --timeout 600s
 

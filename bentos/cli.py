@@ -3,6 +3,8 @@
 chestxray serve [--host 127.0.0.1] [--port 3000]
 chestxray serve-classifier [--host 127.0.0.1] [--port 3001]   # for gateways in other pods
 chestxray drain [--port 3000]    # fails readiness; returns when no request is in flight
+
+--host :: listens at every address, IPv4 and IPv6.
 """
 
 import argparse

@@ -74,7 +74,8 @@ class Settings(BaseSettings):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """Device of the models. `auto`: the first CUDA device, or the CPU if there is none."""
     model_threads: int = Field(default=0, ge=0)
-    """CPU threads of each of the two models. 0: one for each core that the process may use."""
+    """CPU threads of each of the two models. 0: one for each core that the process may use, by its
+    affinity and its cgroup's CPU quota."""
     filter_checkpoint: Path = _HERE / "xray_filter" / "weights.safetensors"
     """Checkpoint of the X-ray filter: weights and model card."""
     classifier_checkpoint: Path = _HERE / "covid_classifier" / "weights.safetensors"

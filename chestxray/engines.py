@@ -1,7 +1,6 @@
 """Inference engines: ONNX Runtime on a CPU, PyTorch on a GPU, with the same NumPy interface."""
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chestxray import checkpoints, quantised
+from chestxray.cores import usable_cores
 from chestxray.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -61,13 +61,12 @@ class OnnxEngine:
     def __init__(
         self, checkpoint: Path, architecture: str, *, threads: int = 0, graphs: Path = GRAPHS
     ) -> None:
-        """`threads=0` uses one thread per core in the process's affinity mask; a cgroup CPU quota
-        is not considered.
+        """`threads=0` uses one thread for each usable core.
 
         Raises CheckpointError if the checkpoint does not fit the architecture.
         """
         checkpoints.check_architecture(checkpoint, architecture)
-        threads = threads or len(os.sched_getaffinity(0))
+        threads = threads or usable_cores()
         graph, weights = graphs / f"{architecture}.onnx", _weights(checkpoint)
         try:
             self._shared = _session(graph, weights, threads)

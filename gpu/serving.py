@@ -6,7 +6,6 @@ over HTTP. Utilisation is sampled from NVML.
 """
 
 import asyncio
-import os
 import tempfile
 import threading
 import time
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from chestxray.cores import usable_cores
 from chestxray.engines import Images
 from loadtests.baseline import InferencePipeline
 from loadtests.images import archive_pool
@@ -52,7 +52,7 @@ def measure(*, device: str, seconds: float, clients: Sequence[int] = CLIENTS) ->
         "service": asyncio.run(
             _measure_service(files, device=device, seconds=seconds, clients=clients)
         ),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
     }
 
 
@@ -73,7 +73,7 @@ def _measure_bare_loop(
 ) -> dict[str, float]:
     """Images per second of decoding and both networks, with the GPU's utilisation."""
     chosen = [files[i % len(files)] for i in range(batch)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool, utilisation(device) as busy:
+    with ThreadPoolExecutor(usable_cores()) as pool, utilisation(device) as busy:
 
         def decoded() -> Iterator[Images]:
             ahead = [pool.submit(pipeline.decode, data) for data in chosen]

@@ -8,7 +8,6 @@ loop on all cores or in one loop per core. Prints JSON.
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from chestxray import checkpoints
+from chestxray.cores import usable_cores
 from chestxray.engines import Engine, Images, TorchEngine, open_engine, softmax
 from chestxray.images import crop_and_window, read
 from chestxray.labels import FINDINGS, VERDICTS, Verdict
@@ -77,7 +77,7 @@ def _open(model: str, engine: str, threads: int) -> tuple[Engine, checkpoints.Ca
 
     from chestxray.networks import BY_ARCHITECTURE
 
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    torch.set_num_threads(threads or usable_cores())
     return TorchEngine(checkpoint, BY_ARCHITECTURE[card.architecture](), "cpu"), card
 
 
@@ -123,7 +123,7 @@ def main() -> None:
     files = [path.read_bytes() for path in sorted(flags.images.iterdir())]
     started = time.perf_counter()
     together = InferencePipeline()
-    apart = [InferencePipeline(threads=1) for _ in range(os.cpu_count() or 1)]
+    apart = [InferencePipeline(threads=1) for _ in range(usable_cores())]
     start_seconds = (time.perf_counter() - started) / (1 + len(apart))
     for pipeline in (together, *apart):
         pipeline.predict_file(files[0])

@@ -10,7 +10,6 @@ the upper bound. Writes results/benchmark/peers.md and .json.
 import argparse
 import asyncio
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from chestxray.cores import usable_cores
 from loadtests.images import archive_pool
 from loadtests.rounds import CLIENTS, COMPARED, commit, measure_server, spread
 from loadtests.servers import OURS, ROOT, SERVERS, interpreter_of
@@ -60,7 +60,7 @@ def main() -> None:
         interpreter_of(server)
     files = archive_pool()
     record: dict[str, Any] = {"seconds": flags.seconds, "rounds": [], "commit": commit()}
-    record["machine"] = {"cores": os.cpu_count(), "processor": platform.machine()}
+    record["machine"] = {"cores": usable_cores(), "processor": platform.machine()}
     flags.output.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import json
 import math
-import os
 import platform
 import secrets
 import tempfile
@@ -22,12 +21,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from chestxray.cores import usable_cores
 from loadtests.images import archive_pool
 from loadtests.load_generator import LoadResult
 from loadtests.measured_capacity import FILE, Capacity
 from loadtests.servers import CHESTXRAY, BenchmarkServer, running_server
 
 HEADER = "# Written by `python -m loadtests.capacity`."
+
 STEPS = (1, 2, 4, 8, 16, 32)
 _WARM_SECONDS = 3.0
 _TIER_CLIENTS = 16
@@ -70,7 +71,7 @@ def capacity_of(
     spent = sum(steps[clients].cpu_seconds for clients in busy)
     done = sum(steps[clients].images for clients in busy)
     return Capacity(
-        machine=f"{os.cpu_count()} cores, {platform.machine()}",
+        machine=f"{usable_cores()} cores, {platform.machine()}",
         images_per_second=round(most, 2),
         seconds_alone=round(alone, 4),
         knee_clients=round(alone * most, 2),

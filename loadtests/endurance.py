@@ -12,7 +12,6 @@ changes by more than 10%.
 
 import argparse
 import asyncio
-import os
 import random
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from chestxray.cores import usable_cores
 from loadtests.baseline import InferencePipeline, measure_batches
 from loadtests.images import EXAMPLES, FRONTAL, archive_pool, format_variants
 from loadtests.load_generator import Request, ServerProcess
@@ -52,7 +52,7 @@ async def stretches(
     service: ServerProcess, requests: Sequence[Request], count: int, size: int = _STRETCH
 ) -> list[Stretch]:
     """Posts `count` images in stretches of `size`."""
-    found, pipelines = [], [InferencePipeline(threads=1) for _ in range(os.cpu_count() or 1)]
+    found, pipelines = [], [InferencePipeline(threads=1) for _ in range(usable_cores())]
     files = archive_pool()
     before = bare_rate(pipelines, files)
     for _ in tqdm(range(count // size)):

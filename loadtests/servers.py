@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from chestxray.cores import usable_cores
 from loadtests.load_generator import Request, ServerProcess, free_port
 
 ROOT = Path(__file__).parents[1]
@@ -131,7 +132,7 @@ def running_server(
 ) -> Iterator[ServerProcess]:
     """Runs a server from the checkout at `root`; stops all of its processes on exit."""
     port = free_port()
-    words = {"port": port, "cores": os.cpu_count()}
+    words = {"port": port, "cores": usable_cores()}
     command = [interpreter_of(server), "-m", *(word.format(**words) for word in server.command)]
     environment = os.environ | dict(server.environment) | {"PYTHONPATH": str(root)}
     with log.open("wb") as output:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from chestxray import film, images, preprocessing, windowing
+from chestxray.cores import usable_cores
 from chestxray.preprocessing import SIZE, prepare
 from training.datasets import dicom
 from training.datasets.records import Record
@@ -55,7 +56,7 @@ def _build(records: Sequence[Record], path: Path) -> None:
     partial = path.with_suffix(f".{os.getpid()}.partial")  # several runs may build it concurrently
     shape = (len(records), SIZE, SIZE)
     pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(usable_cores()) as pool:
         rows = pool.map(read, [r.path for r in records], chunksize=64)
         for i, row in enumerate(tqdm(rows, total=len(records), desc="decode", unit="image")):
             pixels[i] = row[0]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
+from chestxray.cores import usable_cores
 from chestxray.images import crop_and_window, read
 from chestxray.labels import Finding
 from training.datasets.records import Box, Record, Regions
@@ -44,7 +45,7 @@ def open_regions(records: Sequence[Record], folder: Path) -> RegionMaps:
         folder.mkdir(parents=True, exist_ok=True)
         drawn = np.zeros((len(records), 2, SIDE, SIDE), np.uint8)
         chosen = [i for i, r in enumerate(records) if r.regions != Regions()]
-        with ProcessPoolExecutor(os.cpu_count()) as pool:
+        with ProcessPoolExecutor(usable_cores()) as pool:
             found = pool.map(rasterise, (records[i] for i in chosen), chunksize=64)
             for i, one in zip(chosen, tqdm(found, "regions", len(chosen)), strict=True):
                 drawn[i] = one

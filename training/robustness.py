@@ -11,7 +11,6 @@ rejected for their size are evaluated all the same, to show what the limit is fo
 
 import argparse
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -26,6 +25,7 @@ from tqdm import tqdm
 
 from chestxray import checkpoints
 from chestxray.checkpoints import Card
+from chestxray.cores import usable_cores
 from chestxray.errors import RejectedImage
 from chestxray.images import crop_and_window, read
 from chestxray.labels import FINDINGS, VERDICTS, Verdict
@@ -128,7 +128,7 @@ def measure(
     paths: Sequence[Path], classifier: tuple[Network, Card], filter_: tuple[Network, Card]
 ) -> list[ChangeEffect]:
     """Evaluates every change of every image; rejections of the unchanged images come first."""
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(usable_cores()) as pool:
         found = pool.map(perturbed_inputs, paths, range(len(paths)), chunksize=2)
         films = list(tqdm(found, total=len(paths), desc="change", unit="film"))
     names, threshold = [AS_IS, *_CHANGES], filter_[1].thresholds[Verdict.FRONTAL_CHEST]

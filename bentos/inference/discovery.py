@@ -10,8 +10,9 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -179,8 +180,15 @@ class Discovery:
 
 async def _resolve(host: str, port: int) -> set[str]:
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return {_url(str(address), port) for *_, (address, *_) in found}
+    return urls_of(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+def urls_of(found: Sequence[tuple[Any, ...]]) -> set[str]:
+    """The URLs of the addresses of one family: on a dual-stack cluster a pod has one of each, and
+    would count twice. The resolver puts the family first that this machine reaches.
+    """
+    family = found[0][0]
+    return {_url(*each[-1][:2]) for each in found if each[0] == family}
 
 
 def _url(address: str, port: int) -> str:

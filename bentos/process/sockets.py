@@ -20,6 +20,7 @@ from bentos.process.worker import Process
 FOLDER_MODE = 0o700
 DRAINED = "drained"
 """File in the run folder that marks a completed drain."""
+EVERY_ADDRESS = "::"
 
 _SOCKET_MODE = 0o600
 _BACKLOG = 2048
@@ -68,20 +69,31 @@ def open_listeners(layout: Layout, folder: Path, host: str, port: int) -> Listen
     """Binds all sockets. Raises OSError if the port is in use or another user owns the folder."""
     if folder.exists() and folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to another user")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    public = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    public = _public(host, port)
     # We hold the port, so the folder is a leftover of a service that was killed.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(FOLDER_MODE)
     models = [_model(layout.entry, folder, *each) for each in layout.models.items()]
     addresses = {each.service: Path(each.listener.getsockname()).as_uri() for each in models}
-    environment = addresses_for_bentoml(addresses | {layout.front: f"http://{host}:{port}"}) | {
+    addresses[layout.front] = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    environment = addresses_for_bentoml(addresses) | {
         "FORWARDED_ALLOW_IPS": "",  # who is believed is CHESTXRAY_TRUSTED_PROXIES' to say
         MARKER_VARIABLE: str(folder / DRAINED),
     }
     heartbeat = folder / f"{layout.name}.heartbeat"
     front = Process(layout.name, layout.entry, layout.front, public, heartbeat)
     return Listeners([*models, front], environment)
+
+
+def _public(host: str, port: int) -> socket.socket:
+    """Binds the public port. `::` is every address of both families, or of IPv4 where the kernel
+    has no IPv6.
+    """
+    if host == EVERY_ADDRESS and not socket.has_dualstack_ipv6():
+        host = "0.0.0.0"
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == EVERY_ADDRESS
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
 
 
 def _model(entry: str, folder: Path, name: ProcessName, service: str) -> Process:

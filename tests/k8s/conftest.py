@@ -15,7 +15,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Manifes
     built = {name: rendering.overlay(name) for name in OVERLAYS}
     for mix in MIXES:
         folder = rendering.write_mix(tmp_path_factory.mktemp("mix"), mix)
-        built["+".join(("base", *mix))] = rendering.build(folder)
+        built[rendering.name_of_mix(mix)] = rendering.build(folder)
     return built
 
 

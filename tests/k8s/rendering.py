@@ -25,13 +25,16 @@ _GATEWAYS: list[Mix] = [(), ("autoscaling-hpa",)]
 _CLASSIFIERS: list[Mix] = [
     (),
     ("autoscaling-keda",),
-    ("autoscaling-keda", "scale-to-zero"),
     ("autoscaling-keda", "keda-before-2.17"),
+    ("autoscaling-keda", "scale-to-zero"),
 ]
 _PROCESSORS: list[Mix] = [(), ("gpu",)]
-_ORDERED = set(itertools.chain(*_TIERS, *_GATEWAYS, *_CLASSIFIERS, *_PROCESSORS))
+LAST: Mix = ("architectures", "mesh", "openshift")
+"""Components that change what others added, whatever these are."""
+_ORDERED = set(itertools.chain(*_TIERS, *_GATEWAYS, *_CLASSIFIERS, *_PROCESSORS, LAST))
 OTHERS: Mix = tuple(name for name in COMPONENTS if name not in _ORDERED)
 """Components that can be combined with all others, including monitoring and jobs."""
+EVERYTHING: Mix = (*_TIERS[-1], *_GATEWAYS[-1], *_CLASSIFIERS[-1], *_PROCESSORS[-1], *OTHERS, *LAST)
 
 
 def _mixes() -> list[Mix]:
@@ -39,8 +42,8 @@ def _mixes() -> list[Mix]:
     scaled = [
         tier + hpa + keda + gpu for tier, hpa, keda, gpu in products if tier or not (keda or gpu)
     ]
-    alone = [(name,) for name in OTHERS]
-    return scaled + [mix + OTHERS for mix in scaled] + alone
+    alone = [(name,) for name in (*OTHERS, *LAST)]
+    return scaled + [mix + OTHERS for mix in scaled] + alone + [EVERYTHING]
 
 
 MIXES = _mixes()
@@ -74,6 +77,11 @@ def build(folder: Path) -> list[Manifest]:
         error.add_note(done.stderr)
         raise
     return list(yaml.load_all(done.stdout, yaml.CSafeLoader))
+
+
+def name_of_mix(mix: Mix) -> str:
+    """By which the tests know it."""
+    return "+".join(("base", *mix))
 
 
 def of_kind(manifests: Sequence[Manifest], *kinds: str) -> list[Manifest]:

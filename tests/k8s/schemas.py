@@ -15,7 +15,7 @@ from referencing import Registry, Resource
 from tests.k8s import crd_readers, crds
 from tests.k8s.rendering import Manifest, name_of
 
-OLDEST = "1.25"
+OLDEST = "1.27"
 _SHIPPED = files("kubernetes_validate") / "kubernetes-json-schema"
 _STRICT = ".0-local-strict"
 

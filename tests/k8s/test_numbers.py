@@ -46,7 +46,7 @@ def is_covered(path: str, kind: str, by: str) -> bool:
 def test_ingress_routes_exactly_the_public_paths(
     rendered: Rendered, public_paths: set[str]
 ) -> None:
-    (rule,) = find(rendered["production"], "Ingress", "gateway")["spec"]["rules"]
+    (rule,) = find(rendered["base+ingress"], "Ingress", "gateway")["spec"]["rules"]
     paths = [(path["pathType"], path["path"]) for path in rule["http"]["paths"]]
 
     assert {"/", "/thumbnails/x", "/v1/analyses/batch"} <= public_paths
@@ -56,7 +56,7 @@ def test_ingress_routes_exactly_the_public_paths(
 
 
 def test_http_route_has_the_same_paths_as_the_ingress(rendered: Rendered) -> None:
-    (rule,) = find(rendered["production"], "Ingress", "gateway")["spec"]["rules"]
+    (rule,) = find(rendered["base+ingress"], "Ingress", "gateway")["spec"]["rules"]
     rules = find(rendered["base+gateway-api"], "HTTPRoute", "gateway")["spec"]["rules"]
     paths = [match["path"] for each in rules for match in each["matches"]]
     kinds = {"Exact": "Exact", "PathPrefix": "Prefix"}
@@ -67,7 +67,7 @@ def test_http_route_has_the_same_paths_as_the_ingress(rendered: Rendered) -> Non
 
 
 def test_ingress_body_size_and_timeout_match_the_settings(rendered: Rendered) -> None:
-    manifests = rendered["production"]
+    manifests = rendered["base+ingress"]
     ingress = find(manifests, "Ingress", "gateway")["metadata"]["annotations"]
     settings = find(manifests, "ConfigMap", "settings")["data"]
     body = ingress["nginx.ingress.kubernetes.io/proxy-body-size"]

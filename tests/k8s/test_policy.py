@@ -9,6 +9,7 @@ from tests.k8s import rendering
 from tests.k8s.rendering import OVERLAYS, Manifest, find, name_of, of_kind, pods
 
 UID = 10001
+IDENTITY = ("runAsUser", "runAsGroup", "fsGroup")
 STOP_SECONDS = 10
 """Maximum time that the processes need to exit after the drain."""
 MARGIN_SECONDS = 5
@@ -31,15 +32,28 @@ def deployments(rendered: Rendered) -> Iterator[tuple[str, Manifest, Manifest]]:
             yield f"{mix}: {name_of(deployment)}", deployment["spec"], settings
 
 
-def test_pods_run_as_a_fixed_user_without_a_service_account_token(rendered: Rendered) -> None:
+def test_pods_run_as_a_user_without_rights_or_a_service_account_token(rendered: Rendered) -> None:
     for mix, manifests in rendered.items():
         for owner, pod in pods(manifests):
             context = pod["securityContext"]
             assert context["runAsNonRoot"] is True, f"{mix}: {owner}"
-            assert context["runAsUser"] == context["runAsGroup"] == UID, f"{mix}: {owner}"
             assert context["seccompProfile"] == {"type": "RuntimeDefault"}, f"{mix}: {owner}"
             assert pod["automountServiceAccountToken"] is False, f"{mix}: {owner}"
             assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & set(pod), owner
+
+
+def test_pods_run_as_a_fixed_user_except_where_the_platform_gives_one(rendered: Rendered) -> None:
+    for mix, manifests in rendered.items():
+        wanted = {} if "openshift" in mix.split("+") else dict.fromkeys(IDENTITY, UID)
+        for owner, pod in pods(manifests):
+            found = {key: pod["securityContext"].get(key) for key in IDENTITY}
+            assert found == dict.fromkeys(IDENTITY) | wanted, f"{mix}: {owner}"
+
+
+def test_pods_get_no_variables_of_the_services_around_them(rendered: Rendered) -> None:
+    for mix, manifests in rendered.items():
+        for owner, pod in pods(manifests):
+            assert pod["enableServiceLinks"] is False, f"{mix}: {owner}"
 
 
 def test_containers_have_a_restricted_security_context(rendered: Rendered) -> None:
@@ -121,6 +135,7 @@ def test_pods_are_spread_over_zones_and_nodes(rendered: Rendered) -> None:
         assert keys == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}, owner
         for rule in rules:
             assert rule["labelSelector"] == spec["selector"], owner
+            assert rule["matchLabelKeys"] == ["pod-template-hash"], owner
 
 
 def test_every_deployment_has_a_disruption_budget_of_one_pod(rendered: Rendered) -> None:
@@ -130,6 +145,7 @@ def test_every_deployment_has_a_disruption_budget_of_one_pod(rendered: Rendered)
             selector = deployment["spec"]["selector"]
             (budget,) = [each for each in budgets if each["selector"] == selector]
             assert budget["maxUnavailable"] == 1, mix
+            assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow", mix
 
 
 def test_model_threads_follow_the_cpu_limit(rendered: Rendered) -> None:

@@ -9,6 +9,8 @@ from tests.k8s.rendering import K8S, Manifest, find, name_of, of_kind, pods
 
 README = (K8S / "README.md").read_text()
 Rendered = dict[str, list[Manifest]]
+PLATFORM_PORTS = {53, 5353, 15012, 15020, 8080, 8086, 8090, 4191}
+"""DNS, OpenShift's DNS, and what sidecars of Istio and of Linkerd use."""
 
 
 def names(manifests: list[Manifest], kind: str) -> set[str]:
@@ -47,6 +49,7 @@ def test_readme_has_a_command_that_creates_each_secret(rendered: Rendered) -> No
         assert not of_kind(manifests, "Secret"), "a secret in the repository is none"
         asked |= {reference["name"] for reference in values(manifests, "secretKeyRef")}
         asked |= set(values(manifests, "secretName"))
+        asked |= {each["name"] for refs in values(manifests, "certificateRefs") for each in refs}
 
     assert asked
     for name in asked:
@@ -91,23 +94,47 @@ def test_autoscaler_target_exists(rendered: Rendered) -> None:
             assert target["name"] in names(manifests, "Deployment"), mix
 
 
-def test_classifier_address_of_the_gateways_is_an_existing_service(rendered: Rendered) -> None:
+def test_classifier_address_of_the_gateways_is_the_full_name_of_a_service(
+    rendered: Rendered,
+) -> None:
+    """With a dot at its end, so that no search domain is tried."""
     for mix, manifests in rendered.items():
-        ports = {
-            f"{service['metadata']['name']}:{port['port']}"
-            for service in of_kind(manifests, "Service")
-            for port in service["spec"]["ports"]
+        spec = find(manifests, "Deployment", "gateway")["spec"]["template"]["spec"]
+        variables = [each["name"] for each in spec["containers"][0]["env"]]
+        asked = [
+            each["value"]
+            for each in spec["containers"][0]["env"]
+            if each["name"] == "CHESTXRAY_CLASSIFIER_PODS"
+        ]
+        wanted = []
+        if "classifier" in names(manifests, "Deployment"):
+            (port,) = find(manifests, "Service", "classifier")["spec"]["ports"]
+            wanted = [f"classifier.$(NAMESPACE).svc.cluster.local.:{port['port']}"]
+            # Kubernetes expands only what is defined further up.
+            assert variables.index("NAMESPACE") < variables.index("CHESTXRAY_CLASSIFIER_PODS")
+        assert asked == wanted, mix
+
+
+def test_routes_belong_to_a_listener_of_a_gateway(rendered: Rendered) -> None:
+    for mix in ("production", "base+gateway-api"):
+        gateway = find(rendered[mix], "Gateway", "gateway")
+        listeners = {
+            (gateway["metadata"]["name"], each["name"]) for each in gateway["spec"]["listeners"]
         }
-        asked = find(manifests, "ConfigMap", "settings")["data"]["CHESTXRAY_CLASSIFIER_PODS"]
-        assert bool(asked) == ("classifier" in names(manifests, "Deployment")), mix
-        assert not asked or asked in ports, mix
+        routes = of_kind(rendered[mix], "HTTPRoute")
+        found = {
+            (each["name"], each["sectionName"])
+            for parents in values(routes, "parentRefs")
+            for each in parents
+        }
+        assert found == listeners == {("gateway", "http"), ("gateway", "https")}, mix
 
 
 def test_network_policies_select_existing_pods_and_ports(rendered: Rendered) -> None:
     everything = [each for manifests in rendered.values() for each in manifests]
     workloads = of_kind(everything, "Deployment", "Job")
     labels = [each["spec"]["template"]["metadata"]["labels"] for each in workloads]
-    ports = {port["name"] for each in values(workloads, "ports") for port in each} | {53}
+    ports = {port["name"] for each in values(workloads, "ports") for port in each} | PLATFORM_PORTS
 
     for policy in of_kind(everything, "NetworkPolicy"):
         for selector in values(policy, "podSelector"):

@@ -68,11 +68,12 @@ def serve(
     *,
     command: Sequence[str] = SERVE,
     cwd: Path = ROOT,
+    host: str = "127.0.0.1",
     port: int = 0,
     **environment: str,
 ) -> Iterator[Server]:
     """Starts a server, waits until it is ready, and stops it by its pid; port 0 is a free one."""
-    server = start(folder, port or free_port(), command=command, cwd=cwd, **environment)
+    server = start(folder, port or free_port(), command=command, cwd=cwd, host=host, **environment)
     process = server.process
     try:
         wait_until_ready(server)
@@ -86,7 +87,13 @@ def serve(
 
 
 def start(
-    folder: Path, port: int, *, command: Sequence[str] = SERVE, cwd: Path = ROOT, **environment: str
+    folder: Path,
+    port: int,
+    *,
+    command: Sequence[str] = SERVE,
+    cwd: Path = ROOT,
+    host: str = "127.0.0.1",
+    **environment: str,
 ) -> Server:
     """Starts a server without waiting until it is ready."""
     home, log = folder / "home", folder / "server.log"
@@ -94,7 +101,7 @@ def start(
     settings = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", str(port)],
+            [sys.executable, "-m", *command, "--host", host, "--port", str(port)],
             cwd=cwd,
             env=os.environ | settings | environment,
             stdout=output,

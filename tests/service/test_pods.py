@@ -36,6 +36,7 @@ class FakePod:
     """A fake classifier pod with a configurable response."""
 
     url: str = ""
+    port: int = 0
     status: int = 200
     body: bytes | None = None
     requests: list[int] = field(default_factory=list)
@@ -53,15 +54,15 @@ class FakePod:
         return web.Response(status=self.status, body=body)
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["FakePod"]:
+    async def running(self, address: str = "127.0.0.1") -> AsyncIterator["FakePod"]:
         app = web.Application()
         app.router.add_post(wire.PATH, self.answer)
         runner = web.AppRunner(app)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, address, 0)
         await site.start()
-        (host, port), *_ = (each[:2] for each in runner.addresses)
-        self.url = f"http://{host}:{port}"
+        (self.port,) = (each[1] for each in runner.addresses)
+        self.url = f"http://{address}:{self.port}"
         try:
             yield self
         finally:

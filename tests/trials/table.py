@@ -1,13 +1,13 @@
 """Results of a trial next to the targets: printed, written to a file, and an exit code."""
 
 import json
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from chestxray.cores import usable_cores
 from tests.conftest import ROOT
 from tests.trials.load import LOST, SERVED
 
@@ -86,7 +86,7 @@ class Table:
     def write(self, folder: Path = RESULTS) -> None:
         """Saves the table with a description of the machine."""
         folder.mkdir(parents=True, exist_ok=True)
-        machine = {"cores": os.cpu_count(), "processor": platform.machine()}
+        machine = {"cores": usable_cores(), "processor": platform.machine()}
         record = asdict(self) | {"machine": machine}
         (folder / f"{self.trial}.json").write_text(json.dumps(record, indent=1) + "\n")
         (folder / f"{self.trial}.md").write_text(self.render())

@@ -52,6 +52,14 @@ def test_onnx_engine_matches_the_network(checkpoint: tuple[Path, nn.Module]) -> 
     assert_engine_matches(OnnxEngine(path, network.architecture), network, TOLERANCE)
 
 
+def test_engine_has_a_thread_for_each_usable_core(
+    random_filter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "usable_cores", lambda: 3)
+
+    assert OnnxEngine(random_filter, XRayFilterNet.architecture).parallel == 3
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3, 4])
 def test_multithreaded_engine_keeps_the_order_of_the_images(
     random_filter: Path, threads: int

@@ -58,6 +58,17 @@ def test_addresses_of_one_ipv6_network_share_a_limit(limits: ConnectionLimits) -
     assert limits.admit(FakeConnection(), "2001:db8:0:1::1")
 
 
+def test_address_of_ipv4_at_an_ipv6_socket_is_the_same_client(limits: ConnectionLimits) -> None:
+    fill(limits, ONE, f"::ffff:{ONE}", f"::ffff:{ONE}")
+
+    assert not limits.admit(FakeConnection(), ONE)
+    assert limits.admit(FakeConnection(), f"::ffff:{OTHER}")
+
+
+def test_trusted_proxy_at_an_ipv6_socket_has_no_limit_of_its_own(limits: ConnectionLimits) -> None:
+    fill(limits, *[f"::ffff:{PROXY}"] * 4)
+
+
 def test_trusted_proxy_is_bounded_only_by_the_total(limits: ConnectionLimits) -> None:
     fill(limits, *[PROXY] * 6)
 

@@ -14,8 +14,16 @@ from pathlib import Path
 import pytest
 
 from bentos.process import heartbeat
-from bentos.process.sockets import CLASSIFIER_POD, FOLDER_MODE, GATEWAY, Layout, open_listeners
+from bentos.process.sockets import (
+    CLASSIFIER_POD,
+    EVERY_ADDRESS,
+    FOLDER_MODE,
+    GATEWAY,
+    Layout,
+    open_listeners,
+)
 from bentos.process.worker import Process
+from tests.addresses import needs_ipv6
 from tests.waiting import until, until_async
 
 
@@ -113,3 +121,49 @@ def test_run_folder_of_another_user_is_rejected(tmp_path: Path) -> None:
 
     with pytest.raises(PermissionError, match="belongs to another user"):
         open_listeners(GATEWAY, folder, "127.0.0.1", 0)
+
+
+def serve_once(listener: socket.socket) -> None:
+    with listener.accept()[0] as connection:
+        connection.sendall(str(connection.getpeername()[0]).encode())
+
+
+def connect(address: str, listener: socket.socket) -> str:
+    """Connects to the listener at an address; returns what the server takes the client for."""
+    with socket.create_connection((address, listener.getsockname()[1]), timeout=5) as client:
+        serve_once(listener)
+        return client.recv(64).decode()
+
+
+@pytest.fixture
+def everywhere(tmp_path: Path) -> Iterator[socket.socket]:
+    """The public listener of a classifier pod at every address."""
+    (pod,) = open_listeners(CLASSIFIER_POD, tmp_path / "run", EVERY_ADDRESS, 0).processes
+    with pod.listener:
+        yield pod.listener
+
+
+@needs_ipv6
+def test_listener_at_every_address_accepts_both_families(everywhere: socket.socket) -> None:
+    assert connect("::1", everywhere) == "::1"
+    assert connect("127.0.0.1", everywhere) == "::ffff:127.0.0.1"
+
+
+@needs_ipv6
+def test_listener_at_one_ipv6_address_accepts_that_family_alone(tmp_path: Path) -> None:
+    (pod,) = open_listeners(CLASSIFIER_POD, tmp_path / "run", "::1", 0).processes
+    with pod.listener:
+        assert connect("::1", pod.listener) == "::1"
+        with pytest.raises(ConnectionRefusedError):
+            connect("127.0.0.1", pod.listener)
+
+
+def test_every_address_is_that_of_ipv4_on_a_kernel_without_ipv6(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+
+    (pod,) = open_listeners(CLASSIFIER_POD, tmp_path / "run", EVERY_ADDRESS, 0).processes
+
+    with pod.listener:
+        assert connect("127.0.0.1", pod.listener) == "127.0.0.1"

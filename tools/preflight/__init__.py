@@ -1,0 +1,1 @@
+"""Says what a cluster lacks for a folder of manifests, before anything of it is applied."""
