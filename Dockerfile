@@ -83,6 +83,7 @@ COPY --from=materials /sbom.cdx.json /usr/share/doc/chestxray/sbom.cdx.json
 # The root may be read-only: all that is written goes to /tmp and BENTOML_HOME.
 ENV BENTOML_HOME=/var/lib/bentoml \
     BENTOML_DO_NOT_TRACK=True \
+    CHESTXRAY_REVISION=$REVISION \
     PYTHONDONTWRITEBYTECODE=1
 RUN install --directory --owner 10001 --group 10001 /var/lib/bentoml
 USER 10001:10001

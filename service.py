@@ -2,7 +2,7 @@
 
 from bentos.settings import settings_or_exit
 
-settings_or_exit()  # before what reads them at its import would show a traceback
+settings_or_exit("bentoml")  # before what reads them at its import would show a traceback
 
 from bentos.gateway.service import Gateway  # noqa: E402
 

@@ -7,13 +7,13 @@ chestxray drain [--port 3000]    # fails readiness; returns when no request is i
 
 import argparse
 import asyncio
-import logging
 import os
 import signal
 import sys
 import time
 
-from bentos.process.sockets import CLASSIFIER_POD, DRAINED, GATEWAY, SUPERVISOR, Layout, run_folder
+from bentos.process import pids
+from bentos.process.sockets import CLASSIFIER_POD, DRAINED, GATEWAY, Layout, run_folder
 from bentos.process.supervisor import StartError, Supervisor
 from bentos.settings import give_up, settings_or_exit
 
@@ -45,8 +45,7 @@ def main() -> None:
 def serve(layout: Layout, host: str, port: int) -> None:
     """Serves until SIGTERM or SIGINT; a second signal aborts the drain."""
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # disables BentoML's telemetry
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    settings = settings_or_exit()
+    settings = settings_or_exit(pids.SUPERVISOR)
     try:
         supervisor = Supervisor(layout, host=host, port=port, settings=settings)
         asyncio.run(supervisor.run())
@@ -66,7 +65,7 @@ def drain(port: int) -> None:
     """Drains the service on this port of the local machine, and waits until it is done."""
     try:
         folder = run_folder(port)
-        os.kill(int((folder / SUPERVISOR).read_text()), signal.SIGUSR1)
+        os.kill(int(pids.file_of(folder, pids.SUPERVISOR).read_text()), signal.SIGUSR1)
     except (OSError, ValueError):
         sys.exit(f"no service of this user is running on port {port}")
     while folder.exists() and not (folder / DRAINED).exists():

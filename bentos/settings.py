@@ -1,5 +1,7 @@
 """All settings, read once from the environment; docs/settings.md is generated from them."""
 
+import logging
+import os
 import re
 import sys
 from functools import cache
@@ -21,6 +23,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bentos import settings_checks
+from bentos.logs.lines import Format, Level
+from bentos.logs.setup import configure
 from bentos.process import heartbeat
 from bentos.settings_checks import variable_of
 from chestxray import quantised
@@ -43,6 +47,8 @@ AT_MOST = (
     ("request_timeout_seconds", "drain_timeout_seconds"),
 )
 """Pairs of settings of which the first may not be above the second."""
+logger = logging.getLogger(__name__)
+
 _CANNOT_START = 2
 """The exit status; what a process dies of later is another."""
 _SHORTEST_TOKEN = 16
@@ -137,6 +143,12 @@ class Settings(BaseSettings):
     which load balancers take this instance out."""
     drain_timeout_seconds: PositiveFloat = LONGEST_REQUEST_SECONDS
     """At shutdown, the longest wait for requests in flight, after the drain delay."""
+
+    log_format: Format = "text"
+    """Form of the log: `text` for people, `json` for collectors, one object on each line."""
+    log_level: Level = "info"
+    """Lowest level of the log. `info` has a line for each request, `debug` has the scrapes of
+    /metrics, too. What libraries say below `warning` is left out, but for BentoML's `info`."""
 
     classifier_pods: str = Field(default="", pattern=r"^([\w.-]+:\d+)?$")
     """host:port of the headless Service of the classifier pods. Empty: the gateway's own model
@@ -258,17 +270,25 @@ def get_settings() -> Settings:
     return Settings()
 
 
-def settings_or_exit() -> Settings:
-    """Reads the environment, or ends this process with a line for every fault."""
+def settings_or_exit(process: str) -> Settings:
+    """Reads the environment and sets up the log of this process.
+
+    Ends it with a line for every fault, if there are any.
+    """
     try:
-        return get_settings()
+        settings = get_settings()
     except ValidationError as error:
+        wanted = os.environ.get(variable_of("log_format"))
+        configure("json" if wanted == "json" else "text", "info", process=process)
         give_up(*explain(error))
+    configure(settings.log_format, settings.log_level, process=process)
+    return settings
 
 
 def give_up(*reasons: str) -> NoReturn:
-    """Ends this process, which cannot start; each reason is a line."""
-    sys.stderr.writelines(f"chestxray cannot start: {why}\n" for why in reasons)
+    """Ends this process, which cannot start; each reason is a line of the log."""
+    for why in reasons:
+        logger.critical("chestxray cannot start: %s", why)
     sys.exit(_CANNOT_START)
 
 

@@ -15,8 +15,16 @@ from chestxray import quantised
 from chestxray.errors import CheckpointError
 
 PREFIX = "CHESTXRAY_"
-INTERNAL = frozenset({"CHESTXRAY_HEARTBEAT", "CHESTXRAY_DRAINED_MARKER"})
-"""What the supervisor tells its processes; no operator sets it."""
+INTERNAL = frozenset(
+    {
+        "CHESTXRAY_HEARTBEAT",
+        "CHESTXRAY_DRAINED_MARKER",
+        "CHESTXRAY_PROCESS",
+        "CHESTXRAY_LOG_DESCRIPTOR",
+        "CHESTXRAY_REVISION",
+    }
+)
+"""What the supervisor tells its processes, and the image its commit; no operator sets it."""
 
 _SERVICE_LINK = re.compile(r"\w+_SERVICE_(HOST|PORT(_\w+)?)|\w+_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?")
 """What Kubernetes sets for a Service whose name begins with chestxray."""

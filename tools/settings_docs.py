@@ -27,16 +27,17 @@ _PUBLIC = _SERVER | _DRAIN | {
     "max_connections_per_address",
 }  # fmt: skip
 _MODEL = _SERVER | {"device", "model_threads"}
+_LOG = {"log_format", "log_level"}
 READ_BY = {
-    "gateway": _CHECKPOINTS | _PUBLIC | {
+    "gateway": _LOG | _CHECKPOINTS | _PUBLIC | {
         "max_image_bytes", "max_image_pixels", "max_images_per_batch", "max_batch_bytes",
         "max_queue_seconds", "max_bytes_in_flight", "decode_processes", "decode_cpu_seconds",
         "decode_memory_bytes", "request_timeout_seconds", "classifier_pods",
         "pod_timeout_seconds", "examples", "root_path", "cors_origins", "frame_ancestors",
     },
-    "model services": _CHECKPOINTS | _MODEL,
-    "classifier pod": _PUBLIC | _MODEL | _CLASSIFIER,
-    "supervisor": _CHECKPOINTS | _DRAIN | {
+    "model services": _LOG | _CHECKPOINTS | _MODEL,
+    "classifier pod": _LOG | _PUBLIC | _MODEL | _CLASSIFIER,
+    "supervisor": _LOG | _CHECKPOINTS | _DRAIN | {
         "max_connections", "heartbeat_timeout_seconds", "pod_token",
     },
 }  # fmt: skip
@@ -77,9 +78,9 @@ def render() -> str:
 
 
 def _bounds(name: str, schema: dict[str, Any]) -> str:
-    """The range of a number, or the pattern of a text."""
+    """The range of a number, the pattern of a text, or its possible values."""
     if schema["type"] not in ("integer", "number"):
-        return _code(schema.get("pattern", ""))
+        return ", ".join(map(_code, schema.get("enum", [schema.get("pattern", "")])))
     most = schema.get("maximum", upper_bound(name))
     if schema["type"] == "integer":
         return f"{schema.get('minimum', 1)} to {most}"

@@ -13,8 +13,8 @@ from bentos.gateway import analyses, documentation, openapi, page
 from bentos.gateway.pipeline import Pipeline
 from bentos.http import problems
 from bentos.http.drain import Drain
+from bentos.http.metrics_endpoint import metrics
 from bentos.http.middleware import METRICS, RequestMiddleware
-from bentos.metrics import exposition
 from bentos.settings import Settings
 from chestxray.checkpoints import Reference
 from chestxray.results import DISCLAIMER, Model, Models, Projection
@@ -86,12 +86,7 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
         """Returns the reference embeddings in 3-D with their classes."""
         return Response(projection_json(), media_type="application/json")
 
-    @app.get(METRICS, include_in_schema=False)
-    def metrics() -> Response:
-        """Serves Prometheus metrics; BentoML's own would have a label per path (trap 18)."""
-        text, media_type = exposition()
-        return Response(text, media_type=media_type)
-
+    app.get(METRICS, include_in_schema=False)(metrics)
     documentation.install(app, openapi.complete(app, settings), settings)
     return app
 

@@ -23,7 +23,7 @@ from bentos.http.drain import Drain
 from bentos.inference.client import ModelClient
 from bentos.inference.discovery import Discovery
 from bentos.inference.pool import ModelPool
-from bentos.metric_labels import ModelName
+from bentos.metric_labels import ModelName, ProcessName
 from bentos.metrics import create_gateway_series, get_metrics
 from bentos.process import heartbeat
 from bentos.settings import LONGEST_REQUEST_SECONDS, get_settings
@@ -75,7 +75,7 @@ class Gateway:
     @bentoml.on_startup
     async def start(self) -> None:
         """Opens the port at once; readiness follows when the models are warm."""
-        prepare_process()
+        prepare_process(ProcessName.GATEWAY)
         create_gateway_series(get_metrics(), analyses.PATHS)
         serve_publicly(self.app, self._drain, self._settings)
         self._heartbeat = asyncio.create_task(heartbeat.beat())

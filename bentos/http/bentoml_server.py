@@ -9,7 +9,6 @@ costs a tenth of the gateway and answers errors in formats of its own (docs/bent
 import asyncio
 import gc
 import json
-import logging
 import os
 import signal
 import sys
@@ -24,7 +23,8 @@ from starlette.types import ASGIApp
 from bentos.http.connection_limits import ConnectionLimits
 from bentos.http.connections import Connection
 from bentos.http.drain import MARKER_VARIABLE, Drain
-from bentos.settings import LONGEST_REQUEST_SECONDS, Settings
+from bentos.logs.setup import configure, log_loop_errors
+from bentos.settings import LONGEST_REQUEST_SECONDS, Settings, get_settings
 
 BENTOML_TIMEOUT_SECONDS = 2 * LONGEST_REQUEST_SECONDS
 """Above every deadline of ours, so that our own answer comes first (trap 17)."""
@@ -100,9 +100,15 @@ def url_of(service: Any) -> str:
     return str(service.url)
 
 
-def prepare_process() -> None:
-    """Sets up logging and garbage collection, once everything is imported."""
-    logging.getLogger("bentos").setLevel(logging.INFO)  # BentoML shows others' warnings alone
+def prepare_process(process: str) -> None:
+    """Sets up the log and garbage collection, once everything is imported.
+
+    Without a supervisor this is when `process` is known; with one, libraries may have added
+    handlers of their own since the first time.
+    """
+    settings = get_settings()
+    configure(settings.log_format, settings.log_level, process=process)
+    log_loop_errors()
     gc.collect()
     gc.freeze()  # imported modules stay; to scan them all would stop every request for long
 

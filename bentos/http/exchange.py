@@ -11,6 +11,7 @@ from opentelemetry.trace import Span, format_trace_id
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
+from bentos.exemplars import get_exemplars
 from bentos.http.connections import CROWDED, REFUSAL
 from bentos.http.drain import Drain
 from bentos.http.request_rules import METHODS, asks_to_continue
@@ -99,27 +100,33 @@ class Exchange:
     def _server_timing(self) -> str:
         return ", ".join(f"{name};dur={ms}" for name, ms in self._state.timing.items())
 
-    def measure(self) -> None:
-        """Records metrics and the access log line, by route; never path, file name or address."""
+    def measure(self, *, counts: bool) -> None:
+        """Logs the request, and records it if it counts; by route, never by path or address."""
         route = getattr(self._scope.get("route"), "path", "") or self.route or "unmatched"
         outcome: Outcome = self._state.outcome or outcome_of(self.status)
         seconds = time.monotonic() - self._started
+        self._span.update_name(f"{self._method} {route}")
+        self._span.set_attributes({"chestxray.outcome": outcome, "http.route": route})
+        if counts:
+            self._count(route, outcome, seconds)
+        about = {
+            "method": self._method,
+            "route": route,
+            "status": self.status,
+            "outcome": outcome,
+            "duration_ms": round(1000 * seconds, 1),
+        }
+        is_scrape = not counts and outcome == Outcome.ACCEPTED
+        level = logging.DEBUG if is_scrape else logging.INFO
+        logger.log(level, "%s %s %s %s %s ms", *about.values(), extra=about)
+
+    def _count(self, route: str, outcome: Outcome, seconds: float) -> None:
         metrics = get_metrics()
         metrics.requests.labels(route, outcome).inc()
         metrics.request_seconds.labels(route, outcome).observe(seconds)
-        place = self._span.get_span_context()
-        self._span.update_name(f"{self._method} {route}")
-        self._span.set_attributes({"chestxray.outcome": outcome, "http.route": route})
-        logger.info(
-            "%s %s %s %s %.1f ms request=%s trace=%s",
-            self._method,
-            route,
-            self.status,
-            outcome,
-            1000 * seconds,
-            self.request_id,
-            format_trace_id(place.trace_id) if place.is_valid else "-",
-        )
+        if self._span.is_recording():
+            trace_id = format_trace_id(self._span.get_span_context().trace_id)
+            get_exemplars().record(route, outcome, seconds, trace_id)
 
 
 def outcome_of(status: int | None) -> Outcome:

@@ -21,6 +21,7 @@ from bentos.http.prefix import prefix, prefix_of
 from bentos.http.probes import Probes
 from bentos.http.problems import RequestProblem, drained, internal_error, refused
 from bentos.http.request_state import state_of
+from bentos.logs.lines import request_id
 from bentos.metric_labels import ShedReason
 from bentos.metrics import get_metrics
 from bentos.tracing import request_span
@@ -28,7 +29,7 @@ from bentos.tracing import request_span
 logger = logging.getLogger(__name__)
 
 METRICS = "/metrics"
-"""Served even while draining."""
+"""Served even while draining, and not counted as a request."""
 
 
 class RequestMiddleware:
@@ -72,10 +73,11 @@ class RequestMiddleware:
             if self._pacing:
                 receive = self._pacing.of(scope).receive(receive)
             exchange = Exchange(scope, receive, send, drain=self.drain, span=span)
+            request_id.set(exchange.request_id)
             try:
                 await self._answer(scope, exchange)
             finally:
-                exchange.measure()
+                exchange.measure(counts=scope["path"] != METRICS)
 
     async def _answer(self, scope: Scope, exchange: Exchange) -> None:
         try:
@@ -85,7 +87,7 @@ class RequestMiddleware:
             answer = refused(problem, exchange.request_id)
             await answer(scope, exchange.receive, exchange.send)
         except Exception:
-            logger.exception("request %s failed", exchange.request_id)
+            logger.exception("a request failed", extra={"request_id": exchange.request_id})
             if exchange.status is None:
                 answer = internal_error(exchange.request_id)
                 await answer(scope, exchange.receive, exchange.send)

@@ -27,6 +27,9 @@ _GRACE_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 30.0
 """How long an idle connection stays open. Shorter than the server's, which would otherwise close
 one just as it is used."""
+_CLOSE = {"Connection": "close"}
+"""For readiness requests: the pool uses its idle connections in turn, so that regular requests
+would keep as many of them open as a burst once needed."""
 _HEADER_BYTES, _HEADERS, _BUFFER_BYTES = 4096, 32, 2**16
 """Of an answer: a line of its head, the lines, and what is read of its body ahead of need."""
 
@@ -95,7 +98,9 @@ class ModelClient:
         try:
             async with (
                 asyncio.timeout(_READY_SECONDS),
-                self._open().get(self._base + READY, allow_redirects=False) as answer,
+                self._open().get(
+                    self._base + READY, headers=_CLOSE, allow_redirects=False
+                ) as answer,
             ):
                 return answer.status == 200
         except (TimeoutError, aiohttp.ClientError, OSError):

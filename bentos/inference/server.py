@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 import numpy as np
-from fastapi import FastAPI, Response
+from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
@@ -22,13 +22,13 @@ from starlette.types import Receive, Scope, Send
 
 from bentos import tracing
 from bentos.http import problems
+from bentos.http.metrics_endpoint import metrics
 from bentos.http.middleware import METRICS
 from bentos.http.problems import RequestProblem
 from bentos.inference import wire
 from bentos.inference.batcher import Answer, Batcher, Overloaded
 from bentos.inference.model import Model
 from bentos.metric_labels import ModelName, ModelStage
-from bentos.metrics import exposition
 from bentos.settings import LONGEST_REQUEST_SECONDS, Settings
 from chestxray.engines import Images
 from chestxray.errors import DeadlineExceeded
@@ -42,12 +42,7 @@ def create_app(server: "InferenceServer") -> FastAPI:
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     problems.install(app)
     app.router.routes.append(Route(wire.PATH, server, methods=["POST"]))
-
-    @app.get(METRICS)
-    def metrics() -> Response:
-        text, media_type = exposition()
-        return Response(text, media_type=media_type)
-
+    app.get(METRICS)(metrics)
     return app
 
 

@@ -57,7 +57,8 @@ class ModelService:
         """Loads the checkpoint and warms it up. Raises CheckpointError."""
         settings = get_settings()
         model = Model.load(architecture, checkpoint, row, answer, wanted_digest=digest)
-        create_model_series(get_metrics(), ModelName(model.card.name), stage)
+        self._name = ModelName(model.card.name)
+        create_model_series(get_metrics(), self._name, stage)
         self._drain = Drain(
             delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
         )
@@ -77,7 +78,7 @@ class ModelService:
     async def start(self) -> None:
         """Puts the wire in front of BentoML's app."""
         settings = get_settings()
-        prepare_process()
+        prepare_process(self._name)
         self._heartbeat = asyncio.create_task(heartbeat.beat(self._is_alive))
         if not is_entry_service():
             serve_privately(lambda bentoml_app: _Private(self._server, self._is_alive, bentoml_app))

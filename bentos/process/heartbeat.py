@@ -13,6 +13,12 @@ VARIABLE = "CHESTXRAY_HEARTBEAT"
 SECONDS = 1.0
 
 
+def folder() -> Path | None:
+    """Returns the run folder of this process's supervisor; None without one."""
+    name = os.environ.get(VARIABLE)
+    return Path(name).parent if name else None
+
+
 async def beat(is_healthy: Callable[[], bool] = lambda: True) -> None:
     """Touches the file while `is_healthy`; returns at once without a supervisor."""
     name = os.environ.get(VARIABLE)

@@ -18,8 +18,8 @@ from bentos.metric_labels import ProcessName
 from bentos.process.worker import Process
 
 FOLDER_MODE = 0o700
-DRAINED, SUPERVISOR = "drained", "supervisor.pid"
-"""Files in the run folder: marks a completed drain; holds the supervisor's process ID."""
+DRAINED = "drained"
+"""File in the run folder that marks a completed drain."""
 
 _SOCKET_MODE = 0o600
 _BACKLOG = 2048
@@ -46,7 +46,7 @@ GATEWAY = Layout(
 )
 CLASSIFIER_POD = Layout(
     ProcessName.CLASSIFIER_POD,
-    "bentos.covid_classifier.service:CovidClassifier",
+    "bentos.covid_classifier.pod:CovidClassifier",
     {},
 )
 

@@ -13,14 +13,14 @@ import shutil
 import signal
 import time
 
+from bentos.logs.setup import log_loop_errors
 from bentos.metric_labels import ProcessRestartReason
 from bentos.metrics import create_supervisor_series, get_metrics
-from bentos.process import heartbeat, machine
+from bentos.process import heartbeat, machine, pids
 from bentos.process.sockets import (
     CLASSIFIER_POD,
     DRAINED,
     FOLDER_MODE,
-    SUPERVISOR,
     Layout,
     open_listeners,
     run_folder,
@@ -76,6 +76,7 @@ class Supervisor:
             for keeper in done & set(self._keepers):
                 keeper.result()  # keepers only return by raising
             await self._stop()
+            logger.info("stopped")
         finally:
             for keeper in self._keepers:
                 keeper.cancel()
@@ -92,7 +93,7 @@ class Supervisor:
             digests = [checkpoints.verified_digest(*each) for each in self._settings.checkpoints]
             listeners = open_listeners(self._layout, self._folder, self._host, self._port)
             machine.check_disk_space(self._folder)
-            (self._folder / SUPERVISOR).write_text(str(os.getpid()))
+            pids.file_of(self._folder, pids.SUPERVISOR).write_text(str(os.getpid()))
             (self._folder / "metrics").mkdir(FOLDER_MODE)
         except (CheckpointError, OSError) as error:
             raise StartError(str(error)) from error
@@ -104,6 +105,7 @@ class Supervisor:
         self._environment = dict(os.environ) | listeners.environment
         self._processes = listeners.processes
         create_supervisor_series(get_metrics(), [each.name for each in self._processes])
+        log_loop_errors()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, signal.SIGTERM)
         loop.add_signal_handler(signal.SIGINT, self._ask_to_stop, signal.SIGINT)
@@ -115,7 +117,7 @@ class Supervisor:
         while not self._stop_asked.is_set():
             await asyncio.sleep(_BACKOFF_SECONDS[min(process.failures, len(_BACKOFF_SECONDS) - 1)])
             await self.wait_for_disk_space(process)
-            await process.start(self._environment)
+            await self._start(process)
             reason = await self._watch(process)
             was_up = was_up or process.alive
             process.failures = 0 if process.alive else process.failures + 1
@@ -124,6 +126,11 @@ class Supervisor:
             if not self._stop_asked.is_set():
                 logger.warning("%s %s; restarting it", process.name, reason)
                 get_metrics().process_restarts.labels(process.name, reason).inc()
+
+    async def _start(self, process: Process) -> None:
+        pid = await process.start(self._environment)
+        pids.file_of(self._folder, process.name).write_text(str(pid))
+        logger.info("%s started as process %d", process.name, pid)
 
     async def wait_for_disk_space(self, process: Process) -> None:
         """Waits until the process could write its files; on a full disk it would die again."""
@@ -151,6 +158,8 @@ class Supervisor:
         finally:
             exited.cancel()
             hung.cancel()
+        process.output.flush()
+        pids.file_of(self._folder, process.name).unlink(missing_ok=True)
         _forget_gauges(process.running.pid)
         return reason
 
@@ -169,6 +178,7 @@ class Supervisor:
         if self._stop_asked.is_set():
             self._cut_short.set()
         self._stop_asked.set()
+        logger.info("%s: stopping", number.name)
         self._processes[-1].signal(number)  # the public service drains, then exits
 
     def _drain(self) -> None:

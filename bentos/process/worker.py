@@ -9,18 +9,21 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 
 from bentos.http.bentoml_server import worker_command
+from bentos.logs.setup import DESCRIPTOR, PROCESS
 from bentos.metric_labels import ProcessName
 from bentos.process import heartbeat
+from bentos.process.output import Output
 
 logger = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).parents[2]
 _PR_SET_PDEATHSIG = 1
+_STDERR = 2
 
 
 @dataclass
@@ -42,20 +45,33 @@ class Process:
     """Whether there has been a heartbeat since the start."""
     last_sign: float = 0.0
     """Monotonic time of the start or of the last heartbeat seen."""
+    output: Output = field(init=False)
     _beat: int = 0  # modification time of the heartbeat file, in nanoseconds
 
-    async def start(self, environment: Mapping[str, str]) -> None:
-        """Starts the worker; the kernel kills it if this process dies."""
+    def __post_init__(self) -> None:
+        self.output = Output(self.name)
+
+    async def start(self, environment: Mapping[str, str]) -> int:
+        """Starts the worker and returns its ID; the kernel kills it if this process dies."""
         self.heartbeat.unlink(missing_ok=True)
         self.alive, self.last_sign, self._beat = False, time.monotonic(), 0
         self.running = await asyncio.create_subprocess_exec(
             *worker_command(self.entry, self.service, self.listener.fileno()),
             cwd=_ROOT,
-            env={**environment, heartbeat.VARIABLE: str(self.heartbeat)},
-            pass_fds=[self.listener.fileno()],
+            env={
+                **environment,
+                heartbeat.VARIABLE: str(self.heartbeat),
+                PROCESS: self.name,
+                DESCRIPTOR: str(_log()),
+            },
+            stdout=self.output.writer,
+            stderr=self.output.writer,
+            pass_fds=[self.listener.fileno(), _log()],
             start_new_session=True,  # only the supervisor handles Ctrl-C
             preexec_fn=partial(_die_with, os.getpid()),
         )
+        self.output.watch(self.running.pid)
+        return self.running.pid
 
     def silence(self) -> float:
         """Seconds since the start or the last heartbeat."""
@@ -83,6 +99,13 @@ class Process:
             logger.warning("%s did not exit within %g s; killing it", self.name, within)
             self.signal(signal.SIGKILL)
             await self.running.wait()
+        self.output.close()
+
+
+@cache
+def _log() -> int:
+    """Returns a second descriptor of this process's stderr, for the logs of the others."""
+    return os.dup(_STDERR)
 
 
 def _die_with(parent: int) -> None:

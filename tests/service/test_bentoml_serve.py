@@ -9,7 +9,7 @@ from chestxray.labels import FINDINGS
 from tests.phantoms import encode, phantom
 from tests.service.server import serve
 
-CLASSIFIER = ("bentoml", "serve", "bentos.covid_classifier.service:CovidClassifier")
+CLASSIFIER = ("bentoml", "serve", "bentos.covid_classifier.pod:CovidClassifier")
 GATEWAY = ("bentoml", "serve", "service:Gateway")
 
 

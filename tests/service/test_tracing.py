@@ -3,6 +3,7 @@
 import concurrent.futures
 import gzip
 import http.server
+import re
 import secrets
 import signal
 import threading
@@ -14,6 +15,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from bentos.exposition import OPEN_METRICS
 from tests.phantoms import encode, phantom
 from tests.service.server import Server, serve
 from tests.waiting import until
@@ -66,6 +68,7 @@ def test_each_request_has_one_trace_and_batches_link_to_all_of_theirs(
             answers = list(pool.map(lambda trace: post(server, trace), traces))
         own = httpx.post(f"{server.url}/v1/analyses", files=FILES, timeout=60)
         log = server.log.read_text()
+        scraped = httpx.get(f"{server.url}/metrics", headers={"accept": OPEN_METRICS}).text
         server.process.send_signal(signal.SIGINT)
         server.process.wait(60)  # what was not sent yet is sent at the end
 
@@ -76,6 +79,9 @@ def test_each_request_has_one_trace_and_batches_link_to_all_of_theirs(
         names = [span.name for span in spans if span.trace_id.hex() == trace]
         assert names.count("POST /v1/analyses") == 1
         assert {"decode", "filter"} <= set(names)
+    exemplars = re.findall(r'_bucket{.*le="([^"]+)".*} .* # {trace_id="(\w+)"}', scraped)
+    assert exemplars
+    assert {trace for _, trace in exemplars} <= {*traces, own.headers["traceparent"].split("-")[1]}
     batches = [span for span in spans if span.name == "batch"]
     linked = {link.trace_id.hex() for span in batches for link in span.links}
     assert set(traces) <= linked

@@ -107,7 +107,8 @@ def test_metric_has_its_declared_type_and_labels(field: str) -> None:
 def test_series_are_shared_between_processes_and_imported_lazily(tmp_path: Path) -> None:
     code = """
 import sys
-from bentos.metrics import create_gateway_series, exposition, get_metrics
+from bentos.exposition import exposition
+from bentos.metrics import create_gateway_series, get_metrics
 assert "prometheus_client" not in sys.modules
 if sys.argv[1:]:
     create_gateway_series(get_metrics(), ["/v1/analyses"])

@@ -1,6 +1,8 @@
 """Settings are typed and frozen, and an invalid one is named in the error."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from bentos.exposition import REVISION
 from bentos.http.drain import MARKER_VARIABLE
+from bentos.logs.setup import DESCRIPTOR, PROCESS
 from bentos.process import heartbeat
 from bentos.settings import Settings, explain
 from bentos.settings_checks import INTERNAL
@@ -149,7 +153,7 @@ def test_unknown_setting_is_rejected_and_a_similar_name_is_suggested(
 def test_variables_set_by_kubernetes_or_the_supervisor_are_accepted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert {heartbeat.VARIABLE, MARKER_VARIABLE} == INTERNAL
+    assert {heartbeat.VARIABLE, MARKER_VARIABLE, PROCESS, DESCRIPTOR, REVISION} == INTERNAL
     for name in INTERNAL:
         monkeypatch.setenv(name, "x")
 
@@ -206,13 +210,14 @@ def test_contradictory_settings_are_rejected(
         ("-m", "bentos.cli", "serve", "--port", "3469"),
         ("-m", "bentos.cli", "serve-classifier", "--port", "3469"),
         ("-m", "bentoml", "serve", "service:Gateway", "--port", "3469"),
+        ("-m", "bentoml", "serve", "bentos.covid_classifier.pod:CovidClassifier", "--port", "3469"),
     ],
-    ids=["serve", "serve-classifier", "bentoml"],
+    ids=["serve", "serve-classifier", "bentoml", "bentoml-classifier"],
 )
 def test_command_with_invalid_settings_exits_with_one_line_per_error(
     tmp_path: Path, command: tuple[str, ...]
 ) -> None:
-    wrong = {"CHESTXRAY_TRUSTED_PROXIES": "[", "CHESTXRAY_MAX_QUEUE_SECONDS": "inf"}
+    wrong = {"CHESTXRAY_TRUSTED_PROXIES": "[", "CHESTXRAY_MODEL_THRAEDS": "1"}
     wrong |= {"BENTOML_HOME": str(tmp_path), "BENTOML_DO_NOT_TRACK": "True"}
 
     done = subprocess.run(
@@ -224,13 +229,29 @@ def test_command_with_invalid_settings_exits_with_one_line_per_error(
         timeout=120,
     )
 
-    lines = [line for line in done.stderr.splitlines() if line.startswith("chestxray cannot start")]
+    faults = re.findall(r" CRITICAL .* chestxray cannot start: (.*)$", done.stderr, re.M)
     assert done.returncode == 2
-    assert [line.split(": ")[1].split("=")[0] for line in lines] == [
-        "CHESTXRAY_MAX_QUEUE_SECONDS",
-        "CHESTXRAY_TRUSTED_PROXIES",
+    assert sorted(faults) == [
+        "CHESTXRAY_MODEL_THRAEDS: there is no such setting; did you mean CHESTXRAY_MODEL_THREADS?",
+        'CHESTXRAY_TRUSTED_PROXIES=\'[\': must be a list as JSON, such as ["a", "b"]',
     ]
     assert "Traceback" not in done.stderr
+
+
+def test_fault_of_the_settings_is_a_line_of_the_log_in_its_configured_format() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bentos.cli", "serve", "--port", "3469"],
+        cwd=ROOT,
+        env=os.environ | {"CHESTXRAY_LOG_FORMAT": "json", "CHESTXRAY_LOG_LEVEL": "loud"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    (line,) = map(json.loads, done.stderr.splitlines())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (line["level"], line["process"]) == ("CRITICAL", "supervisor")
+    assert line["message"].startswith("chestxray cannot start: CHESTXRAY_LOG_LEVEL='loud': ")
 
 
 def test_repr_of_settings_does_not_show_the_token() -> None:
