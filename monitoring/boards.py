@@ -23,9 +23,9 @@ def at_most(objective: float) -> tuple[Threshold, ...]:
     return Threshold(None, "green"), Threshold(objective, "red")
 
 
-def at_least(few: float, none: float = 0) -> tuple[Threshold, ...]:
-    """Red below `none`, orange up to `few`, green from there on."""
-    return Threshold(None, "red"), Threshold(none, "orange"), Threshold(few, "green")
+def at_least(objective: float, lowest: float = 0) -> tuple[Threshold, ...]:
+    """Green from an objective on, orange below it, red below the lowest tolerable value."""
+    return Threshold(None, "red"), Threshold(lowest, "orange"), Threshold(objective, "green")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ kube-state-metrics must be scraped with `honor_labels`, so that `namespace` and 
 the object that it describes. That is the default of its Helm charts.
 """
 
-from monitoring.matchers import CONTAINERS, JOB, NAMESPACES, OURS
+from monitoring.matchers import CONTAINERS, IN_OUR_NAMESPACES, JOB, NAMESPACES
 from monitoring.rules import Alert, Group, Record
 
 _DEPLOYMENTS = 'deployment=~"gateway|classifier"'
@@ -34,7 +34,7 @@ def _pending() -> Alert:
         severity="warning",
         query=f"""
             max by (namespace, pod) (kube_pod_status_phase{{phase="Pending", {_PODS}}}) == 1
-            {OURS}
+            {IN_OUR_NAMESPACES}
         """,
         lasts="10m",  # longer than a node autoscaler and the pull of a CUDA image need
         summary="{{ $labels.pod }} has been pending for ten minutes",
@@ -58,7 +58,7 @@ def _scaler_errors() -> Alert:
             sum by (namespace, scaledObject) (
               {errors}
             ) >= 3
-            {OURS}
+            {IN_OUR_NAMESPACES}
         """,
         lasts="5m",
         summary="KEDA cannot evaluate the ScaledObject {{ $labels.scaledObject }}",
@@ -80,13 +80,13 @@ def _autoscaler_inactive() -> Alert:
             ) == 1
             and on (namespace, horizontalpodautoscaler)
             kube_horizontalpodautoscaler_status_current_replicas > 0
-            {OURS}
+            {IN_OUR_NAMESPACES}
         """,
         lasts="10m",
         summary="The autoscaler {{ $labels.horizontalpodautoscaler }} does not work",
         description="""
             Its condition {{ $labels.condition }} is false, usually because it gets no metric. The
-            number of pods stays as it is, whatever the load.""",
+            number of pods does not follow the load.""",
     )
 
 
@@ -103,7 +103,7 @@ def _autoscaler_at_maximum() -> Alert:
             {replicas("status_desired")}
             >= {replicas("spec_max")}
             > {replicas("spec_min")}
-            {OURS}
+            {IN_OUR_NAMESPACES}
         """,
         lasts="15m",
         summary="The autoscaler {{ $labels.horizontalpodautoscaler }} is at its maximum",
@@ -125,7 +125,7 @@ def _rollout_stuck() -> Alert:
               or
               {by} (kube_deployment_status_replicas_unavailable{{{_DEPLOYMENTS}}}) > 0
             )
-            {OURS}
+            {IN_OUR_NAMESPACES}
         """,
         lasts="15m",  # longer than a rollout of ten pods, which start one after another
         summary="The rollout of {{ $labels.deployment }} does not end",
@@ -147,7 +147,7 @@ def _throttled() -> Alert:
             {periods("throttled_")}
             / {periods("")}
             > {_THROTTLED_SHARE:g}
-            {OURS}
+            {IN_OUR_NAMESPACES}
         """,
         lasts="15m",
         summary="{{ $labels.pod }} is held back by its CPU limit",
@@ -173,7 +173,7 @@ def _out_of_memory() -> Alert:
               or
               {by} (increase(container_oom_events_total{{{CONTAINERS}}}[30m])) > 0
             )
-            {OURS}
+            {IN_OUR_NAMESPACES}
         """,
         lasts="0m",
         summary="{{ $labels.pod }} ran out of memory",
@@ -209,7 +209,7 @@ def _node_disk_full() -> Alert:
     def disk(which: str) -> str:
         return f"node_filesystem_{which}_bytes{{{_NODE_DISKS}}}"
 
-    pods = f"(kube_pod_info{{{_PODS}}} {OURS})"
+    pods = f"(kube_pod_info{{{_PODS}}} {IN_OUR_NAMESPACES})"
     return Alert(
         name="ChestxrayNodeDiskFull",
         severity="warning",

@@ -2,7 +2,7 @@
 
 JOB = 'job="chestxray"'
 """The job label that both scrape configurations set."""
-PUBLIC_JOB = 'job="chestxray-public"'
+BLACKBOX_JOB = 'job="chestxray-blackbox"'
 """The job label that the Probe and the plain scrape configuration set."""
 GATEWAYS = 'workload!="classifier"'
 """Selects gateways. Classifier pods export some of the same series."""
@@ -11,5 +11,5 @@ CONTAINERS = 'container=~"gateway|classifier"'
 
 NAMESPACES = "chestxray:namespaces:present1d"
 """Recorded: the namespaces in which one of our pods was scraped within a day."""
-OURS = f"and on (namespace) {NAMESPACES}"
+IN_OUR_NAMESPACES = f"and on (namespace) {NAMESPACES}"
 """Restricts other programs' metrics to these: the names of our objects are common words."""

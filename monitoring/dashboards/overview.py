@@ -3,7 +3,7 @@
 from bentos.gateway.analyses import PATHS
 from loadtests import measured_capacity as measured
 from monitoring.boards import Dashboard, Panel, Price, Row, at_least, at_most
-from monitoring.matchers import CONTAINERS, GATEWAYS, JOB, OURS, PUBLIC_JOB
+from monitoring.matchers import BLACKBOX_JOB, CONTAINERS, GATEWAYS, IN_OUR_NAMESPACES, JOB
 from monitoring.objectives import (
     ANALYSES,
     ANSWERED,
@@ -15,7 +15,7 @@ from monitoring.objectives import (
     P95_SECONDS,
     SHED_RATE,
 )
-from monitoring.public import EXPIRY_DAYS
+from monitoring.public_address import EXPIRY_DAYS
 from monitoring.queries import POD, demand, gauge, gpu, increase, quantile, rate, share
 
 _REQUESTS, _SECONDS = "chestxray_requests_total", "chestxray_request_duration_seconds"
@@ -121,7 +121,7 @@ def _restarts() -> Panel:
 def _cost() -> Panel:
     def requested(resource: str, price: Price) -> str:
         requests = gauge("kube_pod_container_resource_requests", CONTAINERS, resource)
-        return f"sum({requests} {OURS}) * ${price.name}"
+        return f"sum({requests} {IN_OUR_NAMESPACES}) * ${price.name}"
 
     cpus = requested('resource="cpu"', _CPU_PRICE)
     gpus = requested('resource=~"nvidia_com_.+"', _GPU_PRICE)
@@ -143,7 +143,7 @@ def _replicas(workload: str) -> Panel:
 
     def of_deployment(which: str) -> str:
         named = f'deployment="{workload}"'
-        return f"sum({gauge(f'kube_deployment_{which}', named)} {OURS})"
+        return f"sum({gauge(f'kube_deployment_{which}', named)} {IN_OUR_NAMESPACES})"
 
     pods, models = f'workload="{workload}"', gauge("chestxray_model_ready", GATEWAYS)
     scraped = f"count({gauge('up', JOB, pods)})"
@@ -242,16 +242,16 @@ _PUBLIC = [
     Panel(
         "Answers",
         "short",
-        {"{{instance}}": gauge("probe_success", PUBLIC_JOB)},
+        {"{{instance}}": gauge("probe_success", BLACKBOX_JOB)},
         "1 if the last probe got a 2xx response.",
         "stat",
-        at_least(1, none=1),
+        at_least(1, lowest=1),
     ),
     Panel(
         "Certificate",
         "d",
         {
-            "{{instance}}": f"({gauge('probe_ssl_earliest_cert_expiry', PUBLIC_JOB)} - time())"
+            "{{instance}}": f"({gauge('probe_ssl_earliest_cert_expiry', BLACKBOX_JOB)} - time())"
             " / 86400"
         },
         "Days until it expires.",
@@ -261,7 +261,7 @@ _PUBLIC = [
     Panel(
         "Duration of a probe",
         "s",
-        {"{{instance}}": gauge("probe_duration_seconds", PUBLIC_JOB)},
+        {"{{instance}}": gauge("probe_duration_seconds", BLACKBOX_JOB)},
         "From the blackbox exporter to the answer, name resolution and TLS included.",
     ),
 ]

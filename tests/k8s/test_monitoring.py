@@ -1,6 +1,7 @@
 """Rules and dashboards query exported metrics only, and both installations scrape alike."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -20,10 +21,10 @@ from tests.k8s.generated import (
     queries,
     scrape_job,
 )
-from tests.k8s.rendering import OVERLAYS, Manifest, find, of_kind
+from tests.k8s.rendering import OVERLAYS, Manifest, build, find, of_kind, write_mix
 from tests.k8s.test_triggers import ADAPTER_RULE
 
-PUBLIC_JOB = "chestxray-public"
+BLACKBOX_JOB = "chestxray-blackbox"
 
 
 def test_generated_monitoring_files_are_up_to_date() -> None:
@@ -111,11 +112,11 @@ def test_bentoml_series_are_dropped_and_ours_are_kept() -> None:
 
 def test_probe_and_plain_job_watch_the_same_address_in_the_same_way() -> None:
     probe = yaml.safe_load((ROOT / "k8s/components/blackbox/probe.yaml").read_text())["spec"]
-    plain = scrape_job(PUBLIC_JOB)
+    plain = scrape_job(BLACKBOX_JOB)
     [targets] = plain["static_configs"]
     replacements = {rule["target_label"]: rule for rule in plain["relabel_configs"]}
 
-    assert probe["jobName"] == PUBLIC_JOB
+    assert probe["jobName"] == BLACKBOX_JOB
     assert (probe["interval"], probe["scrapeTimeout"], [probe["module"]]) == (
         plain["scrape_interval"],
         plain["scrape_timeout"],
@@ -132,6 +133,18 @@ def test_probe_asks_for_the_public_address(rendered: dict[str, list[Manifest]]) 
     [rule] = find(rendered["production"], "Ingress", "gateway")["spec"]["rules"]
 
     assert probed == f"https://{rule['host']}/"
+
+
+def test_overlay_of_the_docs_sets_both_addresses_of_the_probe(tmp_path: Path) -> None:
+    text = (ROOT / "docs/monitoring.md").read_text()
+    [lines] = re.findall(r"```yaml\n(patches:.*?)```", text, re.S)
+    path = write_mix(tmp_path, ["blackbox"]) / "kustomization.yaml"
+    path.write_text(path.read_text() + lines)
+
+    probe = find(build(tmp_path), "Probe", "chestxray")["spec"]
+
+    values = re.findall(r"value: (\S+)", lines)
+    assert [probe["prober"]["url"], *probe["targets"]["staticConfig"]["static"]] == values
 
 
 def test_every_exported_metric_is_used_by_a_rule_dashboard_or_autoscaler() -> None:

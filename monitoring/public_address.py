@@ -1,6 +1,6 @@
 """Alerts on what the blackbox exporter sees of the public address, from outside."""
 
-from monitoring.matchers import PUBLIC_JOB
+from monitoring.matchers import BLACKBOX_JOB
 from monitoring.rules import Alert, Group, Severity
 
 EXPIRY_DAYS: dict[Severity, int] = {"warning": 14, "critical": 3}
@@ -10,14 +10,14 @@ EXPIRY_DAYS: dict[Severity, int] = {"warning": 14, "critical": 3}
 def groups() -> list[Group]:
     """Returns the rules on the public address; without its scrape job none of them fires."""
     expiry = [_expiry(severity, days) for severity, days in EXPIRY_DAYS.items()]
-    return [Group("chestxray.public", "30s", [_down(), _probe_down(), *expiry])]
+    return [Group("chestxray.public_address", "30s", [_down(), _probe_down(), *expiry])]
 
 
 def _down() -> Alert:
     return Alert(
         name="ChestxrayPublicAddressDown",
         severity="critical",
-        query=f"probe_success{{{PUBLIC_JOB}}} == 0",
+        query=f"probe_success{{{BLACKBOX_JOB}}} == 0",
         lasts="2m",
         summary="{{ $labels.instance }} does not answer",
         description="""
@@ -30,7 +30,7 @@ def _probe_down() -> Alert:
     return Alert(
         name="ChestxrayProbeDown",
         severity="warning",
-        query=f"up{{{PUBLIC_JOB}}} == 0",
+        query=f"up{{{BLACKBOX_JOB}}} == 0",
         lasts="10m",
         summary="Nobody watches {{ $labels.instance }} from outside",
         description="""
@@ -44,7 +44,7 @@ def _expiry(severity: Severity, days: int) -> Alert:
         name="ChestxrayCertificateExpiry",
         severity=severity,
         query=f"""
-            (probe_ssl_earliest_cert_expiry{{{PUBLIC_JOB}}} - time()) / 86400 < {days}
+            (probe_ssl_earliest_cert_expiry{{{BLACKBOX_JOB}}} - time()) / 86400 < {days}
         """,
         lasts="10m",
         summary="The certificate of {{ $labels.instance }} expires soon",
