@@ -9,7 +9,7 @@ from fastapi import FastAPI, Response
 from bentos.admission.control import Admission
 from bentos.admission.ledger import Ledger
 from bentos.admission.pacing import Pacing
-from bentos.gateway import analyses, documentation, openapi, page
+from bentos.gateway import analyses, documentation, inference_protocol, openapi, page
 from bentos.gateway.pipeline import Pipeline
 from bentos.http import problems
 from bentos.http.drain import Drain
@@ -23,6 +23,8 @@ _DESCRIPTION = f"""Analyses frontal chest X-rays. **{DISCLAIMER}**
 
 Every error is `application/problem+json` (RFC 9457) with a stable `code`; [problems](docs/problems)
 explains all codes. Images are only kept in memory, and only during their analysis."""
+ADMITTED = (*analyses.PATHS, inference_protocol.INFER)
+"""The routes under admission control."""
 _SERVICE: dict[str, Any] = {"tags": ["service"], "responses": openapi.problems(500, 503)}
 
 
@@ -38,7 +40,7 @@ def create_public_app(
         ledger=ledger,
     )
     return RequestMiddleware(
-        create_app(pipeline, admission, settings),
+        create_app(pipeline, admission, settings, is_ready),
         drain,
         is_ready,
         admission.check,
@@ -46,11 +48,16 @@ def create_public_app(
         pacing=Pacing(ledger, settings.trusted_proxies),
         root_path=settings.root_path,
         cors_origins=settings.cors_origins,
-        paths=analyses.PATHS,
+        paths=ADMITTED,
     )
 
 
-def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> FastAPI:
+def create_app(
+    pipeline: Pipeline,
+    admission: Admission,
+    settings: Settings,
+    is_ready: Callable[[], Awaitable[bool]],
+) -> FastAPI:
     """Builds the app."""
     app = FastAPI(
         title="chestxray",
@@ -65,6 +72,7 @@ def create_app(pipeline: Pipeline, admission: Admission, settings: Settings) -> 
     )
     problems.install(app)
     app.include_router(analyses.create_router(pipeline, admission, settings))
+    app.include_router(inference_protocol.create_router(pipeline, admission, settings, is_ready))
     app.include_router(page.create_router(settings))
 
     # Constant while the service runs, and as expensive to serialise as ten requests.

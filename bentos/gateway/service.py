@@ -10,8 +10,7 @@ from starlette.types import Receive, Scope, Send
 from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
 from bentos.covid_classifier.service import CovidClassifier
 from bentos.decoding.decoders import Decoders
-from bentos.gateway import analyses
-from bentos.gateway.app import create_public_app
+from bentos.gateway.app import ADMITTED, create_public_app
 from bentos.gateway.pipeline import Pipeline, PooledModels, Served
 from bentos.http.bentoml_server import (
     SERVICE_OPTIONS,
@@ -76,7 +75,7 @@ class Gateway:
     async def start(self) -> None:
         """Opens the port at once; readiness follows when the models are warm."""
         prepare_process(ProcessName.GATEWAY)
-        create_gateway_series(get_metrics(), analyses.PATHS)
+        create_gateway_series(get_metrics(), ADMITTED)
         serve_publicly(self.app, self._drain, self._settings)
         self._heartbeat = asyncio.create_task(heartbeat.beat())
         self._background = asyncio.create_task(self._warm_up())

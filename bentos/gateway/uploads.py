@@ -53,7 +53,7 @@ async def read_uploads(
 
     Rejects bodies over `max_bytes`, or slower than `bounded` allows. Raises RequestProblem.
     """
-    _check_encoding(request)
+    check_encoding(request)
     body = bounded(request, max_bytes=max_bytes, pause=pause, count=ticket.add_bytes)
     uploads = await _read(request, body, max_images)
     if any(_REFERENCE.match(upload.data) for upload in uploads):
@@ -62,7 +62,7 @@ async def read_uploads(
     return uploads
 
 
-def _check_encoding(request: Request) -> None:
+def check_encoding(request: Request) -> None:
     """Raises RequestProblem 415 for a body with a Content-Encoding (RFC 9110, 8.4)."""
     given = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
     names = {name.strip() for name in given} - {"", "identity"}
@@ -128,8 +128,13 @@ def _check(parts: list[Part], *, max_images: int) -> None:
         )
     if len(parts) > max_images:
         advice = "send several to /v1/analyses/batch" if max_images == 1 else "send fewer at once"
-        detail = f"the form has more images than the limit of {max_images}; {advice}"
-        raise _bad("too-many-images", detail, limit=max_images)
+        raise too_many_images(max_images, advice)
+
+
+def too_many_images(limit: int, advice: str) -> RequestProblem:
+    """The request has more images than its route takes."""
+    detail = f"the request has more images than the limit of {limit}; {advice}"
+    return _bad("too-many-images", detail, limit=limit)
 
 
 def _not_a_file() -> RequestProblem:

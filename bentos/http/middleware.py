@@ -19,7 +19,14 @@ from bentos.http.exchange import Exchange
 from bentos.http.methods import Methods
 from bentos.http.prefix import prefix, prefix_of
 from bentos.http.probes import Probes
-from bentos.http.problems import RequestProblem, drained, internal_error, refused
+from bentos.http.problems import (
+    PROTOCOL,
+    RequestProblem,
+    drained,
+    internal_error,
+    names_error,
+    refused,
+)
 from bentos.http.request_state import state_of
 from bentos.logs.lines import request_id
 from bentos.metric_labels import ShedReason
@@ -68,6 +75,7 @@ class RequestMiddleware:
             await self._answer(scope, exchange)
             return
         prefix.set(prefix_of(scope, trusted=self._trusted_proxies, default=self._root_path))
+        names_error.set(f"{scope['path']}/".startswith(f"{PROTOCOL}/"))
         send = self._cors.sending(scope, send)
         with request_span(scope["method"], Headers(scope=scope)) as span, self.drain.request():
             if self._pacing:

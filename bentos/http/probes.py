@@ -33,12 +33,7 @@ class Probes:
                 headers={"Allow": allowed},
             )
         if scope["path"] == READY and not await self._ready():
-            raise RequestProblem(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "not-ready",
-                "a model is not loaded or does not answer, or the service is shutting down",
-                headers={"Retry-After": "1"},
-            )
+            raise not_ready()
         await PlainTextResponse("ok\n")(scope, receive, send)
 
     async def _ready(self) -> bool:
@@ -46,3 +41,13 @@ class Probes:
         if self._asking is None or self._asking.done():
             self._asking = asyncio.ensure_future(self._is_ready())
         return await asyncio.shield(self._asking)
+
+
+def not_ready() -> RequestProblem:
+    """The answer of a service that should get no requests now."""
+    return RequestProblem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "not-ready",
+        "a model is not loaded or does not answer, or the service is shutting down",
+        headers={"Retry-After": "1"},
+    )

@@ -1,5 +1,6 @@
 """Converts every error to problem+json (RFC 9457)."""
 
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +19,10 @@ from chestxray import errors
 from chestxray.results import Problem
 
 MEDIA_TYPE = "application/problem+json"
+PROTOCOL = "/v2"
+"""Paths of the Open Inference Protocol, whose errors have a member `error`."""
+names_error: ContextVar[bool] = ContextVar("names_error", default=False)
+"""Whether the request is one of that protocol."""
 CLIENT_CLOSED_REQUEST = 499
 """nginx's non-standard status for a client that disconnected before the response."""
 
@@ -86,6 +91,8 @@ def _problem(status: HTTPStatus, code: str, detail: str, request_id: str, **more
 
 def _answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
     body = problem.model_dump(mode="json", exclude_none=True)
+    if names_error.get():
+        body["error"] = problem.detail
     return JSONResponse(body, problem.status, headers, media_type=MEDIA_TYPE)
 
 

@@ -118,7 +118,7 @@ def _of_kubernetes(name: str) -> Schema:
     """A type of another project: V1Container is Kubernetes's, and a stranger's is open."""
     if name == "V1ObjectMeta":
         return METADATA
-    if name == "ResourceQuantity":
+    if name.endswith("Quantity"):
         return {"$ref": f"{KUBERNETES}io.k8s.apimachinery.pkg.api.resource.Quantity"}
     if own := re.fullmatch(r"V1([A-Z]\w*)", name):
         return {"$ref": f"{KUBERNETES}io.k8s.api.core.v1.{own[1]}"}

@@ -86,7 +86,13 @@ def name_of_mix(mix: Mix) -> str:
 
 def of_kind(manifests: Sequence[Manifest], *kinds: str) -> list[Manifest]:
     """The objects of these kinds."""
-    return [manifest for manifest in manifests if manifest["kind"] in kinds]
+    return [manifest for manifest in manifests if kind_of(manifest) in kinds]
+
+
+def kind_of(manifest: Manifest) -> str:
+    """The kind; Knative's Service is called KnativeService, as Kubernetes has another."""
+    prefix = "Knative" if manifest["apiVersion"].startswith("serving.knative.dev/") else ""
+    return f"{prefix}{manifest['kind']}"
 
 
 def find(manifests: Sequence[Manifest], kind: str, name: str) -> Manifest:

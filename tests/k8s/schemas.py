@@ -1,7 +1,7 @@
 """Validates a manifest against the schema of its kind, for a version of Kubernetes.
 
 Built-in kinds: the strict schemas of the package kubernetes-validate. Custom resources: schemas/,
-which crds.py writes; it names their releases. Unknown fields and kinds without a schema are errors.
+written by crds.py. Unknown fields, and kinds without a schema, are errors.
 """
 
 import json

@@ -12,6 +12,7 @@ from bentos.settings import LONGEST_REQUEST_SECONDS, Settings
 from loadtests import measured_capacity as capacity
 from loadtests import objectives
 from tests.k8s.rendering import Manifest, find
+from tests.service.fakes import ready
 
 Rendered = dict[str, list[Manifest]]
 ONE_GATEWAY = capacity.read()
@@ -25,7 +26,7 @@ def public_paths() -> set[str]:
     card = SimpleNamespace(version="0")
     pipeline: Any = SimpleNamespace(covid_classifier=SimpleNamespace(card=card))
     admission: Any = SimpleNamespace()
-    app = create_app(pipeline, admission, Settings())
+    app = create_app(pipeline, admission, Settings(), ready)
     return {re.sub(r"\{.*?\}", "x", path) for path in paths_of(app.routes)} - PRIVATE
 
 

@@ -1,11 +1,13 @@
 """The built bento contains the weights and serves from its own folder."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from chestxray.results import DISCLAIMER
 from tests.conftest import ROOT
@@ -13,8 +15,28 @@ from tests.phantoms import encode, phantom
 from tests.service.server import serve
 
 
-def test_built_bento_serves_outside_the_repository(tmp_path: Path) -> None:
-    bento = build(tmp_path)
+@pytest.fixture(scope="module")
+def bento(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("bento"))
+
+
+def test_commands_in_the_documents_name_the_bento(bento: Path) -> None:
+    for document in ("docs/engines.md", "k8s/README.md"):
+        text = (ROOT / document).read_text()
+        named = re.findall(r"bentoml (?:serve|containerize|deploy) (\w+):latest", text)
+        assert set(named) == {bento.parent.name}, document
+
+
+def test_containerized_bento_runs_as_a_user_with_the_locked_requirements(bento: Path) -> None:
+    dockerfile = (bento / "env" / "docker" / "Dockerfile").read_text()
+    requirements = (bento / "env" / "python" / "requirements.txt").read_text()
+
+    assert re.findall(r"^USER (\S+)", dockerfile, re.M)[-1] == "bentoml"
+    assert re.match(r"FROM python:3\.11", dockerfile[dockerfile.index("FROM") :])
+    assert requirements == (ROOT / "lock" / "serving.txt").read_text()
+
+
+def test_built_bento_serves_outside_the_repository(bento: Path, tmp_path: Path) -> None:
     names = {str(path.relative_to(bento / "src")) for path in (bento / "src").rglob("*")}
     assert "bentos/covid_classifier/weights.safetensors" in names
     assert not [name for name in names if name.startswith(("training", "tests", "."))]

@@ -13,6 +13,7 @@ import pytest
 from chestxray.engines import Images
 from chestxray.labels import FINDINGS
 from loadtests.baseline import InferencePipeline, measure_batches
+from loadtests.cold_start import cold_start
 from loadtests.images import archive_pool
 from loadtests.load_generator import Request, ServerNotStarted, ServerProcess, free_port
 from loadtests.servers import CHESTXRAY, multipart_request
@@ -55,6 +56,12 @@ def test_service_that_never_answers_raises_not_started() -> None:
 
     with pytest.raises(ServerNotStarted):
         asyncio.run(service.wait_until_ready(CHESTXRAY.request(b""), seconds=0.2))
+
+
+def test_cold_start_lasts_until_the_first_answer() -> None:
+    seconds = asyncio.run(cold_start(CHESTXRAY, archive_pool()[0]))
+
+    assert 0.1 < seconds < 120
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
