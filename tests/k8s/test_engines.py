@@ -99,6 +99,7 @@ def test_knative_accepts_every_field_of_the_pod_by_default(rendered: Rendered) -
     assert "add" not in container["securityContext"]["capabilities"]
     assert {each.get("name", "http1") for each in container["ports"]} == {"http1"}
     assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
 
 
 def test_fields_behind_a_flag_are_in_the_schema_of_knative() -> None:
@@ -153,12 +154,14 @@ def test_knative_container_is_restricted_without_a_pod_security_context(rendered
 
 
 def test_engines_scale_by_the_same_images_in_flight_as_the_hpa(rendered: Rendered) -> None:
-    target = hpa(rendered)["metrics"][0]["pods"]["target"]["averageValue"]
-    (metric,) = predictor(rendered)["autoScaling"]["metrics"]
+    by_type = {each["type"]: each for each in hpa(rendered)["metrics"]}
+    target = by_type["Pods"]["pods"]["target"]["averageValue"]
+    (cpu, metric) = predictor(rendered)["autoScaling"]["metrics"]
 
     assert annotation(rendered, "metric") == "concurrency"
     assert annotation(rendered, "target") == target
     assert annotation(rendered, "target-utilization-percentage") == "100"
+    assert cpu["resource"] == by_type["Resource"]["resource"]
     assert metric["external"]["target"] == {"type": "Value", "value": target}
     assert revision(rendered)["spec"]["containerConcurrency"] == 0
 
@@ -182,7 +185,7 @@ def test_knative_waits_for_the_longest_request_and_the_drain(rendered: Rendered)
 
 
 def test_kserve_query_uses_a_metric_of_the_pods_that_it_scales(rendered: Rendered) -> None:
-    (metric,) = predictor(rendered)["autoScaling"]["metrics"]
+    (_, metric) = predictor(rendered)["autoScaling"]["metrics"]
     (selector,) = promql.read(metric["external"]["metric"]["query"]).selectors
 
     name, matchers = selector
