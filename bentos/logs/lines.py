@@ -41,7 +41,7 @@ def fields_of(record: logging.LogRecord, process: str) -> dict[str, Any]:
     written = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
     values = (
         written.replace("+00:00", "Z"), record.levelname, record.name, name, pid,
-        record.getMessage(),
+        record.getMessage().strip(),
     )  # fmt: skip
     context = _context()
     given = {key: getattr(record, key, context.get(key)) for key in (*REQUEST, "left_out")}
@@ -97,10 +97,17 @@ class TextFormat(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The line without a traceback."""
         fields = fields_of(record, self._process)
-        shown = ("timestamp", "level", "process", "logger", "message")
         about = {"request": fields.get("request_id"), "trace": fields.get("trace_id")}
         ends = (f"{key}={value}" for key, value in about.items() if value)
-        return " ".join([*(str(fields[key]) for key in shown), *ends])
+        begins = (fields[key] for key in ("timestamp", "level", "process", "logger"))
+        return " ".join([*begins, _on_one_line(fields["message"]), *ends])
+
+
+def _on_one_line(text: str) -> str:
+    """Escapes what would end the line, so that no message can look like a second line."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 FORMATS: dict[Format, type[JsonFormat | TextFormat]] = {"text": TextFormat, "json": JsonFormat}
