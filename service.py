@@ -1,6 +1,6 @@
 """The entry point of `bentoml serve service:Gateway`."""
 
-from bentos.settings import settings_or_exit
+from bentos.start import settings_or_exit
 
 settings_or_exit("bentoml")  # before what reads them at its import would show a traceback
 

@@ -17,7 +17,7 @@ import time
 from bentos.process import pids
 from bentos.process.sockets import CLASSIFIER_POD, DRAINED, GATEWAY, Layout, run_folder
 from bentos.process.supervisor import StartError, Supervisor
-from bentos.settings import give_up, settings_or_exit
+from bentos.start import give_up, settings_or_exit
 
 _POLL_SECONDS = 0.05
 

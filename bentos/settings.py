@@ -1,13 +1,10 @@
 """All settings, read once from the environment; docs/settings.md is generated from them."""
 
-import logging
-import os
 import re
-import sys
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import Self
 
 from pydantic import (
     DirectoryPath,
@@ -24,7 +21,6 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bentos import settings_checks
 from bentos.logs.lines import Format, Level
-from bentos.logs.setup import configure
 from bentos.process import heartbeat
 from bentos.settings_checks import variable_of
 from chestxray import quantised
@@ -47,10 +43,6 @@ AT_MOST = (
     ("request_timeout_seconds", "drain_timeout_seconds"),
 )
 """Pairs of settings of which the first may not be above the second."""
-logger = logging.getLogger(__name__)
-
-_CANNOT_START = 2
-"""The exit status; what a process dies of later is another."""
 _SHORTEST_TOKEN = 16
 _HERE = Path(__file__).parent
 WEB = _HERE.parent / "web"
@@ -269,28 +261,6 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """Reads the environment once per process. Raises ValidationError, which names the key."""
     return Settings()
-
-
-def settings_or_exit(process: str) -> Settings:
-    """Reads the environment and sets up the log of this process.
-
-    Ends it with a line for every fault, if there are any.
-    """
-    try:
-        settings = get_settings()
-    except ValidationError as error:
-        wanted = os.environ.get(variable_of("log_format"))
-        configure("json" if wanted == "json" else "text", "info", process=process)
-        give_up(*explain(error))
-    configure(settings.log_format, settings.log_level, process=process)
-    return settings
-
-
-def give_up(*reasons: str) -> NoReturn:
-    """Ends this process, which cannot start; each reason is a line of the log."""
-    for why in reasons:
-        logger.critical("chestxray cannot start: %s", why)
-    sys.exit(_CANNOT_START)
 
 
 def explain(error: ValidationError) -> list[str]:

@@ -1,6 +1,6 @@
 """The entry point of a classifier pod, as service.py is that of a gateway."""
 
-from bentos.settings import settings_or_exit
+from bentos.start import settings_or_exit
 
 settings_or_exit("bentoml")  # before what reads them at its import would show a traceback
 

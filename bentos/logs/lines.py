@@ -28,6 +28,7 @@ MAX_BYTES = select.PIPE_BUF
 """The processes write to one pipe; only what is no longer than this is never mixed there."""
 _CUTS = (MAX_BYTES, 1500, 500, 100)
 """Longest messages and tracebacks to try, in characters, until a line is short enough."""
+_INDENT = "  "
 SOURCE = "source"
 """Attribute of a record that another process wrote: the name and ID of that process."""
 
@@ -41,7 +42,7 @@ def fields_of(record: logging.LogRecord, process: str) -> dict[str, Any]:
     written = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
     values = (
         written.replace("+00:00", "Z"), record.levelname, record.name, name, pid,
-        record.getMessage(),
+        record.getMessage().strip(),
     )  # fmt: skip
     context = _context()
     given = {key: getattr(record, key, context.get(key)) for key in (*REQUEST, "left_out")}
@@ -88,7 +89,7 @@ class JsonFormat(JsonFormatter):
 
 
 class TextFormat(logging.Formatter):
-    """Timestamp, level, process, logger and message; a traceback follows on lines of its own."""
+    """Timestamp, level, process, logger and message; tracebacks and further lines are indented."""
 
     def __init__(self, process: str) -> None:
         super().__init__()
@@ -97,10 +98,24 @@ class TextFormat(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The line without a traceback."""
         fields = fields_of(record, self._process)
-        shown = ("timestamp", "level", "process", "logger", "message")
         about = {"request": fields.get("request_id"), "trace": fields.get("trace_id")}
         ends = (f"{key}={value}" for key, value in about.items() if value)
-        return " ".join([*(str(fields[key]) for key in shown), *ends])
+        begins = (fields[key] for key in ("timestamp", "level", "process", "logger"))
+        return " ".join([*begins, _shown(fields["message"]), *ends])
+
+    def formatException(self, ei: Any) -> str:
+        """The traceback."""
+        return _INDENT + _shown(super().formatException(ei))
+
+
+def _shown(text: str) -> str:
+    """Escapes control characters and indents further lines: no text can look like a new line."""
+    if text.isprintable():
+        return text
+    return f"\n{_INDENT}".join(
+        "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
+        for line in text.split("\n")
+    )
 
 
 FORMATS: dict[Format, type[JsonFormat | TextFormat]] = {"text": TextFormat, "json": JsonFormat}

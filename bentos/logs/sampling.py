@@ -49,7 +49,9 @@ class Sampler:
         self._seen: Counter[Kind] = Counter()
 
     def admits(self, record: logging.LogRecord) -> bool:
-        """Whether to write the record; counts it if not."""
+        """Whether to write the record; counts it if not. Why a process ends is always written."""
+        if record.levelno >= logging.CRITICAL:
+            return True
         kind = Kind.of(record)
         self._seen[kind] += 1
         return self._seen[kind] <= kind.limit

@@ -1,6 +1,7 @@
 """BentoML's traps that show only in a running server (numbers as in docs/bentoml.md)."""
 
 import http.server
+import platform
 import threading
 import time
 import zlib
@@ -140,6 +141,7 @@ def test_metrics_route_includes_every_process(open_server: Server) -> None:
     for model, count in zip(models, before, strict=True):
         assert open_server.total("chestxray_batch_size_count", model=model) == count + 1
         assert open_server.total("chestxray_model_info", model=model) == 1
+        assert open_server.total("process_resident_memory_bytes", process=model) > 2**20
         assert open_server.total("chestxray_model_load_seconds", model=model) > 0
     for stage in ("queue", "decode", "filter", "classify"):
         assert open_server.total("chestxray_stage_duration_seconds_count", stage=stage) >= 1
@@ -147,6 +149,7 @@ def test_metrics_route_includes_every_process(open_server: Server) -> None:
     assert open_server.total("chestxray_filter_verdicts_total", verdict="frontal_chest") >= 1
     assert open_server.total("chestxray_requests_total", outcome="accepted") >= 1
     assert open_server.total("chestxray_in_flight", stage="admitted") == 0
+    assert open_server.total("chestxray_build_info", python=platform.python_version()) == 1
 
 
 def test_metric_series_of_every_process_exist_before_the_first_event(server: Server) -> None:

@@ -119,8 +119,17 @@ def test_text_line_is_timestamp_level_process_logger_and_message() -> None:
     assert rest == "INFO gateway bentos.test it is so"
 
 
+def test_text_of_others_cannot_begin_another_line() -> None:
+    line = TextFormat("gateway").format(record("%s is so", "a pod\u2028\n2026 INFO\r\x1b[2K"))
+
+    first, second = line.splitlines()
+    assert first.endswith(r" a pod\u2028")
+    assert second == r"  2026 INFO\r\x1b[2K is so"
+
+
 def test_traceback_follows_the_text_line() -> None:
-    first, second, *_, last = TextFormat("gateway").format(failure("broken")).splitlines()
+    first, *trace = TextFormat("gateway").format(failure("broken\nin two")).splitlines()
 
     assert first.endswith("ERROR gateway bentos.test it failed")
-    assert (second, last) == ("Traceback (most recent call last):", "ValueError: broken")
+    assert trace[0] == "  Traceback (most recent call last):"
+    assert trace[-2:] == ["  ValueError: broken", "  in two"]

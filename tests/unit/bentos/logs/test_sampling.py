@@ -1,6 +1,7 @@
 """A flood of similar lines is cut to a few and their number."""
 
 import io
+import logging
 from collections.abc import Callable
 
 import pytest
@@ -120,6 +121,13 @@ def test_more_lines_of_accepted_requests_are_written(log: Log) -> None:
     log.write(FLOOD, route="/v1/analyses", outcome="accepted")
 
     assert LINES < len(log.lines) == ACCEPTED_LINES
+
+
+def test_every_reason_why_a_process_ends_is_written(log: Log) -> None:
+    for number in range(FLOOD):
+        log.handler.handle(record("cannot start: %d", number, level=logging.CRITICAL))
+
+    assert len(log.lines) == FLOOD
 
 
 def test_end_of_the_process_writes_what_was_left_out(log: Log) -> None:
