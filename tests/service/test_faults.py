@@ -135,7 +135,7 @@ def test_sigterm_drains_requests_in_flight(
     tmp_path: Path, accept_all_settings: dict[str, str]
 ) -> None:
     """Trap 8."""
-    with serve(tmp_path, CHESTXRAY_DRAIN_DELAY_SECONDS="1", **accept_all_settings) as server:
+    with serve(tmp_path, CHESTXRAY_DRAIN_DELAY_SECONDS="5", **accept_all_settings) as server:
         before = analyse(server)
         with concurrent.futures.ThreadPoolExecutor(12) as pool:
             with held_requests(server, pool, 12) as posts:
