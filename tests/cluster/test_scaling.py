@@ -50,11 +50,13 @@ def autoscaled_cluster(cluster: Cluster, tmp_path: Path) -> Iterator[Cluster]:
 
 
 def configuration(folder: Path) -> Path:
-    """The shipped scrape configuration with the pods listed in a file, with the same labels, since
-    Debian's Prometheus has no Kubernetes discovery.
+    """The shipped scrape configuration of the pods, which are listed in a file with the same labels,
+    since Debian's Prometheus has no Kubernetes discovery.
     """
     scraping = yaml.safe_load((PLAIN / "prometheus.yml").read_text())
-    for job in scraping["scrape_configs"]:
+    jobs = [job for job in scraping["scrape_configs"] if "kubernetes_sd_configs" in job]
+    scraping["scrape_configs"] = jobs
+    for job in jobs:
         del job["kubernetes_sd_configs"]
         job["file_sd_configs"] = [{"files": [str(folder / TARGETS)], "refresh_interval": "2s"}]
     shutil.copy(PLAIN / "rules.yaml", folder)
