@@ -50,8 +50,8 @@ def autoscaled_cluster(cluster: Cluster, tmp_path: Path) -> Iterator[Cluster]:
 
 
 def configuration(folder: Path) -> Path:
-    """The shipped scrape configuration of the pods, which are listed in a file with the same labels,
-    since Debian's Prometheus has no Kubernetes discovery.
+    """The shipped scrape configuration of the pods, listed in a file with the same labels, since
+    Debian's Prometheus has no Kubernetes discovery.
     """
     scraping = yaml.safe_load((PLAIN / "prometheus.yml").read_text())
     jobs = [job for job in scraping["scrape_configs"] if "kubernetes_sd_configs" in job]
