@@ -64,6 +64,11 @@ def check(promtool: str, folder: Path, expression: str, *gateways: Gateways, val
             {"expr": expression, "eval_time": f"{MINUTES}m", "exp_samples": samples}
         ],
     }
+    run(promtool, folder, test)
+
+
+def run(promtool: str, folder: Path, test: dict[str, Any]) -> None:
+    """Runs one test of promtool. Raises AssertionError."""
     path = folder / "test.yaml"
     path.write_text(yaml.safe_dump({"rule_files": [], "tests": [test]}))
     command = [promtool, "test", "rules", path]
@@ -90,6 +95,26 @@ def test_demand_is_what_reaches_the_classifier(
 
     assert demand(gateways.counts) == value
     check(promtool, tmp_path, query(overlay("serverless")), gateways, other, value=value)
+
+
+def test_demand_is_zero_where_gateways_have_been_scraped_once(
+    promtool: str, tmp_path: Path
+) -> None:
+    """As after an installation: an error would start pods by the fallback."""
+    limit = f'chestxray_admission_limit{{namespace="{HERE}", pod="a"}}'
+    test = {
+        "interval": "15s",
+        "input_series": [{"series": limit, "values": "48"}],
+        "promql_expr_test": [
+            {
+                "expr": query(overlay("serverless")),
+                "eval_time": "0s",
+                "exp_samples": [{"labels": f'{{namespace="{HERE}"}}', "value": 0}],
+            }
+        ],
+    }
+
+    run(promtool, tmp_path, test)
 
 
 def test_demand_is_unknown_where_no_gateway_is_scraped(promtool: str, tmp_path: Path) -> None:
