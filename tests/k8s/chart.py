@@ -18,6 +18,7 @@ CHECKSUM = "checksum/settings"
 OF_HELM = {"app.kubernetes.io/managed-by", "helm.sh/chart"}
 
 Values = dict[str, Any]
+ON: Values = {"enabled": True}
 
 
 def run(*arguments: str | Path, values: Values | None = None) -> str:
@@ -48,6 +49,11 @@ def template(
 def example(name: str) -> Values:
     """The values of an example."""
     return dict(yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text()))
+
+
+def keda(**changes: Any) -> Values:
+    """Values of a tier that KEDA scales."""
+    return {"tier": {"enabled": True, "autoscaling": {"keda": {"enabled": True} | changes}}}
 
 
 def as_in_both(manifests: list[Manifest]) -> dict[str, Manifest]:
