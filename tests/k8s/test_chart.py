@@ -159,4 +159,4 @@ def test_values_and_files_that_the_readme_sets_exist() -> None:
         for key in name.split("."):
             found = found[key]
     for path in re.findall(r"--values (\S+)", README):
-        assert (ROOT / path).exists() or path == "own.yaml", path
+        assert (ROOT / path).exists(), path
