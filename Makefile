@@ -12,6 +12,7 @@ MINUTES ?= 5
 EXAMPLES ?= 300
 OVERLAY ?= local
 KUBECTL ?= kubectl
+HELM ?= helm
 # Options of the check before a deployment, such as --without gpu.
 PREFLIGHT ?=
 BASE ?= HEAD
@@ -32,7 +33,7 @@ export BENTOML_DO_NOT_TRACK := True
 .PHONY: help serve test test-fast test-figures test-trials test-soak trials soak test-gpu gpu gpu-data \
 	k8s-test check format train-filter train-classifier train-distilled pretrain evaluate graphs quantise \
 	audit experiment compare bench-training tensorboard examples screenshots loadtest await-loadtest capacity \
-	benchmark bench endurance fuzz render preflight deploy bento sbom licences audit-dependencies clean
+	benchmark bench endurance fuzz render preflight deploy bento sbom licences audit-dependencies chart clean
 
 help: ## show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -211,6 +212,9 @@ preflight: ## say what the cluster lacks for k8s/overlays/OVERLAY; needs Python 
 deploy: preflight ## apply k8s/overlays/OVERLAY to the cluster that KUBECTL is set to, and wait for it
 	$(KUBECTL) apply -k k8s/overlays/$(OVERLAY)
 	$(KUBECTL) -n chestxray rollout status deployment/gateway --timeout 600s
+
+chart: ## package the Helm chart into build/; needs HELM alone
+	$(HELM) package k8s/chart --destination build
 
 bento: $(VENV)/.serving $(BENTOML_HOME) ## build the bento
 	$(BIN)/bentoml build

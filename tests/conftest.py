@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -17,6 +18,9 @@ from training.shared_folder import DATA
 
 ROOT = Path(__file__).parent.parent
 
+# A machine that pauses makes any example slow; a test that hangs is given up below.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 FOLDERS = ("unit", "models", "service", "browser", "fuzz", "trials", "k8s", "cluster", "gpu")
 """Each is the marker of the tests in it."""

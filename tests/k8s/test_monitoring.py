@@ -130,9 +130,9 @@ def test_probe_and_plain_job_watch_the_same_address_in_the_same_way() -> None:
 def test_probe_asks_for_the_public_address(rendered: dict[str, list[Manifest]]) -> None:
     manifests = rendered["base+blackbox"]
     [probed] = find(manifests, "Probe", "chestxray")["spec"]["targets"]["staticConfig"]["static"]
-    [rule] = find(rendered["production"], "Ingress", "gateway")["spec"]["rules"]
+    [host] = find(rendered["production"], "HTTPRoute", "gateway")["spec"]["hostnames"]
 
-    assert probed == f"https://{rule['host']}/"
+    assert probed == f"https://{host}/"
 
 
 def test_overlay_of_the_docs_sets_both_addresses_of_the_probe(tmp_path: Path) -> None:

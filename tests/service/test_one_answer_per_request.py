@@ -222,9 +222,7 @@ REQUESTS = st.builds(
     cuts=st.lists(st.floats(0, 1), max_size=6),
     pause=st.sampled_from([0.0, 0.002, 0.02]),
 )
-@settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_pipelined_request_gets_exactly_one_response(
     server: Server, requests: list[Request], cuts: list[float], pause: float
 ) -> None:

@@ -25,7 +25,7 @@ FORMATS = [
 
 
 @pytest.mark.parametrize(("format_", "options"), FORMATS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(missing=st.one_of(st.integers(1, 30), st.integers(1, 10**6)))
 def test_image_truncated_at_any_byte_is_rejected(
     format_: str, options: dict[str, bool], missing: int
@@ -37,7 +37,7 @@ def test_image_truncated_at_any_byte_is_rejected(
         decode(cut)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     index=st.integers(0, len(FORMATS) - 1),
     places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=20),
@@ -55,7 +55,7 @@ def test_damaged_image_is_decoded_or_rejected(index: int, places: list[tuple[flo
     assert found.mode == "L"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=2000))
 def test_random_bytes_are_rejected(data: bytes) -> None:
     with pytest.raises(errors.RejectedImage):

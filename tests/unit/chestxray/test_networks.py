@@ -46,7 +46,7 @@ def test_classifier_ends_after_its_third_dense_block() -> None:
     assert names[-1] == "denseblock3"
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(pixels=hnp.arrays(np.uint8, (1, 1, 224, 224), elements=st.integers(0, 255)))
 def test_logit_is_the_mean_of_the_cam_plus_the_bias(
     classifier: CovidClassifierNet, pixels: np.ndarray

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from training import splits
@@ -19,7 +19,6 @@ def records(patients: list[int]) -> list[Record]:
     return [replace(RECORD, patient=str(p), sha256=str(i)) for i, p in enumerate(patients)]
 
 
-@settings(deadline=None)
 @given(patients=st.lists(st.integers(0, 40), min_size=1, max_size=200), seed=st.integers(0, 99))
 def test_redrawn_splits_keep_every_patient_in_one_split(patients: list[int], seed: int) -> None:
     drawn = splits.redraw(records(patients), np.random.default_rng(seed))

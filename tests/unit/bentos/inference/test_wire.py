@@ -197,7 +197,7 @@ BITS |= {"I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32
 BITS |= {"F64": 64, "I64": 64, "U64": 64}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.tuples(st.sampled_from(sorted(BITS)), st.lists(st.integers(0, 9), max_size=4)),
@@ -216,7 +216,7 @@ def test_valid_document_of_other_tensors_is_read_or_rejected(
     check_read_or_rejected(document(json.dumps(header).encode(), bytes(end)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(HEADERS, st.integers(0, 3), st.none() | st.integers(0, 2**64 - 1))
 def test_arbitrary_header_is_read_or_rejected(header: Any, images: int, length: int | None) -> None:
     check_read_or_rejected(
@@ -224,7 +224,7 @@ def test_arbitrary_header_is_read_or_rejected(header: Any, images: int, length: 
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_mutated_document_is_read_or_rejected(data: st.DataObject) -> None:
     body = bytearray(data.draw(st.sampled_from((wire.pack_images(IMAGES), wire.pack_rows(rows())))))
@@ -233,7 +233,7 @@ def test_mutated_document_is_read_or_rejected(data: st.DataObject) -> None:
     check_read_or_rejected(bytes(body[: data.draw(st.none() | st.integers(0, len(body)))]))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_read_or_rejected(body: bytes) -> None:
     check_read_or_rejected(body)

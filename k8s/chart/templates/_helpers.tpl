@@ -1,0 +1,72 @@
+{{/* Namespace and labels of an object, for below `metadata`. */}}
+{{- define "chestxray.metadata" -}}
+namespace: {{ .Release.Namespace }}
+labels:
+  {{- include "chestxray.labels" . | nindent 2 }}
+{{- end }}
+
+{{- define "chestxray.labels" -}}
+app.kubernetes.io/part-of: chestxray
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{/* An object, read from a file, with its namespace and labels: (list $ object). */}}
+{{- define "chestxray.object" -}}
+{{- $root := first . }}
+{{- $object := last . }}
+{{- $_ := set $object "metadata" (merge (include "chestxray.metadata" $root | fromYaml) $object.metadata) }}
+{{- toYaml $object }}
+{{- end }}
+
+{{/* A file of the kustomize tree as it is: (list $ path). */}}
+{{- define "chestxray.file" -}}
+{{- $root := first . }}
+{{- include "chestxray.object" (list $root ($root.Files.Get (last .) | fromYaml)) }}
+{{- end }}
+
+{{/* A network policy, in which OpenShift's DNS is added where pods may ask DNS: (list $ path). */}}
+{{- define "chestxray.policy" -}}
+{{- $root := first . }}
+{{- $policy := $root.Files.Get (last .) | fromYaml }}
+{{- if and $root.Values.openshift (has $policy.metadata.name (list "dns" "loadtest")) }}
+{{- $added := $root.Files.Get "files/components/openshift/dns.yaml" | fromYamlArray | first }}
+{{- $_ := set $policy.spec "egress" (append $policy.spec.egress $added.value) }}
+{{- end }}
+{{- include "chestxray.object" (list $root $policy) }}
+{{- end }}
+
+{{/* The reference of an image: (list $ image). */}}
+{{- define "chestxray.image" -}}
+{{- $root := first . }}
+{{- with last . }}
+{{- if .digest }}
+{{- .repository }}@{{ .digest }}
+{{- else }}
+{{- .repository }}:{{ .tag | default $root.Chart.AppVersion }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Every setting: the defaults, what a gateway behind a proxy needs, and the values. */}}
+{{- define "chestxray.settings" -}}
+{{- $lines := .Files.Get "files/base/settings.env" | splitList "\n" }}
+{{- if or .Values.gatewayApi.enabled .Values.ingress.enabled }}
+{{- $proxied := .Files.Get "files/components/behind-proxy/kustomization.yaml" | fromYaml }}
+{{- $lines = concat $lines (first $proxied.configMapGenerator).literals }}
+{{- end }}
+{{- $settings := dict }}
+{{- range $lines }}
+{{- if hasPrefix "CHESTXRAY_" . }}
+{{- $parts := splitn "=" 2 . }}
+{{- $_ := set $settings $parts._0 $parts._1 }}
+{{- end }}
+{{- end }}
+{{- range $name, $value := .Values.settings }}
+{{- if not (hasKey $settings $name) }}
+{{- fail (printf "settings: %s is no setting; files/base/settings.env has all" $name) }}
+{{- end }}
+{{- $_ := set $settings $name $value }}
+{{- end }}
+{{- toYaml $settings }}
+{{- end }}
