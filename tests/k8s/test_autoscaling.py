@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from loadtests import measured_capacity as capacity
 from tests.k8s.rendering import Manifest, find
 from tests.k8s.simulation.autoscaler import SYNC_SECONDS, Autoscaler
 from tests.k8s.simulation.classifiers import STEP_SECONDS, Counts, Keda, Load, Tier, demand
@@ -22,7 +21,10 @@ from tests.k8s.simulation.gateways import (
 Rendered = dict[str, list[Manifest]]
 HOUR = 3600
 DAY = 24 * HOUR
-ONE_GATEWAY = capacity.read()
+PACE = 24.0
+"""Images per second of a simulated gateway."""
+WORK = (0.5, 1.7, 2.4, 4.2, 5.9)
+"""Loads, as the number of gateways that would do them without pause."""
 MAX_IMAGES = 48
 """In flight in a gateway, beyond which it sheds load."""
 MEMORY_SECONDS = 900
@@ -177,19 +179,18 @@ def gateways(rendered: Rendered, *metrics: Metric) -> Gateways:
     return Gateways(
         Autoscaler(spec["minReplicas"], spec["maxReplicas"], spec["behavior"]),
         [(metric, cpu if metric is cpu_utilization else images) for metric in metrics],
-        images_per_second=ONE_GATEWAY.images_per_second,
+        images_per_second=PACE,
         max_images=MAX_IMAGES,
     )
 
 
-@pytest.mark.parametrize("images", [12, 40, 57, 100, 140])
-def test_gateways_settle_at_the_number_that_the_work_needs(rendered: Rendered, images: int) -> None:
+@pytest.mark.parametrize("work", WORK)
+def test_gateways_settle_at_the_number_that_the_work_needs(rendered: Rendered, work: float) -> None:
     simulated = gateways(rendered, cpu_utilization, mean_in_flight)
 
-    counts = simulated.run(images, batch=1, seconds=2 * HOUR)
+    counts = simulated.run(work * PACE, batch=1, seconds=2 * HOUR)
 
     settled = counts[HOUR // 2 // SYNC_SECONDS :]
-    work = images / ONE_GATEWAY.images_per_second
     assert work < min(settled)
     assert max(counts) <= max(simulated.autoscaler.least, math.ceil(1.5 * math.ceil(work / 0.7)))
     assert reversals(settled) <= 1
@@ -199,12 +200,16 @@ def test_gateways_do_not_follow_single_batches(rendered: Rendered) -> None:
     steady = gateways(rendered, cpu_utilization, mean_in_flight)
     instant = gateways(rendered, in_flight_at_scrape)
 
-    assert max(steady.run(12, batch=16, seconds=2 * HOUR)) == steady.autoscaler.least
-    assert max(instant.run(12, batch=16, seconds=2 * HOUR)) > instant.autoscaler.least
+    assert max(steady.run(PACE / 2, batch=16, seconds=2 * HOUR)) == steady.autoscaler.least
+    assert max(instant.run(PACE / 2, batch=16, seconds=2 * HOUR)) > instant.autoscaler.least
 
 
 def test_images_in_flight_alone_never_settle(rendered: Rendered) -> None:
     """Near saturation they grow so steeply that one pod fewer is too few and one more too many."""
-    counts = gateways(rendered, mean_in_flight).run(100, batch=1, seconds=2 * HOUR)
+    simulated = [gateways(rendered, mean_in_flight) for _ in WORK]
+    counts = [
+        each.run(work * PACE, batch=1, seconds=2 * HOUR)
+        for each, work in zip(simulated, WORK, strict=True)
+    ]
 
-    assert reversals(counts[HOUR // 2 // SYNC_SECONDS :]) > 3
+    assert sum(reversals(each[HOUR // 2 // SYNC_SECONDS :]) for each in counts) > 10
