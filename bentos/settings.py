@@ -152,6 +152,9 @@ class Settings(BaseSettings):
     request_timeout_seconds."""
     pod_token: SecretStr = SecretStr("")
     """Shared secret of gateways and classifier pods, 16 characters or more; required for both."""
+    pod_token_previous: SecretStr = SecretStr("")
+    """Another token that a classifier pod accepts, while `pod_token` is being replaced; 16
+    characters or more."""
 
     examples: DirectoryPath = SHIPPED_EXAMPLES
     """Folder of the example images on the page; every visitor can see every file in it."""
@@ -189,7 +192,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{wrong[0]!r} is no origin; write https://host or https://host:port")
         return origins
 
-    @field_validator("pod_token")
+    @field_validator("pod_token", "pod_token_previous")
     @classmethod
     def _token_is_long(cls, token: SecretStr) -> SecretStr:
         text = token.get_secret_value()

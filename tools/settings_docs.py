@@ -21,6 +21,7 @@ _CHECKPOINTS = _CLASSIFIER | {"filter_checkpoint", "filter_digest"}
 _DRAIN = {"drain_delay_seconds", "drain_timeout_seconds"}
 _SERVER = {
     "max_images_in_flight", "max_model_batch", "body_timeout_seconds", "pod_token",
+    "pod_token_previous",
 }  # fmt: skip
 _PUBLIC = _SERVER | _DRAIN | {
     "trusted_proxies", "header_timeout_seconds", "keep_alive_timeout_seconds", "max_connections",

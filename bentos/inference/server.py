@@ -50,9 +50,10 @@ class InferenceServer:
     """The ASGI app of one model."""
 
     def __init__(self, model: Model, *, stage: ModelStage, settings: Settings) -> None:
-        """A request must carry the token of the settings, where there is one."""
+        """A request must carry a token of the settings, where there is one."""
         self._model = model
-        self._token = settings.pod_token.get_secret_value()
+        tokens = (settings.pod_token, settings.pod_token_previous)
+        self._tokens = [each.get_secret_value() for each in tokens if each.get_secret_value()]
         self._max_images = settings.max_images_in_flight
         self._max_batch = settings.max_model_batch if model.parallel == 1 else 1
         self._body_seconds = settings.body_timeout_seconds
@@ -117,10 +118,9 @@ class InferenceServer:
             raise RequestProblem(HTTPStatus.GATEWAY_TIMEOUT, error.code, str(error)) from error
 
     def _authenticate(self, headers: Headers) -> None:
-        given = headers.get("authorization", "")
-        if self._token and not hmac.compare_digest(
-            given.encode(), f"Bearer {self._token}".encode()
-        ):
+        given = headers.get("authorization", "").encode()
+        accepted = [hmac.compare_digest(given, f"Bearer {each}".encode()) for each in self._tokens]
+        if self._tokens and not any(accepted):
             raise RequestProblem(
                 HTTPStatus.UNAUTHORIZED,
                 "unauthorised",

@@ -160,6 +160,51 @@ def demand(cluster: Cluster) -> list[Any]:
     return list(json.loads(answer)["data"]["result"])
 
 
+def replace_token(cluster: Cluster, **values: str) -> None:
+    """Writes the Secret of the pods' token anew, as an operator does."""
+    literals = [f"--from-literal={name}={value}" for name, value in values.items()]
+    dry = ["--dry-run=client", "-o", "yaml"]
+    manifest = cluster.kubectl("create", "secret", "generic", "pod-token", *literals, *dry)
+    cluster.kubectl("apply", "-f", "-", text=manifest)
+
+
+def restart(cluster: Cluster, name: str) -> None:
+    cluster.kubectl("rollout", "restart", f"deployment/{name}")
+    cluster.roll_out(name)
+
+
+def test_token_is_replaced_under_load_without_a_refused_gateway(cluster: Cluster) -> None:
+    """As docs/operations.md says: classifier pods, gateways, classifier pods."""
+    old, new = "only-for-the-test-of-a-cluster", "the-next-one-for-the-test-of-a-cluster"
+    cluster.kubectl("scale", "deployment/classifier", "--replicas=1")
+    try:
+        cluster.roll_out("classifier")
+        before = images_answered_by_tier(cluster)
+        with cluster.load(threads=1, pause=LIGHT_PAUSE_SECONDS) as light:
+            wait_until("the tier answers", lambda: images_answered_by_tier(cluster) > before)
+            replace_token(cluster, token=new, previous=old)
+            restart(cluster, "classifier")
+            restart(cluster, "gateway")
+            replace_token(cluster, token=new)
+            restart(cluster, "classifier")
+            again = images_answered_by_tier(cluster)
+            wait_until("the tier answers", lambda: images_answered_by_tier(cluster) > again)
+        refused = [
+            line
+            for pod in cluster.pods("gateway")
+            for line in cluster.metrics(
+                pod["metadata"]["name"], "chestxray_pod_failures_total"
+            ).splitlines()
+            if 'reason="refused"' in line
+        ]
+    finally:
+        cluster.kubectl("scale", "deployment/classifier", "--replicas=0")
+
+    assert set(light.statuses) == {200}
+    assert refused
+    assert {line.rpartition(" ")[2] for line in refused} == {"0.0"}
+
+
 def test_gateway_restarted_at_zero_loses_no_request_and_hides_no_demand(
     autoscaled_cluster: Cluster,
 ) -> None:

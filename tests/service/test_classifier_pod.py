@@ -31,6 +31,7 @@ from tests.service.fakes import check_problem, ready
 from tests.service.server import Server, serve, start
 
 TOKEN, DIGEST = "a token that is long enough", "sha256:the one"
+OLD = "the token of before, as long"
 HEADERS = {"Authorization": f"Bearer {TOKEN}", wire.DIGEST_HEADER: DIGEST}
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 1, 224, 224), np.uint8)
 POD = ("bentos.cli", "serve-classifier")
@@ -63,7 +64,14 @@ def pod_app(**more: Any) -> ASGIApp:
 
 def ask_all(*bodies: bytes, max_images: int = 128, **headers: str) -> list[httpx.Response]:
     app = pod_app(max_images_in_flight=max_images, max_images_per_batch=1)
+    return post_all(app, *bodies, **headers)
 
+
+def post_to(app: ASGIApp, body: bytes, **headers: str) -> httpx.Response:
+    return post_all(app, body, **headers)[0]
+
+
+def post_all(app: ASGIApp, *bodies: bytes, **headers: str) -> list[httpx.Response]:
     async def post() -> list[httpx.Response]:
         transport = httpx.ASGITransport(RequestMiddleware(app, Drain(delay=0, timeout=1), ready))
         async with httpx.AsyncClient(
@@ -96,6 +104,15 @@ def test_request_without_the_token_is_unauthorised(given: str) -> None:
     check_problem(answer, 401, "unauthorised")
     assert answer.headers["www-authenticate"] == "Bearer"
     assert TOKEN not in answer.text
+
+
+@pytest.mark.parametrize(("given", "status"), [(TOKEN, 200), (OLD, 200), (OLD[::-1], 401)])
+def test_pod_accepts_the_previous_token_while_it_is_replaced(given: str, status: int) -> None:
+    app = pod_app(pod_token_previous=OLD)
+
+    answer = post_to(app, wire.pack_images(IMAGES), Authorization=f"Bearer {given}")
+
+    assert answer.status_code == status
 
 
 def test_request_with_another_model_digest_is_rejected() -> None:

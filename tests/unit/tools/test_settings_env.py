@@ -16,10 +16,10 @@ def test_settings_env_is_up_to_date() -> None:
     assert (ROOT / "k8s" / "base" / "settings.env").read_text() == settings_env.render()
 
 
-def test_settings_env_contains_every_setting_except_the_secret() -> None:
+def test_settings_env_contains_every_setting_except_the_secrets() -> None:
     keys = {f"{PREFIX}{key.upper()}" for key in Settings.model_fields}
 
-    assert keys - set(values()) == {f"{PREFIX}POD_TOKEN"}
+    assert keys - set(values()) == {f"{PREFIX}POD_TOKEN", f"{PREFIX}POD_TOKEN_PREVIOUS"}
     assert set(values()) <= keys
 
 
