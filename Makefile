@@ -33,7 +33,7 @@ export BENTOML_DO_NOT_TRACK := True
 .PHONY: help serve test test-fast test-figures test-trials test-soak trials soak test-gpu gpu gpu-data \
 	k8s-test check format train-filter train-classifier train-distilled pretrain evaluate graphs quantise \
 	audit experiment compare bench-training tensorboard examples screenshots loadtest await-loadtest capacity \
-	benchmark bench endurance fuzz render preflight deploy bento sbom licences audit-dependencies chart clean
+	benchmark bench endurance fuzz render pin preflight deploy bento sbom licences audit-dependencies chart clean
 
 help: ## show the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -205,6 +205,9 @@ fuzz: $(VENV)/.dev ## damaged images for MINUTES, then EXAMPLES of requests made
 
 render: ## print what kustomize makes of k8s/overlays/OVERLAY; needs KUBECTL alone
 	@$(KUBECTL) kustomize k8s/overlays/$(OVERLAY)
+
+pin: ## name IMAGES (NAME=IMAGE ...) of k8s/overlays/OVERLAY by the digest that their registry has
+	@$(PYTHON) -m tools.pin_images k8s/overlays/$(OVERLAY) $(IMAGES)
 
 preflight: ## say what the cluster lacks for k8s/overlays/OVERLAY; needs Python and KUBECTL alone
 	@KUBECTL="$(KUBECTL)" $(PYTHON) -m tools.preflight k8s/overlays/$(OVERLAY) $(PREFLIGHT)
