@@ -254,7 +254,14 @@ def test_kubectl_turns_manifests_into_objects_without_a_cluster() -> None:
 
 def test_deployment_starts_with_the_preflight() -> None:
     printed = subprocess.run(
-        ["make", "--dry-run", "deploy", "OVERLAY=production", "PREFLIGHT=--without gpu"],
+        [
+            "make",
+            "--no-print-directory",
+            "--dry-run",
+            "deploy",
+            "OVERLAY=production",
+            "PREFLIGHT=--without gpu",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
