@@ -260,7 +260,7 @@ def test_classifier_tier_scales_from_zero_and_back_without_errors(
         time.sleep(10)
         assert images_answered_by_tier(autoscaled_cluster) == last  # the gateways classify again
 
-    # Two cores have the cluster, the service and its load: a request may be shed, and none may fail.
+    # Two cores have the cluster and its load: a request may be shed, and none may fail.
     assert set(light.statuses) <= {200, 503}
     assert light.statuses[200] >= 0.9 * sum(light.statuses.values())
     report: list[dict[str, Any]] = json.loads(output)
