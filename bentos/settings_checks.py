@@ -29,7 +29,7 @@ INTERNAL = frozenset(
 _SERVICE_LINK = re.compile(r"\w+_SERVICE_(HOST|PORT(_\w+)?)|\w+_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?")
 """What Kubernetes sets for a Service whose name begins with chestxray."""
 _LINK_URL = re.compile(r"(tcp|udp|sctp)://.*")
-"""What it sets CHESTXRAY_PORT to; whoever means a port to listen at gives a number."""
+"""What it sets CHESTXRAY_PORT to; an operator who means a port gives a number."""
 
 _MAX = {"seconds": 3600, "bytes": 2**36, "pixels": 2**31, "threads": 256, "batch": 4096}
 """By a word of a setting's name: beyond an hour, 64 GiB and so on nothing is bounded any more."""

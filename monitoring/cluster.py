@@ -39,8 +39,8 @@ def _pending() -> Alert:
         lasts="10m",  # longer than a node autoscaler and the pull of a CUDA image need
         summary="{{ $labels.pod }} has been pending for ten minutes",
         description="""
-            No node has room for it, a GPU or a volume is missing, or its image cannot be pulled.
-            The pods that run carry its load.""",
+            No node has enough free CPU or memory, a GPU or a volume is missing, or its image cannot
+            be pulled. The pods that run carry its load.""",
     )
 
 

@@ -46,7 +46,7 @@ def gpu(metric: str) -> str:
 
 
 def demand() -> str:
-    """Images per second that classifiers would get, with those that were refused for want of room.
+    """Images per second that classifiers would get if no gateway were at capacity.
 
     The classifier tier is scaled by the same sum: what the filter rejects costs a classifier
     nothing, and of the images that were refused the same share would have passed.

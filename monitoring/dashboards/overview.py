@@ -74,7 +74,7 @@ _NOW = [
         "Shed requests",
         "percentunit",
         {"shed": share(_SHED, f"({_SHED} + {_JUDGED})")},
-        f"Refused for want of capacity; red from the objective of {SHED_RATE:.0%} on.",
+        f"Refused at the capacity limit; red from the objective of {SHED_RATE:.0%} on.",
         "stat",
         at_most(SHED_RATE),
     ),
@@ -168,8 +168,8 @@ def _demand() -> Panel:
         "Demand",
         "cps",
         {"demand": demand(), "classified": rate("chestxray_predictions_total")},
-        "Images per second for the classifiers, with those refused for want of room. It scales the "
-        "classifier tier.",
+        "Images per second for the classifiers, with those refused at the capacity limit. It scales "
+        "the classifier tier.",
     )
 
 

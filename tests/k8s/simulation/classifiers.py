@@ -25,7 +25,7 @@ class Counts:
     """Those that the filter takes for chest X-rays."""
     judged: float
     refused: float
-    """For want of capacity."""
+    """Because the gateways were at capacity."""
 
 
 def demand(rates: Counts) -> float:
