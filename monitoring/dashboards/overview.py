@@ -168,8 +168,8 @@ def _demand() -> Panel:
         "Demand",
         "cps",
         {"demand": demand(), "classified": rate("chestxray_predictions_total")},
-        "Images per second for the classifiers, with those refused at the capacity limit. It scales "
-        "the classifier tier.",
+        "Images per second for the classifiers, with those refused at the capacity limit. It "
+        "scales the classifier tier.",
     )
 
 
