@@ -243,7 +243,8 @@ def test_settings_of_an_engine_are_those_of_the_base(rendered: Rendered, engine:
 
 
 @pytest.mark.parametrize(
-    ("engine", "peers"), [("knative", {"127.0.0.1", "10.1.2.3"}), ("kserve", {"10.1.2.3"})]
+    ("engine", "peers"),
+    [("knative", {"127.0.0.1", "::1", "10.1.2.3", "fd00::1"}), ("kserve", {"10.1.2.3", "fd00::1"})],
 )
 def test_proxies_of_an_engine_are_trusted(rendered: Rendered, engine: str, peers: set[str]) -> None:
     trusted = Settings(
