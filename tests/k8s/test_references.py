@@ -1,11 +1,10 @@
 """Every object that a manifest refers to exists."""
 
 import re
-from collections.abc import Iterator
-from typing import Any
 
 from tests.conftest import ROOT
 from tests.k8s.rendering import ENGINES, K8S, Manifest, find, name_of, of_kind, pods
+from tools.preflight.manifests import values
 
 README = (K8S / "README.md").read_text()
 Rendered = dict[str, list[Manifest]]
@@ -15,18 +14,6 @@ PLATFORM_PORTS = {53, 5353, 15012, 15020, 8080, 8086, 8090, 4191}
 
 def names(manifests: list[Manifest], kind: str) -> set[str]:
     return {each["metadata"]["name"] for each in of_kind(manifests, kind)}
-
-
-def values(tree: Any, key: str) -> Iterator[Any]:
-    """All values of a key in a tree, at any depth."""
-    if isinstance(tree, dict):
-        if key in tree:
-            yield tree[key]
-        for each in tree.values():
-            yield from values(each, key)
-    elif isinstance(tree, list):
-        for each in tree:
-            yield from values(each, key)
 
 
 def test_referenced_config_maps_accounts_claims_and_priorities_exist(rendered: Rendered) -> None:
