@@ -6,6 +6,7 @@ Binary data is an extension of the protocol by Triton: it follows the JSON, in t
 import asyncio
 import base64
 import io
+import re
 import struct
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from bentos.settings import Settings
 
 _BINARY_HEADER = "Inference-Header-Content-Length"
 """The length of the JSON before the binary data."""
+_NUMBER = re.compile(r"[0-9]{1,18}")  # Python refuses to read a number of thousands of digits
 _COPIES = 3
 """A body is in memory up to three times: as it came, as text in base64, and as images."""
 _MARKS, _MOST_MARKS = b"[{,:", 1000
@@ -66,12 +68,13 @@ async def read(
         buffer.write(chunk)
     body = buffer.getvalue()
     length = request.headers.get(_BINARY_HEADER, str(len(body)))
-    if not (length.isascii() and length.isdecimal() and int(length) <= len(body)):
+    if not (_NUMBER.fullmatch(length) and int(length) <= len(body)):
         raise _malformed(f"{_BINARY_HEADER} is not a length within the body")
     asked = _parse(body, int(length))
-    images = await asyncio.to_thread(_images, asked.inputs[0], memoryview(body)[int(length) :])
-    if len(images) > settings.max_images_per_batch:
+    tensor = asked.inputs[0]
+    if tensor.shape[0] > settings.max_images_per_batch:  # bounds the work of decoding
         raise too_many_images(settings.max_images_per_batch, "send fewer at once")
+    images = await asyncio.to_thread(_images, tensor, memoryview(body)[int(length) :])
     ticket.add_images(len(images))
     return asked, [Upload(image, None) for image in images]
 

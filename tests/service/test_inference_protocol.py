@@ -159,7 +159,7 @@ def test_body_that_is_no_request_of_the_protocol_is_answered_400(
     run(test)
 
 
-@pytest.mark.parametrize("length", ["", "-1", "x", "99999999999"])
+@pytest.mark.parametrize("length", ["", "-1", "x", "99999999999", "9" * 5000])
 def test_length_outside_of_the_body_is_answered_400(run: Callable[..., None], length: str) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         headers = {"Inference-Header-Content-Length": length}
@@ -182,6 +182,20 @@ def test_more_images_than_a_batch_are_answered_400(run: Callable[..., None]) -> 
     async def test(client: httpx.AsyncClient) -> None:
         for request in ({"json": body(DARK, DARK, DARK)}, binary(DARK, DARK, DARK)):
             check_error(await client.post(INFER, **request), 400, "too-many-images")
+
+    run(test, max_images_per_batch=2)
+
+
+def test_images_beyond_a_batch_are_refused_before_they_are_decoded(
+    run: Callable[..., None],
+) -> None:
+    """An empty element takes four bytes, so a body may have millions of them."""
+
+    async def test(client: httpx.AsyncClient) -> None:
+        request = binary(*[b""] * 3)
+        request["content"] += b"cut"  # which decoding would complain of
+
+        check_error(await client.post(INFER, **request), 400, "too-many-images")
 
     run(test, max_images_per_batch=2)
 
