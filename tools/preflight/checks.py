@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from tools.preflight.cluster import Cluster, CommandFailed, Json
 from tools.preflight.findings import Finding, missing, ok, present, unknown
-from tools.preflight.manifests import Manifests, values
+from tools.preflight.manifests import Manifests, namespace_of, values
 
 Check = Callable[[Manifests, Cluster], Iterator[Finding]]
 
@@ -15,7 +15,7 @@ _OLDEST_MINOR = 27
 """Of Kubernetes: unhealthyPodEvictionPolicy and matchLabelKeys are on by default from here."""
 _OLDEST_KUSTOMIZE = 5
 _PROVIDERS = {
-    "keda.sh": "install KEDA 2.10 or newer, or use an overlay without its components",
+    "keda.sh": "install KEDA 2.17 or newer, or use an overlay without its components",
     "monitoring.coreos.com": "install the Prometheus operator, or leave out the component "
     "monitoring",
     "gateway.networking.k8s.io": "install the Gateway API 1.0 or newer and a controller for it, or "
@@ -32,6 +32,7 @@ _METRICS_APIS = {
 """The API that serves an autoscaler's metrics, by their type."""
 _GPU = re.compile(r"nvidia\.com/(gpu|mig-.*)")
 _DEFAULT_CLASS = re.compile(r"(storageclass|ingressclass)\.kubernetes\.io/is-default-class")
+_NAMESPACES = re.compile(r'namespace="([^"]*)"')
 _SERVICE_NAME = re.compile(r"\.svc\.(?P<domain>[a-z0-9.-]+?)\.:\d+$")
 
 
@@ -166,6 +167,19 @@ def _is_available(service: Json) -> bool:
     return any(each["type"] == "Available" and each["status"] == "True" for each in conditions)
 
 
+def check_queries(manifests: Manifests, cluster: Cluster) -> Iterator[Finding]:
+    """An autoscaler's query counts the gateways of its own namespace."""
+    for each in manifests.of_kind("ScaledObject", "InferenceService"):
+        own, name = namespace_of(each), each["metadata"]["name"]
+        for query in values(each, "query"):
+            counted = _NAMESPACES.findall(query)
+            yield present(
+                counted == [own],
+                f"query of {each['kind']} {name} for the namespace {own}",
+                f"it counts {counted}: copy the block replacements of the overlay into yours",
+            )
+
+
 def check_network(manifests: Manifests, cluster: Cluster) -> Iterator[Finding]:
     """Network policies need a plugin that enforces them."""
     if manifests.of_kind("NetworkPolicy"):
@@ -215,6 +229,7 @@ CHECKS: dict[str, Check] = {
     "storage": check_storage,
     "gpu": check_gpu,
     "metrics": check_metrics,
+    "queries": check_queries,
     "network": check_network,
     "domain": check_domain,
     "admission": check_admission,

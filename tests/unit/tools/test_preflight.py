@@ -232,6 +232,25 @@ def test_certificate_that_cert_manager_makes_needs_only_its_issuer(preflight: Ru
     assert line.startswith("missing  ClusterIssuer letsencrypt: install cert-manager")
 
 
+@pytest.mark.parametrize(("namespace", "code"), [("chestxray", 0), ("staging", 1)])
+def test_autoscaler_that_counts_another_namespace_is_named(
+    preflight: Run, namespace: str, code: int
+) -> None:
+    """As in an overlay over an overlay, whose query kustomize does not change."""
+    query = 'sum(chestxray_admission_limit{namespace="chestxray"})'
+    scaled = next(each for each in MANIFESTS if each["kind"] == "ScaledObject")
+    metadata = scaled["metadata"] | {"namespace": namespace}
+    spec = scaled.get("spec", {}) | {"triggers": [{"metadata": {"query": query}}]}
+    answers = complete() | {"patch": json.dumps(scaled | {"metadata": metadata, "spec": spec})}
+
+    found, lines = preflight(answers)
+
+    (line,) = [each for each in lines if "query of ScaledObject" in each]
+    assert f"for the namespace {namespace}" in line
+    assert line.startswith("missing") == bool(code)
+    assert found == code
+
+
 @pytest.mark.parametrize("verb", ["kustomize", "patch", "/version"])
 def test_folder_or_cluster_that_cannot_be_read_is_one_line(preflight: Run, verb: str) -> None:
     answers = complete()
