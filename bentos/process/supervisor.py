@@ -129,7 +129,10 @@ class Supervisor:
 
     async def _start(self, process: Process) -> None:
         pid = await process.start(self._environment)
-        pids.file_of(self._folder, process.name).write_text(str(pid))
+        try:
+            pids.file_of(self._folder, process.name).write_text(str(pid))
+        except OSError as error:  # it only lacks its metrics
+            logger.warning("the ID of %s cannot be written: %s", process.name, error.strerror)
         logger.info("%s started as process %d", process.name, pid)
 
     async def wait_for_disk_space(self, process: Process) -> None:

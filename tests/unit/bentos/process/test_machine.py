@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -104,3 +104,22 @@ def test_process_start_waits_for_disk_space(
         asyncio.run(main())
     assert len(caplog.records) == 1  # not one every second
     assert "gateway starts when there is disk space" in caplog.text
+
+
+def test_full_disk_at_the_start_of_a_process_does_not_end_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its ID is for its metrics alone."""
+
+    class Started(Process):
+        async def start(self, environment: Mapping[str, str]) -> int:
+            return 1
+
+    monkeypatch.setattr(supervisor, "run_folder", lambda port: tmp_path / "absent")
+    parent = Supervisor(GATEWAY, host="127.0.0.1", port=1, settings=Settings())
+    parent._environment = {}
+    process = Started("gateway", "", "", None, tmp_path / "heartbeat")  # type: ignore[arg-type]
+
+    asyncio.run(parent._start(process))
+
+    assert "the ID of gateway cannot be written" in caplog.text
