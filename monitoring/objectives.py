@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from bentos.gateway.analyses import PATHS
+from bentos.gateway.app import ADMITTED
+from bentos.gateway.inference_protocol import INFER
 from loadtests import objectives
 from monitoring.rules import Alert, Group, Record, Severity
 
@@ -22,15 +24,16 @@ SLOW_SECONDS = 2.5
 """The latency threshold of both routes' objectives, and a bucket bound of the histogram."""
 P95_SECONDS = _ROUTES[PATHS[0]].p95_ms / 1000
 """The promised 95th percentile of single images."""
-SLOW_RATES = {PATHS[0]: 0.01, PATHS[1]: 0.05}
+SLOW_RATES = {PATHS[0]: 0.01, PATHS[1]: 0.05, INFER: 0.05}
 """Latency budget by route, as a share of responses: SLOW_SECONDS is the promised 99th percentile of
-single images and the 95th of batches. A test compares both with the objectives."""
+single images and the 95th of batches, to which the Open Inference Protocol's requests count. A test
+compares these with the objectives."""
 
 AVAILABILITY_LEFT = "chestxray:availability_budget:left30d"
 LATENCY_LEFT = "chestxray:latency_budget:left30d"
 """Shares of the error budgets of 30 days that are left, by route; below 0 they are overspent."""
 
-ANALYSES = f'route=~"{"|".join(PATHS)}"'
+ANALYSES = f'route=~"{"|".join(ADMITTED)}"'
 ANSWERED = 'outcome=~"accepted|rejected"'
 FAILED = 'outcome=~"deadline|server_error"'
 JUDGED = 'outcome=~"accepted|rejected|deadline|server_error"'

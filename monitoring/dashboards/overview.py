@@ -1,6 +1,7 @@
 """Dashboard: how the service does, at a glance; the first one to open."""
 
 from bentos.gateway.analyses import PATHS
+from bentos.gateway.app import ADMITTED
 from loadtests import measured_capacity as measured
 from monitoring.boards import Dashboard, Panel, Price, Row, at_least, at_most
 from monitoring.matchers import BLACKBOX_JOB, CONTAINERS, GATEWAYS, IN_OUR_NAMESPACES, JOB
@@ -90,8 +91,8 @@ _NOW = [
 
 
 def _budgets() -> list[Panel]:
-    names = dict(zip(PATHS, ("single images", "batches"), strict=True))
-    of_route = {route: f'route="{route}"' for route in PATHS}
+    names = dict(zip(ADMITTED, ("single images", "batches", "inference protocol"), strict=True))
+    of_route = {route: f'route="{route}"' for route in ADMITTED}
     return [
         Panel(
             f"{which}, {name}",

@@ -45,10 +45,11 @@ class Cluster:
     kubectl_command: tuple[str | Path, ...]
     convert_command: tuple[str | Path, ...] = ()
     """A command that converts manifests for an older cluster."""
+    namespace: str = NAMESPACE
 
     def kubectl(self, *arguments: str, text: str = "", timeout: float = 180) -> str:
-        """Runs kubectl in our namespace. Raises CalledProcessError."""
-        command = [*self.kubectl_command, "--namespace", NAMESPACE, *arguments]
+        """Runs kubectl in the namespace. Raises CalledProcessError."""
+        command = [*self.kubectl_command, "--namespace", self.namespace, *arguments]
         return run(command, text=text, timeout=timeout)
 
     def get(self, *arguments: str) -> Any:
@@ -95,7 +96,8 @@ class Cluster:
     @contextmanager
     def load(self, *, threads: int = 2, retries: int = 0, pause: float = 0.0) -> Iterator["Load"]:
         """Posts images from inside the cluster until the block ends."""
-        command = [*self.kubectl_command, "--namespace", NAMESPACE, "exec", "-i", "client", "--"]
+        command = [*self.kubectl_command, "--namespace", self.namespace]
+        command += ["exec", "-i", "client", "--"]
         command += ["python", "-c", CLIENT, str(threads), str(retries), str(pause)]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

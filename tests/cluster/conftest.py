@@ -31,6 +31,11 @@ NEWER_FIELDS = (
 _INSTALL_SECONDS = 1200
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need an empty cluster come before those that share what `cluster` deploys."""
+    items.sort(key=lambda item: "cluster" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def bare_cluster() -> Iterator[Cluster]:
     """A cluster with the images; a lab cluster is created and deleted afterwards."""

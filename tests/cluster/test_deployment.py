@@ -3,33 +3,13 @@
 import json
 import subprocess
 import time
-from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from chestxray.labels import FINDINGS
+from tests.cluster.analyses import analyse, check_reading
 from tests.cluster.cluster import HERE, Cluster, rendered, run_lab, wait_until
-from tests.conftest import ROOT
-
-EXAMPLE = ROOT / "web" / "examples" / "clear.jpg"
-ANALYSE = """
-import base64, json, requests, sys
-image = base64.b64decode(sys.stdin.read())
-answer = requests.post("http://gateway/v1/analyses", files={"image": image}, timeout=60)
-print(json.dumps({"status": answer.status_code, "body": answer.json()}))
-"""
-
-
-def analyse(cluster: Cluster, image: Path = EXAMPLE) -> Any:
-    return json.loads(cluster.in_client(ANALYSE, text=b64encode(image.read_bytes()).decode()))
-
-
-def check_reading(answer: Any) -> None:
-    assert answer["status"] == 200, answer["body"]
-    assert set(answer["body"]["prediction"]["probabilities"]) == set(FINDINGS)
 
 
 def test_image_is_analysed_in_the_cluster(cluster: Cluster) -> None:

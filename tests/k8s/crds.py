@@ -99,6 +99,24 @@ PACKAGES = (
         "gateway.networking.k8s.io/v1",
         ("Gateway", "HTTPRoute"),
     ),
+    Package(
+        "@kubernetes-models/gateway-api",
+        "2.0.0",
+        "Gateway API 1.5, experimental fields included",
+        "package/gateway.networking.k8s.io/v1beta1",
+        from_typescript,
+        "gateway.networking.k8s.io/v1beta1",
+        ("ReferenceGrant",),
+    ),
+    Package(
+        "cloudcoil.models.cert-manager",
+        "1.21.1.1",
+        "cert-manager 1.21.1",
+        "cloudcoil/models/cert_manager/v1.py",
+        from_pydantic,
+        "cert-manager.io/v1",
+        ("ClusterIssuer",),
+    ),
 )
 
 

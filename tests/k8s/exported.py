@@ -5,7 +5,7 @@ from functools import cache
 from prometheus_client import Counter, Histogram
 from prometheus_client.utils import floatToGoString
 
-from bentos.gateway.analyses import PATHS
+from bentos.gateway.app import ADMITTED
 from bentos.metrics import Metrics, create_gateway_series
 from tests import declared
 
@@ -50,7 +50,7 @@ def can_have(name: str, label: str, value: str) -> bool:
         case "le":
             return value in bounds(name)
         case "route":
-            return value in PATHS
+            return value in ADMITTED
         case "workload" | "container":
             return value in ("gateway", "classifier")
         case "job":
@@ -66,6 +66,6 @@ def can_have(name: str, label: str, value: str) -> bool:
 def is_exported_by_gateways(name: str) -> bool:
     """Whether a gateway's own process exports a metric, even when no other pod runs."""
     metrics = Metrics()
-    create_gateway_series(metrics, PATHS)
+    create_gateway_series(metrics, ADMITTED)
     created = {field for field, _ in declared.created_series(metrics)}
     return fields().get(name) in created
