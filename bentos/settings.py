@@ -25,7 +25,7 @@ from bentos.process import heartbeat
 from bentos.settings_checks import variable_of
 from chestxray import quantised
 from chestxray.confinement import DEFAULT_PROCESS_LIMITS, ProcessLimits
-from chestxray.images import DEFAULT_LIMITS, Limits
+from chestxray.limits import DEFAULT_LIMITS, Limits
 from chestxray.quantised import Precision
 
 LONGEST_REQUEST_SECONDS = 60
@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     max_image_pixels: PositiveInt = DEFAULT_LIMITS.max_pixels
     """Limit of width times height of one image; 413 above it. For WebP it is three quarters of
     this, because its decoder needs more memory."""
+    secondary_captures: bool = DEFAULT_LIMITS.secondary_capture
+    """Whether DICOM's secondary captures are analysed: radiographs that were exported or scanned, but
+    screenshots and results of other programs, too. Otherwise they are answered 415."""
     max_images_per_batch: PositiveInt = 16
     """Most images in one request to the batch route; 400 above it."""
     max_batch_bytes: PositiveInt = 96 * 2**20
@@ -252,7 +255,11 @@ class Settings(BaseSettings):
     @property
     def limits(self) -> Limits:
         """What the decoder accepts."""
-        return Limits(max_bytes=self.max_image_bytes, max_pixels=self.max_image_pixels)
+        return Limits(
+            max_bytes=self.max_image_bytes,
+            max_pixels=self.max_image_pixels,
+            secondary_capture=self.secondary_captures,
+        )
 
     @property
     def process_limits(self) -> ProcessLimits:

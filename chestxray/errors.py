@@ -14,6 +14,7 @@ AnalysisError
 │   │   ├── BlankImage
 │   │   ├── TruncatedImage
 │   │   └── MultiFrameImage
+│   ├── OtherExamination
 │   └── NotAnXRay
 ├── ModelUnavailable
 └── DeadlineExceeded
@@ -116,6 +117,17 @@ class MultiFrameImage(UnreadableImage):
     """The file is an animation or has several pages."""
 
     code = "multi-frame-image"
+
+
+class OtherExamination(RejectedImage):
+    """A DICOM header says that it is no frontal chest radiograph; `found` is what it says."""
+
+    code = "other-examination"
+    found = ""
+
+    def __init__(self, message: str, *, found: str = "") -> None:
+        super().__init__(message)
+        self.found = found
 
 
 class NotAnXRay(RejectedImage):

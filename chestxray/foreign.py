@@ -1,7 +1,7 @@
 """Names unsupported file formats by signature, with advice for the sender.
 
-A table of our own: libraries with signatures recognise neither DICOM without a preamble nor text
-that encodes an image, and none has advice.
+A table of our own: libraries with signatures do not recognise text that encodes an image, and none
+has advice.
 """
 
 import codecs
@@ -25,20 +25,13 @@ class Kind:
     advice: str = _EXPORT
 
 
-_DICOM = Kind("DICOM", "export the image as PNG or TIFF")
 _HEIC, _AVIF = Kind("HEIC", _IPHONE), Kind("AVIF")
 _VIDEO, _RAW = Kind("video", _STILL), Kind("camera raw")
 _MARKUP = Kind("HTML or XML")
 
-_PREAMBLE = 128  # bytes of a DICOM preamble (PS3.10, 7.1); it may hold another format's header
 _HEAD_BYTES = 1024
 
 SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
-    # Without a preamble: an element of group 2 or 8, with a VR or with a short length.
-    (
-        rb"[\x02\x08]\0[\0-\x70]\0(?:[A-Z]{2}|[\0-\xff]{2}\0\0)|\0[\x02\x08]\0[\0-\x70][A-Z]{2}",
-        _DICOM,
-    ),
     (rb"IIR[OS]\x08\0|MMOR|IIU\0|FUJIFILMCCD-RAW|\0MRM|FOVb|.{4}ftypcrx ", _RAW),
     (rb"(?:II\+\0|MM\0\+)[\0\x08]", Kind("BigTIFF", "save it as a classic TIFF, PNG or JPEG")),
     (rb".{4}ftyp(?:hei[cxms]|hev[cms])", _HEIC),
@@ -98,9 +91,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def disguised(data: bytes) -> Kind | None:
-    """Recognises files that may start with a TIFF header but are not TIFF: DICOM and Canon raw."""
-    if data[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
-        return _DICOM
+    """Recognises files that start with a TIFF header but are not TIFF: Canon raw."""
     return _RAW if data[8:11] == b"CR\x02" else None
 
 

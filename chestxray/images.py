@@ -1,7 +1,7 @@
 """Decodes an upload to one greyscale image, or raises an error that says why it cannot.
 
-JPEG, PNG, TIFF, WebP and BMP; integers of 1 to 64 bits and floats; greyscale, palette, alpha,
-colour, CMYK. Applies the EXIF orientation. Checks the pixel limit before decoding.
+JPEG, PNG, TIFF, WebP, BMP and DICOM; integers of 1 to 64 bits and floats; greyscale, palette,
+alpha, colour, CMYK. Applies the EXIF orientation. Checks the pixel limit before decoding.
 """
 
 from collections.abc import Callable
@@ -24,19 +24,16 @@ from chestxray.errors import (
     UnsupportedFormat,
 )
 from chestxray.greys import Values
+from chestxray.limits import DEFAULT_LIMITS, LEAST_FILM_SIDE, Limits
 from chestxray.preprocessing import prepare
 from chestxray.readers import Found
 from chestxray.results import DIGITS, Input
 from chestxray.windowing import window
 
-LEAST_FILM_SIDE = 160
-"""Minimum shorter side of the radiograph, in pixels of the file; below it, detail is lost."""
-
+_IMAGES = ("image/", "application/dicom")
+"""Media types of which only one is right."""
 _ASPECTS = (0.5, 1.9)
 """Range of width over height of a single radiograph; the training images have 0.74 to 1.75."""
-
-# Share of the pixel limit that applies to WebP: its decoder needs 16 bytes per pixel.
-_WEBP_SHARE = 0.75
 
 TOO_MUCH_MEMORY = (
     "decoding the image takes more memory than any radiograph needs; open it in a viewer and save "
@@ -63,27 +60,6 @@ _ALIASES = {
     "image/x-bmp": "image/bmp",
     "image/*": "",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Maximum size of an image.
-
-    5120x5120 pixels cover a 43x43 cm detector at 100 µm (4267x4267), a 14x17 inch film at 300 dpi
-    (4200x5100) and a 24-megapixel phone camera (6016x4016). The byte limit fits that many RGB or
-    16-bit grey pixels uncompressed.
-    """
-
-    max_bytes: int = 80 * 2**20
-    max_pixels: int = 5120 * 5120
-
-    @property
-    def max_webp_pixels(self) -> int:
-        """Pixel limit for WebP, whose decoder needs more memory per pixel."""
-        return int(self.max_pixels * _WEBP_SHARE)
-
-
-DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,12 +132,11 @@ def read(data: bytes, *, limits: Limits = DEFAULT_LIMITS, media_type: str | None
     """Decodes the grey values. The content decides the format; `media_type` is the declared type.
 
     Raises EmptyImage, ImageTooLarge, ImageTooCostly, UnsupportedFormat, UnsupportedVariant,
-    PolyglotFile, TruncatedImage, MultiFrameImage, BlankImage or UnreadableImage.
+    PolyglotFile, TruncatedImage, MultiFrameImage, BlankImage, OtherExamination or UnreadableImage.
     """
     format_ = _format_of(data, limits)
-    most = limits.max_webp_pixels if format_ == "WEBP" else limits.max_pixels
     try:
-        found = readers.READERS[format_](data, most)
+        found = readers.READERS[format_](data, limits)
     except RejectedImage:
         raise
     except MemoryError as error:
@@ -210,7 +185,7 @@ def _input(found: Found, format_: str, media_type: str | None) -> Input:
         bits=found.bits,
         colour=found.colour,
         film=None,
-        mislabelled=declared.startswith("image/") and declared != actual,
+        mislabelled=declared.startswith(_IMAGES) and declared != actual,
     )
 
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from PIL import ExifTags, Image
 
 from chestxray import bmp, containers, costs, jpeg, pages, png, samples
+from chestxray.dicom import dataset, examination, film
 from chestxray.errors import ImageTooLarge, MultiFrameImage
 from chestxray.greys import Values, pixels
+from chestxray.limits import Limits
 from chestxray.preprocessing import SIZE
 from chestxray.windowing import steps
 
@@ -76,45 +78,46 @@ def _check(data: bytes, format_: str, max_pixels: int) -> None:
     costs.check(found.seconds, len(data))
 
 
-def _jpeg(data: bytes, max_pixels: int) -> Found:
+def _jpeg(data: bytes, limits: Limits) -> Found:
     frame = jpeg.frame(data)
-    _check(data, "JPEG", max_pixels)
+    _check(data, "JPEG", limits.max_pixels)
     colour = frame is not None and frame.components > 1
-    return _by_pillow(data, "JPEG", max_pixels, bits=8, colour=colour)
+    return _by_pillow(data, "JPEG", limits.max_pixels, bits=8, colour=colour)
 
 
-def _png(data: bytes, max_pixels: int) -> Found:
+def _png(data: bytes, limits: Limits) -> Found:
     header = png.header(data)
-    _check(data, "PNG", max_pixels)
+    _check(data, "PNG", limits.max_pixels)
     plain, deep = png.plain(data), header.deep_colour
     bits, colour = header.bits, header.colour
-    return _by_pillow(plain, "PNG", max_pixels, bits=bits, colour=colour, deep=deep)
+    return _by_pillow(plain, "PNG", limits.max_pixels, bits=bits, colour=colour, deep=deep)
 
 
-def _webp(data: bytes, max_pixels: int) -> Found:
-    _check(data, "WEBP", max_pixels)
-    return _by_pillow(data, "WEBP", max_pixels, bits=8, colour=True)
+def _webp(data: bytes, limits: Limits) -> Found:
+    most = limits.max_webp_pixels
+    _check(data, "WEBP", most)
+    return _by_pillow(data, "WEBP", most, bits=8, colour=True)
 
 
-def _bmp(data: bytes, max_pixels: int) -> Found:
+def _bmp(data: bytes, limits: Limits) -> Found:
     header = bmp.header(data)
-    _check(data, "BMP", max_pixels)
+    _check(data, "BMP", limits.max_pixels)
     size = header.width, header.height
-    _check_size(size, max_pixels)
+    _check_size(size, limits.max_pixels)
     bits, colour = header.bits_of_sample, header.bits > 8
     if header.for_pillow:
-        return _by_pillow(data, "BMP", max_pixels, bits=bits, colour=colour)
+        return _by_pillow(data, "BMP", limits.max_pixels, bits=bits, colour=colour)
     return Found(values=bmp.grey(data, header), size=size, bits=bits, colour=colour)
 
 
-def _tiff(data: bytes, max_pixels: int) -> Found:
+def _tiff(data: bytes, limits: Limits) -> Found:
     page = pages.film(data)
     alone = pages.alone(data, page)
-    _check(alone, "TIFF", max_pixels)
+    _check(alone, "TIFF", limits.max_pixels)
     size = page.width, page.height
-    _check_size(size, max_pixels)
+    _check_size(size, limits.max_pixels)
     if page.for_pillow:
-        return _by_pillow(alone, "TIFF", max_pixels, bits=page.bits, colour=page.colour)
+        return _by_pillow(alone, "TIFF", limits.max_pixels, bits=page.bits, colour=page.colour)
     large = page.width * page.height > _MAX_WHOLE_PIXELS
     blocks = steps((page.height, page.width), _LEAST_SIDE) if large else (1, 1)
     values = samples.grey(alone, page, blocks)
@@ -127,12 +130,23 @@ def _tiff(data: bytes, max_pixels: int) -> Found:
     )
 
 
-READERS: dict[str, Callable[[bytes, int], Found]] = {
+def _dicom(data: bytes, limits: Limits) -> Found:
+    containers.check_dicom(data)
+    header = dataset.parse(data, max_bytes=limits.max_bytes)
+    examination.check(header, secondary_capture=limits.secondary_capture)
+    found = film.find(header)
+    _check_size(found.size, limits.max_pixels)
+    costs.check(found.seconds, len(data))
+    return Found(values=found.grey(), size=found.size, bits=found.bits, colour=found.colour)
+
+
+READERS: dict[str, Callable[[bytes, Limits], Found]] = {
     "JPEG": _jpeg,
     "PNG": _png,
     "WEBP": _webp,
     "BMP": _bmp,
     "TIFF": _tiff,
+    "DICOM": _dicom,
 }
 
 

@@ -56,7 +56,7 @@ class Timing(_Wire):
 class Input(_Wire):
     """Properties of the image file, from its content."""
 
-    format: str = Field(description="JPEG, PNG, TIFF, WEBP or BMP")
+    format: str = Field(description="JPEG, PNG, TIFF, WEBP, BMP or DICOM")
     media_type: str
     width: int = Field(description="In pixels, as stored")
     height: int

@@ -16,7 +16,8 @@ from bentos.decoding import worker
 from chestxray import containers, costs, readers
 from chestxray.confinement import ProcessLimits
 from chestxray.errors import ImageTooLarge
-from chestxray.images import Limits, Picture
+from chestxray.images import Picture
+from chestxray.limits import Limits
 from chestxray.results import Input
 from chestxray.segments import Structure
 

@@ -28,7 +28,7 @@ async function main() {
   const pointing = models[1].metrics.map?.predicted?.pointing_game;
 
   mountSwitches(at("preferences"), { language });
-  mountIntake(at("intake"), { language, analyses, examples, accepted: (await limits).media_types.join() });
+  mountIntake(at("intake"), { language, analyses, examples, accepted: [...(await limits).media_types, ".dcm"].join() });
   const [progress, controls] = [element("div", { className: "progress" }), element("div")];
   at("viewer").replaceChildren(element("div", { className: "frame" }, viewer.stage, progress), controls);
   mountProgress(progress, { language, analyses });

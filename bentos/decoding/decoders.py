@@ -35,7 +35,7 @@ from chestxray import errors
 from chestxray.confinement import ProcessLimits
 from chestxray.engines import Images
 from chestxray.errors import ImageTooCostly, ModelUnavailable, RejectedImage
-from chestxray.images import Limits
+from chestxray.limits import Limits
 from chestxray.preprocessing import SIZE
 from chestxray.results import Input
 

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chestxray.confinement import ProcessLimits, confine, processor_time
 from chestxray.errors import ImageTooCostly, RejectedImage
-from chestxray.images import TOO_MUCH_MEMORY, Limits, crop_and_window, read
+from chestxray.images import TOO_MUCH_MEMORY, crop_and_window, read
+from chestxray.limits import Limits
 from chestxray.results import Input
 
 PICTURE_SIDE = 1024

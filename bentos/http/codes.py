@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from chestxray.images import LEAST_FILM_SIDE
+from chestxray.limits import LEAST_FILM_SIDE
 
 PAGE = "/docs/problems"
 """Path of the page that explains the codes; a problem's `type` links to the anchor of its code."""
@@ -146,6 +146,11 @@ CODES = {
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         "The file is valid in another format as well.",
         _SAVE_AGAIN,
+    ),
+    "other-examination": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The DICOM header says that the image is no frontal chest radiograph; found says what.",
+        "Send an AP or PA chest radiograph. If it is one, correct the header.",
     ),
     "rejected-image": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,

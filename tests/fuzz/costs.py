@@ -9,6 +9,7 @@ from unittest import mock
 
 from chestxray import containers, costs, images
 from chestxray.errors import AnalysisError
+from chestxray.limits import Limits
 from chestxray.preprocessing import prepare
 from tests.costly import KINDS
 
@@ -40,9 +41,7 @@ def _measure(data: bytes) -> tuple[float, str]:
         for _ in range(_TIMES):
             started = time.process_time()
             try:
-                prepare(
-                    images.decode(data, limits=images.Limits(max_bytes=2**40, max_pixels=2**40))
-                )
+                prepare(images.decode(data, limits=Limits(max_bytes=2**40, max_pixels=2**40)))
             except AnalysisError as error:
                 outcome = str(error)[:50]
             best = min(best, time.process_time() - started)

@@ -10,7 +10,8 @@ import pytest
 
 from chestxray import containers, costs
 from chestxray.errors import AnalysisError, ImageTooCostly, ImageTooLarge, UnreadableImage
-from chestxray.images import Limits, decode
+from chestxray.images import decode
+from chestxray.limits import Limits
 from chestxray.preprocessing import prepare
 from tests import costly
 from tests.crafted import STRIP, chunk, tiff

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from chestxray import errors
-from chestxray.images import Limits, decode, read
+from chestxray.images import decode, read
+from chestxray.limits import Limits
 from tests.phantoms import encode, phantom
 
 CHEST = phantom(300, 360)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from chestxray.confinement import DEFAULT_PROCESS_LIMITS
-from chestxray.images import DEFAULT_LIMITS
+from chestxray.limits import DEFAULT_LIMITS
 from tests import tiffs
 from tests.phantoms import encode
 from tests.unit.chestxray.test_png import RGB, png16

@@ -9,7 +9,7 @@ import torch
 from bentos.decoding.decoders import Decoders
 from bentos.decoding.worker import Request
 from chestxray.confinement import DEFAULT_PROCESS_LIMITS
-from chestxray.images import DEFAULT_LIMITS
+from chestxray.limits import DEFAULT_LIMITS
 from chestxray.networks import Scale
 from chestxray.preprocessing import IMAGENET, SIZE, UNIT_RANGE
 from tests.phantoms import encode

@@ -18,7 +18,8 @@ from bentos.decoding.worker import Answer, Request
 from bentos.metrics import get_metrics
 from chestxray.confinement import ProcessLimits
 from chestxray.errors import ImageTooCostly, ImageTooLarge, RejectedImage, UnsupportedFormat
-from chestxray.images import DEFAULT_LIMITS, crop_and_window, read
+from chestxray.images import crop_and_window, read
+from chestxray.limits import DEFAULT_LIMITS
 from chestxray.preprocessing import prepare
 from tests import faulty_decoder
 from tests.fuzz import corpus

@@ -1,0 +1,1 @@
+"""Reads one radiograph from a DICOM file: header, codestream, grey values, in this order."""

@@ -1,0 +1,133 @@
+"""DICOM is taken wherever an image is; a radiograph is answered alike in any encoding."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pydicom
+import pytest
+
+from tests import dicoms
+from tests.dicoms import RAMP
+from tests.phantoms import encode
+from tests.service.server import Server
+
+CLOSE = 1e-3
+"""Largest difference of a probability between two encodings that keep every value."""
+
+
+@pytest.fixture
+def open_client(open_server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=open_server.url, timeout=60) as session:
+        yield session
+
+
+def scores(answer: httpx.Response) -> list[float]:
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    return [*body["filter"]["scores"].values(), *body["prediction"]["probabilities"].values()]
+
+
+def post(
+    client: httpx.Client, data: bytes, media_type: str = "application/dicom"
+) -> httpx.Response:
+    return client.post("/v1/analyses", content=data, headers={"Content-Type": media_type})
+
+
+def real_film(data: Path) -> np.ndarray:
+    """A real radiograph of 12 bits, as it is stored."""
+    stored = pydicom.dcmread(data / "dicom" / "gdcm-CR-MONO1-10-chest.dcm").pixel_array
+    return np.asarray(4092 - 4 * stored.astype(np.uint16), np.uint16)  # as MONOCHROME2
+
+
+@pytest.mark.parametrize("name", dicoms.LOSSLESS)
+def test_same_film_has_the_same_answer_in_every_encoding(
+    open_client: httpx.Client, data: Path, name: str
+) -> None:
+    film = real_film(data)
+    as_png = scores(post(open_client, encode(film, "PNG"), "image/png"))
+
+    found = scores(post(open_client, dicoms.LOSSLESS[name](dicoms.dataset(film))))
+
+    assert np.abs(np.subtract(found, as_png)).max() <= CLOSE
+
+
+def manifest(data: Path) -> list[dict[str, str]]:
+    with (data / "manifest_dicom.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_real_files_are_answered_as_they_should_be(client: httpx.Client, data: Path) -> None:
+    """Chest films pass the filter; any other examination is named."""
+    for row in manifest(data):
+        answer = post(client, (data / row["path"]).read_bytes())
+
+        if row["expected"] == "cxr":
+            assert answer.status_code == 200, (row["path"], answer.text)
+            assert answer.json()["input"]["format"] == "DICOM"
+        else:
+            assert answer.status_code == 422, (row["path"], answer.text)
+            assert answer.json()["code"] == "other-examination"
+            assert answer.json()["found"]
+
+
+@pytest.mark.parametrize("media_type", ["application/dicom", "application/octet-stream", ""])
+def test_raw_body_is_recognised_by_its_content(
+    open_client: httpx.Client, data: Path, media_type: str
+) -> None:
+    film = dicoms.film(real_film(data))
+
+    described = post(open_client, film, media_type).json()["input"]
+
+    assert (described["format"], described["media_type"]) == ("DICOM", "application/dicom")
+    assert (described["bits"], described["mislabelled"]) == (12, False)
+
+
+def test_form_is_recognised_whatever_the_name_and_the_type(
+    open_client: httpx.Client, data: Path
+) -> None:
+    film = dicoms.film(real_film(data))
+
+    answer = open_client.post("/v1/analyses", files={"image": ("film.jpg", film, "image/jpeg")})
+
+    assert answer.json()["input"]["format"] == "DICOM"
+    assert answer.json()["input"]["mislabelled"]
+
+
+def test_batch_mixes_dicom_with_pictures(open_client: httpx.Client, data: Path) -> None:
+    film = real_film(data)
+    files = [
+        ("image", ("a.dcm", dicoms.film(film), "application/dicom")),
+        ("image", ("b.png", encode(film, "PNG"), "image/png")),
+        ("image", ("c.dcm", dicoms.film(film, Modality="CT"), "application/dicom")),
+    ]
+
+    results = open_client.post("/v1/analyses/batch", files=files).json()["results"]
+
+    assert [each.get("code") for each in results] == [None, None, "other-examination"]
+
+
+def test_heatmap_is_drawn_over_the_film(open_client: httpx.Client, data: Path) -> None:
+    headers = {"Content-Type": "application/dicom", "Accept": "image/png"}
+
+    answer = open_client.post("/v1/analyses", content=dicoms.film(real_film(data)), headers=headers)
+
+    assert answer.headers["content-type"] == "image/png"
+
+
+def test_header_appears_in_no_answer(open_client: httpx.Client) -> None:
+    named: dict[str, Any] = {
+        "PatientName": "SILVA^MARIA",
+        "PatientID": "4711",
+        "InstitutionName": "HOSPITAL",
+        "Modality": "CT",
+        "BodyPartExamined": "SILVA",
+    }
+
+    answer = post(open_client, dicoms.film(RAMP, **named))
+
+    assert answer.status_code == 422
+    assert not {"SILVA", "4711", "HOSPITAL"} & set(answer.text.replace('"', " ").split())

@@ -1,0 +1,102 @@
+"""The same radiograph has the same grey values in every encoding."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+
+from chestxray.greys import Values
+from chestxray.images import crop_and_window, read
+from tests import dicoms
+from tests.crafted import CHEST
+from tests.phantoms import encode
+
+_LINES, _COLUMNS = 240, 200
+
+
+def radiograph() -> Values:
+    """Values of 12 bits without structure that a codec keeps exactly by chance."""
+    rows, columns = np.mgrid[:_LINES, :_COLUMNS]
+    smooth = (np.sin(columns / 30) + np.cos(rows / 40) + 2) * 900
+    noise = np.random.default_rng(7).normal(0, 20, smooth.shape)
+    return np.asarray((smooth + noise).clip(0, 4095), np.uint16)
+
+
+FILM = radiograph()
+
+
+@pytest.mark.parametrize("name", dicoms.LOSSLESS)
+def test_lossless_encoding_keeps_every_value(name: str) -> None:
+    found = read(dicoms.LOSSLESS[name](dicoms.dataset(FILM)))
+
+    assert (found.input.format, found.input.bits, found.input.colour) == ("DICOM", 12, False)
+    assert (found.input.width, found.input.height) == (_COLUMNS, _LINES)
+    np.testing.assert_array_equal(found.values, read(dicoms.film(FILM)).values)
+
+
+@pytest.mark.parametrize("name", dicoms.LOSSY)
+def test_lossy_encoding_keeps_values_nearly(name: str) -> None:
+    exact = read(dicoms.film(FILM)).values.astype(np.float64)
+    found = read(dicoms.LOSSY[name](dicoms.dataset(FILM))).values
+
+    assert np.abs(found - exact).mean() < 0.01 * np.ptp(exact)
+
+
+@pytest.mark.parametrize("write", dicoms.LOSSLESS.values(), ids=dicoms.LOSSLESS)
+def test_signed_values_are_read_as_such(write: Callable[[Dataset], bytes]) -> None:
+    unsigned = dicoms.dataset(FILM)
+    signed = dicoms.dataset(FILM.astype(np.int16) - 2048)
+
+    np.testing.assert_array_equal(read(write(signed)).values, read(write(unsigned)).values)
+
+
+def test_png_of_the_same_values_is_the_same_picture() -> None:
+    of_dicom = crop_and_window(read(dicoms.film(FILM))).pixels.astype(int)
+    of_png = crop_and_window(read(encode(FILM, "PNG"))).pixels.astype(int)
+
+    assert np.abs(of_dicom - of_png).max() <= 1
+    assert (of_dicom != of_png).mean() < 0.01
+
+
+def test_colour_is_read_by_its_luma() -> None:
+    grey = np.asarray(CHEST)
+    colours = np.stack([grey, grey, grey], axis=-1)
+
+    found = read(dicoms.film(colours, bits=8, PhotometricInterpretation="RGB"))
+
+    assert found.input.colour
+    np.testing.assert_array_equal(found.values, grey)
+
+
+def test_ybr_is_read_by_its_luma() -> None:
+    grey = np.asarray(CHEST)
+    colours = np.stack([grey, np.full_like(grey, 128), np.full_like(grey, 128)], axis=-1)
+
+    found = read(dicoms.film(colours, bits=8, PhotometricInterpretation="YBR_FULL"))
+
+    np.testing.assert_array_equal(found.values, grey)
+
+
+def test_bits_beside_the_pixel_are_ignored() -> None:
+    """Old files have overlays there (PS3.5, 8.1.2)."""
+    clean = dicoms.dataset(FILM)
+    crowded = dicoms.dataset(FILM)
+    crowded.PixelData = (FILM | 0xA000).tobytes()
+
+    np.testing.assert_array_equal(
+        read(dicoms.file(crowded)).values, read(dicoms.file(clean)).values
+    )
+
+
+def test_pixel_in_the_upper_bits_is_found() -> None:
+    shifted = dicoms.dataset(FILM << 4, bits=16)
+    shifted.BitsStored, shifted.HighBit = 12, 15
+
+    np.testing.assert_array_equal(read(dicoms.file(shifted)).values, read(dicoms.film(FILM)).values)
+
+
+def test_file_without_a_preamble_is_read() -> None:
+    whole = dicoms.film(FILM)
+
+    np.testing.assert_array_equal(read(whole[132:]).values, read(whole).values)
