@@ -90,8 +90,8 @@ class Settings(BaseSettings):
     """Limit of width times height of one image; 413 above it. For WebP it is three quarters of
     this, because its decoder needs more memory."""
     secondary_captures: bool = DEFAULT_LIMITS.secondary_capture
-    """Whether DICOM's secondary captures are analysed: radiographs that were exported or scanned, but
-    screenshots and results of other programs, too. Otherwise they are answered 415."""
+    """Whether DICOM's secondary captures are analysed: radiographs that were exported or scanned,
+    but screenshots and results of other programs, too. Otherwise they are answered 415."""
     max_images_per_batch: PositiveInt = 16
     """Most images in one request to the batch route; 400 above it."""
     max_batch_bytes: PositiveInt = 96 * 2**20

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tests import dicoms
 from tests.crafted import chunk
 from tests.phantoms import encode
 
@@ -267,6 +268,16 @@ def _encoded(
     return encode(pixels, format_, **options)
 
 
+def _dicoms() -> dict[str, Maker]:
+    """Blank ones; what is not blank costs little for its size."""
+    return {
+        f"dicom, {name}": lambda side, write=write: write(
+            dicoms.dataset(np.zeros((side, side), np.uint16))
+        )
+        for name, write in (dicoms.LOSSLESS | dicoms.LOSSY).items()
+    }
+
+
 TILES = {
     1: bytes(_TILE * _TILE),
     5: lzw_strip(_TILE),
@@ -274,7 +285,7 @@ TILES = {
     32773: b"\x81\0" * (_TILE * _TILE // 128),
 }
 """Blank ones, by their compression."""
-KINDS: dict[str, Maker] = _jpegs() | _pngs() | _tiffs() | _webps() | _bmps()
+KINDS: dict[str, Maker] = _jpegs() | _pngs() | _tiffs() | _webps() | _bmps() | _dicoms()
 
 
 @cache

@@ -45,6 +45,14 @@ def film(stored: Values, *, bits: int = 12, **elements: Any) -> bytes:
     return file(dataset(stored, bits=bits, **elements))
 
 
+def lut(entries: Values, first: int, bits: int = 16) -> list[Dataset]:
+    """A lookup table, as the value of a sequence."""
+    item = Dataset()
+    item.LUTDescriptor = [len(entries), first, bits]
+    item.add_new("LUTData", "US", [int(each) for each in entries])
+    return [item]
+
+
 def _compressed(encode: Callable[[Values], bytes], syntax: UID) -> Callable[[Dataset], bytes]:
     def write(made: Dataset) -> bytes:
         frame = encode(made.pixel_array.view(np.uint16) & _CODES)  # codecs know no sign

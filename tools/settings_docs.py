@@ -32,8 +32,8 @@ _LOG = {"log_format", "log_level"}
 READ_BY = {
     "gateway": _LOG | _CHECKPOINTS | _PUBLIC | {
         "max_image_bytes", "max_image_pixels", "secondary_captures", "max_images_per_batch",
-        "max_batch_bytes", "max_queue_seconds", "max_bytes_in_flight", "decode_processes", "decode_cpu_seconds",
-        "decode_memory_bytes", "request_timeout_seconds", "classifier_pods",
+        "max_batch_bytes", "max_queue_seconds", "max_bytes_in_flight", "decode_processes",
+        "decode_cpu_seconds", "decode_memory_bytes", "request_timeout_seconds", "classifier_pods",
         "pod_timeout_seconds", "examples", "root_path", "cors_origins", "frame_ancestors",
     },
     "model services": _LOG | _CHECKPOINTS | _MODEL,

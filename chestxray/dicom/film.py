@@ -53,11 +53,11 @@ class Film:
 
     @property
     def seconds(self) -> float:
-        """Estimated CPU time to decode it."""
-        syntax = self.dataset.file_meta.TransferSyntaxUID
-        per_value = codecs.of(syntax).nanoseconds if _has_codec(syntax) else 0.0
+        """Estimated CPU time to decode it, if it says as little as it can."""
         width, height = self.size
-        return width * height * (costs.PIXEL + self.components * per_value * 1e-9)
+        coded = self.dataset.file_meta.TransferSyntaxUID not in _NATIVE
+        per_value = costs.DICOM_PIXEL + costs.DICOM_CODED_PIXEL * coded
+        return width * height * (costs.PIXEL + self.components * per_value)
 
     def grey(self) -> Values:
         """Decodes the grey values (H, W), larger is brighter."""

@@ -5,11 +5,13 @@ import struct
 import zipfile
 import zlib
 from itertools import product
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from tests import tiffs
+from chestxray.dicom import signature
+from tests import dicoms, tiffs
 from tests.costly import KINDS
 from tests.crafted import PROFILE, STRIP, chunk, tiff
 from tests.phantoms import encode, phantom
@@ -25,7 +27,7 @@ _TIFF_COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "grou
 
 def make() -> dict[str, bytes]:
     """Returns every seed by name; deterministic."""
-    whole = _jpegs() | _pngs() | _tiffs() | _webps() | _bmps()
+    whole = _jpegs() | _pngs() | _tiffs() | _webps() | _bmps() | _dicoms()
     costly = {f"costly {name}": kind(_SMALL_SIDE) for name, kind in KINDS.items()}
     return whole | _joined(whole) | _costly() | costly
 
@@ -34,6 +36,24 @@ def make_large() -> dict[str, bytes]:
     """Returns files whose decoding cost is near the limit for their size."""
     files = {name: kind(_LARGE_SIDE) for name, kind in KINDS.items()}
     return {name: data for name, data in files.items() if len(data) <= _LARGE_BYTES}
+
+
+def _dicoms() -> dict[str, bytes]:
+    table = dicoms.lut(np.arange(4096), 0)
+    padded: dict[str, Any] = {"PixelPaddingValue": 0, "PhotometricInterpretation": "MONOCHROME1"}
+    window: dict[str, Any] = {"WindowCenter": 2000, "WindowWidth": 900, "VOILUTFunction": "SIGMOID"}
+    encoded = {
+        f"dicom {name}": write(dicoms.dataset(DEEP >> 4))
+        for name, write in (dicoms.LOSSLESS | dicoms.LOSSY).items()
+    }
+    colour = dicoms.film(COLOUR, bits=8, PhotometricInterpretation="RGB")
+    return encoded | {
+        "dicom of a window": dicoms.film(DEEP >> 4, **window),
+        "dicom of tables": dicoms.film(DEEP >> 4, ModalityLUTSequence=table, VOILUTSequence=table),
+        "dicom padded": dicoms.film(DEEP >> 4, **padded),
+        "dicom in colour": colour,
+        "dicom without a preamble": colour[signature.START :],
+    }
 
 
 def _jpegs() -> dict[str, bytes]:

@@ -7,11 +7,12 @@ import sys
 import time
 from unittest import mock
 
-from chestxray import containers, costs, images
+from chestxray import costs, images
 from chestxray.errors import AnalysisError
 from chestxray.limits import Limits
 from chestxray.preprocessing import prepare
 from tests.costly import KINDS
+from tests.predicted import predicted_seconds
 
 _TIMES = 3
 
@@ -21,7 +22,7 @@ def main(side: int) -> None:
     for name, make in KINDS.items():
         data = make(side)
         try:
-            predicted = containers.check(data, containers.sniff(data) or "").seconds
+            predicted = predicted_seconds(data)
         except AnalysisError as error:
             rows.append((0.0, f"{name:55} {len(data):10,} B  refused: {error}"))
             continue

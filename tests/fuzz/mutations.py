@@ -10,7 +10,9 @@ from collections.abc import Callable
 from itertools import accumulate
 from random import Random
 
+from chestxray.dicom import signature
 from tests.crafted import chunk
+from tests.fuzz import dicom_mutations
 
 LARGEST = 2**17
 """Size of an input: enough for every structure of a format, and fast to decode."""
@@ -50,8 +52,10 @@ def mutate(random: Random, corpus: list[bytes], large: list[bytes]) -> bytes:
 
 
 def _known(data: bytes) -> Mutation | None:
-    for signature, mutation in _BY_SIGNATURE.items():
-        if data.startswith(signature):
+    if signature.has_preamble(data):
+        return dicom_mutations.damage
+    for start, mutation in _BY_SIGNATURE.items():
+        if data.startswith(start):
             return mutation
     return None
 

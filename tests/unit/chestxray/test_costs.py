@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from chestxray import containers, costs
+from chestxray import costs
 from chestxray.errors import AnalysisError, ImageTooCostly, ImageTooLarge, UnreadableImage
 from chestxray.images import decode
 from chestxray.limits import Limits
@@ -16,14 +16,11 @@ from chestxray.preprocessing import prepare
 from tests import costly
 from tests.crafted import STRIP, chunk, tiff
 from tests.phantoms import encode, phantom
+from tests.predicted import predicted_seconds
 
 SIDE = 1024
 CHEST = phantom(2500, 3000)
 LARGE = Limits(max_bytes=2**30, max_pixels=2**30)
-
-
-def predicted_seconds(data: bytes) -> float:
-    return containers.check(data, containers.sniff(data) or "").seconds
 
 
 def measured_seconds(data: bytes) -> float:

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydicom.dataset import Dataset
 
 from chestxray.errors import BlankImage
 from chestxray.greys import Values
@@ -16,13 +15,6 @@ from tests.dicoms import RAMP
 def shown(stored: Values = RAMP, **elements: Any) -> np.ndarray:
     """Grey values from 0 to 1."""
     return read(dicoms.film(stored, **elements)).values / (2**16 - 1)
-
-
-def lut(entries: Values, first: int, bits: int = 16) -> list[Dataset]:
-    item = Dataset()
-    item.LUTDescriptor = [len(entries), first, bits]
-    item.add_new("LUTData", "US", [int(each) for each in entries])
-    return [item]
 
 
 def linear(values: Values, center: float, width: float) -> np.ndarray:
@@ -64,7 +56,7 @@ def test_first_of_several_windows_is_used() -> None:
 def test_voi_lut_wins_over_a_window() -> None:
     curve = (np.arange(4096.0) ** 2 / 4095**2 * 65535).astype(int)
 
-    found = shown(VOILUTSequence=lut(curve, 0), WindowCenter=2000, WindowWidth=10)
+    found = shown(VOILUTSequence=dicoms.lut(curve, 0), WindowCenter=2000, WindowWidth=10)
 
     np.testing.assert_allclose(found, (RAMP / 4095) ** 2, atol=1e-3)
 
@@ -72,7 +64,7 @@ def test_voi_lut_wins_over_a_window() -> None:
 def test_modality_lut_comes_before_the_window() -> None:
     halves = np.arange(4096) // 2
     elements: dict[str, Any] = {
-        "ModalityLUTSequence": lut(halves, 0),
+        "ModalityLUTSequence": dicoms.lut(halves, 0),
         "WindowCenter": 1000,
         "WindowWidth": 500,
     }

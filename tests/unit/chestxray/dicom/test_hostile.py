@@ -4,6 +4,7 @@ import random
 import struct
 import zlib
 
+import imagecodecs
 import numpy as np
 import pydicom.uid as uids
 import pytest
@@ -87,6 +88,18 @@ def test_small_file_of_many_pixels_is_too_costly(name: str) -> None:
 
     with pytest.raises(ImageTooCostly):
         read(film)
+
+
+def test_jpeg_of_many_scans_is_not_decoded() -> None:
+    made = dicoms.dataset(RAMP)
+    frame = bytes(imagecodecs.jpeg8_encode(RAMP, bitspersample=12))
+    scan = frame[frame.index(b"\xff\xda") : -2]
+    made.PixelData = encapsulate([frame[:-2] + 100 * scan + frame[-2:]])
+    made["PixelData"].VR = "OB"
+    made.file_meta.TransferSyntaxUID = uids.JPEGExtended12Bit
+
+    with pytest.raises(UnreadableImage, match="more scans"):
+        read(dicoms.file(made))
 
 
 def test_rle_that_expands_beyond_the_picture_is_refused() -> None:
