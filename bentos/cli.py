@@ -1,8 +1,9 @@
-"""The command `chestxray`: starts a gateway or a classifier pod, or drains a running one.
+"""The command `chestxray`: serves, drains a running service, or analyses files without one.
 
 chestxray serve [--host 127.0.0.1] [--port 3000]
 chestxray serve-classifier [--host 127.0.0.1] [--port 3001]   # for gateways in other pods
 chestxray drain [--port 3000]    # fails readiness; returns when no request is in flight
+chestxray analyze FILE|FOLDER|- ... [--output results.jsonl]    # without a server
 
 --host :: listens at every address, IPv4 and IPv6.
 """
@@ -13,13 +14,19 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
+from typing import NoReturn
 
+from bentos.offline import arguments
 from bentos.process import pids
 from bentos.process.sockets import CLASSIFIER_POD, DRAINED, GATEWAY, Layout, run_folder
 from bentos.process.supervisor import StartError, Supervisor
 from bentos.start import give_up, settings_or_exit
+from chestxray.errors import CheckpointError
 
 _POLL_SECONDS = 0.05
+_INTERRUPTED = 130
+"""The exit status of a shell's command that SIGINT ends."""
 
 
 def main() -> None:
@@ -37,9 +44,18 @@ def main() -> None:
     draining = commands.add_parser("drain", help="drain the service, for preStop")
     for command, port in ((serving, 3000), (pod, 3001), (draining, 3000)):
         command.add_argument("--port", type=_port, default=port)
+    analysis = commands.add_parser(
+        "analyze",
+        help="analyse files and folders without a server",
+        description=arguments.DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    arguments.add_to(analysis)
     flags = parser.parse_args()
     if flags.command == "drain":
         drain(flags.port)
+    elif flags.command == "analyze":
+        analyze(flags.paths, flags.output, flags.heatmaps)
     else:
         serve(flags.layout, flags.host, flags.port)
 
@@ -53,6 +69,20 @@ def serve(layout: Layout, host: str, port: int) -> None:
         asyncio.run(supervisor.run())
     except StartError as error:
         give_up(str(error))
+
+
+def analyze(paths: list[str], output: Path | None, heatmaps: Path | None) -> NoReturn:
+    """Analyses files, and ends the process with the status that `--help` explains."""
+    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+    settings_or_exit("analyze")
+    from bentos.offline.analysis import run  # takes seconds to import, which serving does not need
+
+    try:
+        sys.exit(run(paths, output, heatmaps))
+    except (CheckpointError, OSError) as error:
+        give_up(str(error))
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
 
 
 def _port(text: str) -> int:

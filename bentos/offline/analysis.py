@@ -1,0 +1,112 @@
+"""Analyses files and folders in this process, with the pipeline of the service."""
+
+import asyncio
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+from tqdm import tqdm
+
+from bentos.decoding.decoders import Decoders
+from bentos.gateway.pipeline import Job, Pipeline
+from bentos.gateway.uploads import Upload
+from bentos.offline import files, records
+from bentos.offline.files import File
+from bentos.offline.models import LocalModels
+from bentos.offline.records import Journal, Record
+from bentos.settings import Settings, get_settings
+from chestxray.cores import usable_cores
+
+_IN_FLIGHT = 2
+"""Images in flight for each that a model takes at once: the others are being read or decoded."""
+_TABLES = {".csv": records.write_csv, ".parquet": records.write_parquet}
+
+
+def run(paths: Sequence[str], output: Path | None, heatmaps: Path | None) -> int:
+    """Analyses all files; returns 1 if some could not be analysed, else 0.
+
+    Raises CheckpointError, or OSError where the results cannot be written.
+    """
+    if heatmaps:
+        heatmaps.mkdir(parents=True, exist_ok=True)
+    settings = get_settings()
+    models = LocalModels(settings)
+    digests = {each.card.name: each.digest for each in models.served}
+    with ExitStack() as stack:
+        journal = Journal(sys.stdout)
+        if output:
+            journal = stack.enter_context(Journal.resume(_journal_of(output), digests))
+        names = [each for each in files.find(paths) if each not in journal.done]
+        bar = stack.enter_context(
+            tqdm(
+                total=len(names) + len(journal.done),
+                initial=len(journal.done),
+                unit=" images",
+                dynamic_ncols=True,
+            )
+        )
+        asyncio.run(_Run(models, settings, heatmaps, journal, bar).analyse(names))
+    if output and (write := _TABLES.get(output.suffix)):
+        write(records.read(_journal_of(output)), output)
+    return int(journal.problems > 0)
+
+
+def _journal_of(output: Path) -> Path:
+    """The JSON Lines that a run writes, from which a table is made."""
+    return output.with_name(output.name + records.JOURNAL) if output.suffix in _TABLES else output
+
+
+class _Run:
+    """Analyses files with the pipeline of the service, several at once."""
+
+    def __init__(
+        self,
+        models: LocalModels,
+        settings: Settings,
+        heatmaps: Path | None,
+        journal: Journal,
+        bar: "tqdm[NoReturn]",
+    ) -> None:
+        self._settings, self._heatmaps, self._journal, self._bar = settings, heatmaps, journal, bar
+        self._digests = {each.card.name: each.digest for each in models.served}
+        self._in_flight = _IN_FLIGHT * max(models.parallel, settings.max_model_batch)
+        self._decoders = Decoders(
+            settings.limits, settings.process_limits, processes=usable_cores()
+        )
+        self._pipeline = Pipeline(models, models.served, decoders=self._decoders)
+
+    async def analyse(self, names: Sequence[str]) -> None:
+        """Analyses the files and writes a record of each as soon as it has one."""
+        await self._pipeline.warm_up()
+        left = iter(names)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(min(self._in_flight, len(names))):
+                    tasks.create_task(self._work(left))
+        finally:
+            self._decoders.close()
+
+    async def _work(self, names: Iterator[str]) -> None:
+        for name in names:
+            self._journal.write(await self._record(name))
+            self._bar.update()
+
+    async def _record(self, name: str) -> Record:
+        file = await asyncio.to_thread(files.read, name, max_bytes=self._settings.max_image_bytes)
+        if file.error:
+            return records.of_problem(file, file.error, self._digests)
+        (job,) = await self._pipeline.analyse(
+            [Upload(file.data, None)], heatmap="cam", picture=self._heatmaps is not None
+        )
+        if job.error:
+            return records.of_problem(file, job.error, self._digests)
+        if self._heatmaps:
+            await self._draw(file, job, self._heatmaps)
+        return records.of_analysis(file, job.result)
+
+    async def _draw(self, file: File, job: Job, folder: Path) -> None:
+        png = await self._pipeline.draw(job)
+        name = file.digest.replace(":", "-") + ".png"
+        await asyncio.to_thread((folder / name).write_bytes, png)
