@@ -14,10 +14,10 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import NoReturn
 
 from bentos.offline import arguments
+from bentos.offline.arguments import Wanted
 from bentos.process import pids
 from bentos.process.sockets import CLASSIFIER_POD, DRAINED, GATEWAY, Layout, run_folder
 from bentos.process.supervisor import StartError, Supervisor
@@ -55,7 +55,8 @@ def main() -> None:
     if flags.command == "drain":
         drain(flags.port)
     elif flags.command == "analyze":
-        analyze(flags.paths, flags.output, flags.heatmaps)
+        names = ("output", "heatmaps", "objects", "language")
+        analyze(flags.paths, Wanted(**{name: getattr(flags, name) for name in names}))
     else:
         serve(flags.layout, flags.host, flags.port)
 
@@ -71,14 +72,14 @@ def serve(layout: Layout, host: str, port: int) -> None:
         give_up(str(error))
 
 
-def analyze(paths: list[str], output: Path | None, heatmaps: Path | None) -> NoReturn:
+def analyze(paths: list[str], wanted: Wanted) -> NoReturn:
     """Analyses files, and ends the process with the status that `--help` explains."""
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     settings_or_exit("analyze")
     from bentos.offline.analysis import run  # takes seconds to import, which serving does not need
 
     try:
-        sys.exit(run(paths, output, heatmaps))
+        sys.exit(run(paths, wanted))
     except (CheckpointError, OSError) as error:
         give_up(str(error))
     except KeyboardInterrupt:

@@ -31,7 +31,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bentos.covid_classifier.service import ROW
 from bentos.decoding.decoders import Decoders
-from bentos.decoding.worker import Request
+from bentos.decoding.protocol import Request
 from bentos.inference.client import BLANK, ModelClient
 from bentos.inference.server import InferenceServer
 from bentos.inference.wire import Rows

@@ -27,12 +27,13 @@ from types import ModuleType
 import numpy as np
 from PIL import Image
 
-from bentos.decoding import worker
-from bentos.decoding.worker import BEGUN, READY, Answer, Request, raw
+from bentos.decoding import protocol
+from bentos.decoding.protocol import BEGUN, READY, Answer, Request, raw
 from bentos.metric_labels import DecoderRestartReason
 from bentos.metrics import get_metrics
 from chestxray import errors
 from chestxray.confinement import ProcessLimits
+from chestxray.dicom.study.order import Order
 from chestxray.engines import Images
 from chestxray.errors import ImageTooCostly, ModelUnavailable, RejectedImage
 from chestxray.limits import Limits
@@ -77,7 +78,7 @@ class Decoders:
         process_limits: ProcessLimits,
         *,
         processes: int,
-        work: Work = worker.work,
+        work: Work = protocol.work,
     ) -> None:
         self.processes = processes
         self._idle = LifoQueue[_Decoder]()  # the last one has the warmest caches
@@ -99,9 +100,20 @@ class Decoders:
 
         Raises RejectedImage (including ImageTooCostly) or ModelUnavailable.
         """
+        decoded = self._with_a_decoder(data, request)
+        assert isinstance(decoded, Decoded)
+        return decoded
+
+    def write_objects(self, data: bytes, order: Order) -> list[bytes]:
+        """Writes the DICOM objects of an analysis of this file, as `decode` decodes it."""
+        written = self._with_a_decoder(data, Request(order=order.model_dump_json()))
+        assert isinstance(written, list)
+        return written
+
+    def _with_a_decoder(self, data: bytes, request: Request) -> "Decoded | list[bytes]":
         each = self._idle.get()
         try:
-            return each.decode(data, request)
+            return each.work(data, request)
         finally:
             self._idle.put(each)
 
@@ -143,7 +155,7 @@ class _Decoder:
             process.join(_EXIT_SECONDS)
         return code
 
-    def decode(self, data: bytes, request: Request) -> Decoded:
+    def work(self, data: bytes, request: Request) -> Decoded | list[bytes]:
         for _ in range(_TRIES):
             try:
                 self._hand_over(data, request)
@@ -168,7 +180,7 @@ class _Decoder:
         if not self._connection.poll(within) or self._connection.recv_bytes(len(word)) != word:
             raise EOFError
 
-    def _result(self, request: Request) -> Decoded:
+    def _result(self, request: Request) -> Decoded | list[bytes]:
         try:
             if not self._connection.poll(_WALL_CLOCK * self._process_limits.seconds):
                 raise TimeoutError
@@ -186,7 +198,9 @@ class _Decoder:
             raise outcome
         return outcome
 
-    def _receive(self, answer: Answer, request: Request) -> Decoded:
+    def _receive(self, answer: Answer, request: Request) -> Decoded | list[bytes]:
+        if request.order:
+            return [self._connection.recv_bytes(size) for size in answer.objects]
         if answer.input is None:
             raise ValueError("the answer does not describe the file")
         pixels = self._receive_array((1, SIZE, SIZE))

@@ -6,6 +6,7 @@ A confined process cannot import anything, so this decodes one image of each kin
 import gc
 import io
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import product
 
 import numpy as np
@@ -20,9 +21,16 @@ from pydicom.uid import (
 )
 
 from bentos.decoding import worker
+from bentos.metric_labels import ModelName
 from chestxray.containers import MEDIA_TYPES
+from chestxray.dicom.study import objects
+from chestxray.dicom.study.order import Algorithm, Order
+from chestxray.dicom.study.texts import LANGUAGES
 from chestxray.errors import RejectedImage
 from chestxray.images import crop_and_window, read
+from chestxray.labels import FINDINGS, Finding, Verdict
+from chestxray.limits import DEFAULT_LIMITS
+from chestxray.results import Analysis, FilterResult, Heatmap, Input, Prediction, Timing
 
 _MODES = ("L", "RGBA", "CMYK", "P", "I;16", "F")
 
@@ -38,14 +46,44 @@ def _warm_up() -> None:
             grey.convert(mode).save(file, format_)
             _ = crop_and_window(read(file.getvalue())).pixels
     for syntax in (ExplicitVRLittleEndian, RLELossless):
-        _ = crop_and_window(read(_dicom(grey, syntax))).pixels
+        film = _dicom(grey, syntax)
+        read_film = crop_and_window(read(film))
+        _ = read_film.pixels
+    objects.write(film, _order(read_film.input), DEFAULT_LIMITS)
+
+
+def _order(described: Input) -> Order:
+    """All objects of an analysis that says nothing."""
+    models = [Algorithm(name=name, version="0", digest="0") for name in ModelName]
+    return Order(
+        analysis=Analysis(
+            id="0",
+            created_at=datetime.now(UTC),
+            input=described,
+            filter=FilterResult(
+                verdict=Verdict.FRONTAL_CHEST, valid=True, score=1, threshold=0, scores={}
+            ),
+            prediction=Prediction(
+                label=Finding.COVID19, probabilities=dict.fromkeys(FINDINGS, 0.0), abnormal=0
+            ),
+            heatmaps=None,
+            heatmap=Heatmap(label=Finding.COVID19, grid=[[0, 0], [0, 1]], range=(0, 1)),
+            projection=(0, 0, 0),
+            models={},
+            timing_ms=Timing(decode=0, filter=0, classify=0, total=0),
+        ),
+        xray_filter=models[0],
+        covid_classifier=models[1],
+        language=LANGUAGES[0],
+        report_alone=False,
+    )
 
 
 def _dicom(grey: Image.Image, syntax: UID) -> bytes:
     """A radiograph as DICOM, with a window."""
     dataset, file = Dataset(), io.BytesIO()
     dataset.SOPClassUID = ComputedRadiographyImageStorage
-    dataset.SOPInstanceUID = generate_uid()
+    dataset.SOPInstanceUID = dataset.StudyInstanceUID = dataset.SeriesInstanceUID = generate_uid()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.set_pixel_data(np.asarray(grey), "MONOCHROME2", 8)

@@ -1,5 +1,7 @@
 """The decoder process: decodes and preprocesses files one after another.
 
+It also writes the DICOM objects of a result, since these take over what the file's header says.
+
 The gateway does not trust the results, because a file may have compromised the process. They are
 raw bytes and validated JSON, never pickle.
 """
@@ -9,44 +11,14 @@ import os
 import socket
 import warnings
 from multiprocessing.connection import Connection
-from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from bentos.decoding.protocol import BEGUN, PICTURE_SIDE, READY, Answer, Request, raw
 from chestxray.confinement import ProcessLimits, confine, processor_time
+from chestxray.dicom.study import objects
+from chestxray.dicom.study.order import Order
 from chestxray.errors import ImageTooCostly, RejectedImage
 from chestxray.images import TOO_MUCH_MEMORY, crop_and_window, read
 from chestxray.limits import Limits
-from chestxray.results import Input
-
-PICTURE_SIDE = 1024
-"""Longest side of the image that a heatmap is drawn over, in pixels."""
-READY, BEGUN = b"ready", b"begun"
-"""Sent when the process is confined, and when it has received a file completely."""
-
-
-_Side = Annotated[int, Field(ge=1, le=PICTURE_SIDE)]
-
-
-class Request(NamedTuple):
-    """A decoding request; the size and the bytes of the file follow it."""
-
-    media_type: str | None
-    picture: bool  # whether to return an image to draw a heatmap over
-
-
-class Answer(BaseModel):
-    """Result of a decoding request: an error if `code` or `fault` is set, else pixels follow."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    code: str = ""
-    detail: str = ""
-    facts: dict[str, int | str | None] = {}
-    input: Input | None = None
-    picture: tuple[_Side, _Side] | None = None  # width and height of the image after the pixels
-    fault: str = Field(default="", pattern=r"^\w*$")  # type of an unexpected exception
-    spent: bool = False  # whether the decoder exits because it ran out of memory
 
 
 def work(connection: Connection, limits: Limits, process_limits: ProcessLimits) -> None:
@@ -73,6 +45,9 @@ def work(connection: Connection, limits: Limits, process_limits: ProcessLimits) 
 
 def _read(data: bytes, request: Request, limits: Limits) -> tuple[Answer, *tuple[bytes, ...]]:
     try:
+        if request.order:
+            files = objects.write(data, Order.model_validate_json(request.order), limits)
+            return Answer(objects=tuple(map(len, files))), *files
         film = crop_and_window(read(data, limits=limits, media_type=request.media_type))
         pixels = film.pixels.tobytes()
         if not request.picture:
@@ -86,11 +61,6 @@ def _read(data: bytes, request: Request, limits: Limits) -> tuple[Answer, *tuple
         return (Answer(code=ImageTooCostly.code, detail=TOO_MUCH_MEMORY, spent=True),)
     except Exception as error:  # a bug; its type is enough to find it
         return (Answer(fault=type(error).__name__),)
-
-
-def raw(connection: Connection) -> socket.socket:
-    """Returns a duplicate of the connection's socket, which the caller must close."""
-    return socket.socket(fileno=os.dup(connection.fileno()))
 
 
 def _silence() -> None:

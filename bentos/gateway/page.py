@@ -13,7 +13,6 @@ from starlette.staticfiles import StaticFiles
 from bentos.gateway import openapi
 from bentos.settings import SHIPPED_EXAMPLES, WEB, Settings
 from chestxray.containers import MEDIA_TYPES
-from chestxray.images import decode
 from chestxray.results import Example, Examples, Limits
 
 _EXAMPLE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
@@ -104,6 +103,8 @@ def _facts(settings: Settings) -> APIRouter:
 
 @cache
 def _thumbnail(path: Path) -> bytes:
+    from chestxray.images import decode  # brings decoders that only this needs in the gateway
+
     image = decode(path.read_bytes())
     image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
     jpeg = io.BytesIO()

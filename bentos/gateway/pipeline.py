@@ -15,7 +15,7 @@ from PIL import Image
 
 from bentos.admission.scheduler import Scheduler, Slot
 from bentos.decoding.decoders import Decoders
-from bentos.decoding.worker import Request
+from bentos.decoding.protocol import Request
 from bentos.gateway.uploads import Upload
 from bentos.inference.pool import ModelPool
 from bentos.inference.wire import Rows
@@ -24,6 +24,7 @@ from bentos.metrics import get_metrics
 from bentos.tracing import stage_span
 from chestxray import cam
 from chestxray.checkpoints import Card
+from chestxray.dicom.study.order import Algorithm, Order
 from chestxray.engines import Images
 from chestxray.errors import AnalysisError, CheckpointError, ModelUnavailable, NotAnXRay
 from chestxray.labels import FINDINGS, VERDICTS, Finding, Verdict
@@ -156,6 +157,19 @@ class Pipeline:
         with _stage(Stage.RENDER, job), self._turns.slot() as turn:
             return await self._in_thread(turn, cam.overlay, job.picture, grid)
 
+    async def write_objects(self, job: Job, *, language: str, report_alone: bool) -> list[bytes]:
+        """Writes the DICOM objects of an analysis of a DICOM file; raises the job's error."""
+        order = Order(
+            analysis=job.result,
+            xray_filter=_algorithm(self.xray_filter),
+            covid_classifier=_algorithm(self.covid_classifier),
+            language=language,
+            report_alone=report_alone,
+        )
+        with _stage(Stage.RENDER, job), self._turns.slot() as turn:
+            write = self._decoders.write_objects
+            return await self._in_thread(turn, write, job.upload.data, order)
+
     async def _decode(self, job: Job, turn: Slot, *, picture: bool) -> Images:
         try:
             return await self._in_thread(turn, self._decode_now, job, picture)
@@ -212,6 +226,10 @@ class Pipeline:
             models={s.card.name: s.digest for s in (self.xray_filter, self.covid_classifier)},
             timing_ms=Timing(**job.milliseconds),
         )
+
+
+def _algorithm(model: Served) -> Algorithm:
+    return Algorithm(name=model.card.name, version=model.card.version, digest=model.digest)
 
 
 def filter_result(probabilities: np.ndarray, threshold: float) -> FilterResult:

@@ -1,4 +1,4 @@
-"""Content negotiation by the Accept header (RFC 9110, 12.5.1)."""
+"""Content negotiation by the headers Accept and Accept-Language (RFC 9110, 12.5)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
@@ -9,6 +9,8 @@ from fastapi import Request, Response
 from bentos.http.problems import RequestProblem
 
 JSON, PNG = "application/json", "image/png"
+DICOM, RELATED = "application/dicom", "multipart/related"
+"""One object, and several (RFC 2387, as DICOMweb has them: PS3.18, 8.6.1.2)."""
 VARY = {"Vary": "Accept"}
 """Tells caches that the response depends on Accept."""
 
@@ -44,3 +46,24 @@ def negotiate(accept: str, offered: Sequence[str]) -> str:
             offered=list(offered),
         )
     return str(wanted)
+
+
+def language(accepted: str, offered: Sequence[str]) -> str:
+    """Returns the offered language that an Accept-Language header prefers; else the first.
+
+    Only the primary subtag is compared: pt-PT is answered in pt-BR, for there is nothing closer.
+    """
+    for wanted in sorted(accepted.lower().split(","), key=_weight, reverse=True):
+        primary = wanted.partition(";")[0].strip().partition("-")[0]
+        for tag in offered:
+            if _weight(wanted) > 0 and tag.lower().partition("-")[0] == primary:
+                return tag
+    return offered[0]
+
+
+def _weight(wanted: str) -> float:
+    _, _, weight = wanted.partition(";q=")
+    try:
+        return float(weight or 1)
+    except ValueError:
+        return 0.0

@@ -12,32 +12,35 @@ from tqdm import tqdm
 from bentos.decoding.decoders import Decoders
 from bentos.gateway.pipeline import Job, Pipeline
 from bentos.gateway.uploads import Upload
+from bentos.http.negotiation import DICOM
 from bentos.offline import files, records
+from bentos.offline.arguments import Wanted
 from bentos.offline.files import File
 from bentos.offline.models import LocalModels
 from bentos.offline.records import Journal, Record
 from bentos.settings import Settings, get_settings
 from chestxray.cores import usable_cores
+from chestxray.errors import AnalysisError
 
 _IN_FLIGHT = 2
 """Images in flight for each that a model takes at once: the others are being read or decoded."""
 _TABLES = {".csv": records.write_csv, ".parquet": records.write_parquet}
 
 
-def run(paths: Sequence[str], output: Path | None, heatmaps: Path | None) -> int:
+def run(paths: Sequence[str], wanted: Wanted) -> int:
     """Analyses all files; returns 1 if some could not be analysed, else 0.
 
     Raises CheckpointError, or OSError where the results cannot be written.
     """
-    if heatmaps:
-        heatmaps.mkdir(parents=True, exist_ok=True)
+    for folder in filter(None, (wanted.heatmaps, wanted.objects)):
+        folder.mkdir(parents=True, exist_ok=True)
     settings = get_settings()
     models = LocalModels(settings)
     digests = {each.card.name: each.digest for each in models.served}
     with ExitStack() as stack:
         journal = Journal(sys.stdout)
-        if output:
-            journal = stack.enter_context(Journal.resume(_journal_of(output), digests))
+        if wanted.output:
+            journal = stack.enter_context(Journal.resume(_journal_of(wanted.output), digests))
         names = [each for each in files.find(paths) if each not in journal.done]
         bar = stack.enter_context(
             tqdm(
@@ -47,9 +50,9 @@ def run(paths: Sequence[str], output: Path | None, heatmaps: Path | None) -> int
                 dynamic_ncols=True,
             )
         )
-        asyncio.run(_Run(models, settings, heatmaps, journal, bar).analyse(names))
-    if output and (write := _TABLES.get(output.suffix)):
-        write(records.read(_journal_of(output)), output)
+        asyncio.run(_Run(models, settings, wanted, journal, bar).analyse(names))
+    if wanted.output and (write := _TABLES.get(wanted.output.suffix)):
+        write(records.read(_journal_of(wanted.output)), wanted.output)
     return int(journal.problems > 0)
 
 
@@ -65,11 +68,11 @@ class _Run:
         self,
         models: LocalModels,
         settings: Settings,
-        heatmaps: Path | None,
+        wanted: Wanted,
         journal: Journal,
         bar: "tqdm[NoReturn]",
     ) -> None:
-        self._settings, self._heatmaps, self._journal, self._bar = settings, heatmaps, journal, bar
+        self._settings, self._wanted, self._journal, self._bar = settings, wanted, journal, bar
         self._digests = {each.card.name: each.digest for each in models.served}
         self._in_flight = _IN_FLIGHT * max(models.parallel, settings.max_model_batch)
         self._decoders = Decoders(
@@ -98,15 +101,26 @@ class _Run:
         if file.error:
             return records.of_problem(file, file.error, self._digests)
         (job,) = await self._pipeline.analyse(
-            [Upload(file.data, None)], heatmap="cam", picture=self._heatmaps is not None
+            [Upload(file.data, None)], heatmap="cam", picture=self._wanted.heatmaps is not None
         )
         if job.error:
             return records.of_problem(file, job.error, self._digests)
-        if self._heatmaps:
-            await self._draw(file, job, self._heatmaps)
+        try:
+            await self._write_extras(file, job)
+        except AnalysisError as error:
+            return records.of_problem(file, error, self._digests)
         return records.of_analysis(file, job.result)
 
-    async def _draw(self, file: File, job: Job, folder: Path) -> None:
-        png = await self._pipeline.draw(job)
-        name = file.digest.replace(":", "-") + ".png"
-        await asyncio.to_thread((folder / name).write_bytes, png)
+    async def _write_extras(self, file: File, job: Job) -> None:
+        """Writes what is wanted beside the record, named by the digest of the file."""
+        name, wanted = file.digest.replace(":", "-"), self._wanted
+        if wanted.heatmaps:
+            png = await self._pipeline.draw(job)
+            await asyncio.to_thread((wanted.heatmaps / f"{name}.png").write_bytes, png)
+        if wanted.objects and job.result.input.media_type == DICOM:
+            made = await self._pipeline.write_objects(
+                job, language=wanted.language, report_alone=False
+            )
+            for number, content in enumerate(made, 1):
+                path = wanted.objects / f"{name}-{number}.dcm"
+                await asyncio.to_thread(path.write_bytes, content)

@@ -1,7 +1,21 @@
 """What the command `chestxray analyze` takes."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
+
+from chestxray.dicom.study.texts import LANGUAGES
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is written; None for what is not."""
+
+    output: Path | None = None
+    heatmaps: Path | None = None
+    objects: Path | None = None
+    language: str = LANGUAGES[0]
+
 
 FORMATS = (".jsonl", ".csv", ".parquet")
 """Suffixes of the results."""
@@ -15,6 +29,7 @@ examples:
   chestxray analyze folder --output results.csv          a table instead; .parquet needs pyarrow
   find . -name '*.dcm' | chestxray analyze - -o r.jsonl  the files that another program names
   chestxray analyze folder -o r.jsonl --heatmaps maps    and where it looked, as PNG
+  chestxray analyze folder -o r.jsonl --objects objects  and reports for the studies of DICOM files
 
 An interrupted run goes on where it ended if it is started again with the same --output. What is
 there already is kept where the file has the same content (SHA-256) and the models are the same.
@@ -45,6 +60,15 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--heatmaps", type=Path, metavar="FOLDER", help="write heatmaps there, named by SHA-256"
+    )
+    parser.add_argument(
+        "--objects",
+        type=Path,
+        metavar="FOLDER",
+        help="write the DICOM objects of DICOM files there: report, picture, overlay",
+    )
+    parser.add_argument(
+        "--language", choices=LANGUAGES, default=LANGUAGES[0], help="of the objects' words"
     )
 
 

@@ -65,7 +65,7 @@ def parse(data: bytes, *, max_bytes: int) -> FileDataset:
     Raises ImageTooLarge, TruncatedImage or UnreadableImage.
     """
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-    data = _inflated(data, max_bytes)
+    data = inflated(data, max_bytes)
     try:
         return pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=list(_ELEMENTS))
     except EOFError as error:
@@ -76,8 +76,11 @@ def parse(data: bytes, *, max_bytes: int) -> FileDataset:
         ) from error
 
 
-def _inflated(data: bytes, max_bytes: int) -> bytes:
-    """The file with its data set inflated, and marked so."""
+def inflated(data: bytes, max_bytes: int) -> bytes:
+    """Returns the file with its data set inflated, and marked so; any other file unchanged.
+
+    Raises ImageTooLarge, TruncatedImage or UnreadableImage.
+    """
     if not signature.has_preamble(data):
         return data
     stream = io.BytesIO(data)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from bentos.decoding.decoders import Decoders
-from bentos.decoding.worker import Request
+from bentos.decoding.protocol import Request
 from chestxray.confinement import DEFAULT_PROCESS_LIMITS
 from chestxray.limits import DEFAULT_LIMITS
 from chestxray.networks import Scale

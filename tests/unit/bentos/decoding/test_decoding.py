@@ -14,7 +14,7 @@ import pytest
 
 from bentos.decoding import worker
 from bentos.decoding.decoders import Decoded, Decoders, Work
-from bentos.decoding.worker import Answer, Request
+from bentos.decoding.protocol import Answer, Request
 from bentos.metrics import get_metrics
 from chestxray.confinement import ProcessLimits
 from chestxray.errors import ImageTooCostly, ImageTooLarge, RejectedImage, UnsupportedFormat

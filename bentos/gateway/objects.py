@@ -1,0 +1,46 @@
+"""Answers an analysis with DICOM objects for the study of its radiograph."""
+
+import secrets
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from fastapi import Request, Response
+
+from bentos.gateway.pipeline import Job, Pipeline
+from bentos.http.negotiation import DICOM, JSON, PNG, language
+from bentos.http.problems import RequestProblem
+from chestxray.dicom.study.texts import LANGUAGES
+
+_VARY = {"Vary": "Accept, Accept-Language"}
+
+
+async def respond(pipeline: Pipeline, job: Job, request: Request, media_type: str) -> Response:
+    """Returns the report alone as application/dicom, or all objects as multipart/related.
+
+    The words in them are of the caller's language. Raises the job's error, or RequestProblem 406
+    for an image that belongs to no study.
+    """
+    if job.result.input.media_type != DICOM:
+        raise RequestProblem(
+            HTTPStatus.NOT_ACCEPTABLE,
+            "not-acceptable",
+            f"only a DICOM image has a study for {media_type}; accept {JSON} or {PNG}",
+            headers=_VARY,
+            offered=[JSON, PNG],
+        )
+    files = await pipeline.write_objects(
+        job,
+        language=language(request.headers.get("accept-language", ""), LANGUAGES),
+        report_alone=media_type == DICOM,
+    )
+    if media_type == DICOM:
+        return Response(files[0], headers=_VARY, media_type=DICOM)
+    boundary = secrets.token_hex(16)
+    described = f'{media_type}; type="{DICOM}"; boundary={boundary}'
+    return Response(_related(files, boundary), headers=_VARY | {"Content-Type": described})
+
+
+def _related(files: Sequence[bytes], boundary: str) -> bytes:
+    """Joins files to the body of a multipart message (RFC 2046, 5.1)."""
+    head = f"--{boundary}\r\nContent-Type: {DICOM}\r\n\r\n".encode()
+    return b"".join(head + file + b"\r\n" for file in files) + f"--{boundary}--\r\n".encode()

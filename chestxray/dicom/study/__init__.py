@@ -1,0 +1,1 @@
+"""Puts results into the study of a radiograph, as DICOM objects that viewers show."""

@@ -1,0 +1,100 @@
+"""What result objects take over from the radiograph that they belong to.
+
+highdicom reads attributes of the source that real files lack or have in any character set. So this
+copies what it needs, as text, and adds what the standard wants to be there even if empty (type 2).
+"""
+
+import io
+
+import pydicom
+from pydicom.config import RAISE
+from pydicom.dataset import Dataset
+from pydicom.valuerep import validate_value
+
+from chestxray.dicom.dataset import inflated
+from chestxray.errors import UnreadableImage
+
+UTF_8 = "ISO_IR 192"
+
+_IDENTIFYING = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_MAY_BE_EMPTY = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "StudyID",
+    "ReferringPhysicianName",
+)
+"""Type 2 in the modules Patient and General Study (PS3.3, C.7.1.1 and C.7.2.1)."""
+_MAY_BE_ABSENT = (
+    "IssuerOfPatientID",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "StudyDescription",
+    "Laterality",
+    "ImageLaterality",
+    "BodyPartExamined",
+    "InstanceNumber",
+    "PatientOrientation",
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "PhotometricInterpretation",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "RescaleType",
+    "ModalityLUTSequence",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
+    "VOILUTSequence",
+    "PresentationLUTShape",
+    "BitsStored",
+    "PixelRepresentation",
+)
+
+
+_ASSUMED: dict[str, str | int] = {"Modality": "OT", "SamplesPerPixel": 1}
+"""What highdicom asks of a source, if that does not say it; it is written into no object."""
+
+
+def read(data: bytes, *, max_bytes: int) -> Dataset:
+    """Returns a data set with only these elements, in UTF-8, and without pixels.
+
+    Raises UnreadableImage if the file does not say to which study and series it belongs.
+    """
+    names = (*_IDENTIFYING, *_MAY_BE_EMPTY, *_MAY_BE_ABSENT, *_ASSUMED, "Rows", "Columns")
+    found = pydicom.dcmread(
+        io.BytesIO(inflated(data, max_bytes)),
+        force=True,
+        stop_before_pixels=True,
+        specific_tags=[*names, "SpecificCharacterSet"],
+    )
+    if missing := [name for name in _IDENTIFYING if not found.get(name)]:
+        raise UnreadableImage(
+            f"the DICOM file does not say {', '.join(missing)}, so no result can refer to it"
+        )
+    source = Dataset()
+    for name in names:
+        if name in _IDENTIFYING or _is_valid(found, name):
+            setattr(source, name, found.get(name))
+        elif name in _MAY_BE_EMPTY:
+            setattr(source, name, "")
+        elif name in _ASSUMED:
+            setattr(source, name, _ASSUMED[name])
+    source.SpecificCharacterSet = UTF_8
+    return source
+
+
+def _is_valid(found: Dataset, name: str) -> bool:
+    """Whether an element has a value, and one that its type allows."""
+    if found.get(name) in (None, ""):
+        return False
+    try:
+        validate_value(found[name].VR, found[name].value, RAISE)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,82 @@
+"""What the objects say in words, in the languages of the page."""
+
+from chestxray.labels import Finding
+from chestxray.results import Analysis
+
+_TEXTS: dict[str, dict[str, str]] = {
+    "en": {
+        "title": "Chest X-ray analysis by software. Research use only. Not a diagnosis.",
+        "result": "Result",
+        "probability": "Probability",
+        "score": "Score of an upright frontal chest X-ray",
+        "verdict": "Kind of image",
+        "use": "Intended use",
+        "abnormal": "any finding",
+        "limits": "The models know three classes from public images of few hospitals and see no "
+        "other disease. A physician must read the image.",
+        "where": "Where the model looked",
+        Finding.NO_FINDING: "no finding",
+        Finding.LUNG_OPACITY: "lung opacity",
+        Finding.COVID19: "COVID-19",
+    },
+    "pt-BR": {
+        "title": "Análise de radiografia de tórax por software. Somente para pesquisa. Não é um "
+        "diagnóstico.",
+        "result": "Resultado",
+        "probability": "Probabilidade",
+        "score": "Pontuação de radiografia frontal de tórax",
+        "verdict": "Tipo de imagem",
+        "use": "Uso previsto",
+        "abnormal": "algum achado",
+        "limits": "Os modelos conhecem três classes, de imagens públicas de poucos hospitais, e "
+        "não veem outras doenças. Um médico deve ler a imagem.",
+        "where": "Onde o modelo olhou",
+        Finding.NO_FINDING: "sem achados",
+        Finding.LUNG_OPACITY: "opacidade pulmonar",
+        Finding.COVID19: "COVID-19",
+    },
+    "es": {
+        "title": "Análisis de radiografía de tórax por software. Solo para investigación. No es un "
+        "diagnóstico.",
+        "result": "Resultado",
+        "probability": "Probabilidad",
+        "score": "Puntuación de radiografía frontal de tórax",
+        "verdict": "Tipo de imagen",
+        "use": "Uso previsto",
+        "abnormal": "algún hallazgo",
+        "limits": "Los modelos conocen tres clases, de imágenes públicas de pocos hospitales, y no "
+        "ven otras enfermedades. Un médico debe leer la imagen.",
+        "where": "Dónde miró el modelo",
+        Finding.NO_FINDING: "sin hallazgos",
+        Finding.LUNG_OPACITY: "opacidad pulmonar",
+        Finding.COVID19: "COVID-19",
+    },
+}
+LANGUAGES = tuple(_TEXTS)
+"""RFC 5646 tags; the first is the default."""
+
+
+ABNORMAL = "abnormal"
+"""The name of any finding, beside those of the classes."""
+
+
+def text(name: str, language: str) -> str:
+    """One of the words above."""
+    return _TEXTS[language][name]
+
+
+def probabilities(analysis: Analysis) -> dict[str, float]:
+    """Of each class and of any finding, by the name of its word."""
+    classes = {str(name): p for name, p in analysis.prediction.probabilities.items()}
+    return classes | {ABNORMAL: analysis.prediction.abnormal}
+
+
+def lines(analysis: Analysis, language: str) -> list[str]:
+    """A line for each probability."""
+    return [f"{text(name, language)}: {p:.2f}" for name, p in probabilities(analysis).items()]
+
+
+def for_the_chart(analysis: Analysis, tool: str, language: str) -> str:
+    """A paragraph for a patient's chart: the tool with its version, the result, its limits."""
+    title, result, limits = (text(name, language) for name in ("title", "result", "limits"))
+    return f"{title} {tool}. {result}: {'; '.join(lines(analysis, language))}. {limits}"
