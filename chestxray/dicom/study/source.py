@@ -5,11 +5,13 @@ copies what it needs, as text, and adds what the standard wants to be there even
 """
 
 import io
+from typing import Any
 
+import numpy as np
 import pydicom
 from pydicom.config import RAISE
 from pydicom.dataset import Dataset
-from pydicom.valuerep import validate_value
+from pydicom.valuerep import VR, validate_value
 
 from chestxray.dicom.dataset import inflated
 from chestxray.errors import UnreadableImage
@@ -57,6 +59,7 @@ _MAY_BE_ABSENT = (
 )
 
 
+_TABLES = ("ModalityLUTSequence", "VOILUTSequence")
 _ASSUMED: dict[str, str | int] = {"Modality": "OT", "SamplesPerPixel": 1}
 """What highdicom asks of a source, if that does not say it; it is written into no object."""
 
@@ -86,6 +89,10 @@ def read(data: bytes, *, max_bytes: int) -> Dataset:
         elif name in _ASSUMED:
             setattr(source, name, _ASSUMED[name])
     source.SpecificCharacterSet = UTF_8
+    _, little_endian = found.original_encoding
+    for name in _TABLES:
+        for item in source.get(name) or []:
+            _write_as_words(item, little_endian=little_endian is not False)
     return source
 
 
@@ -98,3 +105,12 @@ def _is_valid(found: Dataset, name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _write_as_words(item: Dataset, *, little_endian: bool) -> None:
+    """Turns the entries of a lookup table, numbers or words, into words of a little endian file."""
+    element = item["LUTData"]
+    entries: Any = element.value
+    if element.VR == VR.OW:
+        entries = np.frombuffer(entries, "<u2" if little_endian else ">u2")
+    item.add_new("LUTData", VR.OW, np.asarray(entries).astype("<u2").tobytes())
