@@ -77,18 +77,7 @@ def write(result: Result) -> GrayscaleSoftcopyPresentationState:
         **result.identification(Kind.OVERLAY),
     )
     state.Laterality = source.get("Laterality") or ""  # type 2C: empty where it is unknown
-    _restore_depths(state, source)
     return state
-
-
-def _restore_depths(state: Dataset, source: Dataset) -> None:
-    """Gives lookup tables the depth of the source's: highdicom says 16 bits of each."""
-    softcopy = state.get("SoftcopyVOILUTSequence") or []
-    pairs = [(each.get("VOILUTSequence"), source.get("VOILUTSequence")) for each in softcopy]
-    pairs.append((state.get("ModalityLUTSequence"), source.get("ModalityLUTSequence")))
-    for made, given in pairs:
-        for table, original in zip(made or [], given or [], strict=False):
-            table.LUTDescriptor = original.LUTDescriptor
 
 
 def _annotation(result: Result, source: Dataset, layer: GraphicLayer) -> GraphicAnnotation:

@@ -93,6 +93,8 @@ def read(data: bytes, *, max_bytes: int) -> Dataset:
     for name in _TABLES:
         for item in source.get(name) or []:
             _write_as_words(item, little_endian=little_endian is not False)
+    for item in source.get("VOILUTSequence") or []:
+        _widen(item)
     return source
 
 
@@ -114,3 +116,12 @@ def _write_as_words(item: Dataset, *, little_endian: bool) -> None:
     if element.VR == VR.OW:
         entries = np.frombuffer(entries, "<u2" if little_endian else ">u2")
     item.add_new("LUTData", VR.OW, np.asarray(entries).astype("<u2").tobytes())
+
+
+def _widen(item: Dataset) -> None:
+    """Gives a VOI LUT 16 bits: a presentation state has 8 or 16 (PS3.3, C.11.8), an image any."""
+    count, first, bits = item.LUTDescriptor
+    if 8 < bits < 16:
+        entries = np.frombuffer(item.LUTData, "<u2") << (16 - bits)
+        item.LUTData = entries.astype("<u2").tobytes()
+        item.LUTDescriptor = [count, first, 16]
