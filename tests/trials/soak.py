@@ -28,8 +28,9 @@ MOST_GROWTH, MOST_DRIFT, MORE_FILES = 0.02, 0.2, 4
 SERVED_SHARE = 0.9
 """Required share of served requests; a shared machine may become slower than measured."""
 _SAMPLES = 5
-_CLOSING_SECONDS = KEEP_ALIVE_SECONDS + 5.0
-"""Until the service has seen its clients go, and idle connections to the models are closed."""
+_CLOSING_SECONDS = 2 * KEEP_ALIVE_SECONDS + 5.0
+"""Until the service has seen its clients go, and idle connections to the models are closed: aiohttp
+looks for those every KEEP_ALIVE_SECONDS, and closes those that have been idle for as long."""
 
 
 def memory(server: Server) -> dict[str, float]:
