@@ -1,6 +1,9 @@
 """DICOM is taken wherever an image is; a radiograph is answered alike in any encoding."""
 
 import csv
+import email
+import email.policy
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,9 @@ import numpy as np
 import pydicom
 import pytest
 
-from tests import dicoms
+from tests import dicoms, results_in_study
 from tests.dicoms import RAMP
-from tests.phantoms import encode
+from tests.phantoms import encode, phantom
 from tests.service.server import Server
 
 CLOSE = 1e-3
@@ -131,3 +134,64 @@ def test_header_appears_in_no_answer(open_client: httpx.Client) -> None:
 
     assert answer.status_code == 422
     assert not {"SILVA", "4711", "HOSPITAL"} & set(answer.text.replace('"', " ").split())
+
+
+def objects_in(answer: httpx.Response) -> list[pydicom.Dataset]:
+    """The parts of a multipart answer, by Python's own parser of messages."""
+    assert answer.status_code == 200, answer.text
+    head = f"Content-Type: {answer.headers['content-type']}\r\n\r\n".encode()
+    message = email.message_from_bytes(head + answer.content, policy=email.policy.HTTP)
+    parts = list(message.iter_parts())
+    assert {part.get_content_type() for part in parts} == {"application/dicom"}
+    contents = [part.get_payload(decode=True) for part in parts]
+    return [pydicom.dcmread(io.BytesIO(content)) for content in contents]
+
+
+def test_report_comes_in_the_language_of_the_caller(open_client: httpx.Client) -> None:
+    film = results_in_study.film()
+    headers = {"Accept": "application/dicom", "Accept-Language": "pt-PT, en;q=0.5"}
+
+    answer = open_client.post("/v1/analyses", content=film, headers=headers)
+    report = pydicom.dcmread(io.BytesIO(answer.content))
+
+    assert answer.headers["content-type"] == "application/dicom"
+    assert answer.headers["vary"] == "Accept, Accept-Language"
+    assert report.ContentSequence[0].ConceptCodeSequence[0].CodeValue == "pt-BR"
+    assert report.StudyInstanceUID == results_in_study.IN_A_STUDY["StudyInstanceUID"]
+
+
+def test_all_objects_come_as_a_multipart_message(open_client: httpx.Client) -> None:
+    film, headers = (
+        results_in_study.film(),
+        {"Accept": 'multipart/related; type="application/dicom"'},
+    )
+    answer = open_client.post("/v1/analyses", content=film, headers=headers)
+
+    report, picture, overlay = objects_in(answer)
+
+    assert 'type="application/dicom"' in answer.headers["content-type"]
+    assert [each.Modality for each in (report, picture, overlay)] == ["SR", "OT", "PR"]
+    assert picture.BurnedInAnnotation == "YES"
+    assert picture.pixel_array.shape[2] == 3
+    assert (
+        overlay.ReferencedSeriesSequence[0].SeriesInstanceUID
+        == (results_in_study.IN_A_STUDY["SeriesInstanceUID"])
+    )
+
+
+@pytest.mark.parametrize("accept", ["application/dicom", "multipart/related"])
+def test_picture_without_a_study_is_answered_406(open_client: httpx.Client, accept: str) -> None:
+    picture = encode(phantom(400, 480), "PNG")
+
+    answer = open_client.post("/v1/analyses", content=picture, headers={"Accept": accept})
+
+    assert (answer.status_code, answer.json()["code"]) == (406, "not-acceptable")
+    assert answer.json()["offered"] == ["application/json", "image/png"]
+
+
+def test_radiograph_without_a_study_is_answered_422(open_client: httpx.Client) -> None:
+    film = dicoms.film(phantom(400, 480).astype(np.uint16) * 16)
+
+    answer = open_client.post("/v1/analyses", content=film, headers={"Accept": "application/dicom"})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "unreadable-image")

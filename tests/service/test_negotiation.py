@@ -8,6 +8,7 @@ import pytest
 from tests.service.fakes import BRIGHT, DARK, check_problem, form
 
 JSON, PNG = "application/json", "image/png"
+OFFERED = [JSON, PNG, "application/dicom", "multipart/related"]
 BROWSER = (
     "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,"
     "*/*;q=0.8"
@@ -55,9 +56,9 @@ def test_accept_header_chooses_the_response_type(
 @pytest.mark.parametrize(
     ("path", "accept", "offered"),
     [
-        ("/v1/analyses", "text/html", [JSON, PNG]),
-        ("/v1/analyses", "application/xml, image/webp", [JSON, PNG]),
-        ("/v1/analyses", "*/*;q=0", [JSON, PNG]),
+        ("/v1/analyses", "text/html", OFFERED),
+        ("/v1/analyses", "application/xml, image/webp", OFFERED),
+        ("/v1/analyses", "*/*;q=0", OFFERED),
         ("/v1/analyses/batch", PNG, [JSON]),
     ],
 )

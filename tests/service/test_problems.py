@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from chestxray.errors import ModelUnavailable
+from tests import dicoms
 from tests.phantoms import encode
 from tests.service.fakes import DARK, FakeModels, check_problem, form
 
@@ -17,7 +18,8 @@ BAD_REQUESTS: dict[str, tuple[int, str, dict[str, Any]]] = {
     "text": (415, "unsupported-format", form(b"hello")),
     "truncated": (422, "truncated-image", form(DARK[:-20])),
     "blank": (422, "blank-image", form(encode(np.zeros((64, 64), np.uint8), "PNG"))),
-    "DICOM": (415, "unsupported-format", form(bytes(128) + b"DICM" + bytes(99))),
+    "DICOM": (422, "unreadable-image", form(bytes(128) + b"DICM" + bytes(99))),
+    "CT": (422, "other-examination", form(dicoms.film(dicoms.RAMP, Modality="CT"))),
     "kind of TIFF that is not supported": (
         415,
         "unsupported-variant",
