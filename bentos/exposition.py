@@ -8,11 +8,11 @@ import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from bentos.exemplars import get_exemplars
 from bentos.process import heartbeat, pids
+from chestxray.versions import version_of
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -64,8 +64,10 @@ def build_info() -> "Metric":
     """What runs here; always 1."""
     from prometheus_client.core import InfoMetricFamily
 
-    facts = {"version": _version("chestxray"), "commit": os.environ.get(REVISION, "unknown")}
-    facts |= {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES}
+    facts = {"version": version_of("chestxray"), "commit": os.environ.get(REVISION, "unknown")}
+    facts |= {"python": platform.python_version()} | {
+        name: version_of(name) for name in _PACKAGES
+    }
     return InfoMetricFamily(f"{PREFIX}build", "What this service is built of", facts)
 
 
@@ -84,10 +86,3 @@ def process_metrics(processes: Mapping[str, int]) -> "list[Metric]":
                 each._replace(labels={**each.labels, "process": name}) for each in found.samples
             ]
     return list(families.values())
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # a bento has our code, but not as a package
-        return "unknown"

@@ -1,16 +1,17 @@
 """What every result object says of the program that made it."""
 
 import uuid
-from importlib.metadata import version
 from typing import Any
 
 from pydicom.uid import UID
+
+from chestxray.versions import version_of
 
 MANUFACTURER = "chestxray"
 MODEL_NAME = "chestxray"
 SCHEME = "99CHESTXRAY"
 """Designator of our own codes, for what no standard code means exactly (PS3.16, 8.2)."""
-SOFTWARE_VERSION = version("chestxray")
+SOFTWARE_VERSION = version_of("chestxray")
 SERIES_DESCRIPTION = "chestxray: research use only"
 
 

@@ -96,10 +96,6 @@ def test_commit_is_the_one_that_the_image_was_built_from(monkeypatch: pytest.Mon
     assert build_info().samples[0].labels["commit"] == "0123abc"
 
 
-def test_package_that_is_not_installed_is_unknown() -> None:
-    assert module._version("no-such-package") == "unknown"
-
-
 def test_use_of_every_running_process_is_shown_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,9 @@ def test_every_include_pattern_is_anchored() -> None:
     [
         "service.py",
         "chestxray/cam.py",
+        "chestxray/dicom/film.py",
+        "chestxray/fonts/DejaVuSans.ttf",
+        "chestxray/graphs/mobilenet_v2.onnx",
         "bentos/xray_filter/weights.safetensors",
         "web/locales/pt.json",
         "web/examples/clear.jpg",
