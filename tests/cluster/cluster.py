@@ -15,7 +15,7 @@ import yaml
 
 from training.shared_folder import SHARED
 
-LAB = SHARED / "k8s-lab" / "lab"
+LAB = (SHARED / "k8s-lab" / "lab").resolve()
 HERE = Path(__file__).parent
 NAMESPACE = "chestxray"
 CLIENT = (HERE / "client.py").read_text()

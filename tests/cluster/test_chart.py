@@ -38,7 +38,7 @@ class Release:
     cluster: Cluster
     chart: Path
     command: tuple[str | Path, ...]
-    post_renderer: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def helm(self, *arguments: str, values: dict[str, Any] | None = None) -> str:
@@ -62,7 +62,7 @@ class Release:
     def upgrade(self, changes: dict[str, Any], *, timeout: str = "4m") -> None:
         """Installs or upgrades, and waits, with these changes of the values."""
         command = ["upgrade", "--install", "chestxray", str(self.chart), "--values", "-"]
-        options = ["--wait", "--timeout", timeout, *self.post_renderer]
+        options = ["--wait", "--timeout", timeout, *self.options]
         self.helm(*command, *options, values=VALUES | changes)
 
     def objects(self) -> list[str]:
@@ -105,7 +105,9 @@ def release_on_lab(cluster: Cluster, folder: Path) -> Release:
         "CONVERT": shlex.join(str(word) for word in cluster.convert_command),
         "HELM_PLUGINS": str(HERE / "programs" / "helm-plugins"),
     }
-    return Release(cluster, copy, (LAB, "helm"), ("--post-renderer", "lab-convert"), environment)
+    # Kubernetes 1.20 refuses to apply a Service on the server.
+    options = ("--post-renderer", "lab-convert", "--server-side=false")
+    return Release(cluster, copy, (LAB, "helm"), options, environment)
 
 
 def test_release_is_upgraded_rolled_back_and_uninstalled_under_load(release: Release) -> None:
