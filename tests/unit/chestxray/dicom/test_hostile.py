@@ -60,10 +60,11 @@ def test_missing_pixels_are_told_from_damage() -> None:
         read(dicoms.file(short))
 
 
-@pytest.mark.parametrize("name", set(_EVERY) - {"RLE"} - {n for n in _EVERY if "endian" in n})
+_CODESTREAMS = [name for name in _EVERY if "JPEG" in name or name == "HTJ2K"]
+
+
+@pytest.mark.parametrize("name", _CODESTREAMS)
 def test_codestream_of_another_size_is_not_decoded(name: str) -> None:
-    if name == "deflated":
-        pytest.skip("has no codestream")
     made = dicoms.dataset(np.zeros((600, 600), np.uint16))
     written = _EVERY[name](made)
     made.Rows = made.Columns = 64
