@@ -1,6 +1,6 @@
 """Dashboard: request latency, in total and by stage."""
 
-from bentos.gateway.app import ADMITTED
+from bentos.gateway.analyses import PATHS
 from monitoring.boards import Dashboard, Panel, Row
 from monitoring.objectives import ANALYSES, ANSWERED
 from monitoring.queries import POD, WINDOW, increase, mean, quantile
@@ -27,7 +27,7 @@ _TOTAL = [
             },
             "From the first byte in to the last byte out; accepted and rejected images only.",
         )
-        for route in ADMITTED
+        for route in PATHS
     ),
     Panel(
         "Latency distribution",

@@ -15,6 +15,7 @@ from monitoring.objectives import (
     LATENCY_LEFT,
     P95_SECONDS,
     SHED_RATE,
+    SLOW_RATES,
 )
 from monitoring.public_address import EXPIRY_DAYS
 from monitoring.queries import POD, demand, gauge, gpu, increase, quantile, rate, share
@@ -105,6 +106,7 @@ def _budgets() -> list[Panel]:
         )
         for which, record in (("Availability", AVAILABILITY_LEFT), ("Latency", LATENCY_LEFT))
         for route, name in names.items()
+        if record == AVAILABILITY_LEFT or route in SLOW_RATES
     ]
 
 
