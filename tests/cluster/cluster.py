@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,9 +27,25 @@ def report_progress(text: str) -> None:
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
-def run(command: Sequence[str | Path], *, text: str = "", timeout: float = 180) -> str:
-    """Returns a command's output. Raises CalledProcessError with its error output as a note."""
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=timeout)
+def run(
+    command: Sequence[str | Path],
+    *,
+    text: str = "",
+    timeout: float = 180,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Returns a command's output; `environment` is added to that of this process.
+
+    Raises CalledProcessError with its error output as a note.
+    """
+    done = subprocess.run(
+        command,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=os.environ | (environment or {}),
+    )
     try:
         done.check_returncode()
     except subprocess.CalledProcessError as error:

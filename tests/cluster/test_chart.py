@@ -1,7 +1,6 @@
 """A release of the Helm chart: installed, upgraded, rolled back, uninstalled."""
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -15,7 +14,7 @@ import pytest
 import yaml
 
 from tests.cluster.analyses import analyse, check_reading
-from tests.cluster.cluster import HERE, LAB, Cluster, rendered, report_progress
+from tests.cluster.cluster import HERE, LAB, Cluster, rendered, report_progress, run
 from tests.k8s import chart
 from tools.helm import helm
 
@@ -44,20 +43,9 @@ class Release:
     def helm(self, *arguments: str, values: dict[str, Any] | None = None) -> str:
         """Runs helm in the namespace. Raises CalledProcessError with its errors as a note."""
         report_progress(f"helm {' '.join(arguments[:3])}")
-        done = subprocess.run(
-            [*self.command, *arguments, "--namespace", NAMESPACE],
-            input=yaml.safe_dump(values),
-            env=os.environ | self.environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        try:
-            done.check_returncode()
-        except subprocess.CalledProcessError as error:
-            error.add_note(done.stderr[-4000:])
-            raise
-        return done.stdout
+        command = [*self.command, *arguments, "--namespace", NAMESPACE]
+        text = yaml.safe_dump(values)
+        return run(command, text=text, timeout=300, environment=self.environment)
 
     def upgrade(self, changes: dict[str, Any], *, timeout: str = "4m") -> None:
         """Installs or upgrades, and waits, with these changes of the values."""
