@@ -65,9 +65,7 @@ def build_info() -> "Metric":
     from prometheus_client.core import InfoMetricFamily
 
     facts = {"version": version_of("chestxray"), "commit": os.environ.get(REVISION, "unknown")}
-    facts |= {"python": platform.python_version()} | {
-        name: version_of(name) for name in _PACKAGES
-    }
+    facts |= {"python": platform.python_version()} | {name: version_of(name) for name in _PACKAGES}
     return InfoMetricFamily(f"{PREFIX}build", "What this service is built of", facts)
 
 

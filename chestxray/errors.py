@@ -33,9 +33,15 @@ class AnalysisError(Exception):
 
 
 class RejectedImage(AnalysisError):
-    """The image cannot be analysed."""
+    """The image cannot be analysed; `found` names what was sent instead, where that is known."""
 
     code = "rejected-image"
+    found = ""
+
+    def __init__(self, message: str, *, found: str = "") -> None:
+        super().__init__(message)
+        if found:
+            self.found = found
 
 
 class EmptyImage(RejectedImage):
@@ -76,11 +82,6 @@ class UnsupportedFormat(RejectedImage):
     """The format is not supported; `found` is its name, if known."""
 
     code = "unsupported-format"
-    found = ""
-
-    def __init__(self, message: str, *, found: str = "") -> None:
-        super().__init__(message)
-        self.found = found
 
 
 class UnsupportedVariant(UnsupportedFormat):
@@ -123,11 +124,6 @@ class OtherExamination(RejectedImage):
     """A DICOM header says that it is no frontal chest radiograph; `found` is what it says."""
 
     code = "other-examination"
-    found = ""
-
-    def __init__(self, message: str, *, found: str = "") -> None:
-        super().__init__(message)
-        self.found = found
 
 
 class NotAnXRay(RejectedImage):

@@ -72,7 +72,7 @@ def problem_of(error: errors.AnalysisError, request_id: str) -> Problem:
         more["filter"] = error.result
     if isinstance(error, errors.ImageTooLarge):
         more["limit"] = error.limit
-    if isinstance(error, errors.UnsupportedFormat | errors.OtherExamination) and error.found:
+    if isinstance(error, errors.RejectedImage) and error.found:
         more["found"] = error.found
     return _problem(status, error.code, str(error), request_id, **more)
 
