@@ -11,6 +11,8 @@ _CIVIDIS = np.array(
     [[0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 184, 102], [254, 232, 56]]
 )
 _MAX_OPACITY = 0.65
+PICTURE_SIDE = 1024
+"""Longest side of the picture that a map is drawn over, in pixels."""
 
 
 def upsample(grid: npt.NDArray[np.float32], *, size: tuple[int, int]) -> npt.NDArray[np.float32]:

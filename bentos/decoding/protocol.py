@@ -7,15 +7,13 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chestxray.cam import PICTURE_SIDE
 from chestxray.confinement import ProcessLimits
 from chestxray.limits import Limits
 from chestxray.results import Input
 
-PICTURE_SIDE = 1024
-"""Longest side of the image that a heatmap is drawn over, in pixels."""
 READY, BEGUN = b"ready", b"begun"
 """Sent when the process is confined, and when it has received a file completely."""
-
 
 _Side = Annotated[int, Field(ge=1, le=PICTURE_SIDE)]
 _ObjectSize = Annotated[int, Field(ge=1, le=64 * 2**20)]

@@ -12,7 +12,8 @@ import socket
 import warnings
 from multiprocessing.connection import Connection
 
-from bentos.decoding.protocol import BEGUN, PICTURE_SIDE, READY, Answer, Request, raw
+from bentos.decoding.protocol import BEGUN, READY, Answer, Request, raw
+from chestxray.cam import PICTURE_SIDE
 from chestxray.confinement import ProcessLimits, confine, processor_time
 from chestxray.dicom.study import objects
 from chestxray.dicom.study.order import Order

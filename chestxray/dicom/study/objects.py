@@ -5,13 +5,12 @@ import io
 from pydicom.dataset import Dataset
 
 from chestxray import images
+from chestxray.cam import PICTURE_SIDE
 from chestxray.dicom.study import overlay, picture, report, source
 from chestxray.dicom.study.order import Order
 from chestxray.dicom.study.result import Result
 from chestxray.limits import Limits
 
-_PICTURE_SIDE = 1024
-"""Longest side of the secondary capture without its text, in pixels."""
 _MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 
 
@@ -30,7 +29,7 @@ def write(data: bytes, order: Order, limits: Limits) -> list[bytes]:
     made: list[Dataset] = [report.write(result)]
     if not order.report_alone:
         film = images.crop_and_window(images.read(data, limits=limits)).image
-        film.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
+        film.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
         made.append(picture.write(result, film))
         if result.source.get("PhotometricInterpretation") in _MONOCHROME:
             made.append(overlay.write(result))
