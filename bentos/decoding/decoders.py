@@ -23,6 +23,7 @@ from multiprocessing.process import BaseProcess
 from queue import LifoQueue
 from threading import Lock
 from types import ModuleType
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -54,6 +55,7 @@ _EXIT_SECONDS = 1.0
 """Timeout for a process to exit after its pipe closed or it was killed."""
 _MAX_ANSWER_BYTES = 4096
 
+T = TypeVar("T")
 Work = Callable[[Connection, Limits, ProcessLimits], None]
 
 # Starting a process makes multiprocessing poll all of its children, which is not thread-safe.
@@ -100,20 +102,17 @@ class Decoders:
 
         Raises RejectedImage (including ImageTooCostly) or ModelUnavailable.
         """
-        decoded = self._with_a_decoder(data, request)
-        assert isinstance(decoded, Decoded)
-        return decoded
+        return self._with_a_decoder(data, request, _Decoder.receive_decoded)
 
     def write_objects(self, data: bytes, order: Order) -> list[bytes]:
-        """Writes the DICOM objects of an analysis of this file, as `decode` decodes it."""
-        written = self._with_a_decoder(data, Request(order=order.model_dump_json()))
-        assert isinstance(written, list)
-        return written
+        """Writes the DICOM objects of an analysis of this file; blocks and raises as `decode`."""
+        request = Request(order=order.model_dump_json())
+        return self._with_a_decoder(data, request, _Decoder.receive_objects)
 
-    def _with_a_decoder(self, data: bytes, request: Request) -> "Decoded | list[bytes]":
+    def _with_a_decoder(self, data: bytes, request: Request, receive: "Receive[T]") -> T:
         each = self._idle.get()
         try:
-            return each.work(data, request)
+            return each.work(data, request, receive)
         finally:
             self._idle.put(each)
 
@@ -155,14 +154,14 @@ class _Decoder:
             process.join(_EXIT_SECONDS)
         return code
 
-    def work(self, data: bytes, request: Request) -> Decoded | list[bytes]:
+    def work(self, data: bytes, request: Request, receive: "Receive[T]") -> T:
         for _ in range(_TRIES):
             try:
                 self._hand_over(data, request)
             except (OSError, EOFError):
                 self._replace(DecoderRestartReason.IDLE)
             else:
-                return self._result(request)
+                return self._result(request, receive)
         raise ModelUnavailable("no decoder is available; try again")
 
     def _hand_over(self, data: bytes, request: Request) -> None:
@@ -180,12 +179,12 @@ class _Decoder:
         if not self._connection.poll(within) or self._connection.recv_bytes(len(word)) != word:
             raise EOFError
 
-    def _result(self, request: Request) -> Decoded | list[bytes]:
+    def _result(self, request: Request, receive: "Receive[T]") -> T:
         try:
             if not self._connection.poll(_WALL_CLOCK * self._process_limits.seconds):
                 raise TimeoutError
             answer = Answer.model_validate_json(self._connection.recv_bytes(_MAX_ANSWER_BYTES))
-            outcome = _error_of(answer) or self._receive(answer, request)
+            outcome = _error_of(answer) or receive(self, answer, request)
         except (OSError, EOFError, ValueError) as error:
             self._replace(self._why(error))
             raise ImageTooCostly(
@@ -198,9 +197,14 @@ class _Decoder:
             raise outcome
         return outcome
 
-    def _receive(self, answer: Answer, request: Request) -> Decoded | list[bytes]:
-        if request.order:
-            return [self._connection.recv_bytes(size) for size in answer.objects]
+    def receive_objects(self, answer: Answer, request: Request) -> list[bytes]:
+        """The files that an answer announces. Raises ValueError."""
+        if not answer.objects:
+            raise ValueError("the answer has no files")
+        return [self._connection.recv_bytes(size) for size in answer.objects]
+
+    def receive_decoded(self, answer: Answer, request: Request) -> Decoded:
+        """The pixels, and the picture if one was requested. Raises ValueError."""
         if answer.input is None:
             raise ValueError("the answer does not describe the file")
         pixels = self._receive_array((1, SIZE, SIZE))
@@ -237,6 +241,10 @@ class _Decoder:
             self.start()
         except (OSError, EOFError):  # the next file retries
             logger.exception("cannot start a decoder")
+
+
+Receive = Callable[[_Decoder, Answer, Request], T]
+"""Receives what follows an answer. Raises ValueError, OSError or EOFError for a wrong one."""
 
 
 @cache
