@@ -163,9 +163,10 @@ def _has_codec(syntax: UID) -> bool:
 def _guess_syntax(dataset: FileDataset) -> None:
     """Names the transfer syntax of a file without meta information, as it was parsed."""
     if "TransferSyntaxUID" not in dataset.file_meta:
-        implicit, _ = dataset.original_encoding
-        dataset.file_meta.TransferSyntaxUID = (
-            ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        dataset.file_meta.TransferSyntaxUID = next(
+            syntax
+            for syntax in _NATIVE
+            if (syntax.is_implicit_VR, syntax.is_little_endian) == dataset.original_encoding
         )
 
 

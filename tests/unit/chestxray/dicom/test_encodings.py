@@ -1,5 +1,6 @@
 """The same radiograph has the same grey values in every encoding."""
 
+import struct
 from collections.abc import Callable
 
 import numpy as np
@@ -100,3 +101,12 @@ def test_file_without_a_preamble_is_read() -> None:
     whole = dicoms.film(FILM)
 
     np.testing.assert_array_equal(read(whole[132:]).values, read(whole).values)
+
+
+@pytest.mark.parametrize("name", [name for name in dicoms.LOSSLESS if "endian" in name])
+def test_file_without_meta_information_is_read(name: str) -> None:
+    """As files of before 1993 are: the encoding is seen from the first elements."""
+    whole = dicoms.LOSSLESS[name](dicoms.dataset(FILM))
+    (length,) = struct.unpack_from("<I", whole, 140)
+
+    np.testing.assert_array_equal(read(whole[144 + length :]).values, read(whole).values)
