@@ -78,6 +78,7 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
         with admit(request) as ticket:
             async with Deadline(timeout_ms, settings):
                 uploads = await read(request, ticket, max_images=1, max_bytes=limit)
+                objects.check(uploads[0].data, answer)
                 async with while_connected(request):
                     (job,) = await pipeline.analyse(uploads, heatmap=heatmap, picture=drawn)
                     state_of(request.scope).timing = job.milliseconds

@@ -7,20 +7,17 @@ from http import HTTPStatus
 from fastapi import Request, Response
 
 from bentos.gateway.pipeline import Job, Pipeline
-from bentos.http.negotiation import DICOM, JSON, PNG, language
+from bentos.http.negotiation import DICOM, JSON, PNG, RELATED, language
 from bentos.http.problems import RequestProblem
+from chestxray.dicom.signature import is_dicom
 from chestxray.dicom.study.texts import LANGUAGES
 
 _VARY = {"Vary": "Accept, Accept-Language"}
 
 
-async def respond(pipeline: Pipeline, job: Job, request: Request, media_type: str) -> Response:
-    """Returns the report alone as application/dicom, or all objects as multipart/related.
-
-    The words in them are of the caller's language. Raises the job's error, or RequestProblem 406
-    for an image that belongs to no study.
-    """
-    if job.result.input.media_type != DICOM:
+def check(data: bytes, media_type: str) -> None:
+    """Raises RequestProblem 406 for an image that belongs to no study, before it is analysed."""
+    if media_type in (DICOM, RELATED) and not is_dicom(data):
         raise RequestProblem(
             HTTPStatus.NOT_ACCEPTABLE,
             "not-acceptable",
@@ -28,6 +25,13 @@ async def respond(pipeline: Pipeline, job: Job, request: Request, media_type: st
             headers=_VARY,
             offered=[JSON, PNG],
         )
+
+
+async def respond(pipeline: Pipeline, job: Job, request: Request, media_type: str) -> Response:
+    """Returns the report alone as application/dicom, or all objects as multipart/related.
+
+    The words in them are of the caller's language. Raises the job's error.
+    """
     files = await pipeline.write_objects(
         job,
         language=language(request.headers.get("accept-language", ""), LANGUAGES),
