@@ -1,6 +1,7 @@
 """Analyses files and folders in this process, with the pipeline of the service."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -21,6 +22,8 @@ from bentos.offline.records import Journal, Record
 from bentos.settings import Settings, get_settings
 from chestxray.cores import usable_cores
 from chestxray.errors import AnalysisError
+
+logger = logging.getLogger(__name__)
 
 _IN_FLIGHT = 2
 """Images in flight for each that a model takes at once: the others are being read or decoded."""
@@ -81,46 +84,58 @@ class _Run:
         self._pipeline = Pipeline(models, models.served, decoders=self._decoders)
 
     async def analyse(self, names: Sequence[str]) -> None:
-        """Analyses the files and writes a record of each as soon as it has one."""
+        """Analyses the files and writes a record of each as soon as it has one.
+
+        Raises the OSError of the first result that cannot be written.
+        """
         await self._pipeline.warm_up()
         left = iter(names)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(min(self._in_flight, len(names))):
                     tasks.create_task(self._work(left))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
         finally:
             self._decoders.close()
 
     async def _work(self, names: Iterator[str]) -> None:
         for name in names:
-            self._journal.write(await self._record(name))
+            read, limit = files.read, self._settings.max_image_bytes
+            file = await asyncio.to_thread(read, name, max_bytes=limit)
+            self._journal.write(await self._record(file))
             self._bar.update()
 
-    async def _record(self, name: str) -> Record:
-        file = await asyncio.to_thread(files.read, name, max_bytes=self._settings.max_image_bytes)
+    async def _record(self, file: File) -> Record:
         if file.error:
             return records.of_problem(file, file.error, self._digests)
-        (job,) = await self._pipeline.analyse(
-            [Upload(file.data, None)], heatmap="cam", picture=self._wanted.heatmaps is not None
-        )
-        if job.error:
-            return records.of_problem(file, job.error, self._digests)
         try:
-            await self._write_extras(file, job)
+            (job,) = await self._pipeline.analyse(
+                [Upload(file.data, None)], heatmap="cam", picture=self._wanted.heatmaps is not None
+            )
+            result = job.result
+            objects = await self._objects(job)
+            heatmap = await self._pipeline.draw(job) if self._wanted.heatmaps else b""
         except AnalysisError as error:
             return records.of_problem(file, error, self._digests)
-        return records.of_analysis(file, job.result)
+        except Exception as error:  # a bug costs its own file an answer, and no other
+            logger.exception("%s was not analysed", file.digest)
+            return records.of_problem(file, AnalysisError(type(error).__name__), self._digests)
+        await asyncio.to_thread(self._write, file, heatmap, objects)
+        return records.of_analysis(file, result)
 
-    async def _write_extras(self, file: File, job: Job) -> None:
+    async def _objects(self, job: Job) -> list[bytes]:
+        """The DICOM objects of a DICOM file, if they are wanted."""
+        if not self._wanted.objects or job.result.input.media_type != DICOM:
+            return []
+        language = self._wanted.language
+        return await self._pipeline.write_objects(job, language=language, report_alone=False)
+
+    def _write(self, file: File, heatmap: bytes, objects: Sequence[bytes]) -> None:
         """Writes what is wanted beside the record, named by the digest of the file."""
-        name, wanted = file.digest.replace(":", "-"), self._wanted
-        if wanted.heatmaps:
-            png = await self._pipeline.draw(job)
-            await asyncio.to_thread((wanted.heatmaps / f"{name}.png").write_bytes, png)
-        if wanted.objects and job.result.input.media_type == DICOM:
-            made = await self._pipeline.write_objects(
-                job, language=wanted.language, report_alone=False
-            )
-            for number, content in enumerate(made, 1):
-                path = wanted.objects / f"{name}-{number}.dcm"
-                await asyncio.to_thread(path.write_bytes, content)
+        name = file.digest.replace(":", "-")
+        if self._wanted.heatmaps:
+            (self._wanted.heatmaps / f"{name}.png").write_bytes(heatmap)
+        if self._wanted.objects:
+            for number, content in enumerate(objects, 1):
+                (self._wanted.objects / f"{name}-{number}.dcm").write_bytes(content)
