@@ -38,6 +38,7 @@ from bentos.inference.wire import Rows
 from bentos.metric_labels import ModelName, Stage
 from bentos.settings import Settings
 from chestxray import cam
+from chestxray.cam import PICTURE_SIDE
 from chestxray.engines import Images
 from chestxray.images import decode
 from chestxray.preprocessing import SIZE, prepare
@@ -45,7 +46,7 @@ from loadtests.baseline import InferencePipeline
 from loadtests.images import EXAMPLES, archive_pool, format_variants
 from loadtests.servers import CHESTXRAY, running_server
 
-_PICTURE_SIDE, _GRID = 1024, SIZE // 16
+_GRID = SIZE // 16
 _MODELS = {"filter": "xray_filter", "classify": "covid_classifier"}
 """Model of each gateway stage."""
 
@@ -55,7 +56,7 @@ def steps() -> dict[str, Callable[[], Any]]:
     pipeline = InferencePipeline()
     images = np.stack([pipeline.decode(data) for data in archive_pool(8)])  # (8, 1, SIZE, SIZE)
     picture = decode(archive_pool(1)[0])
-    picture.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
+    picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
     grid = np.random.default_rng(0).normal(size=(_GRID, _GRID)).astype(np.float32)
     timed: dict[str, Callable[[], Any]] = {}
     for data in format_variants(EXAMPLES / "clear.jpg"):
