@@ -6,16 +6,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import psutil
 
 from loadtests.load_generator import free_port
 from tests.conftest import ROOT
+
+Figure = TypeVar("Figure")
 
 START_SECONDS = 180.0
 SERVE = ("bentos.cli", "serve")
@@ -47,7 +50,7 @@ class Server:
 
     def memory(self) -> int:
         """Bytes of memory of all its processes, each counted by its own share."""
-        return sum(process.memory_full_info().pss for process in self.processes())
+        return sum(while_running(_memory, process, ended=0) for process in self.processes())
 
     def processes(self) -> list[psutil.Process]:
         root = psutil.Process(self.process.pid)
@@ -58,8 +61,25 @@ class Server:
         return next(
             process
             for process in self.processes()
-            if service in process.cmdline() and "_bentoml_impl.worker.service" in process.cmdline()
+            if {service, "_bentoml_impl.worker.service"} <= set(command_of(process))
         )
+
+
+def while_running(read: Callable[..., Figure], *arguments: object, ended: Figure) -> Figure:
+    """What is read of a process, or `ended` where it has ended since it was listed."""
+    try:
+        return read(*arguments)
+    except psutil.NoSuchProcess:  # psutil's ZombieProcess is one
+        return ended
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """The command line of a process; empty once it has ended."""
+    return while_running(process.cmdline, ended=[])
+
+
+def _memory(process: psutil.Process) -> int:
+    return int(process.memory_full_info().pss)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 from bentos.process.sockets import run_folder
 from bentos.settings import Settings
 from tests.phantoms import encode, phantom
-from tests.service.server import Server, serve
+from tests.service.server import Server, command_of, serve, while_running
 from tests.service.wire import answers_to, code_of, connect, get, parse, read_until_closed, send
 from tests.waiting import until
 
@@ -40,7 +40,7 @@ def test_server_listens_only_on_its_public_port(strict_server: Server) -> None:
     listening = {
         connection.laddr.port
         for process in strict_server.processes()
-        for connection in process.net_connections("inet")
+        for connection in while_running(process.net_connections, "inet", ended=[])
         if connection.status == psutil.CONN_LISTEN
     }
 
@@ -197,7 +197,7 @@ def client_ports(server: Server) -> set[int]:
     return {
         each.raddr.port
         for process in server.processes()
-        for each in process.net_connections("tcp")
+        for each in while_running(process.net_connections, "tcp", ended=[])
         if each.raddr
     }
 
@@ -215,7 +215,7 @@ def test_client_that_does_not_read_is_disconnected(strict_server: Server) -> Non
 def test_requests_leak_no_memory(strict_server: Server) -> None:
     """Each request used to hold 4.9 KB for two minutes through its timer."""
     rounds, burst = 30, 50
-    gateway = next(each for each in strict_server.processes() if "Gateway" in each.cmdline())
+    gateway = next(each for each in strict_server.processes() if "Gateway" in command_of(each))
 
     def ask() -> int:
         for _ in range(rounds):

@@ -22,7 +22,7 @@ from chestxray.confinement import ProcessLimits
 from tests import costly, faulty_decoder
 from tests.phantoms import encode, phantom
 from tests.service.fakes import DARK, FakeModels, app_over, client_of
-from tests.service.server import Server
+from tests.service.server import Server, command_of, while_running
 
 GOOD = encode(phantom(900, 1000), "JPEG")
 TOO_COSTLY = "image-too-costly"
@@ -116,8 +116,10 @@ def test_other_images_of_a_batch_are_answered_when_one_breaks_its_decoder(
 def decoder_pids(server: Server) -> list[int]:
     """The pids of the decoders that the gateway's fork server has forked."""
     processes = server.processes()
-    forkers = {p.pid for p in processes if "multiprocessing.forkserver" in " ".join(p.cmdline())}
-    return [p.pid for p in processes if p.pid in forkers and p.ppid() in forkers]
+    forkers = {p.pid for p in processes if "multiprocessing.forkserver" in " ".join(command_of(p))}
+    return [
+        p.pid for p in processes if p.pid in forkers and while_running(p.ppid, ended=0) in forkers
+    ]
 
 
 def post_once(server: Server) -> str:

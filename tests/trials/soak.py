@@ -17,7 +17,7 @@ from statistics import median
 import psutil
 
 from bentos.inference.client import KEEP_ALIVE_SECONDS
-from tests.service.server import Server
+from tests.service.server import Server, command_of
 from tests.trials.load import LOST, Client, run_open_loop
 from tests.trials.overload import capacity
 from tests.trials.running import main
@@ -53,7 +53,7 @@ def _summed(server: Server, figure: Callable[[psutil.Process], float]) -> dict[s
 
 def process_name(process: psutil.Process) -> str:
     """The service that a process is a worker of; what multiprocessing starts is one name."""
-    words = process.cmdline()
+    words = command_of(process)
     if "--service-name" in words:
         return words[words.index("--service-name") + 1]
     return "multiprocessing" if "multiprocessing" in " ".join(words) else "supervisor"
