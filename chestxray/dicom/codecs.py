@@ -15,6 +15,8 @@ from chestxray.greys import Values
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 _FRAMES = (0xC0, 0xC1, 0xC3, 0xF7)
 """Frames of DICOM's JPEG: baseline, extended, lossless (T.81, table B.1), and JPEG-LS (T.87)."""
+_ADOBE = re.compile(rb"\xff\xee..Adobe", re.DOTALL)
+"""The marker that says which colours a JPEG image has (T.872, 6.5.3)."""
 _SCAN = b"\xff\xda"
 _SIZE = b"\xff\x4f\xff\x51"
 """Start of a JPEG 2000 codestream (T.800, A.4.1) and its image size (A.5.1)."""
@@ -105,10 +107,14 @@ def of(syntax: UID) -> Codec:
     )
 
 
-def decode(codec: Codec, frame: bytes, size: tuple[int, int], components: int) -> Values:
+def decode(
+    codec: Codec, frame: bytes, size: tuple[int, int], components: int, *, rgb: bool
+) -> Values:
     """Decodes a codestream of this size (width, height), and no other.
 
-    Raises TruncatedImage or UnreadableImage; a decoder may raise anything on crafted input.
+    With `rgb`, JPEG that does not name its colours has the header's, red, green and blue; a decoder
+    would take them for YCbCr. Raises TruncatedImage or UnreadableImage; a decoder may raise
+    anything on crafted input.
     """
     said = codec.describe(frame)
     if said.size != size or said.components != components:
@@ -116,6 +122,8 @@ def decode(codec: Codec, frame: bytes, size: tuple[int, int], components: int) -
             f"the DICOM header says {size[0]}x{size[1]} pixels of {components} values, the "
             f"compressed image {said.size[0]}x{said.size[1]} of {said.components}; it is damaged"
         )
+    if rgb and codec is _JPEG and not _ADOBE.search(frame):
+        return jpeg8_decode(frame, colorspace="RGB", outcolorspace="RGB")
     return codec.decode(frame)
 
 

@@ -76,7 +76,8 @@ class Film:
             values = codecs.decode_rle(frame, self.size, self.components, self.allocated)
             return self._meant(values, self.bits, self.high_bit)
         codec = codecs.of(syntax)
-        values = codecs.decode(codec, frame, self.size, self.components)
+        rgb = self.dataset.PhotometricInterpretation == "RGB"
+        values = codecs.decode(codec, frame, self.size, self.components, rgb=rgb)
         bits = codec.describe(frame).bits
         if self._signed:  # the sign is where the header says; else a wrong header loses nothing
             bits = min(bits, self.bits)

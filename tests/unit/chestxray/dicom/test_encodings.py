@@ -6,6 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit
 
 from chestxray.greys import Values
 from chestxray.images import crop_and_window, read
@@ -77,6 +79,28 @@ def test_ybr_is_read_by_its_luma() -> None:
     found = read(dicoms.film(colours, bits=8, PhotometricInterpretation="YBR_FULL"))
 
     np.testing.assert_array_equal(found.values, grey)
+
+
+def jpeg_without_names(colours: Values) -> bytes:
+    """JPEG of red, green and blue that does not say so."""
+    named = encode(colours, "JPEG", keep_rgb=True, quality=95)
+    data = bytearray(named[:2] + named[named.index(b"\xff\xdb") :])
+    frame, scan = data.index(b"\xff\xc0") + 10, data.index(b"\xff\xda") + 5
+    for number in range(3):
+        data[frame + 3 * number] = data[scan + 2 * number] = number + 1
+    return bytes(data)
+
+
+def test_jpeg_without_names_of_its_colours_has_those_of_the_header() -> None:
+    grey = np.asarray(CHEST)
+    colours = np.stack([grey, grey, grey], axis=-1)
+    made = dicoms.dataset(colours, bits=8, PhotometricInterpretation="RGB")
+    made.PixelData = encapsulate([jpeg_without_names(colours)])
+    made.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+
+    found = read(dicoms.file(made)).values.astype(float)
+
+    assert np.abs(found - grey).mean() < 2
 
 
 def test_bits_beside_the_pixel_are_ignored() -> None:
