@@ -21,8 +21,8 @@ from chestxray.limits import Limits
 from chestxray.preprocessing import SIZE
 from chestxray.windowing import steps
 
-# Pillow would log damaged metadata, which is not used here.
-warnings.filterwarnings("ignore", module=r"PIL\.")
+# Pillow and pydicom would warn of damaged metadata, which is not used here.
+warnings.filterwarnings("ignore", module=r"(PIL|pydicom)\.")
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 # We check our own limit after the header and before the pixels.
