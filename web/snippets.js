@@ -20,7 +20,7 @@ export function mountSnippets(place, { language }) {
 const curl = (address) => `curl -F image=@chest.png ${address}v1/analyses`;
 
 /** @param {string} address */
-const python = (address) => `# pip install chestxray
+const python = (address) => `# "pip install ." in this service's repository; it brings httpx alone
 from chestxray.client import Client, ProblemError
 
 with Client("${address}") as client:

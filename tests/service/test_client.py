@@ -28,6 +28,8 @@ from tests.service.server import Server, serve
 from tests.waiting import until
 
 CHEST, HAND = SHIPPED_EXAMPLES / "clear.jpg", SHIPPED_EXAMPLES / "hand.jpg"
+ALL = 4
+"""Images that the busy server admits."""
 ONCE = Retries(tries=1)
 PATIENT = Retries(tries=20)
 
@@ -120,10 +122,10 @@ def test_one_async_client_has_many_calls_at_once(server: Server) -> None:
 
 @pytest.fixture(scope="module")
 def busy_server(passing_filter: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A service that admits two images at a time."""
+    """A service that admits four images at a time, which it needs to warm up."""
     environment = {
-        "CHESTXRAY_MAX_IMAGES_IN_FLIGHT": "2",
-        "CHESTXRAY_MAX_IMAGES_PER_BATCH": "2",
+        "CHESTXRAY_MAX_IMAGES_IN_FLIGHT": str(ALL),
+        "CHESTXRAY_MAX_IMAGES_PER_BATCH": str(ALL),
         "CHESTXRAY_MAX_QUEUE_SECONDS": "60",
         "CHESTXRAY_HEARTBEAT_TIMEOUT_SECONDS": "60",  # a model is stopped for seconds
         "CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter),
@@ -149,8 +151,8 @@ def test_service_at_capacity_is_asked_again_until_it_answers(
     with ThreadPoolExecutor(2) as threads:
         model.suspend()
         try:
-            first = threads.submit(call, busy_server.url, "analyze_batch", [film, film])
-            until(lambda: in_flight(busy_server) == 2)
+            first = threads.submit(call, busy_server.url, "analyze_batch", [film] * ALL)
+            until(lambda: in_flight(busy_server) == ALL)
             with pytest.raises(ProblemError) as raised:
                 call(busy_server.url, "analyze", film, retries=ONCE)
             before = shed(busy_server)
@@ -159,7 +161,7 @@ def test_service_at_capacity_is_asked_again_until_it_answers(
         finally:
             model.resume()
 
-        assert [type(each) for each in first.result(60)] == [Analysis, Analysis]
+        assert [type(each) for each in first.result(60)] == [Analysis] * ALL
         assert isinstance(second.result(60), Analysis)
 
     assert (raised.value.status, raised.value.code) == (503, "overloaded")
