@@ -7,7 +7,7 @@ import { element } from "./element.js";
 
 /** @param {HTMLElement} place @param {{language: Language}} parts */
 export function mountSnippets(place, { language }) {
-  const address = new URL("v1/analyses", document.baseURI).href;
+  const address = new URL(".", document.baseURI).href;
   const render = () => place.replaceChildren(
     snippet("curl", curl(address), language),
     snippet("Python", python(address), language),
@@ -17,17 +17,17 @@ export function mountSnippets(place, { language }) {
 }
 
 /** @param {string} address */
-const curl = (address) => `curl -F image=@chest.png ${address}`;
+const curl = (address) => `curl -F image=@chest.png ${address}v1/analyses`;
 
 /** @param {string} address */
-const python = (address) => `import requests
+const python = (address) => `# "pip install ." in this service's repository; it brings httpx alone
+from chestxray.client import Client, ProblemError
 
-with open("chest.png", "rb") as image:
-    answer = requests.post("${address}", files={"image": image}, timeout=60)
-if answer.ok:
-    print(answer.json()["prediction"])
-else:
-    print(answer.json()["code"], answer.json()["detail"])`;
+with Client("${address}") as client:
+    try:
+        print(client.analyze("chest.png").prediction)
+    except ProblemError as problem:
+        print(problem.code, problem.detail)`;
 
 /** @param {string} name @param {string} code @param {Language} language */
 function snippet(name, code, language) {

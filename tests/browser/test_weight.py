@@ -76,7 +76,9 @@ def test_page_works_under_a_path(visit: Visit, server: Server) -> None:
         page.locator("#projector summary").click()
         page.wait_for_selector(".space")
 
-        assert page.locator("#snippets").inner_text().count(f"{relay.url}v1/analyses") == 2
+        curl, python = page.locator(".snippet code").all_inner_texts()
+        assert f" {relay.url}v1/analyses" in curl
+        assert f'Client("{relay.url}")' in python
         assert all(name.startswith(relay.url) for name in network_urls(page.evaluate(_LOADED)))
 
 

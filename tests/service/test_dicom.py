@@ -12,7 +12,9 @@ import httpx
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 
+from chestxray.client import Analysis, Client, Problem, ProblemError
 from tests import dicoms, results_in_study
 from tests.dicoms import RAMP
 from tests.phantoms import encode, phantom
@@ -25,6 +27,12 @@ CLOSE = 1e-3
 @pytest.fixture
 def open_client(open_server: Server) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=open_server.url, timeout=60) as session:
+        yield session
+
+
+@pytest.fixture
+def caller(open_server: Server) -> Iterator[Client]:
+    with Client(open_server.url) as session:
         yield session
 
 
@@ -100,25 +108,22 @@ def test_form_is_recognised_whatever_the_name_and_the_type(
     assert answer.json()["input"]["mislabelled"]
 
 
-def test_batch_mixes_dicom_with_pictures(open_client: httpx.Client, data: Path) -> None:
+def test_batch_mixes_dicom_with_pictures(caller: Client, data: Path) -> None:
     film = real_film(data)
-    files = [
-        ("image", ("a.dcm", dicoms.film(film), "application/dicom")),
-        ("image", ("b.png", encode(film, "PNG"), "image/png")),
-        ("image", ("c.dcm", dicoms.film(film, Modality="CT"), "application/dicom")),
-    ]
+    images = [dicoms.film(film), encode(film, "PNG"), dicoms.film(film, Modality="CT")]
 
-    results = open_client.post("/v1/analyses/batch", files=files).json()["results"]
+    *read, refused = caller.analyze_batch(images)
 
-    assert [each.get("code") for each in results] == [None, None, "other-examination"]
+    assert [type(each) for each in read] == [Analysis, Analysis]
+    assert isinstance(refused, Problem)
+    assert refused.code == "other-examination"
 
 
-def test_heatmap_is_drawn_over_the_film(open_client: httpx.Client, data: Path) -> None:
-    headers = {"Content-Type": "application/dicom", "Accept": "image/png"}
+def test_heatmap_is_drawn_over_the_film(caller: Client, data: Path) -> None:
+    film = real_film(data)
 
-    answer = open_client.post("/v1/analyses", content=dicoms.film(real_film(data)), headers=headers)
-
-    assert answer.headers["content-type"] == "image/png"
+    with Image.open(io.BytesIO(caller.heatmap(dicoms.film(film)))) as drawn:
+        assert drawn.size == film.shape[::-1]
 
 
 def test_header_appears_in_no_answer(open_client: httpx.Client) -> None:
@@ -147,15 +152,10 @@ def objects_in(answer: httpx.Response) -> list[pydicom.Dataset]:
     return [pydicom.dcmread(io.BytesIO(content)) for content in contents]
 
 
-def test_report_comes_in_the_language_of_the_caller(open_client: httpx.Client) -> None:
-    film = results_in_study.film()
-    headers = {"Accept": "application/dicom", "Accept-Language": "pt-PT, en;q=0.5"}
+def test_report_comes_in_the_language_of_the_caller(caller: Client) -> None:
+    found = caller.report(results_in_study.film(), language="pt-PT, en;q=0.5")
+    report = pydicom.dcmread(io.BytesIO(found))
 
-    answer = open_client.post("/v1/analyses", content=film, headers=headers)
-    report = pydicom.dcmread(io.BytesIO(answer.content))
-
-    assert answer.headers["content-type"] == "application/dicom"
-    assert answer.headers["vary"] == "Accept, Accept-Language"
     assert report.ContentSequence[0].ConceptCodeSequence[0].CodeValue == "pt-BR"
     assert report.StudyInstanceUID == results_in_study.IN_A_STUDY["StudyInstanceUID"]
 
@@ -170,6 +170,7 @@ def test_all_objects_come_as_a_multipart_message(open_client: httpx.Client) -> N
     report, picture, overlay = objects_in(answer)
 
     assert 'type="application/dicom"' in answer.headers["content-type"]
+    assert answer.headers["vary"] == "Accept, Accept-Language"
     assert [each.Modality for each in (report, picture, overlay)] == ["SR", "OT", "PR"]
     assert picture.BurnedInAnnotation == "YES"
     assert picture.pixel_array.shape[2] == 3
@@ -189,9 +190,6 @@ def test_picture_without_a_study_is_answered_406(open_client: httpx.Client, acce
     assert answer.json()["offered"] == ["application/json", "image/png"]
 
 
-def test_radiograph_without_a_study_is_answered_422(open_client: httpx.Client) -> None:
-    film = dicoms.film(phantom(400, 480).astype(np.uint16) * 16)
-
-    answer = open_client.post("/v1/analyses", content=film, headers={"Accept": "application/dicom"})
-
-    assert (answer.status_code, answer.json()["code"]) == (422, "unreadable-image")
+def test_radiograph_without_a_study_is_answered_422(caller: Client) -> None:
+    with pytest.raises(ProblemError, match="422 unreadable-image"):
+        caller.report(dicoms.film(phantom(400, 480).astype(np.uint16) * 16))
