@@ -17,6 +17,7 @@ _DEFLATED, _EXPLICIT = (
 )
 _ELEMENTS = (
     "SOPClassUID",
+    "Manufacturer",
     "Modality",
     "BodyPartExamined",
     "ViewPosition",

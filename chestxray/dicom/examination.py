@@ -14,6 +14,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
+from chestxray.dicom.study.equipment import MANUFACTURER
 from chestxray.errors import OtherExamination, UnsupportedVariant
 
 _RADIOGRAPHS = (ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation)
@@ -71,6 +72,9 @@ def check(header: Dataset, *, secondary_capture: bool) -> None:
             "the same exposure that is FOR PRESENTATION",
             found=_RAW,
         )
+    # An archive that routes what is new would send us our pictures, and their pictures, for ever.
+    if _word(header, "Manufacturer") == MANUFACTURER.upper():
+        raise _other(f"a result of {MANUFACTURER} itself")
     if kind := _MODALITIES.get(_word(header, "Modality")):
         raise _other(kind)
     _check_storage(stored, secondary_capture=secondary_capture)

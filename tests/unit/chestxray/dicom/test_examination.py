@@ -29,6 +29,10 @@ from tests.dicoms import RAMP
         ({"BodyPartExamined": "HIP"}, "a radiograph of another part of the body (HIP)"),
         ({"BodyPartExamined": "skull "}, "a radiograph of another part of the body (SKULL)"),
         ({"BodyPartExamined": "L SPINE"}, "a radiograph of another part of the body (LSPINE)"),
+        (
+            {"SOPClassUID": uids.SecondaryCaptureImageStorage, "Manufacturer": "chestxray"},
+            "a result of chestxray itself",
+        ),
         ({"ViewPosition": "LL"}, "a view from the side (lateral)"),
         ({"ViewPosition": "Lateral"}, "a view from the side (lateral)"),
     ],

@@ -14,7 +14,8 @@ from pydicom.dataset import Dataset
 
 from chestxray.dicom.study import objects
 from chestxray.dicom.study.texts import LANGUAGES
-from chestxray.errors import UnreadableImage
+from chestxray.errors import OtherExamination, UnreadableImage
+from chestxray.images import read
 from chestxray.limits import DEFAULT_LIMITS
 from tests import dicoms, results_in_study
 from tests.results_in_study import IN_A_STUDY, film, order
@@ -69,6 +70,12 @@ def parsed(files: Sequence[bytes]) -> list[Dataset]:
 def test_result_has_a_report_a_picture_and_an_overlay() -> None:
     assert [each.SOPClassUID for each in parsed(written(film()))] == [REPORT, PICTURE, OVERLAY]
     assert [each.SOPClassUID for each in parsed(written(film(), report_alone=True))] == [REPORT]
+
+
+def test_no_object_is_analysed_when_it_comes_back() -> None:
+    for made in written(film()):
+        with pytest.raises(OtherExamination, match="a result of chestxray itself"):
+            read(made)
 
 
 def test_image_in_colour_has_no_overlay() -> None:
