@@ -20,7 +20,7 @@ export function mountSnippets(place, { language }) {
 const curl = (address) => `curl -F image=@chest.png ${address}v1/analyses`;
 
 /** @param {string} address */
-const python = (address) => `# "pip install ." in this service's repository; it brings httpx alone
+const python = (address) => `# pip install . in the repository
 from chestxray.client import Client, ProblemError
 
 with Client("${address}") as client:

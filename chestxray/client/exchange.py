@@ -46,7 +46,7 @@ class Options:
         """Begins a call, whose time starts to run. Raises ValueError."""
         seconds = self.timeout if timeout is None else timeout
         _check(seconds)
-        return _exchange(self, call, Attempts(self.retries, seconds))
+        return exchange(self, call, Attempts(self.retries, seconds))
 
 
 def _check(timeout: float) -> None:
@@ -75,7 +75,7 @@ Outcome: TypeAlias = Answer | ChestXrayError | None
 Exchange: TypeAlias = Generator[Send | Pause, Outcome, Result]
 
 
-def _exchange(options: Options, call: Call[Result], attempts: Attempts) -> Exchange[Result]:
+def exchange(options: Options, call: Call[Result], attempts: Attempts) -> Exchange[Result]:
     """Yields steps, is sent their outcomes, and returns the result. Raises ChestXrayError."""
     while True:
         seconds = attempts.begin()

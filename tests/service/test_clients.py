@@ -86,6 +86,11 @@ def test_generated_python_client_parses_a_batch(server: Server, python_client: M
         answer = analyse_batch.sync(client=client, body=body)
 
     assert [type(each) for each in answer.results] == [models.Analysis, models.Problem]
+    analysis, problem = answer.results
+    assert analysis.prediction.label in models.Finding
+    assert set(analysis.prediction.probabilities.additional_keys) == set(models.Finding)
+    assert problem.code is models.ProblemCode.NOT_A_FRONTAL_CHEST_XRAY
+    assert problem.filter_.verdict in models.Verdict
 
 
 @pytest.fixture(scope="module")
