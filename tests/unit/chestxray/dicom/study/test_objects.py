@@ -13,9 +13,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 from chestxray.dicom.study import objects
-from chestxray.dicom.study.texts import LANGUAGES
 from chestxray.errors import UnreadableImage
 from chestxray.limits import DEFAULT_LIMITS
+from chestxray.texts import LANGUAGES
 from tests import dicoms, results_in_study
 from tests.results_in_study import IN_A_STUDY, film, order
 
