@@ -6,11 +6,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from chestxray.labels import Finding, Verdict
+from chestxray.versions import version_of
 
 DIGITS = 4
 """Decimal digits of every number in a response. Decisions use the rounded numbers."""
 
 DISCLAIMER = "Research use only. Not a diagnosis."
+SOFTWARE = f"chestxray {version_of('chestxray')}"
+"""Name and version of this program."""
 
 
 class _Wire(BaseModel):
@@ -84,6 +87,7 @@ class Analysis(_Wire):
     )
     projection: tuple[float, float, float]
     models: dict[str, str] = Field(description="Digest of each model's checkpoint")
+    software: str = SOFTWARE
     timing_ms: Timing
     disclaimer: str = DISCLAIMER
 

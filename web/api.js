@@ -14,6 +14,7 @@
  * @property {Record<Finding, Heatmap>} heatmaps
  * @property {[number, number, number]} projection
  * @property {Record<string, string>} models
+ * @property {string} [software] name and version; missing in responses of older services
  * @property {{decode: number, filter: number, classify: number, total: number}} timing_ms
  * @property {string} disclaimer
  *

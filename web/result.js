@@ -2,6 +2,7 @@
 /** The result for an image: text, bars and numbers; or the problem. */
 
 import { FINDINGS } from "./api.js";
+import { chart } from "./chart.js";
 import { download } from "./download.js";
 import { element, facts, keepingFocus } from "./element.js";
 import { explain } from "./problem.js";
@@ -61,6 +62,7 @@ function answer(entry, outcome, fresh, parts) {
     element("p", { className: "muted" }, language.text("result.meaning")),
     ...pointed(parts),
     actions(entry, parts),
+    chart(result, language),
     figures(result, language),
   ];
 }

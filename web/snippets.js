@@ -1,6 +1,7 @@
 // @ts-check
 /** Code snippets that call this service's API at its current address. */
 
+import { copyButton } from "./clipboard.js";
 import { element } from "./element.js";
 
 /** @typedef {import("./language.js").Language} Language */
@@ -31,17 +32,6 @@ with Client("${address}") as client:
 
 /** @param {string} name @param {string} code @param {Language} language */
 function snippet(name, code, language) {
-  const copy = element("button", { type: "button" }, language.text("api.copy"));
-  copy.onclick = async () => {
-    await copyText(code, pre);
-    copy.textContent = language.text("api.copied");
-  };
   const pre = element("pre", { tabIndex: 0, ariaLabel: name, role: "region" }, element("code", {}, code));
-  return element("div", { className: "snippet" }, element("div", { className: "bar" }, element("strong", {}, name), copy), pre);
-}
-
-/** The clipboard API needs https or localhost; otherwise selects the text for copying by keyboard. */
-async function copyText(/** @type {string} */ text, /** @type {HTMLElement} */ shown) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  getSelection()?.selectAllChildren(shown);
+  return element("div", { className: "snippet" }, element("div", { className: "bar" }, element("strong", {}, name), copyButton(code, pre, language)), pre);
 }

@@ -25,12 +25,12 @@ from bentos.metric_labels import ModelName
 from chestxray.containers import MEDIA_TYPES
 from chestxray.dicom.study import objects
 from chestxray.dicom.study.order import Algorithm, Order
-from chestxray.dicom.study.texts import LANGUAGES
 from chestxray.errors import RejectedImage
 from chestxray.images import crop_and_window, read
 from chestxray.labels import FINDINGS, Finding, Verdict
 from chestxray.limits import DEFAULT_LIMITS
 from chestxray.results import Analysis, FilterResult, Heatmap, Input, Prediction, Timing
+from chestxray.texts import LANGUAGES
 
 _MODES = ("L", "RGBA", "CMYK", "P", "I;16", "F")
 

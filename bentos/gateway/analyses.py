@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from bentos.admission.control import Admission, Ticket
-from bentos.gateway import objects, openapi
+from bentos.gateway import documents, objects, openapi
 from bentos.gateway.pipeline import Heatmaps, Job, Pipeline
 from bentos.gateway.uploads import read_uploads
 from bentos.http import problems
 from bentos.http.deadline import Deadline, while_connected
-from bentos.http.negotiation import DICOM, JSON, PNG, RELATED, VARY, acceptable
+from bentos.http.negotiation import DICOM, FHIR, JSON, PNG, RELATED, TEXT, VARY, acceptable
 from bentos.http.request_state import state_of
 from bentos.settings import Settings
 from chestxray.errors import AnalysisError
@@ -64,14 +64,17 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
     @router.post(PATHS[0], response_model=Analysis, **_ONE)
     async def analyse_image(
         request: Request,
-        answer: Annotated[str, Depends(acceptable(JSON, PNG, DICOM, RELATED))],
+        answer: Annotated[str, Depends(acceptable(JSON, PNG, DICOM, RELATED, FHIR, TEXT))],
         options: Annotated[Options, Query()],
         timeout_ms: Timeout = None,
     ) -> Any:
         """Analyses one image. The `Accept` header selects the response: `application/json` (the
-        default); `image/png`, the heatmap drawn over the image; or, for a DICOM image,
-        `application/dicom`, a structured report for its study, and `multipart/related` with the
-        report, the heatmap as a secondary capture, and its outlines as a presentation state."""
+        default); `image/png`, the heatmap drawn over the image; `application/fhir+json`, a Bundle
+        with a DiagnosticReport (R4, or R5 by `fhirVersion=5.0`); `text/plain`, a paragraph for the
+        patient's chart; or, for a DICOM image, `application/dicom`, a structured report for its
+        study, and `multipart/related` with the report, the heatmap as a secondary capture, and its
+        outlines as a presentation state. `Accept-Language` selects `en`, `pt-BR` or `es`."""
+        documents.check(request, answer)
         drawn = answer == PNG
         heatmap: Heatmaps = options.heatmap if answer == JSON else "cam"
         limit = settings.max_image_bytes + _FORM_OVERHEAD_BYTES
@@ -84,6 +87,8 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
                     state_of(request.scope).timing = job.milliseconds
                     if drawn:
                         return Response(await pipeline.draw(job), headers=VARY, media_type=PNG)
+                    if answer in documents.MEDIA_TYPES:
+                        return documents.respond(pipeline, job, request, answer)
                     if answer != JSON:
                         return await objects.respond(pipeline, job, request, answer)
         return job.result
@@ -116,10 +121,12 @@ _ONE: dict[str, Any] = {
     "summary": "Analyse an image",
     "openapi_extra": openapi.body("ImageForm", route=PATHS[0]),
     "responses": openapi.answer(
-        "The analysis, the image with the heatmap, or DICOM objects for the image's study",
+        "The analysis, the image with the heatmap, a FHIR Bundle, the text for the chart, or DICOM "
+        "objects for the image's study",
         "Server-Timing",
         "Vary",
-        content={each: {"schema": openapi.BINARY} for each in (PNG, DICOM, RELATED)},
+        content={each: {"schema": openapi.BINARY} for each in (PNG, DICOM, RELATED)}
+        | {FHIR: {"schema": {"type": "object"}}, TEXT: {"schema": {"type": "string"}}},
     )
     | openapi.problems(400, 406, 408, 413, 415, 422, 500, 503, 504),
 }

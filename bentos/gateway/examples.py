@@ -5,7 +5,7 @@ from typing import Any
 from bentos.http.codes import CODES, PAGE
 from chestxray.errors import NotAnXRay
 from chestxray.labels import Verdict
-from chestxray.results import DISCLAIMER, FilterResult
+from chestxray.results import DISCLAIMER, SOFTWARE, FilterResult
 
 _ID = "0f9d1c3a5b7e4d6f8a2b4c6d8e0f1a2b"
 _DIGEST = "sha256:" + 32 * "5e"
@@ -48,6 +48,7 @@ _ANALYSIS: dict[str, Any] = {
     "heatmaps": None,
     "projection": [0.4711, -1.2502, 0.0312],
     "models": {"xray_filter": _DIGEST, "covid_classifier": _DIGEST},
+    "software": SOFTWARE,
     "timing_ms": {"decode": 11.2, "filter": 9.8, "classify": 48.3, "total": 70.4},
     "disclaimer": DISCLAIMER,
 }

@@ -10,7 +10,7 @@ from bentos.gateway.pipeline import Job, Pipeline
 from bentos.http.negotiation import DICOM, JSON, PNG, RELATED, language
 from bentos.http.problems import RequestProblem
 from chestxray.dicom.signature import is_dicom
-from chestxray.dicom.study.texts import LANGUAGES
+from chestxray.texts import LANGUAGES
 
 _VARY = {"Vary": "Accept, Accept-Language"}
 

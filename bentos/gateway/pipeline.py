@@ -161,8 +161,8 @@ class Pipeline:
         """Writes the DICOM objects of an analysis of a DICOM file; raises the job's error."""
         order = Order(
             analysis=job.result,
-            xray_filter=_algorithm(self.xray_filter),
-            covid_classifier=_algorithm(self.covid_classifier),
+            xray_filter=algorithm(self.xray_filter),
+            covid_classifier=algorithm(self.covid_classifier),
             language=language,
             report_alone=report_alone,
         )
@@ -228,7 +228,8 @@ class Pipeline:
         )
 
 
-def _algorithm(model: Served) -> Algorithm:
+def algorithm(model: Served) -> Algorithm:
+    """What a report says of a model."""
     return Algorithm(name=model.card.name, version=model.card.version, digest=model.digest)
 
 

@@ -83,7 +83,7 @@ CODES = {
     "not-acceptable": Code(
         HTTPStatus.NOT_ACCEPTABLE,
         "The Accept header allows none of the route's media types.",
-        "Accept application/json; /v1/analyses also offers image/png.",
+        "Accept application/json; offered lists what the route has.",
     ),
     "body-timeout": Code(
         HTTPStatus.REQUEST_TIMEOUT,

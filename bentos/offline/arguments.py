@@ -4,7 +4,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from chestxray.dicom.study.texts import LANGUAGES
+from chestxray.texts import LANGUAGES
 
 
 @dataclass(frozen=True)

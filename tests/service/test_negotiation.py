@@ -8,7 +8,14 @@ import pytest
 from tests.service.fakes import BRIGHT, DARK, check_problem, form
 
 JSON, PNG = "application/json", "image/png"
-OFFERED = [JSON, PNG, "application/dicom", "multipart/related"]
+OFFERED = [
+    JSON,
+    PNG,
+    "application/dicom",
+    "multipart/related",
+    "application/fhir+json",
+    "text/plain",
+]
 BROWSER = (
     "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,"
     "*/*;q=0.8"

@@ -88,6 +88,8 @@ def test_every_response_type_and_both_body_types_are_documented(document: dict[s
         "image/png",
         "application/dicom",
         "multipart/related",
+        "application/fhir+json",
+        "text/plain",
     }
     assert set(many["responses"]["200"]["content"]) == {"application/json"}
     assert "Accept" in one["description"]

@@ -17,8 +17,8 @@ from highdicom.pr import (
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from chestxray import cam
-from chestxray.dicom.study import equipment, texts
+from chestxray import cam, texts
+from chestxray.dicom.study import equipment
 from chestxray.dicom.study.result import Kind, Result
 from chestxray.results import Analysis
 

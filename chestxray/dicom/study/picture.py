@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from chestxray import cam
-from chestxray.dicom.study import equipment, texts
+from chestxray import cam, texts
+from chestxray.dicom.study import equipment
 from chestxray.dicom.study.result import Kind, Result
 
 _MARGIN, _LINE = 8, 1.35

@@ -19,7 +19,8 @@ from highdicom.sr import (
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from chestxray.dicom.study import equipment, texts
+from chestxray import texts
+from chestxray.dicom.study import equipment
 from chestxray.dicom.study.equipment import SCHEME
 from chestxray.dicom.study.order import Algorithm
 from chestxray.dicom.study.result import Kind, Result

@@ -13,10 +13,10 @@ import pytest
 from pydicom.dataset import Dataset
 
 from chestxray.dicom.study import objects
-from chestxray.dicom.study.texts import LANGUAGES
 from chestxray.errors import OtherExamination, UnreadableImage
 from chestxray.images import read
 from chestxray.limits import DEFAULT_LIMITS
+from chestxray.texts import LANGUAGES
 from tests import dicoms, results_in_study
 from tests.results_in_study import IN_A_STUDY, film, order
 

@@ -1,4 +1,4 @@
-"""What the objects say in words, in the languages of the page."""
+"""What reports say in words, in the languages of the page."""
 
 from chestxray.labels import Finding
 from chestxray.results import Analysis
@@ -6,14 +6,11 @@ from chestxray.results import Analysis
 _TEXTS: dict[str, dict[str, str]] = {
     "en": {
         "title": "Chest X-ray analysis by software. Research use only. Not a diagnosis.",
-        "result": "Result",
         "probability": "Probability",
         "score": "Score of an upright frontal chest X-ray",
         "verdict": "Kind of image",
         "use": "Intended use",
         "abnormal": "any finding",
-        "limits": "The models know three classes from public images of few hospitals and see no "
-        "other disease. A physician must read the image.",
         "where": "Where the model looked",
         Finding.NO_FINDING: "no finding",
         Finding.LUNG_OPACITY: "lung opacity",
@@ -22,14 +19,11 @@ _TEXTS: dict[str, dict[str, str]] = {
     "pt-BR": {
         "title": "Análise de radiografia de tórax por software. Somente para pesquisa. Não é um "
         "diagnóstico.",
-        "result": "Resultado",
         "probability": "Probabilidade",
         "score": "Pontuação de radiografia frontal de tórax",
         "verdict": "Tipo de imagem",
         "use": "Uso previsto",
         "abnormal": "algum achado",
-        "limits": "Os modelos conhecem três classes, de imagens públicas de poucos hospitais, e "
-        "não veem outras doenças. Um médico deve ler a imagem.",
         "where": "Onde o modelo olhou",
         Finding.NO_FINDING: "sem achados",
         Finding.LUNG_OPACITY: "opacidade pulmonar",
@@ -38,14 +32,11 @@ _TEXTS: dict[str, dict[str, str]] = {
     "es": {
         "title": "Análisis de radiografía de tórax por software. Solo para investigación. No es un "
         "diagnóstico.",
-        "result": "Resultado",
         "probability": "Probabilidad",
         "score": "Puntuación de radiografía frontal de tórax",
         "verdict": "Tipo de imagen",
         "use": "Uso previsto",
         "abnormal": "algún hallazgo",
-        "limits": "Los modelos conocen tres clases, de imágenes públicas de pocos hospitales, y no "
-        "ven otras enfermedades. Un médico debe leer la imagen.",
         "where": "Dónde miró el modelo",
         Finding.NO_FINDING: "sin hallazgos",
         Finding.LUNG_OPACITY: "opacidad pulmonar",
@@ -74,9 +65,3 @@ def probabilities(analysis: Analysis) -> dict[str, float]:
 def lines(analysis: Analysis, language: str) -> list[str]:
     """A line for each probability."""
     return [f"{text(name, language)}: {p:.2f}" for name, p in probabilities(analysis).items()]
-
-
-def for_the_chart(analysis: Analysis, tool: str, language: str) -> str:
-    """A paragraph for a patient's chart: the tool with its version, the result, its limits."""
-    title, result, limits = (text(name, language) for name in ("title", "result", "limits"))
-    return f"{title} {tool}. {result}: {'; '.join(lines(analysis, language))}. {limits}"

@@ -1,0 +1,65 @@
+"""Answers an analysis with a FHIR Bundle, or with the text for the chart."""
+
+import json
+from http import HTTPStatus
+
+import mimeparse
+from fastapi import Request, Response
+
+from bentos.gateway.pipeline import Job, Pipeline, algorithm
+from bentos.http.negotiation import FHIR, TEXT, language
+from bentos.http.problems import RequestProblem
+from chestxray import chart
+from chestxray.fhir import bundle
+from chestxray.texts import LANGUAGES
+
+MEDIA_TYPES = (FHIR, TEXT)
+_VARY = {"Vary": "Accept, Accept-Language"}
+
+
+def check(request: Request, media_type: str) -> None:
+    """Raises RequestProblem 406 for an unknown release of FHIR, before the image is read."""
+    if media_type == FHIR:
+        _release(request)
+
+
+def respond(pipeline: Pipeline, job: Job, request: Request, media_type: str) -> Response:
+    """Returns the document in the caller's language. Raises the job's error."""
+    spoken = language(request.headers.get("accept-language", ""), LANGUAGES)
+    headers = _VARY | {"Content-Language": spoken}
+    if media_type == TEXT:
+        return Response(chart.text(job.result, spoken), headers=headers, media_type=TEXT)
+    release = _release(request)
+    made = bundle.write(
+        job.result,
+        xray_filter=algorithm(pipeline.xray_filter),
+        covid_classifier=algorithm(pipeline.covid_classifier),
+        language=spoken,
+        release=release,
+    )
+    described = f"{FHIR}; fhirVersion={release}"
+    return Response(json.dumps(made, ensure_ascii=False), headers=headers, media_type=described)
+
+
+def _release(request: Request) -> str:
+    """The release that the Accept header prefers, by the parameter fhirVersion (FHIR R4, 3.1.0.1.15
+    "FHIR Version"). A range without it means the default. Raises RequestProblem 406.
+    """
+    wanted: dict[str, float] = {}
+    for each in ",".join(request.headers.getlist("accept")).lower().split(","):
+        kind = each.partition(";")[0]
+        if kind.strip() == FHIR:
+            values = mimeparse.parse_media_range(each)[2]
+            release = values.get("fhirversion", bundle.R4).strip('"')
+            wanted[release] = float(values["q"])
+    known = [each for each in bundle.RELEASES if wanted.get(each)]
+    if wanted and not known:
+        offered = [f"{FHIR}; fhirVersion={each}" for each in bundle.RELEASES]
+        raise RequestProblem(
+            HTTPStatus.NOT_ACCEPTABLE,
+            "not-acceptable",
+            f"the Accept header allows none of the available releases: {', '.join(offered)}",
+            headers=_VARY,
+            offered=offered,
+        )
+    return max(known, key=wanted.__getitem__, default=bundle.R4)

@@ -1,0 +1,30 @@
+"""Codes of the FHIR resources; those of our own are the ones of the DICOM report."""
+
+import uuid
+from typing import Any
+
+SNOMED, UCUM = "http://snomed.info/sct", "http://unitsofmeasure.org"
+OWN = f"urn:oid:2.25.{uuid.uuid5(uuid.NAMESPACE_OID, 'chestxray/99CHESTXRAY').int}"
+"""URI of the scheme that DICOM calls 99CHESTXRAY; an OID derived from a UUID (PS3.5, B.2)."""
+
+RESEARCH = {
+    "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason",
+    "code": "HRESCH",
+    "display": "healthcare research",
+}
+"""Security label: the purpose that the resource may be used for."""
+
+
+def concept(system: str, code: str, display: str) -> dict[str, Any]:
+    """A CodeableConcept with one coding."""
+    return {"coding": [{"system": system, "code": code, "display": display}], "text": display}
+
+
+RADIOLOGY = concept("http://terminology.hl7.org/CodeSystem/v2-0074", "RAD", "Radiology")
+IMAGING = concept(
+    "http://terminology.hl7.org/CodeSystem/observation-category", "imaging", "Imaging"
+)
+CHEST_IMAGING = concept(SNOMED, "413815006", "Chest imaging")
+PERFORMER = concept(
+    "http://terminology.hl7.org/CodeSystem/provenance-participant-type", "performer", "Performer"
+)
