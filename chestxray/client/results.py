@@ -78,9 +78,9 @@ class Analysis:
     projection: tuple[float, float, float]
     models: dict[str, str]
     timing_ms: Timing
-    software: str
     disclaimer: str
     heatmaps: dict[str, Heatmap] | None = None
+    software: str = ""
 
 
 @dataclass(frozen=True)
