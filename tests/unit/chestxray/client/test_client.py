@@ -245,6 +245,11 @@ def test_files_are_returned_as_they_are(kind: str, method: str, media_type: str)
     assert service.requests[0].headers["accept"] == media_type
 
 
+def test_page_of_a_portal_is_no_heatmap(kind: str) -> None:
+    with pytest.raises(UnexpectedAnswer, match="text/html"):
+        call(kind, Service(lambda: httpx.Response(200, html="<h1>Log in</h1>")), "heatmap")
+
+
 def test_dicom_objects_are_taken_apart(kind: str) -> None:
     body = b"".join(
         b"--b\r\nContent-Type: application/dicom\r\n\r\n" + each + b"\r\n"
