@@ -41,7 +41,7 @@ class Admission:
     @property
     def limit(self) -> int:
         """Images of the usual cost that are done in the time that they should wait at most."""
-        wished = int(self._max_queue_seconds / self._ledger.model_seconds)
+        wished = int(self._max_queue_seconds / self._ledger.seconds_per_image)
         return min(self._max_images, max(1, wished))
 
     def check(self, caller: str) -> None:
@@ -71,6 +71,10 @@ class Admission:
     def remove(self, account: Account, *, images: int, size: int) -> None:
         """Releases images and bytes."""
         self._update(account, -images, -size)
+        if images:
+            # With half of the limit in flight, images wait whatever the number of decoders.
+            queued = self._ledger.images > self.limit / 2
+            self._ledger.answered(account, images, queued=queued)
 
     def _check_images(self, account: Account, images: int) -> None:
         free = self._max_images - self._ledger.images

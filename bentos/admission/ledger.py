@@ -3,7 +3,9 @@
 Usage decays exponentially, as in the Fair Share scheduler (Kay and Lauder 1988); the waiting client
 with the least recent usage goes first. Failed requests count too. The cost per image is measured:
 for decoding per client, because it depends on the file; for the models over all clients, because
-every image has the same size there. Both estimates follow changes within seconds.
+every image has the same size there. Filter, decoders and refusals need the cores of the slower
+model, so while images queue, the work that is answered in a time is compared with that time. All
+estimates follow changes within seconds.
 """
 
 import math
@@ -25,6 +27,10 @@ _COST_SECONDS = 3.0
 _MAX_BATCHES, _OUTLIER = 64, 4
 """Maximum number of batches in a model's mean time per image, and the factor of their median at
 which each is capped: a batch that was retried after a restart says little about the speed."""
+_ANSWER_SECONDS, _MIN_ANSWERS = 10.0, 32
+"""Window in which answers are compared with the time they took, and their least number."""
+_MAX_SLOWDOWN = 1.5
+"""The other work takes no more than that; a model that stops and restarts does, and soon is back."""
 _MAX_ACCOUNTS = 4096
 """Callers that are remembered; beyond it those go first that came least recently."""
 _INITIAL_SECONDS = 0.05
@@ -62,10 +68,15 @@ class Account:
         return self._usage * self.ledger.decay(self._used_at, _USAGE_SECONDS)
 
     @property
-    def seconds_per_image(self) -> float:
-        """Service time per image of this client, at the bottleneck: decoders or models."""
+    def bottleneck_seconds(self) -> float:
+        """Time per image of this client at the bottleneck, decoders or models, without a queue."""
         decoding = self._decode_seconds * self.ledger.decay(self._decoded_at, _COST_SECONDS)
         return max(decoding, self.ledger.model_seconds)
+
+    @property
+    def seconds_per_image(self) -> float:
+        """Service time per image of this client, while images queue."""
+        return self.bottleneck_seconds * self.ledger.slowdown
 
     @property
     def work(self) -> float:
@@ -99,6 +110,29 @@ class _Speed:
         most = _OUTLIER * median_low(each for _, each, _ in self._batches)
         seconds = sum(min(each, most) * images for _, each, images in self._batches)
         self.seconds_per_image = seconds / sum(images for _, _, images in self._batches)
+
+
+class _Slowdown:
+    """How much longer the service takes than its bottleneck alone, while images queue; 1 if idle."""
+
+    def __init__(self) -> None:
+        self.factor = 1.0
+        self._answers: deque[tuple[float, float]] = deque()
+        self._work = 0.0  # of all answers but the first, which only starts the clock
+
+    def add(self, now: float, work: float, *, queued: bool) -> None:
+        if not queued:
+            self._answers.clear()
+            self._work, self.factor = 0.0, 1.0
+            return
+        self._work += work if self._answers else 0.0
+        self._answers.append((now, work))
+        while len(self._answers) > 1 and self._answers[0][0] < now - _ANSWER_SECONDS:
+            self._answers.popleft()
+            self._work -= self._answers[0][1]
+        if len(self._answers) > _MIN_ANSWERS:
+            taken = now - self._answers[0][0]
+            self.factor = min(_MAX_SLOWDOWN, max(1.0, taken / self._work))
 
 
 class _Recent:
@@ -135,6 +169,17 @@ class Ledger:
         self._accounts: OrderedDict[str, Account] = OrderedDict()  # most recently seen last
         self._active, self._asking = _Recent(), _Recent()
         self._speeds: dict[str, _Speed] = {}
+        self._slowdown = _Slowdown()
+
+    @property
+    def slowdown(self) -> float:
+        """Time that images take while they queue, over that of their bottleneck; 1 or more."""
+        return self._slowdown.factor
+
+    @property
+    def seconds_per_image(self) -> float:
+        """Service time of an image that is decoded faster than the models take it."""
+        return self.model_seconds * self.slowdown
 
     def account(self, caller: str) -> Account:
         """Returns the account of a client that sends a request, creating it if necessary."""
@@ -174,6 +219,10 @@ class Ledger:
         now = self.clock()
         self._speeds.setdefault(model, _Speed()).add(now, seconds, images)
         self.model_seconds = max(each.seconds_per_image for each in self._speeds.values())
+
+    def answered(self, account: Account, images: int, *, queued: bool) -> None:
+        """Records images that left the service, and whether others wait for their turn."""
+        self._slowdown.add(self.clock(), images * account.bottleneck_seconds, queued=queued)
 
     def _forget(self) -> None:
         oldest = next((name for name, each in self._accounts.items() if each.idle), None)
