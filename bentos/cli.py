@@ -4,6 +4,7 @@ chestxray serve [--host 127.0.0.1] [--port 3000]
 chestxray serve-classifier [--host 127.0.0.1] [--port 3001]   # for gateways in other pods
 chestxray drain [--port 3000]    # fails readiness; returns when no request is in flight
 chestxray analyze FILE|FOLDER|- ... [--output results.jsonl]    # without a server
+chestxray dicom [--host 127.0.0.1] [--port 11112] [--metrics-port 11113]    # for a PACS
 
 --host :: listens at every address, IPv4 and IPv6.
 """
@@ -51,9 +52,17 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     arguments.add_to(analysis)
+    node = commands.add_parser(
+        "dicom", help="receive DICOM objects, and send results into their studies"
+    )
+    node.add_argument("--host", default="127.0.0.1")
+    node.add_argument("--port", type=_port, default=11112)
+    node.add_argument("--metrics-port", type=_port, help="serve metrics for Prometheus there")
     flags = parser.parse_args()
     if flags.command == "drain":
         drain(flags.port)
+    elif flags.command == "dicom":
+        dicom(flags.host, flags.port, flags.metrics_port)
     elif flags.command == "analyze":
         names = ("output", "heatmaps", "objects", "language")
         analyze(flags.paths, Wanted(**{name: getattr(flags, name) for name in names}))
@@ -84,6 +93,20 @@ def analyze(paths: list[str], wanted: Wanted) -> NoReturn:
         give_up(str(error))
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+
+
+def dicom(host: str, port: int, metrics_port: int | None) -> None:
+    """Runs the DICOM node until SIGTERM or SIGINT."""
+    settings = settings_or_exit("dicom")
+    from bentos.dicom_node import node
+    from bentos.dicom_node.queue import QueueLocked
+
+    if faults := node.missing(settings):
+        give_up(*faults)
+    try:
+        node.run(settings, host=host, port=port, metrics_port=metrics_port)
+    except (QueueLocked, OSError) as error:
+        give_up(str(error))
 
 
 def _port(text: str) -> int:

@@ -2,7 +2,7 @@
 
 import re
 from ipaddress import ip_network
-from typing import Literal, NamedTuple, Self
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -22,7 +22,7 @@ from chestxray.texts import LANGUAGES
 
 AE_TITLE = r"[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?"
 """1 to 16 characters of the default repertoire without backslash, no space at either end (PS3.5,
-6.2). Our own pattern excludes @, too, which `Peer` needs."""
+6.2)."""
 ANY_TITLE = "*"
 _PLAIN_PORT, _TLS_PORT = 104, 2762
 """IANA's ports of DICOM, and of DICOM over TLS."""
@@ -71,7 +71,7 @@ class DicomSettings(BaseModel):
     """Who may send DICOM objects, as JSON: ["PACS@10.0.0.5", "*@10.1.0.0/16"]: AE title, or * for
     any, and the address or network that it calls from. STOW-RS has no AE titles, only these
     networks. Nobody else gets an association, or a response other than 403."""
-    dicom_max_associations: PositiveInt = 16
+    dicom_max_associations: int = Field(default=16, ge=1, le=256)
     """Hard limit of open associations; one peer address may hold half of them."""
     dicom_timeout_seconds: PositiveFloat = 30.0
     """Longest silence of a peer, in an association that it has opened or that we have."""
@@ -85,14 +85,14 @@ class DicomSettings(BaseModel):
     certified by. Empty: peers need no certificate, and for the destination the system's hold."""
     dicom_service: str = Field(default="http://127.0.0.1:3000", pattern=r"^https?://[^\s@]+$")
     """Address of the service that analyses what the DICOM node receives."""
-    dicom_parallel: PositiveInt = 4
+    dicom_parallel: int = Field(default=4, ge=1, le=64)
     """Objects that the DICOM node has in analysis, or in transmission, at once."""
     dicom_destination: str = ""
     """Where results are sent: dicom://AETITLE@host:104, dicoms:// with TLS, or the base of a
     DICOMweb service, https://host/dicom-web."""
     dicom_destination_authorization: SecretStr = SecretStr("")
     """Value of the header Authorization for a DICOMweb service, such as Bearer and a token."""
-    dicom_language: Literal[LANGUAGES] = LANGUAGES[0]
+    dicom_language: str = Field(default=LANGUAGES[0], pattern=f"^({'|'.join(LANGUAGES)})$")
     """Language of the words in the results."""
 
     @field_validator("dicom_peers")

@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bentos import settings_checks
+from bentos.dicom_settings import DicomSettings
 from bentos.logs.lines import Format, Level
 from bentos.process import heartbeat
 from bentos.settings_checks import variable_of
@@ -51,8 +52,8 @@ SHIPPED_EXAMPLES = WEB / "examples"
 """Synthetic radiographs, made by code."""
 
 
-class Settings(BaseSettings):
-    """Every setting with its default, bounds and meaning."""
+class Settings(DicomSettings, BaseSettings):
+    """Every setting with its default, bounds and meaning; those of the DICOM node are inherited."""
 
     # What an error shows of the input may be the token; explain() shows the rest.
     model_config = SettingsConfigDict(

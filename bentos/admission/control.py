@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import NamedTuple
 
 from bentos.admission.ledger import Account, Ledger, serving
 from bentos.http.problems import RequestProblem
@@ -60,6 +61,19 @@ class Admission:
         finally:
             ticket.close()
 
+    def begin(self, account: Account, images: int) -> "Prediction | None":
+        """Predicts when images that are about to be admitted will be done; None if none queue."""
+        wait = self._wait(account, images)
+        if wait < self._max_queue_seconds / 2:
+            return None
+        seconds = wait + images * account.seconds_per_image
+        return Prediction(self._ledger.clock(), seconds / self._ledger.overrun)
+
+    def end(self, prediction: "Prediction") -> None:
+        """Compares a prediction with the time that it took."""
+        seconds = self._ledger.clock() - prediction.since
+        self._ledger.answered(seconds, prediction.seconds)
+
     def add(self, account: Account, *, images: int = 0, size: int = 0) -> None:
         """Admits images, or `size` bytes of a body. Raises RequestProblem 503."""
         if images:
@@ -71,10 +85,6 @@ class Admission:
     def remove(self, account: Account, *, images: int, size: int) -> None:
         """Releases images and bytes."""
         self._update(account, -images, -size)
-        if images:
-            # With half of the limit in flight, images wait whatever the number of decoders.
-            queued = self._ledger.images > self.limit / 2
-            self._ledger.answered(account, images, queued=queued)
 
     def _check_images(self, account: Account, images: int) -> None:
         free = self._max_images - self._ledger.images
@@ -124,12 +134,20 @@ class Admission:
         )
 
 
+class Prediction(NamedTuple):
+    """When images will be done: so many seconds of the bottleneck after `since`."""
+
+    since: float
+    seconds: float
+
+
 class Ticket:
     """The images and bytes that one request has in flight."""
 
     def __init__(self, admission: Admission, account: Account) -> None:
         self._admission, self._account = admission, account
         self._images = self._bytes = 0
+        self._predicted: Prediction | None = None
 
     def add_bytes(self, size: int) -> None:
         """Admits bytes of the body. Raises RequestProblem 503."""
@@ -138,9 +156,13 @@ class Ticket:
 
     def add_images(self, count: int) -> None:
         """Admits the images of the request. Raises RequestProblem 503."""
+        predicted = self._admission.begin(self._account, count)
         self._admission.add(self._account, images=count)
         self._images += count
+        self._predicted = predicted
 
     def close(self) -> None:
         """Releases everything that the request has in flight."""
+        if self._predicted:
+            self._admission.end(self._predicted)
         self._admission.remove(self._account, images=self._images, size=self._bytes)

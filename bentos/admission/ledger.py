@@ -4,8 +4,8 @@ Usage decays exponentially, as in the Fair Share scheduler (Kay and Lauder 1988)
 with the least recent usage goes first. Failed requests count too. The cost per image is measured:
 for decoding per client, because it depends on the file; for the models over all clients, because
 every image has the same size there. Filter, decoders and refusals need the cores of the slower
-model, so while images queue, the work that is answered in a time is compared with that time. All
-estimates follow changes within seconds.
+model, and its speed varies, so while images queue, the time that requests took is compared with the
+time that was predicted. All estimates follow changes within seconds.
 """
 
 import math
@@ -27,10 +27,12 @@ _COST_SECONDS = 3.0
 _MAX_BATCHES, _OUTLIER = 64, 4
 """Maximum number of batches in a model's mean time per image, and the factor of their median at
 which each is capped: a batch that was retried after a restart says little about the speed."""
-_ANSWER_SECONDS, _MIN_ANSWERS = 10.0, 32
-"""Window in which answers are compared with the time they took, and their least number."""
-_MAX_SLOWDOWN = 1.5
-"""The other work takes no more than that; a model that stops and restarts does, and soon is back."""
+_ANSWER_SECONDS, _MIN_ANSWERS, _MAX_ANSWERS = 10.0, 32, 256
+"""Answers whose time is compared with the prediction: their age, and their number."""
+_QUANTILE, _EVERY = 0.95, 8
+"""So many of them were to take no longer than predicted; computed after so many answers."""
+_MAX_OVERRUN = 1.5
+"""The other work takes no more than that; a model that is restarted does, and soon is back."""
 _MAX_ACCOUNTS = 4096
 """Callers that are remembered; beyond it those go first that came least recently."""
 _INITIAL_SECONDS = 0.05
@@ -76,7 +78,7 @@ class Account:
     @property
     def seconds_per_image(self) -> float:
         """Service time per image of this client, while images queue."""
-        return self.bottleneck_seconds * self.ledger.slowdown
+        return self.bottleneck_seconds * self.ledger.overrun
 
     @property
     def work(self) -> float:
@@ -112,27 +114,27 @@ class _Speed:
         self.seconds_per_image = seconds / sum(images for _, _, images in self._batches)
 
 
-class _Slowdown:
-    """How much longer the service takes than its bottleneck alone, while images queue; 1 if idle."""
+class _Overrun:
+    """How much longer requests took than was predicted, while images queue."""
 
     def __init__(self) -> None:
-        self.factor = 1.0
-        self._answers: deque[tuple[float, float]] = deque()
-        self._work = 0.0  # of all answers but the first, which only starts the clock
+        self._factor, self._count = 1.0, 0
+        self._answers: deque[tuple[float, float]] = deque(maxlen=_MAX_ANSWERS)
 
-    def add(self, now: float, work: float, *, queued: bool) -> None:
-        if not queued:
-            self._answers.clear()
-            self._work, self.factor = 0.0, 1.0
+    def add(self, now: float, ratio: float) -> None:
+        self._answers.append((now, ratio))
+        self._count += 1
+        if self._count % _EVERY:
             return
-        self._work += work if self._answers else 0.0
-        self._answers.append((now, work))
-        while len(self._answers) > 1 and self._answers[0][0] < now - _ANSWER_SECONDS:
-            self._answers.popleft()
-            self._work -= self._answers[0][1]
-        if len(self._answers) > _MIN_ANSWERS:
-            taken = now - self._answers[0][0]
-            self.factor = min(_MAX_SLOWDOWN, max(1.0, taken / self._work))
+        recent = sorted(each for at, each in self._answers if now - at <= _ANSWER_SECONDS)
+        if len(recent) >= _MIN_ANSWERS:
+            found = recent[int(_QUANTILE * len(recent))]
+            self._factor = min(_MAX_OVERRUN, max(1.0, found))
+
+    def factor(self, now: float) -> float:
+        """The factor; 1 when nothing has queued lately."""
+        known = self._answers and now - self._answers[-1][0] <= _ANSWER_SECONDS
+        return self._factor if known else 1.0
 
 
 class _Recent:
@@ -169,17 +171,17 @@ class Ledger:
         self._accounts: OrderedDict[str, Account] = OrderedDict()  # most recently seen last
         self._active, self._asking = _Recent(), _Recent()
         self._speeds: dict[str, _Speed] = {}
-        self._slowdown = _Slowdown()
+        self._overrun = _Overrun()
 
     @property
-    def slowdown(self) -> float:
-        """Time that images take while they queue, over that of their bottleneck; 1 or more."""
-        return self._slowdown.factor
+    def overrun(self) -> float:
+        """Time that requests take while images queue, over that of the bottleneck; 1 or more."""
+        return self._overrun.factor(self.clock())
 
     @property
     def seconds_per_image(self) -> float:
         """Service time of an image that is decoded faster than the models take it."""
-        return self.model_seconds * self.slowdown
+        return self.model_seconds * self.overrun
 
     def account(self, caller: str) -> Account:
         """Returns the account of a client that sends a request, creating it if necessary."""
@@ -220,9 +222,9 @@ class Ledger:
         self._speeds.setdefault(model, _Speed()).add(now, seconds, images)
         self.model_seconds = max(each.seconds_per_image for each in self._speeds.values())
 
-    def answered(self, account: Account, images: int, *, queued: bool) -> None:
-        """Records images that left the service, and whether others wait for their turn."""
-        self._slowdown.add(self.clock(), images * account.bottleneck_seconds, queued=queued)
+    def answered(self, seconds: float, predicted: float) -> None:
+        """Records the time that a request took behind others, and what the bottleneck needs."""
+        self._overrun.add(self.clock(), seconds / predicted)
 
     def _forget(self) -> None:
         oldest = next((name for name, each in self._accounts.items() if each.idle), None)

@@ -1,7 +1,6 @@
 """Answers an analysis with DICOM objects for the study of its radiograph."""
 
 import secrets
-from collections.abc import Sequence
 from http import HTTPStatus
 
 from fastapi import Request, Response
@@ -9,6 +8,7 @@ from fastapi import Request, Response
 from bentos.gateway.pipeline import Job, Pipeline
 from bentos.http.negotiation import DICOM, JSON, PNG, RELATED, language
 from bentos.http.problems import RequestProblem
+from chestxray import related
 from chestxray.dicom.signature import is_dicom
 from chestxray.texts import LANGUAGES
 
@@ -41,10 +41,6 @@ async def respond(pipeline: Pipeline, job: Job, request: Request, media_type: st
         return Response(files[0], headers=_VARY, media_type=DICOM)
     boundary = secrets.token_hex(16)
     described = f'{media_type}; type="{DICOM}"; boundary={boundary}'
-    return Response(_related(files, boundary), headers=_VARY | {"Content-Type": described})
-
-
-def _related(files: Sequence[bytes], boundary: str) -> bytes:
-    """Joins files to the body of a multipart message (RFC 2046, 5.1)."""
-    head = f"--{boundary}\r\nContent-Type: {DICOM}\r\n\r\n".encode()
-    return b"".join(head + file + b"\r\n" for file in files) + f"--{boundary}--\r\n".encode()
+    return Response(
+        related.body_of(files, boundary, of_type=DICOM), headers=_VARY | {"Content-Type": described}
+    )

@@ -11,9 +11,9 @@ import httpx
 
 from chestxray.client.errors import UnexpectedAnswer
 from chestxray.client.refusals import refusal
-from chestxray.client.related import parts_of
 from chestxray.client.results import Analysis, Problem
 from chestxray.client.structure import structured
+from chestxray.related import parts_of
 
 Heatmaps: TypeAlias = Literal["cam", "all", "none"]
 """The map of the most probable class, of every class, or none."""

@@ -1,16 +1,23 @@
-"""Takes a multipart/related body apart (RFC 2046, 5.1; RFC 2387), byte for byte.
+"""Writes multipart/related bodies, and takes them apart (RFC 2046, 5.1; RFC 2387), byte for byte.
 
 Python's parser of e-mail goes through text, line by line: it takes seconds and several copies for
 a picture of tens of megabytes.
 """
 
 import re
+from collections.abc import Sequence
 from email.message import Message
 
 _MOST_PARTS = 64
 """The service sends three; more are not expected of a later one."""
 _TYPE = b"content-type"
 _END = re.compile(rb"--[ \t]*(\r\n|\Z)")
+
+
+def body_of(parts: Sequence[bytes], boundary: str, *, of_type: str) -> bytes:
+    """Joins parts to a body; the boundary must occur in none of them."""
+    head = f"--{boundary}\r\nContent-Type: {of_type}\r\n\r\n".encode()
+    return b"".join(head + part + b"\r\n" for part in parts) + f"--{boundary}--\r\n".encode()
 
 
 def parts_of(body: bytes, content_type: str, *, of_type: str) -> list[bytes]:

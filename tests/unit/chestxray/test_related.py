@@ -5,7 +5,7 @@ import os
 import pytest
 
 from bentos.gateway.objects import _related
-from chestxray.client.related import parts_of
+from chestxray.related import parts_of
 
 DICOM = "application/dicom"
 TYPE = f'multipart/related; type="{DICOM}"; boundary=b'

@@ -1,0 +1,139 @@
+"""The port of the DICOM node: who may connect, how often, and how much a peer may send at once.
+
+pynetdicom reads as many bytes as a peer announces, waits for the rest of a message without end, and
+makes the TLS handshake in the thread that accepts connections, where one silent peer would hold up
+all others. Hence a server and a socket of our own.
+"""
+
+import logging
+import socket
+import ssl
+import time
+from collections import Counter
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+
+from pynetdicom import evt
+from pynetdicom.association import Association
+from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+
+from bentos.dicom_settings import Peer
+from bentos.http.client_address import is_trusted, subscriber
+
+logger = logging.getLogger(__name__)
+
+_MAX_PDU_BYTES = 2**20
+"""A request for an association with every possible context has less; data are negotiated lower."""
+_CHUNK_BYTES = 2**16
+_SHARE = 2
+"""One address may hold this part of the connections."""
+_SPARE = 2
+"""Connections for each association: those over the limit are told so in an A-ASSOCIATE-RJ."""
+
+
+class Connections:
+    """Counts open connections, in all and from each address; thread-safe."""
+
+    def __init__(self, peers: Sequence[Peer], *, most: int) -> None:
+        self._networks = [network for peer in peers for network in peer.networks]
+        self._most, self._open, self._lock = most * _SPARE, Counter[str](), Lock()
+
+    def open(self, address: str) -> bool:
+        """Counts a connection, unless its address is not allowed or has too many."""
+        caller = subscriber(address)
+        with self._lock:
+            allowed = (
+                is_trusted(address, self._networks)
+                and self._open.total() < self._most
+                and self._open[caller] < max(1, self._most // _SHARE)
+            )
+            self._open[caller] += allowed
+            return allowed
+
+    def close(self, address: str) -> None:
+        """Counts the end of a connection."""
+        caller = subscriber(address)
+        with self._lock:
+            self._open[caller] -= 1
+            if not self._open[caller]:
+                del self._open[caller]
+
+
+class Server(ThreadedAssociationServer):
+    """Accepts connections, with a thread for each."""
+
+    daemon_threads = True
+
+    def __init__(
+        self,
+        *arguments: Any,
+        connections: Connections,
+        tls: ssl.SSLContext | None,
+        timeout: float,
+        max_message_bytes: int,
+        **options: Any,
+    ) -> None:
+        self._connections, self._tls = connections, tls
+        self.silence, self.max_message_bytes = timeout, max_message_bytes
+        super().__init__(*arguments, **options)
+        self.RequestHandlerClass = _Handler
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether the connection is used; otherwise it is closed."""
+        return self._connections.open(client_address[0])
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serves a connection until its end."""
+        try:
+            request.settimeout(self.silence)
+            if self._tls:
+                request = self._tls.wrap_socket(request, server_side=True)
+            self.finish_request(request, client_address)
+        except OSError as error:  # an SSLError, too
+            logger.info("a connection failed before its association: %s", type(error).__name__)
+            self.shutdown_request(request)
+        finally:
+            self._connections.close(client_address[0])
+
+
+class BoundedSocket(AssociationSocket):
+    """A connection whose peer sends PDUs and messages of limited size, in limited time."""
+
+    def __init__(self, association: Association, client: socket.socket, server: Server) -> None:
+        super().__init__(association, client_socket=client)
+        self._seconds, self._max_message_bytes = server.silence, server.max_message_bytes
+        self._message_bytes = 0
+
+    def begin_message(self) -> None:
+        """The next bytes belong to another message."""
+        self._message_bytes = 0
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Reads so many bytes, or fewer at the end of the connection. Raises OSError."""
+        self._message_bytes += nr_bytes
+        if nr_bytes > _MAX_PDU_BYTES or self._message_bytes > self._max_message_bytes:
+            raise OSError("the peer sends more than is allowed")
+        received, end = bytearray(), time.monotonic() + self._seconds
+        while self.socket and len(received) < nr_bytes:
+            chunk = self.socket.recv(min(_CHUNK_BYTES, nr_bytes - len(received)))
+            if not chunk:
+                break
+            received += chunk
+            if time.monotonic() > end:
+                raise TimeoutError("the peer sends too slowly")
+        return received
+
+
+class _Handler(RequestHandler):
+    """Runs the association of a connection."""
+
+    server: Server
+
+    def handle(self) -> None:
+        """Returns when the association has ended."""
+        association = self._create_association()
+        association.set_socket(BoundedSocket(association, self.request, self.server))
+        evt.trigger(association, evt.EVT_CONN_OPEN, {"address": self.client_address})
+        association.start()
+        association.join()

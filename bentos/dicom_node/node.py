@@ -1,0 +1,60 @@
+"""The DICOM node: receives objects, has the service analyse them, and sends the results.
+
+One process, beside a service that it reaches by HTTP. It decodes nothing itself.
+"""
+
+import logging
+import signal
+from pathlib import Path
+from threading import Event
+
+from bentos.dicom_node.c_store import DicomNode
+from bentos.dicom_node.destinations import Destination
+from bentos.dicom_node.metrics import Metrics
+from bentos.dicom_node.queue import Queue
+from bentos.dicom_node.receiver import Receiver
+from bentos.dicom_node.stow import DicomWebService
+from bentos.dicom_node.worker import Worker
+from bentos.settings import Settings
+from bentos.settings_checks import variable_of
+from chestxray.client import Client
+
+logger = logging.getLogger(__name__)
+
+_REQUIRED = ("dicom_queue", "dicom_peers", "dicom_destination")
+
+
+def missing(settings: Settings) -> list[str]:
+    """A line for each setting that the node needs and that is empty."""
+    return [f"{variable_of(each)} is empty" for each in _REQUIRED if not getattr(settings, each)]
+
+
+def run(settings: Settings, *, host: str, port: int, metrics_port: int | None) -> None:
+    """Runs until SIGTERM or SIGINT, and finishes what was begun.
+
+    Raises QueueLocked, or OSError where a port is taken or a file cannot be read or written.
+    """
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    queue = Queue(Path(settings.dicom_queue), max_bytes=settings.dicom_max_queue_bytes)
+    queue.lock()
+    metrics = Metrics(queue.count)
+    if metrics_port is not None:
+        metrics.serve(host, metrics_port)
+    with Client(settings.dicom_service) as client:
+        worker = Worker(settings, queue, metrics, client, destination(settings))
+        receiver = Receiver(settings, queue, metrics, host=host, port=port)
+        worker.start()
+        logger.info("%s listens on port %s", settings.dicom_ae_title, receiver.port)
+        stop.wait()
+        logger.info("stopping: associations and objects that were begun are finished")
+        receiver.close(settings.drain_timeout_seconds)
+        worker.close()
+
+
+def destination(settings: Settings) -> Destination:
+    """Where results are sent. Raises OSError where a file of TLS cannot be read."""
+    if node := settings.dicom_node:
+        return DicomNode(node, settings)
+    return DicomWebService(settings.dicom_destination, settings)
