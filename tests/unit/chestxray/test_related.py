@@ -1,11 +1,10 @@
-"""multipart/related is taken apart byte for byte."""
+"""multipart/related is joined and taken apart byte for byte."""
 
 import os
 
 import pytest
 
-from bentos.gateway.objects import _related
-from chestxray.related import parts_of
+from chestxray.related import body_of, parts_of
 
 DICOM = "application/dicom"
 TYPE = f'multipart/related; type="{DICOM}"; boundary=b'
@@ -15,10 +14,10 @@ HEAD = b"--b\r\nContent-Type: application/dicom\r\n\r\n"
 @pytest.mark.parametrize(
     "content", [b"", b"\r\n", b"\n--b\n", b"\r\n\r\n", b"-- b", os.urandom(100_000), b"\r\n" * 99]
 )
-def test_parts_are_what_the_service_joined(content: bytes) -> None:
+def test_parts_are_what_was_joined(content: bytes) -> None:
     files = [content, b"other", content]
 
-    assert parts_of(_related(files, "b"), TYPE, of_type=DICOM) == files
+    assert parts_of(body_of(files, "b", of_type=DICOM), TYPE, of_type=DICOM) == files
 
 
 @pytest.mark.parametrize(
