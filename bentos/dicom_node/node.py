@@ -38,11 +38,10 @@ def run(settings: Settings, *, host: str, port: int, metrics_port: int | None) -
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     queue = Queue(Path(settings.dicom_queue), max_bytes=settings.dicom_max_queue_bytes)
-    queue.lock()
     metrics = Metrics(queue.count)
     if metrics_port is not None:
         metrics.serve(host, metrics_port)
-    with Client(settings.dicom_service) as client:
+    with queue.taken(), Client(settings.dicom_service) as client:
         worker = Worker(settings, queue, metrics, client, destination(settings))
         receiver = Receiver(settings, queue, metrics, host=host, port=port)
         worker.start()

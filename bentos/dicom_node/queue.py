@@ -18,7 +18,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,15 +85,17 @@ class Queue:
             _rename(incoming, self._object(name))
         return name
 
-    def lock(self) -> None:
+    @contextmanager
+    def taken(self) -> Iterator[None]:
         """Makes this process the one that takes from the queue. Raises QueueLocked."""
-        self._lock = (self._folder / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise QueueLocked(f"another process takes from {self._folder}") from error
-        for name in os.listdir(self._folder / _ANSWERED):
-            self._remove(name)  # of a process that died while it did so
+        with (self._folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise QueueLocked(f"another process takes from {self._folder}") from error
+            for name in os.listdir(self._folder / _ANSWERED):
+                self._remove(name)  # of a process that died while it did so
+            yield
 
     def waiting(self) -> list[Waiting]:
         """Returns all that is to be analysed or sent, oldest first."""

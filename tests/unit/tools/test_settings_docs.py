@@ -23,6 +23,7 @@ MODULES = {
         "bentos/inference/se*.py",
     ),
     "supervisor": ("bentos/process/*.py",),
+    "DICOM node": ("bentos/dicom_node/*.py",),
 }
 
 

@@ -18,8 +18,9 @@ def test_settings_env_is_up_to_date() -> None:
 
 def test_settings_env_contains_every_setting_except_the_secrets() -> None:
     keys = {f"{PREFIX}{key.upper()}" for key in Settings.model_fields}
+    secrets = ("POD_TOKEN", "POD_TOKEN_PREVIOUS", "DICOM_DESTINATION_AUTHORIZATION")
 
-    assert keys - set(values()) == {f"{PREFIX}POD_TOKEN", f"{PREFIX}POD_TOKEN_PREVIOUS"}
+    assert keys - set(values()) == {f"{PREFIX}{each}" for each in secrets}
     assert set(values()) <= keys
 
 

@@ -133,8 +133,8 @@ def test_death_while_an_object_was_forgotten_does_not_answer_it_again(
         queue.finish(name)
 
     again = Queue(tmp_path, max_bytes=10**6)
-    again.lock()
-    assert again.waiting() == []
+    with again.taken():
+        assert again.waiting() == []
 
 
 def test_object_that_was_being_written_does_not_wait(queue: Queue, tmp_path: Path) -> None:
@@ -165,9 +165,11 @@ def test_limit_holds_between_two_measurements_too(tmp_path: Path) -> None:
 
 
 def test_only_one_process_takes_from_the_queue(queue: Queue, tmp_path: Path) -> None:
-    queue.lock()
-    with pytest.raises(QueueLocked):
-        Queue(tmp_path, max_bytes=1).lock()
+    another = Queue(tmp_path, max_bytes=1)
+    with queue.taken(), pytest.raises(QueueLocked), another.taken():
+        pass
+    with another.taken():
+        pass
 
 
 def test_what_is_old_is_discarded_and_what_waits_is_not(queue: Queue, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_project_asks_for_httpx_alone() -> None:
     assert [Requirement(line).name for line in project["dependencies"]] == ["httpx"]
 
 
-def test_client_imports_httpx_and_its_own_package_only() -> None:
+def test_client_imports_httpx_and_what_needs_no_package_only() -> None:
     """Also within functions, where the interpreter would not have come."""
     imported = set()
     for path in (ROOT / "chestxray" / "client").glob("*.py"):
@@ -97,5 +97,6 @@ def test_client_imports_httpx_and_its_own_package_only() -> None:
     assert "httpx" in others
     assert {name for name in others if not name.startswith("chestxray.client")} == {
         "httpx",
+        "chestxray.related",
         "chestxray.versions",
     }
