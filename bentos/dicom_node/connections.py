@@ -133,7 +133,8 @@ class _Handler(RequestHandler):
     def handle(self) -> None:
         """Returns when the association has ended."""
         association = self._create_association()
-        association.set_socket(BoundedSocket(association, self.request, self.server))
+        association.dul.event_queue.get_nowait()  # the socket that is replaced has announced itself
+        association.dul.socket = BoundedSocket(association, self.request, self.server)
         evt.trigger(association, evt.EVT_CONN_OPEN, {"address": self.client_address})
         association.start()
         association.join()
