@@ -1,6 +1,7 @@
 """DICOM objects that are stored by DICOMweb are in the queue of the DICOM node, byte for byte."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -11,6 +12,7 @@ from chestxray import related
 from chestxray.dicom.study import objects
 from chestxray.limits import DEFAULT_LIMITS
 from tests import dicoms, results_in_study
+from tests.fuzz import api
 from tests.phantoms import phantom
 from tests.service import wire
 from tests.service.fakes import check_problem
@@ -276,3 +278,7 @@ def test_routes_are_in_the_document_where_there_is_a_queue(gateway: Gateway) -> 
     assert f"{STUDIES}/{{study}}" in paths
     assert {"200", "202", "400", "403", "404", "409", "415", "503"} <= stored["responses"].keys()
     assert list(stored["requestBody"]["content"]) == ["multipart/related"]
+
+
+def test_every_response_conforms_to_the_openapi_document(gateway: Gateway, tmp_path: Path) -> None:
+    assert api.run(gateway.server.url, tmp_path, examples=10, accept="*/*") == 0

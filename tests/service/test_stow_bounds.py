@@ -34,6 +34,29 @@ def test_nobody_but_peers_may_store(run: Run, tmp_path: Path, peers: tuple[str, 
     run(test, dicom_queue=str(tmp_path), dicom_peers=peers)
 
 
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "status"),
+    [
+        (["127.0.0.0/8"], "192.0.2.7", 200),
+        (["127.0.0.0/8"], "192.0.2.7, 198.51.100.1", 403),
+        (["127.0.0.0/8"], "2001:db8::7", 200),
+        (["127.0.0.0/8"], "2001:db8::8", 403),
+        ([], "192.0.2.7", 403),
+    ],
+)
+def test_sender_behind_a_trusted_proxy_is_known_by_its_own_address(
+    run: Run, tmp_path: Path, proxies: list[str], forwarded: str, status: int
+) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        headers = {"Content-Type": KIND, "X-Forwarded-For": forwarded}
+        answer = await client.post(STUDIES, content=BODY, headers=headers)
+
+        assert answer.status_code == status
+
+    peers = ("*@192.0.2.0/24", "*@2001:db8::7")
+    run(test, dicom_queue=str(tmp_path), dicom_peers=peers, trusted_proxies=proxies)
+
+
 def test_full_queue_is_answered_503_with_retry_after(run: Run, tmp_path: Path) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.post(STUDIES, content=BODY, headers={"Content-Type": KIND})
