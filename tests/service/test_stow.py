@@ -1,6 +1,7 @@
 """DICOM objects that are stored by DICOMweb are in the queue of the DICOM node, byte for byte."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -8,6 +9,8 @@ import numpy as np
 import pydicom.uid as uids
 import pytest
 
+from bentos.dicom_node.stow import DicomWebService
+from bentos.settings import Settings
 from chestxray import related
 from chestxray.dicom.study import objects
 from chestxray.limits import DEFAULT_LIMITS
@@ -257,6 +260,18 @@ def test_stranger_is_answered_403_before_the_body(gateway: Gateway) -> None:
         (answer,) = wire.parse(wire.read_until_closed(connection))
 
     assert (answer.status, wire.code_of(answer)) == (403, "sender-not-allowed")
+
+
+def test_own_client_of_a_dicom_web_service_understands_the_response(gateway: Gateway) -> None:
+    service = DicomWebService(f"{gateway.server.url}/dicomweb", Settings())
+    scan, radiograph = film(SOPClassUID=uids.CTImageStorage), film()
+
+    with closing(service._http):
+        refused, stored = service.send([scan, radiograph])
+
+    assert stored is None
+    assert refused is not None and refused.lasting
+    assert gateway.has(radiograph)
 
 
 def test_log_and_metrics_say_nothing_of_the_patient_or_the_study(gateway: Gateway) -> None:
