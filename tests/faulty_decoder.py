@@ -36,14 +36,14 @@ INPUT = Input(
 def work(connection: Connection, limits: Limits, process_limits: ProcessLimits) -> None:
     """Works like the real worker, but a file triggers the fault that it names and is not read."""
 
-    def read(data: bytes, **_: Any) -> None:
+    def read(data: bytes, **_: Any) -> Any:
         name, _, argument = data.partition(b" ")
         if name == b"say":
             connection.send_bytes(argument)
             time.sleep(60)
         FAULTS.get(name, int)()
 
-    worker.read = read  # type: ignore[assignment]
+    worker.read = worker.identify = read  # type: ignore[assignment]
     worker.crop_and_window = lambda _: Picture(Image.new("L", (300, 200), 7), INPUT)  # type: ignore[assignment]
     worker.work(connection, limits, process_limits)
 

@@ -42,7 +42,8 @@ READ_BY = {
     "model services": _LOG | _CHECKPOINTS | _MODEL,
     "classifier pod": _LOG | _PUBLIC | _MODEL | _CLASSIFIER,
     "supervisor": _LOG | _CHECKPOINTS | _DRAIN | {
-        "max_connections", "heartbeat_timeout_seconds", "pod_token",
+        "max_connections", "heartbeat_timeout_seconds", "pod_token", "dicom_queue",
+        "dicom_max_queue_bytes",
     },
     "DICOM node": _LOG | _DICOM | {
         "max_image_bytes", "secondary_captures", "drain_timeout_seconds",

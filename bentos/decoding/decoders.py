@@ -30,13 +30,14 @@ from PIL import Image
 
 from bentos.decoding import protocol
 from bentos.decoding.protocol import BEGUN, READY, Answer, Request, raw
+from bentos.decoding.refusals import error_of
 from bentos.metric_labels import DecoderRestartReason
 from bentos.metrics import get_metrics
-from chestxray import errors
 from chestxray.confinement import ProcessLimits
+from chestxray.dicom.instance import Instance
 from chestxray.dicom.study.order import Order
 from chestxray.engines import Images
-from chestxray.errors import ImageTooCostly, ModelUnavailable, RejectedImage
+from chestxray.errors import ImageTooCostly, ModelUnavailable
 from chestxray.limits import Limits
 from chestxray.preprocessing import SIZE
 from chestxray.results import Input
@@ -108,6 +109,10 @@ class Decoders:
         """Writes the DICOM objects of an analysis of this file; blocks and raises as `decode`."""
         request = Request(order=order.model_dump_json())
         return self._with_a_decoder(data, request, _Decoder.receive_objects)
+
+    def identify(self, data: bytes) -> Instance:
+        """Reads which object a DICOM file is; blocks and raises as `decode`."""
+        return self._with_a_decoder(data, Request(identify=True), _Decoder.receive_instance)
 
     def _with_a_decoder(self, data: bytes, request: Request, receive: "Receive[T]") -> T:
         each = self._idle.get()
@@ -184,7 +189,7 @@ class _Decoder:
             if not self._connection.poll(_WALL_CLOCK * self._process_limits.seconds):
                 raise TimeoutError
             answer = Answer.model_validate_json(self._connection.recv_bytes(_MAX_ANSWER_BYTES))
-            outcome = _error_of(answer) or receive(self, answer, request)
+            outcome = error_of(answer) or receive(self, answer, request)
         except (OSError, EOFError, ValueError) as error:
             self._replace(self._why(error))
             raise ImageTooCostly(
@@ -202,6 +207,12 @@ class _Decoder:
         if not answer.objects:
             raise ValueError("the answer has no files")
         return [self._connection.recv_bytes(size) for size in answer.objects]
+
+    def receive_instance(self, answer: Answer, request: Request) -> Instance:
+        """The object that an answer names. Raises ValueError."""
+        if answer.instance is None:
+            raise ValueError("the answer names no object")
+        return answer.instance
 
     def receive_decoded(self, answer: Answer, request: Request) -> Decoded:
         """The pixels, and the picture if one was requested. Raises ValueError."""
@@ -271,24 +282,3 @@ def _limit_stalls(connection: Connection) -> None:
     with raw(connection) as stream:
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-
-
-def _kinds(root: type[RejectedImage]) -> dict[str, type[RejectedImage]]:
-    kinds = {root.code: root}
-    for kind in root.__subclasses__():
-        kinds |= _kinds(kind)
-    return kinds
-
-
-def _error_of(answer: Answer) -> Exception | None:
-    """Returns the error in an answer, if any. Raises ValueError for an unknown code."""
-    if answer.fault:
-        return RuntimeError(f"the decoder raised {answer.fault}")
-    if not answer.code:
-        return None
-    kind = _kinds(RejectedImage).get(answer.code)
-    if kind is None or kind is errors.NotAnXRay:
-        raise ValueError("unknown error code")
-    error = kind.__new__(kind, answer.detail)  # __init__ may have other parameters
-    vars(error).update(answer.facts)
-    return error

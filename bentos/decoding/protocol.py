@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chestxray.cam import PICTURE_SIDE
 from chestxray.confinement import ProcessLimits
+from chestxray.dicom.instance import Instance
 from chestxray.limits import Limits
 from chestxray.results import Input
 
@@ -25,10 +26,12 @@ class Request(NamedTuple):
     media_type: str | None = None
     picture: bool = False  # whether to return an image to draw a heatmap over
     order: str = ""  # for the objects of an analysis instead of pixels: an Order as JSON
+    identify: bool = False  # whether to return which DICOM object it is instead of pixels
 
 
 class Answer(BaseModel):
-    """Result of a decoding request: an error if `code` or `fault` is set, else pixels follow."""
+    """Result of a decoding request: an error if `code` or `fault` is set, else what was asked for
+    follows."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,6 +41,7 @@ class Answer(BaseModel):
     input: Input | None = None
     picture: tuple[_Side, _Side] | None = None  # width and height of the image after the pixels
     objects: tuple[_ObjectSize, ...] = ()  # bytes of each file that follows
+    instance: Instance | None = None  # nothing follows
     fault: str = Field(default="", pattern=r"^\w*$")  # type of an unexpected exception
     spent: bool = False  # whether the decoder exits because it ran out of memory
 

@@ -23,6 +23,7 @@ from pydicom.uid import (
 from bentos.decoding import worker
 from bentos.metric_labels import ModelName
 from chestxray.containers import MEDIA_TYPES
+from chestxray.dicom.identification import identify
 from chestxray.dicom.study import objects
 from chestxray.dicom.study.order import Algorithm, Order
 from chestxray.errors import RejectedImage
@@ -49,6 +50,7 @@ def _warm_up() -> None:
         film = _dicom(grey, syntax)
         read_film = crop_and_window(read(film))
         _ = read_film.pixels
+    identify(film)
     objects.write(film, _order(read_film.input), DEFAULT_LIMITS)
 
 

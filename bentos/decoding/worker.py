@@ -1,6 +1,7 @@
 """The decoder process: decodes and preprocesses files one after another.
 
-It also writes the DICOM objects of a result, since these take over what the file's header says.
+It also writes the DICOM objects of a result, since these take over what the file's header says, and
+reads which object a DICOM file is.
 
 The gateway does not trust the results, because a file may have compromised the process. They are
 raw bytes and validated JSON, never pickle.
@@ -15,6 +16,7 @@ from multiprocessing.connection import Connection
 from bentos.decoding.protocol import BEGUN, READY, Answer, Request, raw
 from chestxray.cam import PICTURE_SIDE
 from chestxray.confinement import ProcessLimits, confine, processor_time
+from chestxray.dicom.identification import identify
 from chestxray.dicom.study import objects
 from chestxray.dicom.study.order import Order
 from chestxray.errors import ImageTooCostly, RejectedImage
@@ -49,6 +51,8 @@ def _read(data: bytes, request: Request, limits: Limits) -> tuple[Answer, *tuple
         if request.order:
             files = objects.write(data, Order.model_validate_json(request.order), limits)
             return Answer(objects=tuple(map(len, files))), *files
+        if request.identify:
+            return (Answer(instance=identify(data, limits=limits)),)
         film = crop_and_window(read(data, limits=limits, media_type=request.media_type))
         pixels = film.pixels.tobytes()
         if not request.picture:

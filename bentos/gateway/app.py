@@ -9,7 +9,7 @@ from fastapi import FastAPI, Response
 from bentos.admission.control import Admission
 from bentos.admission.ledger import Ledger
 from bentos.admission.pacing import Pacing
-from bentos.gateway import analyses, documentation, inference_protocol, openapi, page
+from bentos.gateway import analyses, documentation, inference_protocol, openapi, page, stow
 from bentos.gateway.pipeline import Pipeline
 from bentos.http import problems
 from bentos.http.drain import Drain
@@ -22,7 +22,8 @@ from chestxray.results import DISCLAIMER, Model, Models, Projection
 _DESCRIPTION = f"""Analyses frontal chest X-rays. **{DISCLAIMER}**
 
 Every error is `application/problem+json` (RFC 9457) with a stable `code`; [problems](docs/problems)
-explains all codes. Images are only kept in memory, and only during their analysis."""
+explains all codes. Images are only kept in memory, and only during their analysis; DICOM objects
+that are stored by DICOMweb are on the disk until then."""
 ADMITTED = (*analyses.PATHS, inference_protocol.INFER)
 """The routes under admission control."""
 _SERVICE: dict[str, Any] = {"tags": ["service"], "responses": openapi.problems(500, 503)}
@@ -73,6 +74,7 @@ def create_app(
     problems.install(app)
     app.include_router(analyses.create_router(pipeline, admission, settings))
     app.include_router(inference_protocol.create_router(pipeline, admission, settings, is_ready))
+    app.include_router(stow.create_router(pipeline, admission, settings))
     app.include_router(page.create_router(settings))
 
     # Constant while the service runs, and as expensive to serialise as ten requests.

@@ -64,11 +64,15 @@ async def read_form(
     return parts
 
 
-def _part(segment: MultipartSegment) -> Part:
+def is_encoded(segment: MultipartSegment) -> bool:
+    """Whether a part has a Content-Transfer-Encoding that changes the bytes."""
     encoding = segment.header("Content-Transfer-Encoding", "").strip().lower()
-    encoded = encoding not in _PLAIN_ENCODINGS
+    return encoding not in _PLAIN_ENCODINGS
+
+
+def _part(segment: MultipartSegment) -> Part:
     named_file = segment.filename is not None
-    return Part(segment.name, named_file, segment.content_type, encoded)
+    return Part(segment.name, named_file, segment.content_type, is_encoded(segment))
 
 
 def _check_end(parser: PushMultipartParser, *, begun: bool) -> None:

@@ -9,12 +9,13 @@ from fastapi import FastAPI
 from bentos.gateway import examples
 from bentos.gateway.uploads import FIELD
 from bentos.http.codes import CODES
-from bentos.http.negotiation import JSON
+from bentos.http.negotiation import JSON, RELATED
 from bentos.http.problems import MEDIA_TYPE
 from bentos.settings import Settings
 
 TAGS: list[dict[str, Any]] = [
     {"name": "analyses", "description": "Images in, findings out. Nothing is stored."},
+    {"name": "storage", "description": "DICOMweb: objects for the queue of the DICOM node."},
     {"name": "service", "description": "Models, metrics, limits and examples."},
 ]
 _FORM, _BYTES = "multipart/form-data", "application/octet-stream"
@@ -113,6 +114,13 @@ def body(form: str, *, route: str) -> dict[str, Any]:
         "requestBody": {"required": True, "description": described, "content": content},
         "x-codeSamples": [{"lang": "Shell", "source": f"curl -F image=@chest.png .{route}"}],
     }
+
+
+def related_body() -> dict[str, Any]:
+    """Describes the body of a route that takes DICOM objects."""
+    described = 'One DICOM object (PS3.10) in each part; type="application/dicom"'
+    content = {RELATED: {"schema": BINARY}}
+    return {"requestBody": {"required": True, "description": described, "content": content}}
 
 
 def answer(description: str, *headers: str, **more: Any) -> dict[int | str, dict[str, Any]]:

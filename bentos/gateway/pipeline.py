@@ -24,6 +24,7 @@ from bentos.metrics import get_metrics
 from bentos.tracing import stage_span
 from chestxray import cam
 from chestxray.checkpoints import Card
+from chestxray.dicom.instance import Instance
 from chestxray.dicom.study.order import Algorithm, Order
 from chestxray.engines import Images
 from chestxray.errors import AnalysisError, CheckpointError, ModelUnavailable, NotAnXRay
@@ -169,6 +170,11 @@ class Pipeline:
         with _stage(Stage.RENDER, job), self._turns.slot() as turn:
             write = self._decoders.write_objects
             return await self._in_thread(turn, write, job.upload.data, order)
+
+    async def identify(self, data: bytes) -> Instance:
+        """Reads which object a DICOM file is. Raises AnalysisError."""
+        with self._turns.slot() as turn:
+            return await self._in_thread(turn, self._decoders.identify, data)
 
     async def _decode(self, job: Job, turn: Slot, *, picture: bool) -> Images:
         try:

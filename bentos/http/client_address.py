@@ -26,6 +26,11 @@ Networks = Sequence[IPv4Network | IPv6Network]
 
 
 def caller_of(scope: Scope, trusted: Networks) -> str:
+    """Returns the key of the client whose address `address_of` returns."""
+    return subscriber(address_of(scope, trusted))
+
+
+def address_of(scope: Scope, trusted: Networks) -> str:
     """Returns the nearest address that is not a trusted proxy.
 
     Walks X-Forwarded-For from the right, as far as trusted proxies wrote it. At an entry that is
@@ -40,7 +45,7 @@ def caller_of(scope: Scope, trusted: Networks) -> str:
         address = hop
         if not is_trusted(hop, trusted):
             break
-    return subscriber(address)
+    return address
 
 
 def is_trusted(address: str, trusted: Networks) -> bool:

@@ -55,6 +55,11 @@ CODES = {
         "The body is not valid multipart/form-data.",
         "Let the HTTP library write the body and its Content-Type; do not set the header yourself.",
     ),
+    "malformed-multipart": Code(
+        HTTPStatus.BAD_REQUEST,
+        "The body is not valid multipart/related, or has no parts.",
+        "Send each DICOM object in a part of its own; the Content-Type names the boundary.",
+    ),
     "malformed-request": Code(
         HTTPStatus.BAD_REQUEST,
         "The request is not valid HTTP, or is ambiguous.",
@@ -69,6 +74,16 @@ CODES = {
         HTTPStatus.FORBIDDEN,
         "Pages of other sites may not send this request.",
         "Ask the operator to add the site to CHESTXRAY_CORS_ORIGINS.",
+    ),
+    "sender-not-allowed": Code(
+        HTTPStatus.FORBIDDEN,
+        "The address may not store DICOM objects.",
+        "Ask the operator to list the address in CHESTXRAY_DICOM_PEERS.",
+    ),
+    "storage-disabled": Code(
+        HTTPStatus.NOT_FOUND,
+        "The service stores no DICOM objects.",
+        "Send images to /v1/analyses, or ask the operator to set CHESTXRAY_DICOM_QUEUE.",
     ),
     "not-found": Code(
         HTTPStatus.NOT_FOUND,
@@ -191,6 +206,11 @@ CODES = {
     "overloaded": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The service is at capacity, in total or for one client address.",
+        _RETRY,
+    ),
+    "storage-unavailable": Code(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The queue of stored DICOM objects is full, or cannot be written.",
         _RETRY,
     ),
     "draining": Code(

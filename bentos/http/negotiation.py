@@ -11,6 +11,8 @@ from bentos.http.problems import RequestProblem
 JSON, PNG = "application/json", "image/png"
 DICOM, RELATED = "application/dicom", "multipart/related"
 """One object, and several (RFC 2387, as DICOMweb has them: PS3.18, 8.6.1.2)."""
+DICOM_JSON = "application/dicom+json"
+"""A data set without pixels (PS3.18, annex F)."""
 FHIR, TEXT = "application/fhir+json", "text/plain"
 VARY = {"Vary": "Accept"}
 """Tells caches that the response depends on Accept."""

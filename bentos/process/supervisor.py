@@ -12,7 +12,9 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
+from bentos.dicom_node.queue import Queue
 from bentos.logs.setup import log_loop_errors
 from bentos.metric_labels import ProcessRestartReason
 from bentos.metrics import create_supervisor_series, get_metrics
@@ -27,6 +29,7 @@ from bentos.process.sockets import (
 )
 from bentos.process.worker import Process
 from bentos.settings import Settings
+from bentos.settings_checks import variable_of
 from chestxray import checkpoints
 from chestxray.errors import CheckpointError
 
@@ -88,6 +91,7 @@ class Supervisor:
     def _prepare(self) -> None:
         if self._layout is CLASSIFIER_POD and not self._settings.pod_token.get_secret_value():
             raise StartError("a classifier pod needs a token; set CHESTXRAY_POD_TOKEN")
+        self._open_queue()
         try:
             machine.allow_connections(self._settings.max_connections)
             digests = [checkpoints.verified_digest(*each) for each in self._settings.checkpoints]
@@ -110,6 +114,16 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGTERM, self._ask_to_stop, signal.SIGTERM)
         loop.add_signal_handler(signal.SIGINT, self._ask_to_stop, signal.SIGINT)
         loop.add_signal_handler(signal.SIGUSR1, self._drain)
+
+    def _open_queue(self) -> None:
+        """Creates the folder of stored objects, without which the gateway would not start."""
+        settings = self._settings
+        if self._layout is CLASSIFIER_POD or not settings.dicom_queue:
+            return
+        try:
+            Queue(Path(settings.dicom_queue), max_bytes=settings.dicom_max_queue_bytes)
+        except OSError as error:
+            raise StartError(f"{variable_of('dicom_queue')}: {error}") from error
 
     async def _keep(self, process: Process) -> None:
         """Starts a process and restarts it whenever it ends, until cancelled. Raises StartError."""

@@ -73,7 +73,7 @@ def check(header: Dataset, *, secondary_capture: bool) -> None:
             found=_RAW,
         )
     # An archive that routes what is new would send us our pictures, and their pictures, for ever.
-    if _word(header, "Manufacturer") == MANUFACTURER.upper():
+    if is_own(header):
         raise _other(f"a result of {MANUFACTURER} itself")
     if kind := _MODALITIES.get(_word(header, "Modality")):
         raise _other(kind)
@@ -85,6 +85,16 @@ def check(header: Dataset, *, secondary_capture: bool) -> None:
         raise _other("a view from the side (lateral)")
 
 
+def is_own(header: Dataset) -> bool:
+    """Whether this service wrote the object."""
+    return _word(header, "Manufacturer") == MANUFACTURER.upper()
+
+
+def is_analysed(stored: UID, *, secondary_capture: bool) -> bool:
+    """Whether objects of this SOP class are analysed."""
+    return stored in _RADIOGRAPHS or (secondary_capture and stored == SecondaryCaptureImageStorage)
+
+
 def _check_storage(stored: UID, *, secondary_capture: bool) -> None:
     if stored == SecondaryCaptureImageStorage and not secondary_capture:
         raise UnsupportedVariant(
@@ -93,7 +103,7 @@ def _check_storage(stored: UID, *, secondary_capture: bool) -> None:
             found="secondary capture",
         )
     # Files from before 1993, and some exports, name no class.
-    if stored and stored not in (*_RADIOGRAPHS, SecondaryCaptureImageStorage):
+    if stored and not is_analysed(stored, secondary_capture=secondary_capture):
         known = not stored.is_private and stored.name != stored
         raise _other(f"an object of another kind ({stored.name if known else 'a private one'})")
 

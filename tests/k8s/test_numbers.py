@@ -16,8 +16,10 @@ from tests.service.fakes import ready
 
 Rendered = dict[str, list[Manifest]]
 ONE_GATEWAY = capacity.read()
-PRIVATE = {"/metrics", "/docs/oauth2-redirect"}
-"""Routes that are not public: the operator's metrics, and an unused login page."""
+STORAGE = "/dicomweb/studies"
+PRIVATE = {"/metrics", "/docs/oauth2-redirect", STORAGE, f"{STORAGE}/x"}
+"""Routes that are not public: the operator's metrics, an unused login page, and DICOMweb, which is
+for listed nodes of the same network."""
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +54,8 @@ def test_ingress_routes_exactly_the_public_paths(
 
     assert {"/", "/thumbnails/x", "/v1/analyses/batch"} <= public_paths
     assert [p for p in public_paths if not any(is_covered(p, *path) for path in paths)] == []
-    for probe in ("/metrics", "/livez", "/readyz"):
-        assert not any(is_covered(probe, *path) for path in paths)
+    for private in ("/metrics", "/livez", "/readyz", STORAGE):
+        assert not any(is_covered(private, *path) for path in paths)
 
 
 def test_http_route_has_the_same_paths_as_the_ingress(rendered: Rendered) -> None:

@@ -229,6 +229,16 @@ def test_service_does_not_start_on_a_port_in_use(tmp_path: Path, server: Server)
     assert httpx.get(f"{server.url}/readyz").status_code == 200
 
 
+def test_service_does_not_start_without_the_folder_of_its_queue(tmp_path: Path) -> None:
+    taken = tmp_path / "file"
+    taken.touch()
+
+    output = failed_start_output(tmp_path, CHESTXRAY_DICOM_QUEUE=str(taken / "queue"))
+
+    assert "chestxray cannot start: CHESTXRAY_DICOM_QUEUE: " in output
+    assert "Traceback" not in output
+
+
 def failed_start_output(folder: Path, port: int | None = None, **environment: str) -> str:
     """The output of a service that cannot start."""
     server = start(folder, port or free_port(), command=SERVE, **environment)

@@ -17,11 +17,13 @@ from bentos.decoding.decoders import Decoded, Decoders, Work
 from bentos.decoding.protocol import Answer, Request
 from bentos.metrics import get_metrics
 from chestxray.confinement import ProcessLimits
+from chestxray.dicom.identification import identify
+from chestxray.dicom.instance import Instance
 from chestxray.errors import ImageTooCostly, ImageTooLarge, RejectedImage, UnsupportedFormat
 from chestxray.images import crop_and_window, read
 from chestxray.limits import DEFAULT_LIMITS
 from chestxray.preprocessing import prepare
-from tests import faulty_decoder
+from tests import faulty_decoder, results_in_study
 from tests.fuzz import corpus
 from tests.phantoms import encode, phantom
 
@@ -95,6 +97,27 @@ def test_confined_decoder_reads_every_file_of_the_corpus_the_same() -> None:
     assert confined == outcomes(decoded_in_this_process, whole)
 
 
+def test_confined_decoder_identifies_every_file_of_the_corpus_the_same() -> None:
+    whole = corpus.make() | {"in a study": results_in_study.film()}
+    for decoders in started(work=worker.work):
+        confined = identities(decoders.identify, whole)
+
+    assert confined == identities(identify, whole)
+    assert isinstance(confined["in a study"], Instance)
+
+
+def identities(
+    read: Callable[[bytes], Instance], files: dict[str, bytes]
+) -> dict[str, Instance | str]:
+    found: dict[str, Instance | str] = {}
+    for name, data in files.items():
+        try:
+            found[name] = read(data)
+        except RejectedImage as error:
+            found[name] = f"{error.code}: {error}"
+    return found
+
+
 def decoded_in_this_process(data: bytes) -> Decoded:
     film = crop_and_window(read(data))
     return Decoded(film.input, prepare(film.image), None)
@@ -151,6 +174,25 @@ def test_file_beyond_the_cpu_time_limit_is_rejected_soon_after_it(decoders: Deco
         decoders.decode(b"spin", PLAIN)
 
     assert time.monotonic() - started_at < 10 * PROCESS_LIMITS.seconds
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [
+        b"null",
+        b"{}",
+        b'{"sop_class": "1.2", "sop_instance": "1.2", "study": "1.2", "kind": "friendly"}',
+        b'{"sop_class": "1.2", "sop_instance": "a\\nb", "study": "1.2", "kind": "radiograph"}',
+    ],
+)
+def test_identity_that_is_none_is_rejected(decoders: Decoders, instance: bytes) -> None:
+    before = restarts("wrong answer")
+
+    with pytest.raises(ImageTooCostly):
+        decoders.identify(b'say {"instance": ' + instance + b"}")
+
+    assert serves(decoders)
+    assert restarts("wrong answer") == before + 1
 
 
 @pytest.mark.parametrize("fault", [b"open", b"spawn", b"fault"])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bentos.http.client_address import caller_of
+from bentos.http.client_address import address_of, caller_of
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 
@@ -54,3 +54,17 @@ def test_client_is_the_nearest_address_that_is_not_a_trusted_proxy(
 
 def test_forwarded_header_is_ignored_without_trusted_proxies() -> None:
     assert caller_of(scope("10.0.0.1", "198.51.100.7"), ()) == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("client", "forwarded", "expected"),
+    [
+        ("2001:db8:1:2:ffff::9", (), "2001:db8:1:2:ffff::9"),
+        ("10.0.0.1", ("2001:db8:1:2:3::4",), "2001:db8:1:2:3::4"),
+        ("192.0.2.1", ("2001:db8:1:2:3::4",), "192.0.2.1"),
+    ],
+)
+def test_address_is_not_reduced_to_its_network(
+    client: str, forwarded: tuple[str, ...], expected: str
+) -> None:
+    assert address_of(scope(client, *forwarded), PROXIES) == expected

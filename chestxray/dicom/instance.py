@@ -1,0 +1,35 @@
+"""Which object a DICOM file is; without pydicom, which only the confined processes import."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+UID_PATTERN = r"^[0-9]+(\.[0-9]+)*$"
+MAX_UID_LENGTH = 64
+"""PS3.5, 9.1. Some old devices write components with a leading zero, which harms nobody here."""
+
+Uid = Annotated[str, Field(pattern=UID_PATTERN, max_length=MAX_UID_LENGTH)]
+
+
+class Kind(StrEnum):
+    """Whether an object is one to analyse."""
+
+    RADIOGRAPH = "radiograph"
+    OTHER = "other"
+    """Its SOP class is not one that is analysed."""
+    OWN = "own"
+    """It is a result of this service."""
+    MISMATCHED = "mismatched"
+    """Its data set is another object than its file meta information says."""
+
+
+class Instance(BaseModel):
+    """The identity of a DICOM object, from its header."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sop_class: Uid
+    sop_instance: Uid
+    study: Uid
+    kind: Kind
