@@ -24,6 +24,7 @@ AE_TITLE = r"[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?"
 """1 to 16 characters of the default repertoire without backslash, no space at either end (PS3.5,
 6.2)."""
 ANY_TITLE = "*"
+WEB_ADDRESS = r"https?://([\w.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?(/[^\s?#@]*)?"
 _PLAIN_PORT, _TLS_PORT = 104, 2762
 """IANA's ports of DICOM, and of DICOM over TLS."""
 
@@ -83,7 +84,7 @@ class DicomSettings(BaseModel):
     dicom_tls_ca: str = ""
     """File with the certificates (PEM) of the authorities that peers and the destination must be
     certified by. Empty: peers need no certificate, and for the destination the system's hold."""
-    dicom_service: str = Field(default="http://127.0.0.1:3000", pattern=r"^https?://[^\s@]+$")
+    dicom_service: str = Field(default="http://127.0.0.1:3000", pattern=f"^{WEB_ADDRESS}$")
     """Address of the service that analyses what the DICOM node receives."""
     dicom_parallel: int = Field(default=4, ge=1, le=64)
     """Objects that the DICOM node has in analysis, or in transmission, at once."""
@@ -107,7 +108,7 @@ class DicomSettings(BaseModel):
     def _destination_is_known(cls, address: str) -> str:
         if address.startswith(("dicom:", "dicoms:")):
             _destination(address)
-        elif address and not re.fullmatch(r"https?://[^\s@?#]+", address):
+        elif address and not re.fullmatch(WEB_ADDRESS, address):
             raise ValueError("must be dicom://AETITLE@host:port, or https:// with a host and path")
         return address
 

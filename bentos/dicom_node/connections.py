@@ -64,6 +64,7 @@ class Server(ThreadedAssociationServer):
     """Accepts connections, with a thread for each."""
 
     daemon_threads = True
+    request_queue_size = 64
 
     def __init__(
         self,
@@ -111,18 +112,28 @@ class BoundedSocket(AssociationSocket):
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Reads so many bytes, or fewer at the end of the connection. Raises OSError."""
-        self._message_bytes += nr_bytes
-        if nr_bytes > _MAX_PDU_BYTES or self._message_bytes > self._max_message_bytes:
+        received = bytearray()
+        try:
+            self._receive(received, nr_bytes)
+        finally:
+            if len(received) < nr_bytes and self.assoc.requestor.primitive is None:
+                # pynetdicom would wait for the request of an association until its timeout: probes
+                # of the port, one a second, would take all connections.
+                self.assoc.dul.to_user_queue.put(None)  # type: ignore[arg-type]
+        return received
+
+    def _receive(self, received: bytearray, count: int) -> None:
+        self._message_bytes += count
+        if count > _MAX_PDU_BYTES or self._message_bytes > self._max_message_bytes:
             raise OSError("the peer sends more than is allowed")
-        received, end = bytearray(), time.monotonic() + self._seconds
-        while self.socket and len(received) < nr_bytes:
-            chunk = self.socket.recv(min(_CHUNK_BYTES, nr_bytes - len(received)))
+        end = time.monotonic() + self._seconds
+        while self.socket and len(received) < count:
+            chunk = self.socket.recv(min(_CHUNK_BYTES, count - len(received)))
             if not chunk:
-                break
+                return
             received += chunk
             if time.monotonic() > end:
                 raise TimeoutError("the peer sends too slowly")
-        return received
 
 
 class _Handler(RequestHandler):

@@ -104,9 +104,11 @@ class Node:
 
 
 @contextmanager
-def node(folder: Path, service: str, destination: str, **settings: str) -> Iterator[Node]:
+def node(
+    folder: Path, service: str, destination: str, *, port: int = 0, **settings: str
+) -> Iterator[Node]:
     """Starts a node, waits until it listens, and stops it by its pid."""
-    made = start(folder, service, destination, **settings)
+    made = start(folder, service, destination, port=port, **settings)
     try:
         until(made.is_listening)
         yield made
@@ -163,6 +165,11 @@ def associated(
     finally:
         if association.is_established:
             association.release()
+        if association.is_alive():
+            association.join(10)
+        connection = association.dul.socket
+        if connection and connection.socket:  # left to the garbage collector by pynetdicom
+            connection.socket.close()
 
 
 def status_of(association: Association, file: bytes) -> int:
