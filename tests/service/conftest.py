@@ -9,12 +9,9 @@ import httpx
 import pytest
 
 from bentos.decoding.decoders import Decoders
-from bentos.gateway.pipeline import THRESHOLD
 from bentos.settings import Settings
-from chestxray import checkpoints
-from chestxray.networks import XRayFilterNet
-from tests.conftest import ROOT
 from tests.phantoms import encode, phantom
+from tests.service import passing
 from tests.service.fakes import FakeModels, app_over, client_of
 from tests.service.server import Server, serve
 
@@ -31,11 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def passing_filter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped filter with a threshold that accepts every image."""
-    shipped = ROOT / "bentos" / "xray_filter" / "weights.safetensors"
-    card = checkpoints.read_card(shipped).model_copy(update={"thresholds": {THRESHOLD: 0.0}})
-    passing = tmp_path_factory.mktemp("passing") / "filter.safetensors"
-    checkpoints.save(passing, checkpoints.load(shipped, XRayFilterNet()), card)
-    return passing
+    return passing.write_filter(tmp_path_factory.mktemp("passing"))
 
 
 @pytest.fixture(scope="session")

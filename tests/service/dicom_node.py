@@ -41,7 +41,7 @@ VERIFICATION = UID("1.2.840.10008.1.1")
 
 @dataclass
 class Archive:
-    """A storage SCP that keeps what it is sent in memory."""
+    """A storage SCP that keeps what it is sent in memory, without pixels."""
 
     port: int
     received: list[Dataset] = field(default_factory=list)
@@ -50,7 +50,9 @@ class Archive:
 
     def store(self, event: evt.Event) -> int:
         if self.status == 0:
-            self.received.append(event.dataset)
+            received = event.dataset
+            received.pop("PixelData", None)
+            self.received.append(received)
         return self.status
 
     @property

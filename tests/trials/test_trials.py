@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from tests.service.server import serve
-from tests.trials import chaos, decoders, hostile, mixed, overload, rolling, soak
+from tests.trials import chaos, decoders, hostile, mixed, overload, receiver, rolling, soak
 from tests.trials.table import Table
 
 SECONDS = 60.0
@@ -41,6 +41,10 @@ def test_rolling_update_loses_no_request() -> None:
     table = asyncio.run(rolling.trial(2))
 
     check_table(table)
+
+
+def test_killed_dicom_node_answers_each_acknowledged_object_once() -> None:
+    check_table(receiver.trial(60, 4))
 
 
 def test_good_client_is_served_during_attacks_of_another_client(tmp_path: Path) -> None:
