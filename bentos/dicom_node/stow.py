@@ -31,7 +31,7 @@ class DicomWebService:
     def __init__(self, url: str, settings: Settings) -> None:
         self._url = f"{url.rstrip('/')}/studies"
         authorization = settings.dicom_destination_authorization.get_secret_value()
-        self._http = httpx.Client(
+        self.http = httpx.Client(
             verify=tls_to_destination(settings),
             timeout=settings.dicom_timeout_seconds,
             headers={"Accept": _JSON} | ({"Authorization": authorization} if authorization else {}),
@@ -44,7 +44,7 @@ class DicomWebService:
         described = f'multipart/related; type="{_DICOM}"; boundary={boundary}'
         body = related.body_of(files, boundary, of_type=_DICOM)
         try:
-            response = self._http.post(self._url, content=body, headers={"Content-Type": described})
+            response = self.http.post(self._url, content=body, headers={"Content-Type": described})
         except httpx.HTTPError as error:
             return all_failed(files, Failure(f"no answer: {type(error).__name__}"))
         if response.status_code not in _WITH_RESULT:

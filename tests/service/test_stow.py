@@ -266,7 +266,7 @@ def test_own_client_of_a_dicom_web_service_understands_the_response(gateway: Gat
     service = DicomWebService(f"{gateway.server.url}/dicomweb", Settings())
     scan, radiograph = film(SOPClassUID=uids.CTImageStorage), film()
 
-    with closing(service._http):
+    with closing(service.http):
         refused, stored = service.send([scan, radiograph])
 
     assert stored is None
