@@ -26,6 +26,8 @@ PATHS = ("/v1/analyses", "/v1/analyses/batch")
 _MAX_TIMEOUT_MS = 24 * 60 * 60 * 1000
 """A day; a longer timeout is probably a mistake."""
 
+_ANSWERS = acceptable(JSON, PNG, DICOM, RELATED, FHIR, TEXT, ignore=documents.has_unknown_release)
+
 _FORM_OVERHEAD_BYTES = 64 * 1024
 """Allowance for boundaries and part headers, in addition to the limit on the image."""
 
@@ -64,7 +66,7 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
     @router.post(PATHS[0], response_model=Analysis, **_ONE)
     async def analyse_image(
         request: Request,
-        answer: Annotated[str, Depends(acceptable(JSON, PNG, DICOM, RELATED, FHIR, TEXT))],
+        answer: Annotated[str, Depends(_ANSWERS)],
         options: Annotated[Options, Query()],
         timeout_ms: Timeout = None,
     ) -> Any:

@@ -17,6 +17,12 @@ MEDIA_TYPES = (FHIR, TEXT)
 _VARY = {"Vary": "Accept, Accept-Language"}
 
 
+def has_unknown_release(accepted: str) -> bool:
+    """Whether a range of an Accept header asks for a release of FHIR that is not written here."""
+    release = _release_of(accepted)
+    return release is not None and release not in bundle.RELEASES
+
+
 def check(request: Request, media_type: str) -> None:
     """Raises RequestProblem 406 for an unknown release of FHIR, before the image is read."""
     if media_type == FHIR:
@@ -47,11 +53,8 @@ def _release(request: Request) -> str:
     """
     wanted: dict[str, float] = {}
     for each in ",".join(request.headers.getlist("accept")).lower().split(","):
-        kind = each.partition(";")[0]
-        if kind.strip() == FHIR:
-            values = mimeparse.parse_media_range(each)[2]
-            release = values.get("fhirversion", bundle.R4).strip('"')
-            wanted[release] = float(values["q"])
+        if (release := _release_of(each)) is not None:
+            wanted[release] = float(mimeparse.parse_media_range(each)[2]["q"])
     known = [each for each in bundle.RELEASES if wanted.get(each)]
     if wanted and not known:
         offered = [f"{FHIR}; fhirVersion={each}" for each in bundle.RELEASES]
@@ -63,3 +66,11 @@ def _release(request: Request) -> str:
             offered=offered,
         )
     return max(known, key=wanted.__getitem__, default=bundle.R4)
+
+
+def _release_of(accepted: str) -> str | None:
+    """The release of a range; None if it is none of FHIR."""
+    if accepted.partition(";")[0].strip() != FHIR:
+        return None
+    values: dict[str, str] = mimeparse.parse_media_range(accepted)[2]
+    return values.get("fhirversion", bundle.R4).strip('"')

@@ -18,12 +18,20 @@ VARY = {"Vary": "Accept"}
 """Tells caches that the response depends on Accept."""
 
 
-def acceptable(*offered: str) -> Callable[[Request, Response], Awaitable[str]]:
-    """Creates a FastAPI dependency that negotiates the media type; it raises RequestProblem 406."""
+def acceptable(
+    *offered: str, ignore: Callable[[str], bool] = lambda _: False
+) -> Callable[[Request, Response], Awaitable[str]]:
+    """Creates a FastAPI dependency that negotiates the media type; it raises RequestProblem 406.
+
+    Ranges that `ignore` names cannot be met, because of their parameters; they count only if the
+    header has no others.
+    """
 
     async def choose(request: Request, response: Response) -> str:
         response.headers.update(VARY)
-        return negotiate(",".join(request.headers.getlist("accept")).lower(), offered)
+        accept = ",".join(request.headers.getlist("accept")).lower()
+        others = [each for each in accept.split(",") if each.strip() and not ignore(each)]
+        return negotiate(",".join(others) or accept, offered)
 
     return choose
 

@@ -53,6 +53,27 @@ def test_other_release_is_answered_406_before_the_image_is_analysed(
 
 
 @pytest.mark.parametrize(
+    "accept",
+    [
+        f"{FHIR}; fhirVersion=3.0, application/json",
+        f"application/json; q=0.1, {FHIR}; fhirVersion=3.0",
+        f"{FHIR}; fhirVersion=3.0, */*; q=0.5",
+        f"{FHIR}; fhirVersion=3.0, {FHIR}; q=0.5, application/json; q=0.8",
+    ],
+)
+def test_unknown_release_leaves_the_other_ranges_of_the_header(
+    run: Callable[..., None], accept: str
+) -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        answer = await client.post("/v1/analyses", **form(DARK), headers={"accept": accept})
+
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "application/json"
+
+    run(test)
+
+
+@pytest.mark.parametrize(
     ("accepted", "language", "words"),
     [
         ("", "en", "Use of artificial intelligence"),
