@@ -105,10 +105,11 @@ class Gateway:
 
     async def _warm_up(self) -> None:
         """Warms up decoders and models, then looks for classifier pods until the end."""
+        most = self._settings.max_images_in_flight
         try:
             await self._pipeline.warm_up()
-            await self._filter.warm_up()
-            await self._classifier.warm_up()
+            await self._filter.warm_up(most=most)
+            await self._classifier.warm_up(most=most)
         except Exception:
             logger.exception("the warm-up failed; the service will not become ready")
             return

@@ -105,11 +105,14 @@ class ModelPool:
         get_metrics().model_ready.labels(self._model).set(ready)
         return ready
 
-    async def warm_up(self) -> None:
-        """Waits for the local model, and measures its speed for admission control."""
+    async def warm_up(self, *, most: int) -> None:
+        """Waits for the local model, and measures its speed for admission control.
+
+        It takes no more than `most` images at once.
+        """
         while not await self.local.is_ready():
             await asyncio.sleep(_PAUSE_SECONDS)
-        await self._ask_local(np.repeat(BLANK, _WARM_UP_IMAGES, axis=0))
+        await self._ask_local(np.repeat(BLANK, min(most, _WARM_UP_IMAGES), axis=0))
         self._warm = True
 
     async def _ask_local(self, images: Images) -> Rows:

@@ -34,6 +34,7 @@ class FakeServer:
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.asked: list[int] = []
+        self.sizes: list[int] = []
         self.alone: list[int] = []
         self.error: BackendError | None = None
         self.failures = 0  # of the next requests, by a lost connection
@@ -43,6 +44,7 @@ class FakeServer:
     async def __call__(self, images: Images, *, alone: bool = False) -> tuple[Rows, float]:
         value = int(images[0, 0, 0, 0])
         (self.alone if alone else self.asked).append(value)
+        self.sizes.append(len(images))
         await asyncio.sleep(self._seconds)
         if self.error:
             raise self.error
@@ -212,11 +214,19 @@ def test_model_time_is_charged_to_the_client() -> None:
     assert asyncio.run(main()) == pytest.approx(0.04, rel=0.1)
 
 
+@pytest.mark.parametrize("most", [1, 3, 128])
+def test_warm_up_sends_no_more_images_than_a_server_takes(most: int) -> None:
+    server = FakeServer()
+    asyncio.run(pool_over(server).warm_up(most=most))
+
+    assert 0 < sum(server.sizes) <= most
+
+
 def test_pool_is_ready_only_after_the_warm_up() -> None:
     async def main() -> list[bool]:
         local.ready = False
         pool = pool_over(local)
-        warming = asyncio.create_task(pool.warm_up())
+        warming = asyncio.create_task(pool.warm_up(most=128))
         await asyncio.sleep(0.1)
         before = await pool.ready()
         local.ready = True
