@@ -26,7 +26,8 @@ PATHS = ("/v1/analyses", "/v1/analyses/batch")
 _MAX_TIMEOUT_MS = 24 * 60 * 60 * 1000
 """A day; a longer timeout is probably a mistake."""
 
-_ANSWERS = acceptable(JSON, PNG, DICOM, RELATED, FHIR, TEXT, ignore=documents.has_unknown_release)
+_ANSWERS = (JSON, PNG, DICOM, RELATED, *documents.MEDIA_TYPES)
+"""Media types of the answer to one image."""
 
 _FORM_OVERHEAD_BYTES = 64 * 1024
 """Allowance for boundaries and part headers, in addition to the limit on the image."""
@@ -66,7 +67,7 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
     @router.post(PATHS[0], response_model=Analysis, **_ONE)
     async def analyse_image(
         request: Request,
-        answer: Annotated[str, Depends(_ANSWERS)],
+        answer: Annotated[str, Depends(acceptable(*_ANSWERS))],
         options: Annotated[Options, Query()],
         timeout_ms: Timeout = None,
     ) -> Any:
@@ -76,8 +77,6 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
         patient's chart; or, for a DICOM image, `application/dicom`, a structured report for its
         study, and `multipart/related` with the report, the heatmap as a secondary capture, and its
         outlines as a presentation state. `Accept-Language` selects `en`, `pt-BR` or `es`."""
-        documents.check(request, answer)
-        drawn = answer == PNG
         heatmap: Heatmaps = options.heatmap if answer == JSON else "cam"
         limit = settings.max_image_bytes + _FORM_OVERHEAD_BYTES
         with admit(request) as ticket:
@@ -85,15 +84,9 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
                 uploads = await read(request, ticket, max_images=1, max_bytes=limit)
                 objects.check(uploads[0].data, answer)
                 async with while_connected(request):
-                    (job,) = await pipeline.analyse(uploads, heatmap=heatmap, picture=drawn)
+                    (job,) = await pipeline.analyse(uploads, heatmap=heatmap, picture=answer == PNG)
                     state_of(request.scope).timing = job.milliseconds
-                    if drawn:
-                        return Response(await pipeline.draw(job), headers=VARY, media_type=PNG)
-                    if answer in documents.MEDIA_TYPES:
-                        return documents.respond(pipeline, job, request, answer)
-                    if answer != JSON:
-                        return await objects.respond(pipeline, job, request, answer)
-        return job.result
+                    return await _respond(pipeline, job, request, answer)
 
     @router.post(PATHS[1], response_model=BatchAnalysis, **_BATCH)
     async def analyse_batch(
@@ -110,6 +103,17 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
         return BatchAnalysis(results=[_result(request, job) for job in jobs])
 
     return router
+
+
+async def _respond(pipeline: Pipeline, job: Job, request: Request, answer: str) -> Any:
+    """Returns the analysis in the media type that was negotiated. Raises the job's error."""
+    if answer == JSON:
+        return job.result
+    if answer == PNG:
+        return Response(await pipeline.draw(job), headers=VARY, media_type=PNG)
+    if answer in documents.MEDIA_TYPES:
+        return documents.respond(pipeline, job, request, answer)
+    return await objects.respond(pipeline, job, request, answer)
 
 
 def _result(request: Request, job: Job) -> Analysis | Problem:

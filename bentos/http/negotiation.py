@@ -17,21 +17,16 @@ FHIR, TEXT = "application/fhir+json", "text/plain"
 VARY = {"Vary": "Accept"}
 """Tells caches that the response depends on Accept."""
 
+_Range = tuple[str, str, dict[str, str]]
+"""Type, subtype and parameters of a media range, `q` among them."""
 
-def acceptable(
-    *offered: str, ignore: Callable[[str], bool] = lambda _: False
-) -> Callable[[Request, Response], Awaitable[str]]:
-    """Creates a FastAPI dependency that negotiates the media type; it raises RequestProblem 406.
 
-    Ranges that `ignore` names cannot be met, because of their parameters; they count only if the
-    header has no others.
-    """
+def acceptable(*offered: str) -> Callable[[Request, Response], Awaitable[str]]:
+    """Creates a FastAPI dependency that negotiates the media type; it raises RequestProblem 406."""
 
     async def choose(request: Request, response: Response) -> str:
         response.headers.update(VARY)
-        accept = ",".join(request.headers.getlist("accept")).lower()
-        others = [each for each in accept.split(",") if each.strip() and not ignore(each)]
-        return negotiate(",".join(others) or accept, offered)
+        return negotiate(",".join(request.headers.getlist("accept")).lower(), offered)
 
     return choose
 
@@ -39,24 +34,44 @@ def acceptable(
 def negotiate(accept: str, offered: Sequence[str]) -> str:
     """Returns the most preferred of the offered media types; the first one in a tie.
 
-    Raises RequestProblem 406.
+    One with a parameter is not meant by a range that has another value for it, and is meant by one
+    without it. Raises RequestProblem 406.
     """
     if not accept.strip():
         return offered[0]
     try:
-        # mimeparse returns the last one in a tie.
-        wanted = mimeparse.best_match(list(reversed(offered)), accept)
+        ranges = [mimeparse.parse_media_range(each) for each in accept.split(",") if each.strip()]
     except mimeparse.MimeTypeParseException:
         return offered[0]  # ignores a malformed header
-    if not wanted:
+    weights = {each: _weight_of(each, ranges) for each in offered}
+    best = max(offered, key=weights.__getitem__)
+    if not weights[best][0]:
+        near = [each for each in offered if any(_contradicts(r, each) for r in ranges)]
+        near = near or list(dict.fromkeys(each.partition(";")[0] for each in offered))
         raise RequestProblem(
             HTTPStatus.NOT_ACCEPTABLE,
             "not-acceptable",
-            f"the Accept header allows none of the available media types: {', '.join(offered)}",
+            f"the Accept header allows none of the available media types: {', '.join(near)}",
             headers=VARY,
-            offered=list(offered),
+            offered=near,
         )
-    return str(wanted)
+    return best
+
+
+def _weight_of(offered: str, ranges: Sequence[_Range]) -> tuple[float, float]:
+    """The quality of a media type, by the most specific range that means it, and how specific that
+    is."""
+    meant = [each for each in ranges if not _contradicts(each, offered)]
+    found: tuple[float, float] = mimeparse.quality_and_fitness_parsed(offered, meant)
+    return found
+
+
+def _contradicts(accepted: _Range, offered: str) -> bool:
+    """Whether a range is of this media type, but has another value for one of its parameters."""
+    kind, subtype, parameters = mimeparse.parse_mime_type(offered)
+    return accepted[:2] == (kind, subtype) and any(
+        accepted[2].get(name, value) != value for name, value in parameters.items()
+    )
 
 
 def language(accepted: str, offered: Sequence[str]) -> str:

@@ -7,7 +7,12 @@ import pytest
 
 from tests.service.fakes import BRIGHT, DARK, check_problem, form
 
-FHIR, TEXT = "application/fhir+json", "text/plain"
+FHIR, TEXT, JSON = "application/fhir+json", "text/plain", "application/json"
+
+
+def either_order(accept: str) -> list[str]:
+    """The header, and the same with its ranges in the opposite order, which means the same."""
+    return [accept, ", ".join(reversed(accept.split(", ")))]
 
 
 @pytest.mark.parametrize(
@@ -19,16 +24,23 @@ FHIR, TEXT = "application/fhir+json", "text/plain"
         (f'{FHIR}; fhirVersion="5.0"', "5.0"),
         (f"{FHIR}; fhirVersion=3.0, {FHIR}; fhirVersion=5.0; q=0.5", "5.0"),
         (f"{FHIR}; fhirVersion=5.0; q=0.5, {FHIR}; fhirVersion=4.0; q=0.9", "4.0"),
+        (f"{FHIR}; fhirVersion=4.0; q=0, {FHIR}; fhirVersion=5.0", "5.0"),
+        (f"{FHIR}; fhirVersion=5.0; q=0, {FHIR}; fhirVersion=4.0", "4.0"),
+        (f"{FHIR}; fhirVersion=4.0; q=0, {FHIR}; fhirVersion=5.0; q=0.9, {JSON}; q=0.5", "5.0"),
+        (f"{FHIR}; fhirVersion=4.0; q=0.2, {FHIR}; fhirVersion=5.0; q=0.9, {JSON}; q=0.5", "5.0"),
+        (f"{FHIR}, {FHIR}; fhirVersion=4.0; q=0, {JSON}; q=0.5", "5.0"),
+        (f"{FHIR}; fhirVersion=5.0, {FHIR}", "5.0"),
     ],
 )
 def test_fhir_is_answered_in_the_release_that_is_asked(
     run: Callable[..., None], accept: str, release: str
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        answer = await client.post("/v1/analyses", **form(DARK), headers={"accept": accept})
+        for each in either_order(accept):
+            answer = await client.post("/v1/analyses", **form(DARK), headers={"accept": each})
 
-        assert answer.status_code == 200, answer.text
-        assert answer.headers["content-type"] == f"{FHIR}; fhirVersion={release}"
+            assert answer.status_code == 200, answer.text
+            assert answer.headers["content-type"] == f"{FHIR}; fhirVersion={release}", each
         made = answer.json()
         assert made["resourceType"] == "Bundle"
         devices = [e["resource"] for e in made["entry"] if "manufacturer" in e["resource"]]
@@ -65,10 +77,11 @@ def test_unknown_release_leaves_the_other_ranges_of_the_header(
     run: Callable[..., None], accept: str
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
-        answer = await client.post("/v1/analyses", **form(DARK), headers={"accept": accept})
+        for each in either_order(accept):
+            answer = await client.post("/v1/analyses", **form(DARK), headers={"accept": each})
 
-        assert answer.status_code == 200, answer.text
-        assert answer.headers["content-type"] == "application/json"
+            assert answer.status_code == 200, answer.text
+            assert answer.headers["content-type"] == JSON, each
 
     run(test)
 
