@@ -5,6 +5,7 @@ a picture of tens of megabytes.
 """
 
 import re
+import secrets
 from collections.abc import Sequence
 from email.message import Message
 
@@ -12,6 +13,13 @@ _MOST_PARTS = 64
 """The service sends three; more are not expected of a later one."""
 _TYPE = b"content-type"
 _END = re.compile(rb"--[ \t]*(\r\n|\Z)")
+
+
+def message_of(parts: Sequence[bytes], *, of_type: str) -> tuple[str, bytes]:
+    """Returns the Content-Type and the body of a message with these parts."""
+    boundary = secrets.token_hex(16)
+    described = f'multipart/related; type="{of_type}"; boundary={boundary}'
+    return described, body_of(parts, boundary, of_type=of_type)
 
 
 def body_of(parts: Sequence[bytes], boundary: str, *, of_type: str) -> bytes:

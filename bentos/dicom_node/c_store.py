@@ -1,7 +1,6 @@
 """Sends results to a DICOM node: storage (C-STORE) as SCU."""
 
 import io
-import ssl
 from collections.abc import Sequence
 
 import pydicom
@@ -15,7 +14,7 @@ from pydicom.uid import (
 from pynetdicom import AE
 from pynetdicom.association import Association
 
-from bentos.dicom_node.destinations import Failure, all_failed, failure_of
+from bentos.dicom_node.destinations import Failure, all_failed, failure_of, tls_context
 from bentos.dicom_settings import DicomDestination
 from bentos.settings import Settings
 
@@ -36,7 +35,7 @@ class DicomNode:
         self._entity.network_timeout = settings.dicom_timeout_seconds
         for storage in _OBJECTS:
             self._entity.add_requested_context(storage, ExplicitVRLittleEndian)
-        self._tls = (tls_to_destination(settings), node.host) if node.tls else None
+        self._tls = (tls_context(settings), node.host) if node.tls else None
 
     def send(self, files: Sequence[bytes]) -> list[Failure | None]:
         """Sends objects in one association."""
@@ -53,14 +52,6 @@ class DicomNode:
             return [_store(association, pydicom.dcmread(io.BytesIO(each))) for each in files]
         finally:
             association.release()
-
-
-def tls_to_destination(settings: Settings) -> ssl.SSLContext:
-    """The context of connections to the destination. Raises OSError."""
-    context = ssl.create_default_context(cafile=settings.dicom_tls_ca or None)
-    if settings.dicom_tls_certificate:
-        context.load_cert_chain(settings.dicom_tls_certificate, settings.dicom_tls_key)
-    return context
 
 
 def _store(association: Association, file: FileDataset) -> Failure | None:

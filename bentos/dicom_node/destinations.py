@@ -1,15 +1,26 @@
 """Where results are sent, and what a failure means; `c_store` and `stow` are the two kinds."""
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-_DUPLICATE = 0x0111
-"""The destination has the object (PS3.7, annex C): it was sent before a crash."""
-_SOP_CLASS_NOT_SUPPORTED = 0x0122
-_MISMATCH, _CANNOT_UNDERSTAND = range(0xA900, 0xAA00), range(0xC000, 0xD000)
-_WARNINGS = (0xB000, 0xB006, 0xB007)
-"""Stored, with elements changed or left out (PS3.4, table B.2-1)."""
+from bentos.settings import Settings
+from chestxray.dicom.storage import Status
+
+_STORED = (
+    Status.STORED,
+    Status.DUPLICATE,  # it was sent before a crash
+    Status.COERCED,
+    Status.ELEMENTS_DISCARDED,
+    Status.MISMATCH_STORED,
+)
+_LASTING = (
+    range(Status.CLASS_NOT_SUPPORTED, Status.CLASS_NOT_SUPPORTED + 1),
+    range(Status.MISMATCH, Status.MISMATCH + 0x100),
+    range(Status.CANNOT_UNDERSTAND, Status.CANNOT_UNDERSTAND + 0x1000),
+)
+"""A9xx and Cxxx are classes of statuses (PS3.4, table B.2-1)."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +41,20 @@ class Destination(Protocol):
 
 def failure_of(status: int) -> Failure | None:
     """What a status of C-STORE, or a reason of STOW-RS, means; None if the object is stored."""
-    if status in (0, _DUPLICATE, *_WARNINGS):
+    if status in _STORED:
         return None
-    lasting = (
-        status == _SOP_CLASS_NOT_SUPPORTED or status in _MISMATCH or status in _CANNOT_UNDERSTAND
-    )
+    lasting = any(status in each for each in _LASTING)
     return Failure(f"the destination answered 0x{status:04X}", lasting=lasting)
 
 
 def all_failed(files: Sequence[bytes], failure: Failure) -> list[Failure | None]:
     """The same failure for every object."""
     return [failure] * len(files)
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext:
+    """How the destination is verified, and what it is shown. Raises OSError."""
+    context = ssl.create_default_context(cafile=settings.dicom_tls_ca or None)
+    if settings.dicom_tls_certificate:
+        context.load_cert_chain(settings.dicom_tls_certificate, settings.dicom_tls_key)
+    return context

@@ -93,8 +93,6 @@ class Queue:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise QueueLocked(f"another process takes from {self._folder}") from error
-            for name in os.listdir(self._folder / _ANSWERED):
-                self._remove(name)  # of a process that died while it did so
             yield
 
     def waiting(self) -> list[Waiting]:
@@ -106,6 +104,13 @@ class Queue:
     def read(self, name: str) -> bytes:
         """Returns an object that waits."""
         return self._object(name).read_bytes()
+
+    def is_answered(self, name: str) -> bool:
+        """Whether an object that waits was answered lately.
+
+        It was sent twice at once, or the process died while it forgot the object.
+        """
+        return (self._folder / _ANSWERED / name).exists()
 
     def results(self, name: str) -> list[Path] | None:
         """Returns the results that are still to be sent; None if there are none yet."""

@@ -23,37 +23,15 @@ from bentos.dicom_node.metrics import Metrics, Receipt
 from bentos.dicom_node.queue import Queue, QueueFull
 from bentos.http.client_address import is_trusted
 from bentos.settings import Settings
+from chestxray.dicom import examination, syntaxes
+from chestxray.dicom.storage import Status
 from chestxray.dicom.study.equipment import MANUFACTURER
 
 logger = logging.getLogger(__name__)
 
-STORED, OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xC000
-"""PS3.4, table B.2-1."""
 _TITLE_UNKNOWN = (0x01, 0x01, 0x03)
 """Rejected for good, by the service user: calling AE title not recognised (PS3.8, 9.3.4)."""
-_RADIOGRAPHS = (
-    uids.ComputedRadiographyImageStorage,
-    uids.DigitalXRayImageStorageForPresentation,
-)
 _VERIFICATION = "1.2.840.10008.1.1"
-_SYNTAXES = [
-    uids.ExplicitVRLittleEndian,
-    uids.ImplicitVRLittleEndian,
-    uids.ExplicitVRBigEndian,
-    uids.DeflatedExplicitVRLittleEndian,
-    uids.RLELossless,
-    uids.JPEGBaseline8Bit,
-    uids.JPEGExtended12Bit,
-    uids.JPEGLossless,
-    uids.JPEGLosslessSV1,
-    uids.JPEGLSLossless,
-    uids.JPEGLSNearLossless,
-    uids.JPEG2000Lossless,
-    uids.JPEG2000,
-    uids.HTJ2KLossless,
-    uids.HTJ2KLosslessRPCL,
-    uids.HTJ2K,
-]
 _MESSAGE_OVERHEAD_BYTES = 2**20
 """Commands and headers of PDUs around an object, in addition to the limit on its size."""
 _HEADER_BYTES = 2**16
@@ -114,7 +92,7 @@ class Receiver:
 
     def _echo(self, event: Event) -> int:
         _begin_message(event)
-        return STORED
+        return Status.STORED
 
     def _store(self, event: Event) -> int | Dataset:
         _begin_message(event)
@@ -125,15 +103,15 @@ class Receiver:
     def _receive(self, event: Event) -> tuple[Receipt, int | Dataset]:
         if _is_own(event):
             text = f"a result of {MANUFACTURER} itself"
-            return Receipt.OWN, _status(CANNOT_UNDERSTAND, text)
+            return Receipt.OWN, _status(Status.CANNOT_UNDERSTAND, text)
         try:
             self._queue.put(event.encoded_dataset())
         except QueueFull:
-            return Receipt.FULL, _status(OUT_OF_RESOURCES, "the queue is full")
+            return Receipt.FULL, _status(Status.OUT_OF_RESOURCES, "the queue is full")
         except OSError:
             logger.exception("an object could not be stored")
-            return Receipt.FAILED, _status(OUT_OF_RESOURCES, "the queue cannot be written")
-        return Receipt.STORED, STORED
+            return Receipt.FAILED, _status(Status.OUT_OF_RESOURCES, "the queue cannot be written")
+        return Receipt.STORED, Status.STORED
 
 
 def _entity(settings: Settings) -> AE:
@@ -143,10 +121,10 @@ def _entity(settings: Settings) -> AE:
     entity.acse_timeout = entity.dimse_timeout = settings.dicom_timeout_seconds
     entity.network_timeout = settings.dicom_timeout_seconds
     entity.add_supported_context(_VERIFICATION)
-    for storage in _RADIOGRAPHS:
-        entity.add_supported_context(storage, _SYNTAXES)
+    for storage in examination.RADIOGRAPHS:
+        entity.add_supported_context(storage, list(syntaxes.READ))
     if settings.secondary_captures:
-        entity.add_supported_context(uids.SecondaryCaptureImageStorage, _SYNTAXES)
+        entity.add_supported_context(uids.SecondaryCaptureImageStorage, list(syntaxes.READ))
     return entity
 
 
@@ -181,9 +159,7 @@ def _is_own(event: Event) -> bool:
             syntax.is_little_endian,
             stop_when=lambda tag, *_: tag > _MANUFACTURER,
         )
-        return (
-            str(found.get(_MANUFACTURER, Dataset()).value).strip().upper() == MANUFACTURER.upper()
-        )
+        return examination.is_own(found)
     except Exception:  # anything can be wrong with a stranger's header; the service will say what
         return False
 

@@ -5,7 +5,6 @@ same reason an object counts as stored only if the response names it.
 """
 
 import io
-import secrets
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -13,14 +12,12 @@ from typing import Any
 import httpx
 import pydicom
 
-from bentos.dicom_node.c_store import tls_to_destination
-from bentos.dicom_node.destinations import Failure, all_failed, failure_of
+from bentos.dicom_node.destinations import Failure, all_failed, failure_of, tls_context
+from bentos.http.negotiation import DICOM, DICOM_JSON
 from bentos.settings import Settings
 from chestxray import related
+from chestxray.dicom import storage
 
-_DICOM, _JSON = "application/dicom", "application/dicom+json"
-_REFERENCED, _FAILED = "00081199", "00081198"
-_INSTANCE, _REASON = "00081155", "00081197"
 _WITH_RESULT = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.CONFLICT)
 """Statuses whose body says what became of each object: all, some or none was stored."""
 
@@ -32,17 +29,16 @@ class DicomWebService:
         self._url = f"{url.rstrip('/')}/studies"
         authorization = settings.dicom_destination_authorization.get_secret_value()
         self.http = httpx.Client(
-            verify=tls_to_destination(settings),
+            verify=tls_context(settings),
             timeout=settings.dicom_timeout_seconds,
-            headers={"Accept": _JSON} | ({"Authorization": authorization} if authorization else {}),
+            headers={"Accept": DICOM_JSON}
+            | ({"Authorization": authorization} if authorization else {}),
             follow_redirects=False,  # the header must not go elsewhere
         )
 
     def send(self, files: Sequence[bytes]) -> list[Failure | None]:
         """Sends objects in one request."""
-        boundary = secrets.token_hex(16)
-        described = f'multipart/related; type="{_DICOM}"; boundary={boundary}'
-        body = related.body_of(files, boundary, of_type=_DICOM)
+        described, body = related.message_of(files, of_type=DICOM)
         try:
             response = self.http.post(self._url, content=body, headers={"Content-Type": described})
         except httpx.HTTPError as error:
@@ -60,10 +56,13 @@ class DicomWebService:
 def _outcomes(response: Any) -> Iterator[tuple[str, Failure | None]]:
     """What became of each object, by its SOP Instance UID. Raises if it is no such response."""
     answer = response[0] if isinstance(response, list) else response
-    for item in answer.get(_FAILED, {}).get("Value", ()):
-        yield item[_INSTANCE]["Value"][0], failure_of(int(item[_REASON]["Value"][0]))
-    for item in answer.get(_REFERENCED, {}).get("Value", ()):
-        yield item[_INSTANCE]["Value"][0], None
+    for item in answer.get(storage.FAILED, {}).get("Value", ()):
+        yield (
+            item[storage.SOP_INSTANCE]["Value"][0],
+            failure_of(int(item[storage.FAILURE_REASON]["Value"][0])),
+        )
+    for item in answer.get(storage.REFERENCED, {}).get("Value", ()):
+        yield item[storage.SOP_INSTANCE]["Value"][0], None
 
 
 def _instance(file: bytes) -> str:

@@ -141,6 +141,9 @@ class Worker:
                 self._busy.discard(each.name)
 
     def _answer(self, name: str) -> None:
+        if self._queue.is_answered(name):
+            self._queue.finish(name)
+            return
         results = self._queue.results(name)
         if results is None:
             results = self._analyse(name)

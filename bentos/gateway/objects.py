@@ -1,6 +1,5 @@
 """Answers an analysis with DICOM objects for the study of its radiograph."""
 
-import secrets
 from http import HTTPStatus
 
 from fastapi import Request, Response
@@ -39,8 +38,5 @@ async def respond(pipeline: Pipeline, job: Job, request: Request, media_type: st
     )
     if media_type == DICOM:
         return Response(files[0], headers=_VARY, media_type=DICOM)
-    boundary = secrets.token_hex(16)
-    described = f'{media_type}; type="{DICOM}"; boundary={boundary}'
-    return Response(
-        related.body_of(files, boundary, of_type=DICOM), headers=_VARY | {"Content-Type": described}
-    )
+    described, body = related.message_of(files, of_type=DICOM)
+    return Response(body, headers=_VARY | {"Content-Type": described})

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from http import HTTPStatus
 from typing import Any
 
@@ -11,26 +10,16 @@ from fastapi import Response
 
 from bentos.http.negotiation import VARY
 from bentos.http.problems import RequestProblem
+from chestxray.dicom import storage
 from chestxray.dicom.instance import Instance
+from chestxray.dicom.storage import Status
 
 RETRY_SECONDS = 30
 """Retry-After while the queue takes nothing: it empties at the speed of the analyses, or an
 operator has to make space."""
 
-_RETRIEVE_URL = {"00081190": {"vr": "UR"}}
+_RETRIEVE_URL = {storage.RETRIEVE_URL: {"vr": "UR"}}
 """Type 2, and empty: nothing can be retrieved here."""
-_CLASS, _INSTANCE, _REASON = "00081150", "00081155", "00081197"
-_REFERENCED, _FAILED, _OTHER_FAILURES = "00081199", "00081198", "0008119A"
-
-
-class Reason(IntEnum):
-    """Why an object was not stored (PS3.18, I.2.2)."""
-
-    CLASS_NOT_SUPPORTED = 0x0122
-    OUT_OF_RESOURCES = 0xA700
-    MISMATCH = 0xA900
-    """Its data set is another object than its file meta information, or the path, says."""
-    CANNOT_UNDERSTAND = 0xC000
 
 
 @dataclass(frozen=True)
@@ -38,7 +27,7 @@ class Outcome:
     """What became of one object; without `instance` its header does not say which object it is."""
 
     instance: Instance | None
-    failure: Reason | None = None
+    failure: Status | None = None
 
     @property
     def stored(self) -> bool:
@@ -52,7 +41,7 @@ def respond(outcomes: Sequence[Outcome], media_type: str) -> Response:
     The statuses are those of PS3.18, table 10.5.3-1. It wants the data set with 409, too, which
     says what became of each object, so that this 409 is the one error without a problem document.
     """
-    if all(each.failure is Reason.OUT_OF_RESOURCES for each in outcomes):
+    if all(each.failure is Status.OUT_OF_RESOURCES for each in outcomes):
         raise RequestProblem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "storage-unavailable",
@@ -68,9 +57,9 @@ def data_set(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Returns the store instances response module (PS3.18, I.2) in the DICOM JSON model."""
     stored = [_reference(each) | _RETRIEVE_URL for each in outcomes if each.stored]
     failed = [_reference(each) | _reason(each) for each in outcomes if not each.stored]
-    named = [item for item in failed if _INSTANCE in item]
-    unnamed = [item for item in failed if _INSTANCE not in item]
-    sequences = {_FAILED: named, _REFERENCED: stored, _OTHER_FAILURES: unnamed}
+    named = [item for item in failed if storage.SOP_INSTANCE in item]
+    unnamed = [item for item in failed if storage.SOP_INSTANCE not in item]
+    sequences = {storage.FAILED: named, storage.REFERENCED: stored, storage.OTHER_FAILURES: unnamed}
     present = {tag: {"vr": "SQ", "Value": items} for tag, items in sequences.items() if items}
     return _RETRIEVE_URL | present
 
@@ -85,10 +74,10 @@ def _reference(outcome: Outcome) -> dict[str, Any]:
     if outcome.instance is None:
         return {}
     return {
-        _CLASS: {"vr": "UI", "Value": [outcome.instance.sop_class]},
-        _INSTANCE: {"vr": "UI", "Value": [outcome.instance.sop_instance]},
+        storage.SOP_CLASS: {"vr": "UI", "Value": [outcome.instance.sop_class]},
+        storage.SOP_INSTANCE: {"vr": "UI", "Value": [outcome.instance.sop_instance]},
     }
 
 
 def _reason(outcome: Outcome) -> dict[str, Any]:
-    return {_REASON: {"vr": "US", "Value": [outcome.failure]}}
+    return {storage.FAILURE_REASON: {"vr": "US", "Value": [outcome.failure]}}

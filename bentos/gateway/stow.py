@@ -22,7 +22,7 @@ from bentos.gateway import openapi
 from bentos.gateway.analyses import Timeout
 from bentos.gateway.pipeline import Pipeline
 from bentos.gateway.related import MalformedBody, Part, read_parts
-from bentos.gateway.store_response import Outcome, Reason, respond
+from bentos.gateway.store_response import Outcome, respond
 from bentos.gateway.uploads import bounded, check_encoding, too_many_images
 from bentos.http.client_address import address_of, is_trusted, subscriber
 from bentos.http.deadline import Deadline, while_connected
@@ -31,6 +31,7 @@ from bentos.http.problems import RequestProblem
 from bentos.http.request_state import state_of
 from bentos.settings import Settings
 from chestxray.dicom.instance import MAX_UID_LENGTH, UID_PATTERN, Instance, Kind
+from chestxray.dicom.storage import Status
 from chestxray.errors import RejectedImage
 
 logger = logging.getLogger(__name__)
@@ -48,9 +49,9 @@ Study = Annotated[
     ),
 ]
 _FAILURE_OF = {
-    Kind.OTHER: Reason.CLASS_NOT_SUPPORTED,
-    Kind.OWN: Reason.CANNOT_UNDERSTAND,  # as the DICOM node answers a C-STORE
-    Kind.MISMATCHED: Reason.MISMATCH,
+    Kind.OTHER: Status.CLASS_NOT_SUPPORTED,
+    Kind.OWN: Status.CANNOT_UNDERSTAND,  # as the DICOM node answers a C-STORE
+    Kind.MISMATCHED: Status.MISMATCH,
 }
 
 
@@ -60,7 +61,7 @@ class Storage:
     def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
         folder, most = Path(settings.dicom_queue), settings.dicom_max_queue_bytes
         self._pipeline, self._queue = pipeline, Queue(folder, max_bytes=most)
-        # One thread: the queue's size is exact, and a slow disk holds nothing else up.
+        # One thread: sizes add up between two measurements, and a slow disk holds up nothing else.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
 
     async def store(self, parts: Sequence[Part], study: str) -> list[Outcome]:
@@ -69,14 +70,14 @@ class Storage:
 
     async def _take(self, part: Part, study: str) -> Outcome:
         if not part.readable:
-            return Outcome(None, Reason.CANNOT_UNDERSTAND)
+            return Outcome(None, Status.CANNOT_UNDERSTAND)
         try:
             instance = await self._pipeline.identify(part.data)
         except RejectedImage:
-            return Outcome(None, Reason.CANNOT_UNDERSTAND)
+            return Outcome(None, Status.CANNOT_UNDERSTAND)
         failure = _FAILURE_OF.get(instance.kind)
         if failure is None and study not in ("", instance.study):
-            failure = Reason.MISMATCH
+            failure = Status.MISMATCH
         return Outcome(instance, failure) if failure else await self._put(part.data, instance)
 
     async def _put(self, data: bytes, instance: Instance) -> Outcome:
@@ -84,10 +85,10 @@ class Storage:
         try:
             await loop.run_in_executor(self._thread, self._queue.put, data)
         except QueueFull:
-            return Outcome(instance, Reason.OUT_OF_RESOURCES)
+            return Outcome(instance, Status.OUT_OF_RESOURCES)
         except OSError:
             logger.exception("an object could not be stored")
-            return Outcome(instance, Reason.OUT_OF_RESOURCES)
+            return Outcome(instance, Status.OUT_OF_RESOURCES)
         return Outcome(instance)
 
 

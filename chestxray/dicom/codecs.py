@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pydicom.uid as uids
 from imagecodecs import dicomrle_decode, jpeg2k_decode, jpeg8_decode, jpegls_decode
 from pydicom.uid import UID
 
+from chestxray.dicom import syntaxes
 from chestxray.errors import TruncatedImage, UnreadableImage, UnsupportedVariant
 from chestxray.greys import Values
 
@@ -80,19 +80,11 @@ class Codec:
 _JPEG = Codec(jpeg, jpeg8_decode)
 _JPEG_LS = Codec(jpeg, jpegls_decode)
 _JPEG_2000 = Codec(jpeg2k, jpeg2k_decode)
-CODECS: dict[str, Codec] = {
-    uids.JPEGBaseline8Bit: _JPEG,
-    uids.JPEGExtended12Bit: _JPEG,
-    uids.JPEGLossless: _JPEG,
-    uids.JPEGLosslessSV1: _JPEG,
-    uids.JPEGLSLossless: _JPEG_LS,
-    uids.JPEGLSNearLossless: _JPEG_LS,
-    uids.JPEG2000Lossless: _JPEG_2000,
-    uids.JPEG2000: _JPEG_2000,
-    uids.HTJ2KLossless: _JPEG_2000,
-    uids.HTJ2KLosslessRPCL: _JPEG_2000,
-    uids.HTJ2K: _JPEG_2000,
-}
+CODECS: dict[UID, Codec] = (
+    dict.fromkeys(syntaxes.JPEG, _JPEG)
+    | dict.fromkeys(syntaxes.JPEG_LS, _JPEG_LS)
+    | dict.fromkeys(syntaxes.JPEG_2000, _JPEG_2000)
+)
 
 
 def of(syntax: UID) -> Codec:

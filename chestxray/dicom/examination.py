@@ -17,7 +17,7 @@ from pydicom.uid import (
 from chestxray.dicom.study.equipment import MANUFACTURER
 from chestxray.errors import OtherExamination, UnsupportedVariant
 
-_RADIOGRAPHS = (ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation)
+RADIOGRAPHS = (ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation)
 _RAW = "FOR PROCESSING"
 
 # PS3.3, C.7.3.1.1.1. Absent are CR, DX, the film scanners' RG, and OT, which says nothing.
@@ -92,7 +92,7 @@ def is_own(header: Dataset) -> bool:
 
 def is_analysed(stored: UID, *, secondary_capture: bool) -> bool:
     """Whether objects of this SOP class are analysed."""
-    return stored in _RADIOGRAPHS or (secondary_capture and stored == SecondaryCaptureImageStorage)
+    return stored in RADIOGRAPHS or (secondary_capture and stored == SecondaryCaptureImageStorage)
 
 
 def _check_storage(stored: UID, *, secondary_capture: bool) -> None:

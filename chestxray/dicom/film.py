@@ -8,16 +8,10 @@ from pydicom.dataset import FileDataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import get_expected_length
-from pydicom.uid import (
-    UID,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    RLELossless,
-)
+from pydicom.uid import UID, RLELossless
 
 from chestxray import costs
-from chestxray.dicom import codecs, greys
+from chestxray.dicom import codecs, greys, syntaxes
 from chestxray.errors import (
     MultiFrameImage,
     TruncatedImage,
@@ -32,8 +26,6 @@ _COLOURS = ("RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_
 _BITS = (8, 16)
 _UNCHANGED: Any = {"correct_unused_bits": False}
 """pydicom assumes that the unused bits are the upper ones."""
-_NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
-"""Transfer syntaxes that compress no pixels; a deflated file has been inflated."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,7 @@ class Film:
     def seconds(self) -> float:
         """Estimated CPU time to decode it, if it says as little as it can."""
         width, height = self.size
-        coded = self.dataset.file_meta.TransferSyntaxUID not in _NATIVE
+        coded = self.dataset.file_meta.TransferSyntaxUID not in syntaxes.NATIVE
         per_value = costs.DICOM_PIXEL + costs.DICOM_CODED_PIXEL * coded
         return width * height * (costs.PIXEL + self.components * per_value)
 
@@ -69,7 +61,7 @@ class Film:
 
     def _stored(self) -> Values:
         syntax = self.dataset.file_meta.TransferSyntaxUID
-        if syntax in _NATIVE:
+        if syntax in syntaxes.NATIVE:
             return self._native()
         frame = get_frame(self.dataset.PixelData, 0, number_of_frames=1)
         if syntax == RLELossless:
@@ -158,7 +150,7 @@ def _check(film: Film) -> None:
 
 
 def _has_codec(syntax: UID) -> bool:
-    return syntax not in (*_NATIVE, RLELossless)
+    return syntax not in (*syntaxes.NATIVE, RLELossless)
 
 
 def _guess_syntax(dataset: FileDataset) -> None:
@@ -166,7 +158,7 @@ def _guess_syntax(dataset: FileDataset) -> None:
     if "TransferSyntaxUID" not in dataset.file_meta:
         dataset.file_meta.TransferSyntaxUID = next(
             syntax
-            for syntax in _NATIVE
+            for syntax in syntaxes.NATIVE
             if (syntax.is_implicit_VR, syntax.is_little_endian) == dataset.original_encoding
         )
 

@@ -1,7 +1,7 @@
 """An analysis as a FHIR Bundle: DiagnosticReport, Observations, Devices and Provenance.
 
 R4 (4.0.1) and R5 (5.0.0) differ in Device alone. No resource names a patient: a report without
-`subject` is valid in both, and whoever files it adds the one that they know.
+`subject` is valid in both, and the system that files it adds the one that it knows.
 """
 
 import uuid

@@ -12,6 +12,7 @@ from bentos.decoding.decoders import Decoders
 from bentos.settings import Settings
 from tests.phantoms import encode, phantom
 from tests.service import passing
+from tests.service.dicom_node import Archive, Node, archive, node, to
 from tests.service.fakes import FakeModels, app_over, client_of
 from tests.service.server import Server, serve
 
@@ -37,6 +38,19 @@ def open_server(passing_filter: Path, tmp_path_factory: pytest.TempPathFactory) 
     environment = NO_SHEDDING | {"CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter)}
     with serve(tmp_path_factory.mktemp("open"), **environment) as running:
         yield running
+
+
+@pytest.fixture
+def store() -> Iterator[Archive]:
+    with archive() as made:
+        yield made
+
+
+@pytest.fixture
+def running(tmp_path: Path, open_server: Server, store: Archive) -> Iterator[Node]:
+    """A DICOM node between `open_server` and `store`."""
+    with node(tmp_path, open_server.url, to(store)) as made:
+        yield made
 
 
 @pytest.fixture

@@ -133,8 +133,9 @@ def test_death_while_an_object_was_forgotten_does_not_answer_it_again(
         queue.finish(name)
 
     again = Queue(tmp_path, max_bytes=10**6)
-    with again.taken():
-        assert again.waiting() == []
+    assert [again.is_answered(each.name) for each in again.waiting()] == [True]
+    again.finish(name)
+    assert again.waiting() == []
 
 
 def test_object_that_was_being_written_does_not_wait(queue: Queue, tmp_path: Path) -> None:

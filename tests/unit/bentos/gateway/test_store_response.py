@@ -5,9 +5,10 @@ import json
 import pytest
 from pydicom.dataset import Dataset
 
-from bentos.gateway.store_response import Outcome, Reason, respond
+from bentos.gateway.store_response import Outcome, respond
 from bentos.http.problems import RequestProblem
 from chestxray.dicom.instance import Instance, Kind
+from chestxray.dicom.storage import Status
 
 JSON = "application/dicom+json"
 
@@ -22,9 +23,9 @@ def instance(number: int) -> Instance:
 
 
 STORED = Outcome(instance(1))
-REFUSED = Outcome(instance(2), Reason.CLASS_NOT_SUPPORTED)
-UNREADABLE = Outcome(None, Reason.CANNOT_UNDERSTAND)
-FULL = Outcome(instance(3), Reason.OUT_OF_RESOURCES)
+REFUSED = Outcome(instance(2), Status.CLASS_NOT_SUPPORTED)
+UNREADABLE = Outcome(None, Status.CANNOT_UNDERSTAND)
+FULL = Outcome(instance(3), Status.OUT_OF_RESOURCES)
 
 
 @pytest.mark.parametrize(

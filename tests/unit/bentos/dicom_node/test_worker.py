@@ -1,0 +1,143 @@
+"""The worker of the DICOM node: each object is answered once, or given up with a reason."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bentos.dicom_node.destinations import Failure
+from bentos.dicom_node.metrics import Metrics
+from bentos.dicom_node.queue import Queue, Waiting
+from bentos.dicom_node.worker import Worker
+from bentos.settings import Settings
+from chestxray.client import ConnectionFailed, Problem, ProblemError
+
+RESULTS = [b"report", b"picture", b"overlay"]
+HOUR = 3600.0
+
+
+class Service:
+    """Answers with results, or with an error."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.error: Exception | None = None
+
+    def dicom_objects(self, data: bytes, *, language: str) -> list[bytes]:
+        self.asked += 1
+        if self.error:
+            raise self.error
+        return RESULTS
+
+
+class Archive:
+    """Keeps what it is sent, but for what it is told to refuse."""
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+        self.failures: dict[bytes, Failure] = {}
+
+    def send(self, files: Sequence[bytes]) -> list[Failure | None]:
+        found = [self.failures.get(each) for each in files]
+        self.received += [file for file, failure in zip(files, found, strict=True) if not failure]
+        return found
+
+
+class Node:
+    """A worker over a queue with one object; the hour is set by tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.hours = folder, 0.0
+        self.queue = Queue(folder, max_bytes=10**6)
+        self.service, self.archive = Service(), Archive()
+        client: Any = self.service
+        self.worker = Worker(
+            Settings(dicom_max_age_hours=24),
+            self.queue,
+            Metrics(self.queue.count),
+            client,
+            self.archive,
+            clock=lambda: self.hours * HOUR,
+        )
+        self.name = self.queue.put(b"object")
+
+    def take(self) -> None:
+        self.worker.take(Waiting(self.name, 0.0))
+
+    def reason(self) -> str:
+        return str(json.loads((self.folder / "failed" / f"{self.name}.json").read_text())["reason"])
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    return Node(tmp_path)
+
+
+def test_object_is_answered_and_forgotten(node: Node) -> None:
+    node.take()
+
+    assert node.archive.received == RESULTS
+    assert node.queue.waiting() == []
+
+
+def test_object_that_was_answered_meanwhile_is_not_analysed_again(node: Node) -> None:
+    """It was sent twice at once, and the second copy appeared when the first was done."""
+    node.take()
+    (node.folder / "waiting" / f"{node.name}.dcm").write_bytes(b"object")
+    node.take()
+
+    assert node.service.asked == 1
+    assert node.archive.received == RESULTS
+    assert node.queue.waiting() == []
+
+
+def test_results_that_were_sent_are_not_sent_again(node: Node) -> None:
+    node.archive.failures = {RESULTS[1]: Failure("out of resources")}
+    node.take()
+    node.archive.failures = {}
+    node.take()
+
+    assert sorted(node.archive.received) == sorted(RESULTS)
+    assert node.service.asked == 1
+
+
+@pytest.mark.parametrize("hours", [0.0, 23.9])
+def test_object_waits_as_long_as_the_service_may_come_back(node: Node, hours: float) -> None:
+    node.service.error, node.hours = ConnectionFailed("away", lasting=False), hours
+    node.take()
+
+    assert [each.name for each in node.queue.waiting()] == [node.name]
+
+
+def test_old_object_is_given_up_with_the_reason(node: Node) -> None:
+    node.service.error, node.hours = ConnectionFailed("away", lasting=False), 24.1
+    node.take()
+
+    assert node.queue.waiting() == []
+    assert "ConnectionFailed" in node.reason()
+    assert (node.folder / "failed" / f"{node.name}.dcm").read_bytes() == b"object"
+
+
+@pytest.mark.parametrize(
+    ("status", "again"), [(422, False), (413, False), (503, True), (401, True)]
+)
+def test_only_a_refusal_of_the_image_itself_ends_its_tries(
+    node: Node, status: int, again: bool
+) -> None:
+    node.service.error = ProblemError(Problem("", "", status, "because", "code", "id"))
+    node.take()
+
+    assert bool(node.queue.waiting()) == again
+    assert again or node.reason() == "because"
+
+
+def test_result_that_is_never_taken_is_kept_beside_the_object(node: Node) -> None:
+    node.archive.failures = {RESULTS[2]: Failure("no such class", lasting=True)}
+    node.take()
+
+    kept = node.folder / "failed"
+    assert [each.read_bytes() for each in (kept / node.name).iterdir()] == [RESULTS[2]]
+    assert node.reason() == "no such class"
+    assert node.queue.waiting() == []
