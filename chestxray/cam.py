@@ -32,6 +32,11 @@ def overlay(image: Image.Image, grid: npt.NDArray[np.float32]) -> bytes:
     colour = np.stack([np.interp(strength, stops, _CIVIDIS[:, c]) for c in range(3)], axis=-1)
     opacity = (_MAX_OPACITY * strength)[..., None]
     blended = np.asarray(image.convert("RGB")) * (1 - opacity) + colour * opacity
-    png = io.BytesIO()
-    Image.fromarray(blended.round().astype(np.uint8)).save(png, "PNG")
-    return png.getvalue()
+    return png(Image.fromarray(blended.round().astype(np.uint8)))
+
+
+def png(image: Image.Image) -> bytes:
+    """Returns an image as a PNG file."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()

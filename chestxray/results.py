@@ -1,7 +1,7 @@
 """Response models of the API."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -89,7 +89,36 @@ class Analysis(_Wire):
     models: dict[str, str] = Field(description="Digest of each model's checkpoint")
     software: str = SOFTWARE
     timing_ms: Timing
+    kept: Annotated[bool, Field(description="Whether the service keeps it and its picture")] = False
+    expires_at: Annotated[datetime | None, Field(description="When a kept analysis is deleted")] = (
+        None
+    )
     disclaimer: str = DISCLAIMER
+
+
+class KeptAnalysis(_Wire):
+    """A kept analysis in a list."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime
+    prediction: Prediction
+    models: dict[str, str] = Field(description="Digest of each model's checkpoint")
+    software: str
+
+
+class KeptAnalyses(_Wire):
+    """Some of the caller's kept analyses, newest first."""
+
+    analyses: list[KeptAnalysis]
+    next: str | None = Field(description="Cursor of the next page; null after the last")
+    disclaimer: str = DISCLAIMER
+
+
+class Deleted(_Wire):
+    """How many analyses were deleted."""
+
+    deleted: int
 
 
 class Problem(_Wire):

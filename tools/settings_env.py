@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from bentos.dicom_settings import DicomSettings
+from bentos.history_settings import HistorySettings
 from bentos.settings import Settings
 from bentos.settings_checks import variable_of
 
@@ -30,7 +31,7 @@ def render() -> str:
 
 def fields() -> list[tuple[str, FieldInfo]]:
     """The settings in the order of the code; those that are inherited come last."""
-    inherited = DicomSettings.model_fields
+    inherited = HistorySettings.model_fields | DicomSettings.model_fields
     return sorted(Settings.model_fields.items(), key=lambda each: each[0] in inherited)
 
 

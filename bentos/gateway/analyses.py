@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from bentos.admission.control import Admission, Ticket
+from bentos.callers.caller import Scope
 from bentos.gateway import documents, objects, openapi
+from bentos.gateway.keeping import ANALYSES, Keeping
 from bentos.gateway.pipeline import Heatmaps, Job, Pipeline
 from bentos.gateway.uploads import read_uploads
 from bentos.http import problems
@@ -20,12 +22,14 @@ from bentos.settings import Settings
 from chestxray.errors import AnalysisError
 from chestxray.results import Analysis, BatchAnalysis, Problem
 
-PATHS = ("/v1/analyses", "/v1/analyses/batch")
+PATHS = (ANALYSES, f"{ANALYSES}/batch")
 """The routes under admission control: single images, and batches."""
 
 _MAX_TIMEOUT_MS = 24 * 60 * 60 * 1000
 """A day; a longer timeout is probably a mistake."""
 
+_SCOPES = {False: (Scope.ANALYSE,), True: (Scope.ANALYSE, Scope.HISTORY)}
+"""What a caller needs to analyse an image, and to keep the analysis, too."""
 _ANSWERS = (JSON, PNG, DICOM, RELATED, *documents.MEDIA_TYPES)
 """Media types of the answer to one image."""
 
@@ -45,6 +49,26 @@ class Options(BaseModel):
     )
 
 
+class KeepingOptions(Options):
+    """Query parameters of the analysis of one image."""
+
+    keep: bool = Field(
+        False,
+        description="Whether the service keeps the analysis, the picture and the drawn heatmap, "
+        "until they are deleted or expire; a kept analysis always has a heatmap",
+        examples=[False],
+    )
+
+
+IdempotencyKey = Annotated[
+    Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,64}$")] | SkipJsonSchema[None],
+    Header(
+        alias="Idempotency-Key",
+        description="A name of the request, unique for its caller: with `keep`, a retry with the "
+        "same name returns what the first request has kept",
+        examples=["6f1c2a9e-0d5b-4f43-9a35-0c2b8a8d7a11"],
+    ),
+]
 Milliseconds = Annotated[int, Field(gt=0, le=_MAX_TIMEOUT_MS)]
 Timeout = Annotated[
     Milliseconds | SkipJsonSchema[None],  # an optional header cannot be null
@@ -56,7 +80,9 @@ Timeout = Annotated[
 ]
 
 
-def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) -> APIRouter:
+def create_router(
+    pipeline: Pipeline, admission: Admission, settings: Settings, keeping: Keeping
+) -> APIRouter:
     """Builds the routes."""
     router = APIRouter(tags=["analyses"])
     read = partial(read_uploads, pause=settings.body_timeout_seconds)
@@ -67,9 +93,11 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
     @router.post(PATHS[0], response_model=Analysis, **_ONE)
     async def analyse_image(
         request: Request,
+        response: Response,
         answer: Annotated[str, Depends(acceptable(*_ANSWERS))],
-        options: Annotated[Options, Query()],
+        options: Annotated[KeepingOptions, Query()],
         timeout_ms: Timeout = None,
+        key: IdempotencyKey = None,
     ) -> Any:
         """Analyses one image. The `Accept` header selects the response: `application/json` (the
         default); `image/png`, the heatmap drawn over the image; `application/fhir+json`, a Bundle
@@ -79,14 +107,27 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
         outlines as a presentation state. `Accept-Language` selects `en`, `pt-BR` or `es`."""
         heatmap: Heatmaps = options.heatmap if answer == JSON else "cam"
         limit = settings.max_image_bytes + _FORM_OVERHEAD_BYTES
+        caller = await keeping.caller(request, *_SCOPES[options.keep])
         with admit(request) as ticket:
             async with Deadline(timeout_ms, settings):
-                uploads = await read(request, ticket, max_images=1, max_bytes=limit)
-                objects.check(uploads[0].data, answer)
+                (upload,) = await read(request, ticket, max_images=1, max_bytes=limit)
+                objects.check(upload.data, answer)
                 async with while_connected(request):
-                    (job,) = await pipeline.analyse(uploads, heatmap=heatmap, picture=answer == PNG)
+                    if options.keep:
+                        job, kept = await keeping.analyse(upload, caller, heatmap=heatmap, key=key)
+                    else:
+                        job, kept = (
+                            await pipeline.analyse_one(
+                                upload, heatmap=heatmap, picture=answer == PNG
+                            ),
+                            None,
+                        )
                     state_of(request.scope).timing = job.milliseconds
-                    return await _respond(pipeline, job, request, answer)
+                    made = await _respond(pipeline, job, request, answer)
+                    if kept:
+                        target = made if isinstance(made, Response) else response
+                        keeping.announce(target, request, kept)
+                    return made
 
     @router.post(PATHS[1], response_model=BatchAnalysis, **_BATCH)
     async def analyse_batch(
@@ -95,6 +136,7 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
         """Analyses several images, each in its own field `image`. Returns an analysis or a problem
         for each, in the same order."""
         most, limit = settings.max_images_per_batch, settings.max_batch_bytes
+        await keeping.caller(request, Scope.ANALYSE)
         with admit(request) as ticket:
             async with Deadline(timeout_ms, settings):
                 uploads = await read(request, ticket, max_images=most, max_bytes=limit)
@@ -134,7 +176,8 @@ _ONE: dict[str, Any] = {
         content={each: {"schema": openapi.BINARY} for each in (PNG, DICOM, RELATED)}
         | {FHIR: {"schema": {"type": "object"}}, TEXT: {"schema": {"type": "string"}}},
     )
-    | openapi.problems(400, 406, 408, 413, 415, 422, 500, 503, 504),
+    | openapi.created("The analysis, which is kept; in any of the same forms")
+    | openapi.problems(400, 401, 403, 406, 408, 409, 413, 415, 422, 500, 503, 504),
 }
 _BATCH: dict[str, Any] = {
     "summary": "Analyse several images",
@@ -142,5 +185,5 @@ _BATCH: dict[str, Any] = {
     "openapi_extra": openapi.body("ImagesForm", route=PATHS[1]),
     # A problem with one image is part of the result; only one with the request is a status.
     "responses": openapi.answer("An analysis or a problem for each image", "Vary")
-    | openapi.problems(400, 406, 408, 413, 415, 500, 503, 504),
+    | openapi.problems(400, 401, 403, 406, 408, 413, 415, 500, 503, 504),
 }

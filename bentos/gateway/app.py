@@ -9,8 +9,18 @@ from fastapi import FastAPI, Response
 from bentos.admission.control import Admission
 from bentos.admission.ledger import Ledger
 from bentos.admission.pacing import Pacing
-from bentos.gateway import analyses, documentation, inference_protocol, openapi, page, stow
+from bentos.gateway import (
+    analyses,
+    documentation,
+    inference_protocol,
+    kept_analyses,
+    openapi,
+    page,
+    stow,
+)
+from bentos.gateway.keeping import Keeping
 from bentos.gateway.pipeline import Pipeline
+from bentos.history.history import History
 from bentos.http import problems
 from bentos.http.drain import Drain
 from bentos.http.metrics_endpoint import metrics
@@ -22,15 +32,19 @@ from chestxray.results import DISCLAIMER, Model, Models, Projection
 _DESCRIPTION = f"""Analyses frontal chest X-rays. **{DISCLAIMER}**
 
 Every error is `application/problem+json` (RFC 9457) with a stable `code`; [problems](docs/problems)
-explains all codes. Images are only kept in memory, and only during their analysis; DICOM objects
-that are stored by DICOMweb are on the disk until then."""
+explains all codes. Images are only in memory, and only during their analysis, unless the caller
+asks to keep one; DICOM objects that are stored by DICOMweb are on the disk until then."""
 ADMITTED = (*analyses.PATHS, inference_protocol.INFER)
 """The routes under admission control."""
 _SERVICE: dict[str, Any] = {"tags": ["service"], "responses": openapi.problems(500, 503)}
 
 
 def create_public_app(
-    pipeline: Pipeline, settings: Settings, drain: Drain, is_ready: Callable[[], Awaitable[bool]]
+    pipeline: Pipeline,
+    settings: Settings,
+    drain: Drain,
+    is_ready: Callable[[], Awaitable[bool]],
+    history: History | None = None,
 ) -> RequestMiddleware:
     """Builds all that answers at the public port: the app, admission control and middleware."""
     ledger = Ledger()
@@ -41,7 +55,7 @@ def create_public_app(
         ledger=ledger,
     )
     return RequestMiddleware(
-        create_app(pipeline, admission, settings, is_ready),
+        create_app(pipeline, admission, settings, is_ready, Keeping(history, pipeline, settings)),
         drain,
         is_ready,
         admission.check,
@@ -58,6 +72,7 @@ def create_app(
     admission: Admission,
     settings: Settings,
     is_ready: Callable[[], Awaitable[bool]],
+    keeping: Keeping,
 ) -> FastAPI:
     """Builds the app."""
     app = FastAPI(
@@ -72,8 +87,12 @@ def create_app(
         redirect_slashes=False,  # behind a proxy, redirects would have the wrong scheme and host
     )
     problems.install(app)
-    app.include_router(analyses.create_router(pipeline, admission, settings))
-    app.include_router(inference_protocol.create_router(pipeline, admission, settings, is_ready))
+    app.include_router(analyses.create_router(pipeline, admission, settings, keeping))
+    if keeping.is_enabled:
+        app.include_router(kept_analyses.create_router(pipeline, keeping))
+    app.include_router(
+        inference_protocol.create_router(pipeline, admission, settings, is_ready, keeping)
+    )
     app.include_router(stow.create_router(pipeline, admission, settings))
     app.include_router(page.create_router(settings))
 

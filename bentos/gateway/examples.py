@@ -7,7 +7,7 @@ from chestxray.errors import NotAnXRay
 from chestxray.labels import Verdict
 from chestxray.results import DISCLAIMER, SOFTWARE, FilterResult
 
-_ID = "0f9d1c3a5b7e4d6f8a2b4c6d8e0f1a2b"
+ID = "0f9d1c3a5b7e4d6f8a2b4c6d8e0f1a2b"
 _DIGEST = "sha256:" + 32 * "5e"
 
 
@@ -26,7 +26,7 @@ def _filter(verdict: Verdict, score: float) -> dict[str, Any]:
 
 
 _ANALYSIS: dict[str, Any] = {
-    "id": _ID,
+    "id": ID,
     "created_at": "2026-01-31T12:00:00Z",
     "input": {
         "format": "PNG",
@@ -50,6 +50,8 @@ _ANALYSIS: dict[str, Any] = {
     "models": {"xray_filter": _DIGEST, "covid_classifier": _DIGEST},
     "software": SOFTWARE,
     "timing_ms": {"decode": 11.2, "filter": 9.8, "classify": 48.3, "total": 70.4},
+    "kept": False,
+    "expires_at": None,
     "disclaimer": DISCLAIMER,
 }
 
@@ -67,7 +69,7 @@ def problem(code: str) -> dict[str, Any]:
         "status": CODES[code].status.value,
         "detail": _DETAILS.get(code, CODES[code].meaning),
         "code": code,
-        "request_id": _ID,
+        "request_id": ID,
         "disclaimer": DISCLAIMER,
     } | _MORE.get(code, {})
 
@@ -79,6 +81,11 @@ _LIMITS: dict[str, Any] = {
     "max_images_per_batch": 16,
     "media_types": ["image/jpeg", "image/png", "image/tiff", "image/webp", "image/bmp"],
     "disclaimer": DISCLAIMER,
+}
+_KEPT = _ANALYSIS | {"kept": True, "expires_at": "2026-02-01T12:00:00Z"}
+_SUMMARY = {
+    name: _KEPT[name]
+    for name in ("id", "created_at", "expires_at", "prediction", "models", "software")
 }
 _EXAMPLES: dict[str, Any] = {
     "examples": [
@@ -94,6 +101,9 @@ _EXAMPLES: dict[str, Any] = {
 ANSWERS: dict[str, dict[str, Any]] = {
     "analyse_image": _ANALYSIS,
     "analyse_batch": {"results": [_ANALYSIS, problem(NotAnXRay.code)], "disclaimer": DISCLAIMER},
+    "list_analyses": {"analyses": [_SUMMARY], "next": None, "disclaimer": DISCLAIMER},
+    "get_analysis": _KEPT,
+    "delete_analyses": {"deleted": 3},
     "list_examples": _EXAMPLES,
     "get_limits": _LIMITS,
 }

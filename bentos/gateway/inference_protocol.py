@@ -11,8 +11,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from bentos.admission.control import Admission
+from bentos.callers.caller import Scope
 from bentos.gateway.analyses import Timeout
 from bentos.gateway.inference_request import InferenceRequest, read
+from bentos.gateway.keeping import Keeping
 from bentos.gateway.pipeline import Pipeline
 from bentos.http.deadline import Deadline, while_connected
 from bentos.http.probes import not_ready
@@ -40,6 +42,7 @@ def create_router(
     admission: Admission,
     settings: Settings,
     is_ready: Callable[[], Awaitable[bool]],
+    keeping: Keeping,
 ) -> APIRouter:
     """Builds the routes; they have an OpenAPI document of their own, by the specification."""
     router = APIRouter(include_in_schema=False)
@@ -69,6 +72,7 @@ def create_router(
 
     @router.post(INFER)
     async def infer(request: Request, timeout_ms: Timeout = None) -> dict[str, Any]:
+        await keeping.caller(request, Scope.ANALYSE)
         with admission.admit(state_of(request.scope).caller) as ticket:
             async with Deadline(timeout_ms, settings):
                 asked, images = await read(request, ticket, settings)

@@ -14,10 +14,20 @@ from bentos.http.problems import MEDIA_TYPE
 from bentos.settings import Settings
 
 TAGS: list[dict[str, Any]] = [
-    {"name": "analyses", "description": "Images in, findings out. Nothing is stored."},
+    {"name": "analyses", "description": "Images in, findings out. Nothing is stored unless asked."},
+    {"name": "history", "description": "What was kept for the caller. Nobody else sees it."},
     {"name": "storage", "description": "DICOMweb: objects for the queue of the DICOM node."},
     {"name": "service", "description": "Models, metrics, limits and examples."},
 ]
+KEEPING = ("keep", "Idempotency-Key")
+"""Parameters of an analysis that is kept."""
+_KEEPING_STATUSES = (
+    HTTPStatus.CREATED,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.CONFLICT,
+)
+_KEY = "apiKey"
 _FORM, _BYTES = "multipart/form-data", "application/octet-stream"
 # contentMediaType is OpenAPI 3.1; many generators only support format: binary.
 BINARY = {"type": "string", "format": "binary", "contentMediaType": _BYTES}
@@ -35,6 +45,18 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "description": "Milliseconds of each stage (W3C Server Timing)",
         "schema": {"type": "string"},
     },
+    "Location": {
+        "description": "Address of what was kept",
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "WWW-Authenticate": {
+        "description": "How to authenticate (RFC 6750)",
+        "schema": {"type": "string"},
+    },
+    "Link": {
+        "description": 'The next page, rel="next" (RFC 8288); absent on the last',
+        "schema": {"type": "string"},
+    },
     "Vary": {"description": "The response depends on Accept", "schema": {"type": "string"}},
     "Accept-Encoding": {
         "description": "Supported Content-Encodings (RFC 9110, 15.5.16)",
@@ -42,6 +64,8 @@ _HEADERS: dict[str, dict[str, Any]] = {
     },
 }
 _HEADERS_OF: dict[int, tuple[str, ...]] = {
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate",),
+    HTTPStatus.CONFLICT: ("Retry-After",),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("Accept-Encoding",),
     HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After",),
 }
@@ -63,9 +87,16 @@ def complete(app: FastAPI, settings: Settings) -> dict[str, Any]:
         "ImagesForm": _form({"type": "array", "items": BINARY} | many),
     }
     document["components"]["headers"] = _HEADERS
+    document["components"]["securitySchemes"] = {
+        _KEY: {"type": "http", "scheme": "bearer", "description": "An API key of the operator's"}
+    }
     for operations in document["paths"].values():
         for operation in operations.values():
+            if not settings.keeps:
+                _leave_out_keeping(operation)
             _complete(operation)
+            if "401" in operation["responses"]:  # the empty one: a key is optional
+                operation["security"] = [{_KEY: []}] + ([{}] if settings.anonymous else [])
     return document
 
 
@@ -81,6 +112,15 @@ def _complete(operation: dict[str, Any]) -> None:
     example = examples.ANSWERS.get(operation["operationId"])
     if example:
         operation["responses"]["200"]["content"][JSON]["example"] = example
+
+
+def _leave_out_keeping(operation: dict[str, Any]) -> None:
+    """Removes what only a service that keeps analyses has: keys, and answers about them."""
+    parameters = operation.get("parameters", [])
+    operation["parameters"] = [each for each in parameters if each["name"] not in KEEPING]
+    if "analyses" in operation["tags"]:
+        for status in _KEEPING_STATUSES:
+            operation["responses"].pop(str(status.value), None)
 
 
 def _leave_out_titles(schema: dict[str, Any]) -> None:
@@ -127,6 +167,14 @@ def answer(description: str, *headers: str, **more: Any) -> dict[int | str, dict
     """Describes the 200 response of a route."""
     named = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     return {HTTPStatus.OK.value: {"description": description, "headers": named} | more}
+
+
+def created(description: str) -> dict[int | str, dict[str, Any]]:
+    """Describes the 201 response of a route that keeps what it answers."""
+    named = {name: {"$ref": f"#/components/headers/{name}"} for name in ("Location", "Vary")}
+    content = {JSON: {"schema": {"$ref": "#/components/schemas/Analysis"}}}
+    described = {"description": description, "headers": named, "content": content}
+    return {HTTPStatus.CREATED.value: described}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -52,6 +52,7 @@ class Job:
     picture: Image.Image | None = None  # for drawing, mode L
     filter: FilterResult | None = None
     analysis: Analysis | None = None
+    drawn: bytes | None = None  # the heatmap over the picture, PNG, once it is drawn
     milliseconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -134,6 +135,11 @@ class Pipeline:
             raise ModelUnavailable(str(jobs[0].error))
         return jobs
 
+    async def analyse_one(self, upload: Upload, *, heatmap: Heatmaps, picture: bool) -> Job:
+        """Takes one image as far as it gets."""
+        (job,) = await self.analyse([upload], heatmap=heatmap, picture=picture)
+        return job
+
     async def _take(self, job: Job, *, heatmap: Heatmaps, picture: bool) -> None:
         started = time.monotonic()
         try:
@@ -152,11 +158,22 @@ class Pipeline:
     async def draw(self, job: Job) -> bytes:
         """Draws the heatmap of an analysis over its picture, as PNG; raises the job's error."""
         heatmap = job.result.heatmap
+        if job.drawn is not None:
+            return job.drawn
         if job.picture is None or heatmap is None:
             raise ValueError("the analysis was made without picture or heatmap")
         grid = np.array(heatmap.grid, np.float32)
         with _stage(Stage.RENDER, job), self._turns.slot() as turn:
-            return await self._in_thread(turn, cam.overlay, job.picture, grid)
+            job.drawn = await self._in_thread(turn, cam.overlay, job.picture, grid)
+        return job.drawn
+
+    async def write_picture(self, job: Job) -> bytes:
+        """Writes the picture of an analysis, 8-bit grey, as PNG; raises the job's error."""
+        _ = job.result
+        if job.picture is None:
+            raise ValueError("the analysis was made without picture")
+        with _stage(Stage.RENDER, job), self._turns.slot() as turn:
+            return await self._in_thread(turn, cam.png, job.picture)
 
     async def write_objects(self, job: Job, *, language: str, report_alone: bool) -> list[bytes]:
         """Writes the DICOM objects of an analysis of a DICOM file; raises the job's error."""

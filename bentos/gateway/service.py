@@ -12,6 +12,7 @@ from bentos.covid_classifier.service import CovidClassifier
 from bentos.decoding.decoders import Decoders
 from bentos.gateway.app import ADMITTED, create_public_app
 from bentos.gateway.pipeline import Pipeline, PooledModels, Served
+from bentos.history.history import History
 from bentos.http.bentoml_server import (
     SERVICE_OPTIONS,
     prepare_process,
@@ -69,7 +70,10 @@ class Gateway:
         self._drain = Drain(
             delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
         )
-        self.app = create_public_app(self._pipeline, settings, self._drain, self.__is_ready__)
+        self._history = History(settings) if settings.keeps else None
+        self.app = create_public_app(
+            self._pipeline, settings, self._drain, self.__is_ready__, self._history
+        )
 
     @bentoml.on_startup
     async def start(self) -> None:
@@ -78,15 +82,20 @@ class Gateway:
         create_gateway_series(get_metrics(), ADMITTED)
         serve_publicly(self.app, self._drain, self._settings)
         self._heartbeat = asyncio.create_task(heartbeat.beat())
-        self._background = asyncio.create_task(self._warm_up())
+        self._background = [asyncio.create_task(self._warm_up())]
+        if self._history:
+            self._background.append(asyncio.create_task(self._history.run()))
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
         """Ends the background work and closes the connections to the models."""
         self._heartbeat.cancel()
-        self._background.cancel()
-        await asyncio.wait([self._background])
+        for task in self._background:
+            task.cancel()
+        await asyncio.wait(self._background)
         await asyncio.gather(self._filter.local.close(), self._classifier.local.close())
+        if self._history:
+            await self._history.close()
 
     async def __is_ready__(self) -> bool:
         if self._drain.begun:

@@ -203,6 +203,46 @@ CODES = {
         "An internal error occurred.",
         "Report the request_id to the operator.",
     ),
+    "key-required": Code(
+        HTTPStatus.UNAUTHORIZED,
+        "This service analyses images only for holders of an API key.",
+        "Ask the operator for a key, and send it as Authorization: Bearer.",
+    ),
+    "invalid-key": Code(
+        HTTPStatus.UNAUTHORIZED,
+        "The API key is unknown, revoked or expired.",
+        "Check that it was copied as a whole, or ask the operator for a new one.",
+    ),
+    "scope-missing": Code(
+        HTTPStatus.FORBIDDEN,
+        "The API key may not do this; detail names the scope that it lacks.",
+        "Ask the operator for a key with that scope.",
+    ),
+    "history-disabled": Code(
+        HTTPStatus.FORBIDDEN,
+        "This service keeps no analyses.",
+        "Send the image without keep. The operator can set a place for kept analyses.",
+    ),
+    "too-many-kept": Code(
+        HTTPStatus.FORBIDDEN,
+        "As many analyses are kept for the caller as may be.",
+        "Delete some, or wait until they expire.",
+    ),
+    "no-such-analysis": Code(
+        HTTPStatus.NOT_FOUND,
+        "No such analysis is kept for the caller: it never was, was deleted, or has expired.",
+        "List the kept analyses, with the key or cookie that they were kept with.",
+    ),
+    "request-in-progress": Code(
+        HTTPStatus.CONFLICT,
+        "The first request with this Idempotency-Key has not ended.",
+        _RETRY,
+    ),
+    "idempotency-conflict": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The Idempotency-Key was used for another image or other parameters.",
+        "Use a new key for each request, and the same one only to repeat it.",
+    ),
     "overloaded": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The service is at capacity, in total or for one client address.",
@@ -210,7 +250,8 @@ CODES = {
     ),
     "storage-unavailable": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "The queue of stored DICOM objects is full, or cannot be written.",
+        "The queue of stored DICOM objects, or the place for kept analyses, is full or does not "
+        "answer. Analyses that are not kept are not affected.",
         _RETRY,
     ),
     "draining": Code(

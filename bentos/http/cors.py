@@ -11,9 +11,24 @@ from starlette.types import ASGIApp, Scope, Send
 
 from bentos.http.problems import RequestProblem, refused
 
-_METHODS = ("GET", "HEAD", "POST")
-_SENT = ("X-Request-ID", "X-Request-Timeout-Ms", "traceparent", "tracestate")
-_EXPOSED = ("X-Request-ID", "Retry-After", "Server-Timing", "traceparent", "Allow", "ETag")
+_METHODS = ("GET", "HEAD", "POST", "DELETE")
+_SENT = (
+    "Authorization",
+    "Idempotency-Key",
+    "X-Request-ID",
+    "X-Request-Timeout-Ms",
+    "traceparent",
+    "tracestate",
+)
+_EXPOSED = (
+    "X-Request-ID",
+    "Retry-After",
+    "Server-Timing",
+    "traceparent",
+    "Allow",
+    "ETag",
+    "Location",
+)
 
 
 class Cors:

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentos.http.request_rules import METHODS, SERVER_WIDE
@@ -30,7 +31,7 @@ class Methods:
             nonlocal replaced
             if replaced:
                 return
-            allowed = _allowed(message)
+            allowed = _allowed(message, scope)
             if allowed and asked:
                 replaced = True
                 await _allowing(allowed)(scope, receive, send)
@@ -46,9 +47,17 @@ def _allowing(methods: str) -> Response:
     return Response(headers={"Allow": methods})
 
 
-def _allowed(message: Message) -> str:
-    """Returns the value of Allow for a 405 response; empty for any other response."""
+def _allowed(message: Message, scope: Scope) -> str:
+    """Returns the value of Allow for a 405 response; empty for any other response.
+
+    Starlette's own names the methods of the first route with this path, and there may be several.
+    """
     if message["type"] != "http.response.start" or message["status"] != _REFUSED:
         return ""
     named = {name.strip() for name in MutableHeaders(scope=message).get("allow", "").split(",")}
+    routes = scope["app"].routes if "app" in scope else ()
+    for method in METHODS:
+        asked = {**scope, "method": method}
+        if any(route.matches(asked)[0] is Match.FULL for route in routes):
+            named.add(method)
     return ", ".join(sorted((named | {"OPTIONS"} | ({"HEAD"} if "GET" in named else set())) - {""}))

@@ -16,14 +16,15 @@ from chestxray.client.errors import (
 AGAIN = frozenset(
     {
         HTTPStatus.REQUEST_TIMEOUT,  # RFC 9110, 15.5.9
+        HTTPStatus.CONFLICT,  # an earlier try with the same Idempotency-Key is being answered
         HTTPStatus.TOO_MANY_REQUESTS,
         HTTPStatus.BAD_GATEWAY,  # of a proxy: the service did not answer
         HTTPStatus.SERVICE_UNAVAILABLE,  # at capacity, shutting down, or without a model
         HTTPStatus.GATEWAY_TIMEOUT,  # the service's own limit may be before the caller's deadline
     }
 )
-"""Statuses after which the same request may succeed. An analysis stores nothing, so that asking
-twice does no harm."""
+"""Statuses after which the same request may succeed. An analysis stores nothing unless asked, so that
+asking twice does no harm."""
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,8 @@ class Analysis:
     disclaimer: str
     heatmaps: dict[str, Heatmap] | None = None
     software: str = ""
+    kept: bool = False
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)

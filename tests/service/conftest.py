@@ -40,6 +40,20 @@ def open_server(passing_filter: Path, tmp_path_factory: pytest.TempPathFactory) 
         yield running
 
 
+@pytest.fixture(scope="session")
+def keeping_server(
+    passing_filter: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server like `open_server` that keeps analyses, in SQLite and a folder."""
+    folder = tmp_path_factory.mktemp("keeping")
+    environment = NO_SHEDDING | {
+        "CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter),
+        "CHESTXRAY_DATA_FOLDER": str(folder / "data"),
+    }
+    with serve(folder, **environment) as running:
+        yield running
+
+
 @pytest.fixture
 def store() -> Iterator[Archive]:
     with archive() as made:

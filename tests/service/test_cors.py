@@ -49,7 +49,7 @@ def test_preflight_of_an_allowed_origin_succeeds(run: Callable[..., None]) -> No
         {"origin": OTHER_SITE},
         {"origin": "null"},
         {"origin": PORTAL + ".evil.example"},
-        {"access-control-request-method": "DELETE"},
+        {"access-control-request-method": "PUT"},
         {"access-control-request-private-network": "true"},
     ],
 )

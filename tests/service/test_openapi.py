@@ -22,6 +22,12 @@ def test_every_response_conforms_to_the_openapi_document(
     assert api.run(open_server.url, tmp_path, examples=10, accept=accept) == 0
 
 
+def test_every_response_about_kept_analyses_conforms_to_the_openapi_document(
+    keeping_server: Server, tmp_path: Path
+) -> None:
+    assert api.run(keeping_server.url, tmp_path, examples=10, accept="*/*") == 0
+
+
 @pytest.fixture
 def document(run: Callable[..., None]) -> dict[str, Any]:
     found: dict[str, Any] = {}

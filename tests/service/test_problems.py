@@ -44,7 +44,7 @@ BAD_REQUESTS: dict[str, tuple[int, str, dict[str, Any]]] = {
         {"content": b"x" * 99, "headers": {"content-type": "multipart/form-data; boundary=y"}},
     ),
     "JSON": (415, "unsupported-media-type", {"json": {"image": "http://127.0.0.1/x.png"}}),
-    "unknown option": (400, "invalid-parameter", form(DARK) | {"params": {"keep": "true"}}),
+    "unknown option": (400, "invalid-parameter", form(DARK) | {"params": {"store": "true"}}),
     "unknown heatmap": (400, "invalid-parameter", form(DARK) | {"params": {"heatmap": "gradcam"}}),
     "bad timeout": (
         400,

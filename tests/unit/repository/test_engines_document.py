@@ -33,7 +33,7 @@ def test_document_lists_the_routes_of_the_protocol() -> None:
         covid_classifier=SimpleNamespace(card=SimpleNamespace(version=""))
     )
     unused: Any = None
-    router = inference_protocol.create_router(pipeline, unused, Settings(), ready)
+    router = inference_protocol.create_router(pipeline, unused, Settings(), ready, unused)
 
     listed = set(re.findall(r"`(?:(?:GET|POST) )?(/v2[\w/]*)`", DOCUMENT.read_text()))
 

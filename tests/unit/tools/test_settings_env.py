@@ -18,7 +18,14 @@ def test_settings_env_is_up_to_date() -> None:
 
 def test_settings_env_contains_every_setting_except_the_secrets() -> None:
     keys = {f"{PREFIX}{key.upper()}" for key in Settings.model_fields}
-    secrets = ("POD_TOKEN", "POD_TOKEN_PREVIOUS", "DICOM_DESTINATION_AUTHORIZATION")
+    secrets = (
+        "POD_TOKEN",
+        "POD_TOKEN_PREVIOUS",
+        "DICOM_DESTINATION_AUTHORIZATION",
+        "DATABASE",
+        "ENCRYPTION_KEYS",
+        "COOKIE_SECRET",
+    )
 
     assert keys - set(values()) == {f"{PREFIX}{each}" for each in secrets}
     assert set(values()) <= keys

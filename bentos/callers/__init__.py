@@ -1,0 +1,1 @@
+"""Who calls: programs with a key, and visitors with a cookie."""

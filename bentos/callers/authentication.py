@@ -1,0 +1,89 @@
+"""Finds out who sent a request."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from fastapi import Request
+
+from bentos.callers import api_keys
+from bentos.callers.api_keys import ApiKey, ApiKeys
+from bentos.callers.caller import ANONYMOUS, Caller, Scope
+from bentos.callers.visitors import COOKIE, Visitors
+from bentos.database.errors import StorageUnavailable
+from bentos.http.problems import RequestProblem
+
+_FRESH_SECONDS = 5.0
+"""A key is looked up again after this time: a revoked one ends by then."""
+_STALE_SECONDS = 900.0
+"""A key that was valid is believed for this time while the database does not answer."""
+_MAX_REMEMBERED = 4096
+_SCHEME = "bearer "
+
+
+class Authentication:
+    """Tells callers apart by their key or cookie."""
+
+    def __init__(
+        self,
+        keys: ApiKeys,
+        visitors: Visitors,
+        *,
+        anonymous: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`anonymous` says whether those without a key may do anything."""
+        self._keys, self._visitors, self._anonymous = keys, visitors, anonymous
+        self._clock = clock
+        self._remembered: OrderedDict[str, tuple[ApiKey | None, float]] = OrderedDict()
+
+    async def caller(self, request: Request, *scopes: Scope) -> Caller:
+        """Returns who sent a request, if that caller may do all of this. Raises RequestProblem."""
+        header = request.headers.get("authorization", "")
+        if header.lower().startswith(_SCHEME):
+            caller = await self._holder(header[len(_SCHEME) :].strip())
+        elif not self._anonymous:
+            raise _unauthorised(
+                "key-required", "this service needs an API key", 'realm="chestxray"'
+            )
+        else:
+            cookie = request.cookies.get(COOKIE, "")
+            caller = (self._visitors.recognise(cookie) if cookie else None) or ANONYMOUS
+        if missing := sorted(set(scopes) - caller.scopes):
+            detail = f"the API key lacks the scope {missing[0]}; ask the operator for one with it"
+            raise RequestProblem(HTTPStatus.FORBIDDEN, "scope-missing", detail)
+        return caller
+
+    async def _holder(self, text: str) -> Caller:
+        parsed = api_keys.parse(text)
+        if parsed:
+            identifier, secret = parsed
+            key = await self._look_up(identifier)
+            if key and key.opens(secret, now=datetime.now(UTC)):
+                return key.caller
+        detail = "the API key is not valid: it is unknown, revoked or expired"
+        raise _unauthorised("invalid-key", detail, 'realm="chestxray", error="invalid_token"')
+
+    async def _look_up(self, identifier: str) -> ApiKey | None:
+        now = self._clock()
+        key, since = self._remembered.get(identifier, (None, -_STALE_SECONDS))
+        if now - since < _FRESH_SECONDS:
+            return key
+        try:
+            key = await self._keys.get(identifier)
+        except StorageUnavailable:
+            if key and now - since < _STALE_SECONDS:
+                return key
+            raise
+        self._remembered[identifier] = key, now
+        self._remembered.move_to_end(identifier)
+        if len(self._remembered) > _MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
+        return key
+
+
+def _unauthorised(code: str, detail: str, challenge: str) -> RequestProblem:
+    headers = {"WWW-Authenticate": f"Bearer {challenge}"}
+    return RequestProblem(HTTPStatus.UNAUTHORIZED, code, detail, headers=headers)

@@ -1,0 +1,38 @@
+"""Who sent a request, and what that caller may do."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """Something that a caller may do."""
+
+    ANALYSE = "analyse"
+    HISTORY = "history"
+    """Keep analyses; list, read and delete its own."""
+    ANNOTATE = "annotate"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A program or a person; nobody else sees what it owns."""
+
+    owner: str
+    """What its analyses are kept under; empty for a visitor who has kept none."""
+    scopes: frozenset[Scope]
+    retention_hours: int | None = None
+    """How long its analyses are kept; None for the service's default."""
+    requests_per_minute: int | None = None
+
+    @property
+    def is_visitor(self) -> bool:
+        """Whether it has no key."""
+        return not self.owner.startswith(KEY_OWNER)
+
+
+KEY_OWNER, VISITOR_OWNER = "key:", "visitor:"
+"""What the owners begin with."""
+VISITOR_SCOPES = frozenset({Scope.ANALYSE, Scope.HISTORY})
+"""What those without a key may do, where they may do anything."""
+ANONYMOUS = Caller("", VISITOR_SCOPES)

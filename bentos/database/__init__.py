@@ -1,0 +1,1 @@
+"""The database of kept analyses and API keys."""

@@ -1,0 +1,93 @@
+"""The tables; a change of them needs a migration in migrations/versions."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class State(StrEnum):
+    """Where a kept analysis is in its life; only a kept one is visible."""
+
+    PENDING = "pending"
+    """Its pictures are being written."""
+    KEPT = "kept"
+    DELETING = "deleting"
+    """Its pictures are being deleted; the record goes last."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time with its zone, UTC, also in a database that stores none."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Converts what is written."""
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """Converts what is read."""
+        return value.replace(tzinfo=UTC) if value else None
+
+
+analyses = Table(
+    "analyses",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(80), nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("claimed_at", UtcDateTime),
+    Column("result", JSON, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("encryption_key", String(16), nullable=False),
+    Column("idempotency_key", String(64)),
+    Column("fingerprint", String(64), nullable=False),
+    UniqueConstraint("owner", "idempotency_key"),
+    Index(None, "owner", "state", "created_at", "id"),
+    Index(None, "state", "expires_at"),
+)
+"""`claimed_at`: when a process last began to delete it. `encryption_key`: the name of the key of
+its pictures. `fingerprint`: a digest of the request with the `idempotency_key`."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(120), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("previous_digest", String(64)),
+    Column("previous_until", UtcDateTime),
+    Column("scopes", String(80), nullable=False),
+    Column("requests_per_minute", Integer),
+    Column("retention_hours", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+)
+"""`digest`: of the secret, SHA-256, which is enough for 256 random bits. `previous_digest`: of the
+secret before the last rotation, valid until `previous_until`."""

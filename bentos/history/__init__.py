@@ -1,0 +1,1 @@
+"""Kept analyses: their records in a database, their pictures in an object store."""

@@ -1,0 +1,99 @@
+"""The pictures of kept analyses, in a folder or in an S3 bucket, encrypted where a key is set."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, S3Store
+
+from bentos.database.errors import StorageUnavailable
+from bentos.history.encryption import Keyring
+
+FOLDER = "pictures"
+"""In the data folder."""
+_REQUEST, _ALL_ATTEMPTS = timedelta(seconds=5), timedelta(seconds=8)
+"""Longest time of one request to a bucket, and of all its attempts."""
+_LIST_CHUNK = 1000
+
+
+class Blobs:
+    """Named bytes."""
+
+    def __init__(self, store: LocalStore | S3Store, keyring: Keyring, folder: Path | None) -> None:
+        self._store, self.keyring, self._folder = store, keyring, folder
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Stores bytes as a whole or not at all. Raises StorageUnavailable."""
+        with _translated():
+            await obstore.put_async(self._store, name, self.keyring.encrypt(data, name=name))
+            if self._folder:
+                await asyncio.to_thread(_sync, self._folder / name)
+
+    async def get(self, name: str, *, encrypted: bool) -> bytes | None:
+        """Returns bytes; None where there are none. Raises StorageUnavailable."""
+        try:
+            with _translated():
+                found = await obstore.get_async(self._store, name)
+                data = bytes(await found.bytes_async())
+        except FileNotFoundError:
+            return None
+        return self.keyring.decrypt(data, name=name, encrypted=encrypted)
+
+    async def delete(self, names: Iterable[str]) -> None:
+        """Deletes what there is of these names. Raises StorageUnavailable."""
+        with _translated():
+            if self._folder is None:
+                await obstore.delete_async(self._store, list(names))
+                return
+            for name in names:  # a folder refuses a name that it does not have
+                with suppress(FileNotFoundError):
+                    await obstore.delete_async(self._store, name)
+
+    async def names(self) -> AsyncIterator[list[str]]:
+        """Yields all names, some at a time. Raises StorageUnavailable."""
+        with _translated():
+            async for chunk in obstore.list(self._store, chunk_size=_LIST_CHUNK):
+                yield [each["path"] for each in chunk]
+
+
+def open_blobs(object_store: str, *, data_folder: str, keyring: Keyring) -> Blobs:
+    """Opens s3://bucket/prefix, or the folder of pictures in `data_folder`. Raises OSError."""
+    if not object_store:
+        folder = Path(data_folder).absolute() / FOLDER
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Blobs(LocalStore(folder), keyring, folder)
+    address = urlsplit(object_store)
+    plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http:")
+    store = S3Store(
+        address.netloc,
+        prefix=address.path.strip("/") or None,
+        client_options={"timeout": _REQUEST, "allow_http": plain},
+        retry_config={"max_retries": 2, "retry_timeout": _ALL_ATTEMPTS},
+    )
+    return Blobs(store, keyring, None)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (BaseError, OSError) as error:  # the message may have the name of the bucket
+        raise StorageUnavailable(f"the object store failed: {type(error).__name__}") from error
+
+
+def _sync(file: Path) -> None:
+    """Returns once a file and its name are on the disk."""
+    for path in (file, file.parent):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

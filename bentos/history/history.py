@@ -1,0 +1,96 @@
+"""Everything that keeps analyses, opened from the settings, and its work in the background."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bentos.callers.api_keys import ApiKeys
+from bentos.callers.visitors import Visitors, secret_in
+from bentos.database import schema
+from bentos.database.database import Database
+from bentos.database.errors import StorageUnavailable
+from bentos.history.archive import Archive
+from bentos.history.blobs import open_blobs
+from bentos.history.encryption import Keyring
+from bentos.history.records import Records
+from bentos.history_settings import parse_keys
+from bentos.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_SWEEP_SECONDS, _RETRY_SECONDS = 60.0, 5.0
+
+
+class NotMigrated(StorageUnavailable):
+    """The tables are not those of this version."""
+
+
+class History:
+    """Kept analyses, keys and visitors."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Opens nothing but the folder. Raises OSError where that cannot be written."""
+        folder = settings.data_folder
+        self.database = Database(settings.database.get_secret_value(), data_folder=folder)
+        keyring = Keyring(parse_keys(settings.encryption_keys.get_secret_value()))
+        self.blobs = open_blobs(settings.object_store, data_folder=folder, keyring=keyring)
+        self.records = Records(self.database)
+        self.archive = Archive(
+            self.records,
+            self.blobs,
+            max_per_owner=settings.max_kept_per_caller,
+            max_bytes=settings.max_kept_bytes,
+        )
+        self.keys = ApiKeys(self.database)
+        secret = settings.cookie_secret.get_secret_value()
+        self.visitors = Visitors(secret or secret_in(Path(folder)))
+        self._sweep_now = asyncio.Event()
+
+    async def prepare(self) -> None:
+        """Brings a SQLite file to the newest version; of PostgreSQL it only asks for that.
+
+        Raises StorageUnavailable.
+        """
+        if self.database.is_sqlite:
+            await schema.migrate(self.database)
+        elif not await schema.is_current(self.database):
+            raise NotMigrated("the database has not the tables of this version: chestxray migrate")
+
+    async def run(self) -> None:
+        """Prepares the tables, and sweeps every minute until it is cancelled."""
+        await self._until_done(self.prepare)
+        while True:
+            await self._until_done(self.archive.sweep)
+            self._sweep_now.clear()
+            # Several gateways, started at once, do not all sweep at once.
+            pause = _SWEEP_SECONDS * random.uniform(0.5, 1.5)
+            try:
+                await asyncio.wait_for(self._sweep_now.wait(), pause)
+            except TimeoutError:
+                continue
+
+    def sweep_soon(self) -> None:
+        """Lets the next sweep begin at once."""
+        self._sweep_now.set()
+
+    async def close(self) -> None:
+        """Closes the database's connections."""
+        await self.database.close()
+
+    async def _until_done(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Repeats work until the storage answers; logs the failure once, and its end."""
+        failed = False
+        while True:
+            try:
+                await work()
+            except StorageUnavailable as error:
+                if not failed:
+                    logger.error("kept analyses are unavailable: %s", error)
+                failed = True
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                if failed:
+                    logger.warning("kept analyses are available again")
+                return
