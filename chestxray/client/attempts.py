@@ -23,8 +23,8 @@ AGAIN = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,  # the service's own limit may be before the caller's deadline
     }
 )
-"""Statuses after which the same request may succeed. An analysis stores nothing unless asked, so that
-asking twice does no harm."""
+"""Statuses after which the same request may succeed. An analysis stores nothing unless asked, so
+that asking twice does no harm."""
 
 
 @dataclass(frozen=True)
