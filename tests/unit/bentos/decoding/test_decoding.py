@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pydicom.charset import python_encoding
 
 from bentos.decoding import worker
 from bentos.decoding.decoders import Decoded, Decoders, Work
@@ -104,6 +105,24 @@ def test_confined_decoder_identifies_every_file_of_the_corpus_the_same() -> None
 
     assert confined == identities(identify, whole)
     assert isinstance(confined["in a study"], Instance)
+
+
+def test_confined_decoder_reads_every_character_set_of_the_standard() -> None:
+    """Python imports a codec when it is first used, which the confined process cannot do."""
+    films = {
+        name: results_in_study.film(
+            SpecificCharacterSet=["", name] if name.startswith("ISO 2022") else name,
+            PatientName="Silva^Maria",
+            Manufacturer="Acme",
+        )
+        for name in python_encoding
+    }
+    for decoders in started(work=worker.work):
+        identified = identities(decoders.identify, films)
+        decoded = outcomes(partial(decoders.decode, request=PLAIN), films)
+
+    assert all(isinstance(each, Instance) for each in identified.values()), identified
+    assert decoded == outcomes(decoded_in_this_process, films)
 
 
 def identities(
