@@ -1,14 +1,17 @@
 """Writes radiographs as DICOM, in every encoding that is read."""
 
 import io
+import struct
 from collections.abc import Callable
 from typing import Any
 
 import imagecodecs
 import numpy as np
 import pydicom.uid as uids
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.tag import Tag
 from pydicom.uid import UID
 
 from chestxray.greys import Values
@@ -43,6 +46,17 @@ def file(made: Dataset) -> bytes:
 def film(stored: Values, *, bits: int = 12, **elements: Any) -> bytes:
     """A file with these pixels, as `dataset`."""
     return file(dataset(stored, bits=bits, **elements))
+
+
+def with_value(data: bytes, name: str, value: bytes, vr: bytes = b"") -> bytes:
+    """The file, explicit VR little endian, with any bytes in an element of a short type."""
+    tag = Tag(name)
+    head = struct.pack("<HH", tag.group, tag.element)
+    start = data.index(head + dictionary_VR(tag).encode())
+    (length,) = struct.unpack_from("<H", data, start + 6)
+    padded = value + b" " * (len(value) % 2)
+    made = head + (vr or data[start + 4 : start + 6]) + struct.pack("<H", len(padded)) + padded
+    return data[:start] + made + data[start + 8 + length :]
 
 
 def lut(entries: Values, first: int, bits: int = 16) -> list[Dataset]:

@@ -7,18 +7,25 @@ from fastapi import Request, Response
 from bentos.gateway.pipeline import Job, Pipeline, algorithm
 from bentos.http.negotiation import FHIR, TEXT, language
 from chestxray import chart
+from chestxray.dicom.instance import Instance
+from chestxray.dicom.signature import is_dicom
+from chestxray.errors import UnreadableImage
 from chestxray.fhir import bundle
+from chestxray.fhir.elements import RELEASES
 from chestxray.texts import LANGUAGES
 
-_RELEASES = {f"{FHIR}; fhirVersion={each}": each for each in bundle.RELEASES}
-"""By media type with its parameter (FHIR R4, 3.1.0.1.15, "FHIR Version"); the first is meant where
-a caller does not name any."""
-MEDIA_TYPES = (*_RELEASES, TEXT)
+BUNDLES = {f"{FHIR}; fhirVersion={each}": each for each in RELEASES}
+"""Releases by media type with its parameter (FHIR R4, 3.1.0.1.15, "FHIR Version"); the first is
+meant where a caller does not name any."""
+MEDIA_TYPES = (*BUNDLES, TEXT)
 _VARY = {"Vary": "Accept, Accept-Language"}
 
 
-def respond(pipeline: Pipeline, job: Job, request: Request, media_type: str) -> Response:
-    """Returns the document in the caller's language. Raises the job's error."""
+async def respond(pipeline: Pipeline, job: Job, request: Request, media_type: str) -> Response:
+    """Returns the document in the caller's language. Raises the job's error.
+
+    A Bundle has the heatmap where the job has a picture to draw it over.
+    """
     spoken = language(request.headers.get("accept-language", ""), LANGUAGES)
     headers = _VARY | {"Content-Language": spoken}
     if media_type == TEXT:
@@ -28,6 +35,18 @@ def respond(pipeline: Pipeline, job: Job, request: Request, media_type: str) -> 
         xray_filter=algorithm(pipeline.xray_filter),
         covid_classifier=algorithm(pipeline.covid_classifier),
         language=spoken,
-        release=_RELEASES[media_type],
+        release=BUNDLES[media_type],
+        instance=await _identify(pipeline, job),
+        png=await pipeline.draw(job) if job.picture else None,
     )
     return Response(json.dumps(made, ensure_ascii=False), headers=headers, media_type=media_type)
+
+
+async def _identify(pipeline: Pipeline, job: Job) -> Instance | None:
+    """Which object of which study the image is, or None if it does not say. Raises AnalysisError."""
+    if not is_dicom(job.upload.data):
+        return None
+    try:
+        return await pipeline.identify(job.upload.data)
+    except UnreadableImage:  # it was read; so it is the names that it lacks
+        return None

@@ -1,7 +1,8 @@
 """Which object a DICOM file is; without pydicom, which only the confined processes import."""
 
+from datetime import date
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +11,10 @@ MAX_UID_LENGTH = 64
 """PS3.5, 9.1. Some old devices write components with a leading zero, which harms nobody here."""
 
 Uid = Annotated[str, Field(pattern=UID_PATTERN, max_length=MAX_UID_LENGTH)]
+AccessionNumber = Annotated[str, Field(pattern=r"^[^\p{C}\\\x{FFFD}]{1,16}$")]
+"""An SH (PS3.5, 6.2) without control characters, and without what stands for unreadable ones."""
+Modality = Literal["CR", "DX", "RG", "OT"]
+"""Those of the standard that `examination` lets through; another word could be anything."""
 
 
 class Kind(StrEnum):
@@ -33,3 +38,8 @@ class Instance(BaseModel):
     sop_instance: Uid
     study: Uid
     kind: Kind
+    # Absent where the header has none, or one that is unusable.
+    series: Uid | None = None
+    accession_number: AccessionNumber | None = None
+    modality: Modality | None = None
+    study_date: date | None = None

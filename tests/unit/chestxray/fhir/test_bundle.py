@@ -10,7 +10,7 @@ from fhir.resources.R4B import get_fhir_model_class as r4_class
 
 from chestxray import chart
 from chestxray.fhir import bundle
-from chestxray.fhir.bundle import R4, R5, RELEASES
+from chestxray.fhir.elements import R4, R5, RELEASES
 from chestxray.texts import LANGUAGES
 from tests.results_in_study import CLASSIFIER, FILTER, IN_A_STUDY, analysis, film
 
