@@ -40,9 +40,15 @@ class Options(BaseModel):
 
     heatmap: Heatmaps = Field(
         "cam",
-        description="Class activation maps to return: most probable class, all classes, or none",
+        description="Class activation maps to return: most probable class, all classes, or none. A "
+        "FHIR Bundle has the picture of the most probable class where this is given and not none",
         examples=["none"],
     )
+
+    @property
+    def picture_asked(self) -> bool:
+        """Whether a caller who may have a picture or not asks for it: the default does not."""
+        return "heatmap" in self.model_fields_set and self.heatmap != "none"
 
 
 Milliseconds = Annotated[int, Field(gt=0, le=_MAX_TIMEOUT_MS)]
@@ -73,18 +79,20 @@ def create_router(pipeline: Pipeline, admission: Admission, settings: Settings) 
     ) -> Any:
         """Analyses one image. The `Accept` header selects the response: `application/json` (the
         default); `image/png`, the heatmap drawn over the image; `application/fhir+json`, a Bundle
-        with a DiagnosticReport (R4, or R5 by `fhirVersion=5.0`); `text/plain`, a paragraph for the
-        patient's chart; or, for a DICOM image, `application/dicom`, a structured report for its
-        study, and `multipart/related` with the report, the heatmap as a secondary capture, and its
-        outlines as a presentation state. `Accept-Language` selects `en`, `pt-BR` or `es`."""
+        with a DiagnosticReport (R4, or R5 by `fhirVersion=5.0`; with the heatmap's picture by
+        `heatmap=cam`); `text/plain`, a paragraph for the patient's chart; or, for a DICOM image,
+        `application/dicom`, a structured report for its study, and `multipart/related` with the
+        report, the heatmap as a secondary capture, and its outlines as a presentation state.
+        `Accept-Language` selects `en`, `pt-BR` or `es`."""
         heatmap: Heatmaps = options.heatmap if answer == JSON else "cam"
+        picture = answer == PNG or (answer in documents.BUNDLES and options.picture_asked)
         limit = settings.max_image_bytes + _FORM_OVERHEAD_BYTES
         with admit(request) as ticket:
             async with Deadline(timeout_ms, settings):
                 uploads = await read(request, ticket, max_images=1, max_bytes=limit)
                 objects.check(uploads[0].data, answer)
                 async with while_connected(request):
-                    (job,) = await pipeline.analyse(uploads, heatmap=heatmap, picture=answer == PNG)
+                    (job,) = await pipeline.analyse(uploads, heatmap=heatmap, picture=picture)
                     state_of(request.scope).timing = job.milliseconds
                     return await _respond(pipeline, job, request, answer)
 
@@ -112,7 +120,7 @@ async def _respond(pipeline: Pipeline, job: Job, request: Request, answer: str) 
     if answer == PNG:
         return Response(await pipeline.draw(job), headers=VARY, media_type=PNG)
     if answer in documents.MEDIA_TYPES:
-        return documents.respond(pipeline, job, request, answer)
+        return await documents.respond(pipeline, job, request, answer)
     return await objects.respond(pipeline, job, request, answer)
 
 

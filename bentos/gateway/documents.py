@@ -43,7 +43,10 @@ async def respond(pipeline: Pipeline, job: Job, request: Request, media_type: st
 
 
 async def _identify(pipeline: Pipeline, job: Job) -> Instance | None:
-    """Which object of which study the image is, or None if it does not say. Raises AnalysisError."""
+    """Returns which object of which study the image is, or None if its header does not say.
+
+    Raises AnalysisError.
+    """
     if not is_dicom(job.upload.data):
         return None
     try:

@@ -106,4 +106,4 @@ def _accession_number(instance: Instance) -> Resource | None:
 
 def _date(instance: Instance) -> str | None:
     """The date alone: DICOM's times have no zone, without which FHIR allows no time."""
-    return instance.study_date and instance.study_date.isoformat()
+    return instance.study_date.isoformat() if instance.study_date else None
