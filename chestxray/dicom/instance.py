@@ -13,8 +13,8 @@ MAX_UID_LENGTH = 64
 Uid = Annotated[str, Field(pattern=UID_PATTERN, max_length=MAX_UID_LENGTH)]
 AccessionNumber = Annotated[str, Field(pattern=r"^[^\p{C}\\\x{FFFD}]{1,16}$")]
 """An SH (PS3.5, 6.2) without control characters, and without what stands for unreadable ones."""
-Modality = Literal["CR", "DX", "RG", "OT"]
-"""Those of the standard that `examination` lets through; another word could be anything."""
+Modality = Literal["CR", "DX", "RG"]
+"""The radiographs of PS3.16, CID 29. OT says nothing, and a word of no standard could be a name."""
 
 
 class Kind(StrEnum):

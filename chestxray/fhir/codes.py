@@ -43,6 +43,5 @@ MODALITIES: dict[Modality, str] = {
     "CR": "Computed Radiography",
     "DX": "Digital Radiography",
     "RG": "Radiographic imaging",
-    "OT": "Other Modality",
 }
 """PS3.16, CID 29."""

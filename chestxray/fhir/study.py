@@ -52,7 +52,6 @@ def _study(instance: Instance, release: str) -> Resource:
     number, started = _accession_number(instance), _date(instance)
     return {
         "resourceType": "ImagingStudy",
-        "meta": {"security": [codes.RESEARCH]},
         "identifier": [
             identifier(f"urn:oid:{instance.study}", _UID_SYSTEM),
             *([number] if number else []),
@@ -88,7 +87,6 @@ def _image(instance: Instance) -> Resource:
 def _selection(instance: Instance, study: str) -> Resource:
     return {
         "resourceType": "ImagingSelection",
-        "meta": {"security": [codes.RESEARCH]},
         "status": "available",  # of the selection itself
         "code": codes.SOURCE_IMAGE,
         "studyUid": instance.study,

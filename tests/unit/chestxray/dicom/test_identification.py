@@ -124,6 +124,7 @@ def test_series_accession_number_modality_and_date_are_read() -> None:
         ("accession_number", 17 * b"1"),
         ("accession_number", 2**15 * b"1"),
         ("modality", b"SILVA"),
+        ("modality", b"OT"),
         ("modality", b"CR\\DX"),
         ("study_date", b"20261399"),
         ("study_date", b"00000000"),
