@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 UID_PATTERN = r"^[0-9]+(\.[0-9]+)*$"
 MAX_UID_LENGTH = 64
-"""PS3.5, 9.1. Some old devices write components with a leading zero, which harms nobody here."""
+"""PS3.5, 9.1. Some old devices write components with a leading zero, which archives keep."""
 
 Uid = Annotated[str, Field(pattern=UID_PATTERN, max_length=MAX_UID_LENGTH)]
-AccessionNumber = Annotated[str, Field(pattern=r"^[^\p{C}\\\x{FFFD}]{1,16}$")]
-"""An SH (PS3.5, 6.2) without control characters, and without what stands for unreadable ones."""
+AccessionNumber = Annotated[str, Field(pattern=r"^(?: |[^\p{C}\p{Z}\\\x{FFFD}]){1,16}$")]
+"""An SH (PS3.5, 6.2) that is a string of FHIR, too: neither control characters nor spaces but the
+usual one, nor what stands for unreadable characters."""
 Modality = Literal["CR", "DX", "RG"]
 """The radiographs of PS3.16, CID 29. OT says nothing, and a word of no standard could be a name."""
 
