@@ -18,6 +18,8 @@ from tests.results_in_study import IN_A_STUDY
 from tests.service.fakes import BRIGHT, DARK, check_problem, form
 
 PIXELS = phantom(400, 480).astype(np.uint16) * 16
+DRAWN = {"": False, "?heatmap=none": False, "?heatmap=cam": True, "?heatmap=all": True}
+"""Whether a Bundle has the picture, by query."""
 FHIR, TEXT, JSON = "application/fhir+json", "text/plain", "application/json"
 
 
@@ -227,7 +229,7 @@ def test_picture_is_in_the_bundle_only_where_it_is_asked_and_the_one_of_image_pn
         answer = await client.post("/v1/analyses", **form(image), headers={"accept": "image/png"})
         expected = base64.b64encode(answer.content).decode()
 
-        for query, drawn in (("", False), ("?heatmap=none", False), ("?heatmap=cam", True)):
+        for query, drawn in DRAWN.items():
             made = await bundle_of(client, image, release, query)
             assert (expected in json.dumps(made)) == drawn
             assert bool(kinds(made) & {"Media", "DocumentReference"}) == drawn
