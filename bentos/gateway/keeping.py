@@ -14,7 +14,8 @@ from bentos.callers.authentication import Authentication
 from bentos.callers.caller import ANONYMOUS, VISITOR_OWNER, Caller, Scope
 from bentos.callers.visitors import COOKIE
 from bentos.database.errors import StorageUnavailable
-from bentos.gateway.pipeline import Heatmaps, Job, Pipeline
+from bentos.gateway.job import Heatmaps, Job
+from bentos.gateway.pipeline import Pipeline
 from bentos.gateway.uploads import Upload
 from bentos.history.archive import HEATMAP, IMAGE
 from bentos.history.errors import (
@@ -96,7 +97,8 @@ class Keeping:
                     drawn = await history.archive.picture(earlier, HEATMAP)
                     job = Job(upload, analysis=shown(earlier), drawn=drawn)
                     return job, Kept(earlier, cookie)
-        job = await self._pipeline.analyse_one(upload, heatmap=heatmap, picture=True)
+        maps: Heatmaps = "cam" if heatmap == "none" else heatmap  # one is drawn in any case
+        job = await self._pipeline.analyse_one(upload, heatmap=maps, picture=True)
         hours = caller.retention_hours or self._settings.retention_hours
         record = Record(
             owner=caller.owner,

@@ -4,7 +4,8 @@ from http import HTTPStatus
 
 from fastapi import Request, Response
 
-from bentos.gateway.pipeline import Job, Pipeline
+from bentos.gateway.job import Job
+from bentos.gateway.pipeline import Pipeline
 from bentos.http.negotiation import DICOM, JSON, PNG, RELATED, language
 from bentos.http.problems import RequestProblem
 from chestxray import related

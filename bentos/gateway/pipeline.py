@@ -6,16 +6,16 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 import numpy as np
-from PIL import Image
 
 from bentos.admission.scheduler import Scheduler, Slot
 from bentos.decoding.decoders import Decoders
 from bentos.decoding.protocol import Request
+from bentos.gateway.job import Heatmaps, Job
 from bentos.gateway.uploads import Upload
 from bentos.inference.pool import ModelPool
 from bentos.inference.wire import Rows
@@ -29,38 +29,13 @@ from chestxray.dicom.study.order import Algorithm, Order
 from chestxray.engines import Images
 from chestxray.errors import AnalysisError, CheckpointError, ModelUnavailable, NotAnXRay
 from chestxray.labels import FINDINGS, VERDICTS, Finding, Verdict
-from chestxray.results import DIGITS, Analysis, FilterResult, Heatmap, Input, Prediction, Timing
+from chestxray.results import DIGITS, Analysis, FilterResult, Heatmap, Prediction, Timing
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Heatmaps = Literal["cam", "all", "none"]
-"""Which class activation maps an analysis has: the likeliest class's, every class's, none."""
-
 THRESHOLD = Verdict.FRONTAL_CHEST.value
 """The filter's threshold in its card's `thresholds`."""
-
-
-@dataclass
-class Job:
-    """One image on its way; it has either an analysis or an error at the end."""
-
-    upload: Upload
-    begun: bool = False
-    error: AnalysisError | None = None
-    input: Input | None = None
-    picture: Image.Image | None = None  # for drawing, mode L
-    filter: FilterResult | None = None
-    analysis: Analysis | None = None
-    drawn: bytes | None = None  # the heatmap over the picture, PNG, once it is drawn
-    milliseconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def result(self) -> Analysis:
-        """The analysis; raises the error where there is one."""
-        if self.analysis is None:
-            raise self.error or ModelUnavailable("the analysis did not end")
-        return self.analysis
 
 
 class Models(Protocol):
@@ -177,16 +152,21 @@ class Pipeline:
 
     async def write_objects(self, job: Job, *, language: str, report_alone: bool) -> list[bytes]:
         """Writes the DICOM objects of an analysis of a DICOM file; raises the job's error."""
+        xray_filter, covid_classifier = self.algorithms(job.result)
         order = Order(
             analysis=job.result,
-            xray_filter=algorithm(self.xray_filter),
-            covid_classifier=algorithm(self.covid_classifier),
+            xray_filter=xray_filter,
+            covid_classifier=covid_classifier,
             language=language,
             report_alone=report_alone,
         )
         with _stage(Stage.RENDER, job), self._turns.slot() as turn:
             write = self._decoders.write_objects
             return await self._in_thread(turn, write, job.upload.data, order)
+
+    def algorithms(self, analysis: Analysis) -> list[Algorithm]:
+        """What a report says of the filter and the classifier that made an analysis."""
+        return [algorithm(each, analysis) for each in (self.xray_filter, self.covid_classifier)]
 
     async def identify(self, data: bytes) -> Instance:
         """Reads which object a DICOM file is. Raises AnalysisError."""
@@ -251,9 +231,11 @@ class Pipeline:
         )
 
 
-def algorithm(model: Served) -> Algorithm:
-    """What a report says of a model."""
-    return Algorithm(name=model.card.name, version=model.card.version, digest=model.digest)
+def algorithm(model: Served, analysis: Analysis) -> Algorithm:
+    """What a report says of a model; a kept analysis may be of one that is served no longer."""
+    name, digest = model.card.name, analysis.models[model.card.name]
+    version = model.card.version if digest == model.digest else "unknown"
+    return Algorithm(name=name, version=version, digest=digest)
 
 
 def filter_result(probabilities: np.ndarray, threshold: float) -> FilterResult:

@@ -11,7 +11,8 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from bentos.decoding.decoders import Decoders
-from bentos.gateway.pipeline import Job, Pipeline
+from bentos.gateway.job import Job
+from bentos.gateway.pipeline import Pipeline
 from bentos.gateway.uploads import Upload
 from bentos.http.negotiation import DICOM
 from bentos.offline import files, records

@@ -79,6 +79,20 @@ def test_kept_analysis_is_read_listed_and_deleted(run_keeping: Run) -> None:
     run_keeping(test)
 
 
+@pytest.mark.parametrize("heatmap", ["none", "all"])
+def test_kept_analysis_has_a_heatmap_whatever_is_asked(run_keeping: Run, heatmap: str) -> None:
+    async def test(gateway: Gateway) -> None:
+        answer = await gateway.client.post(f"{KEEP}&heatmap={heatmap}", **form(DARK))
+
+        assert answer.status_code == 201
+        assert answer.json()["heatmap"]
+        assert (answer.json()["heatmaps"] is not None) == (heatmap == "all")
+        picture = await gateway.client.get(f"{answer.headers['location']}/heatmap")
+        assert picture.content.startswith(PNG)
+
+    run_keeping(test)
+
+
 def test_nothing_is_kept_unless_asked(run_keeping: Run) -> None:
     async def test(gateway: Gateway) -> None:
         answer = await gateway.client.post("/v1/analyses", **form(DARK))
