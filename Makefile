@@ -63,6 +63,8 @@ $(VENV)/.dev: pyproject.toml $(wildcard lock/*.txt)
 $(BENTOML_HOME) results/classifier_supervised:
 	@mkdir -p $@
 
+# Where those who ask have their analyses kept; nothing is kept unless asked.
+serve: export CHESTXRAY_DATA_FOLDER ?= data
 serve: $(VENV)/.serving $(BENTOML_HOME) ## set up and start the service on http://localhost:3000
 	$(BIN)/chestxray serve --host $(HOST) --port $(PORT)
 
