@@ -4,7 +4,10 @@ One process, beside a service that it reaches by HTTP. It decodes nothing itself
 """
 
 import logging
+import os
 import signal
+import time
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -30,7 +33,7 @@ def missing(settings: Settings) -> list[str]:
 
 
 def run(settings: Settings, *, host: str, port: int, metrics_port: int | None) -> None:
-    """Runs until SIGTERM or SIGINT, and finishes what was begun.
+    """Runs until SIGTERM or SIGINT, and has the drain timeout to finish what was begun.
 
     Raises QueueLocked, or OSError where a port is taken or a file cannot be read or written.
     """
@@ -41,15 +44,23 @@ def run(settings: Settings, *, host: str, port: int, metrics_port: int | None) -
     metrics = Metrics(queue.count)
     if metrics_port is not None:
         metrics.serve(host, metrics_port)
-    with queue.taken(), Client(settings.dicom_service) as client:
-        worker = Worker(settings, queue, metrics, client, destination(settings))
+    with (
+        queue.taken(),
+        Client(settings.dicom_service) as client,
+        closing(destination(settings)) as archive,
+    ):
+        worker = Worker(settings, queue, metrics, client, archive)
         receiver = Receiver(settings, queue, metrics, host=host, port=port)
         worker.start()
         logger.info("%s listens on port %s", settings.dicom_ae_title, receiver.port)
         stop.wait()
         logger.info("stopping: associations and objects that were begun are finished")
+        end = time.monotonic() + settings.drain_timeout_seconds
         receiver.close(settings.drain_timeout_seconds)
-        worker.close()
+        ended = worker.close(max(0.0, end - time.monotonic()))
+    if not ended:
+        # pynetdicom's threads are no daemons: one that waits for a silent archive keeps the process.
+        os._exit(0)
 
 
 def destination(settings: Settings) -> Destination:

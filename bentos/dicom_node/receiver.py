@@ -18,6 +18,7 @@ from pydicom.tag import BaseTag
 from pynetdicom import AE, _config, evt
 from pynetdicom.events import Event
 
+from bentos.dicom_node.associations import abort_all
 from bentos.dicom_node.connections import BoundedSocket, Connections, Server
 from bentos.dicom_node.metrics import Metrics, Receipt
 from bentos.dicom_node.queue import Queue, QueueFull
@@ -77,7 +78,7 @@ class Receiver:
         end = time.monotonic() + seconds
         while self._entity.active_associations and time.monotonic() < end:
             time.sleep(_POLL_SECONDS)
-        self._entity.shutdown()
+        abort_all(self._entity)
 
     def _check_title(self, event: Event) -> None:
         """Rejects an association unless a peer of this title may call from this address."""

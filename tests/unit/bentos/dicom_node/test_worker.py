@@ -1,8 +1,10 @@
 """The worker of the DICOM node: each object is answered once, or given up with a reason."""
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Event, Timer
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from bentos.dicom_node.queue import Queue, Waiting
 from bentos.dicom_node.worker import Worker
 from bentos.settings import Settings
 from chestxray.client import ConnectionFailed, Problem, ProblemError
+from tests.waiting import until
 
 RESULTS = [b"report", b"picture", b"overlay"]
 HOUR = 3600.0
@@ -24,9 +27,12 @@ class Service:
     def __init__(self) -> None:
         self.asked = 0
         self.error: Exception | None = None
+        self.answers = Event()
+        self.answers.set()
 
     def dicom_objects(self, data: bytes, *, language: str) -> list[bytes]:
         self.asked += 1
+        self.answers.wait()
         if self.error:
             raise self.error
         return RESULTS
@@ -38,6 +44,9 @@ class Archive:
     def __init__(self) -> None:
         self.received: list[bytes] = []
         self.failures: dict[bytes, Failure] = {}
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def send(self, files: Sequence[bytes]) -> list[Failure | None]:
         found = [self.failures.get(each) for each in files]
@@ -141,3 +150,35 @@ def test_result_that_is_never_taken_is_kept_beside_the_object(node: Node) -> Non
     assert [each.read_bytes() for each in (kept / node.name).iterdir()] == [RESULTS[2]]
     assert node.reason() == "no such class"
     assert node.queue.waiting() == []
+
+
+def test_stop_waits_for_what_was_begun_and_takes_no_other(node: Node) -> None:
+    node.service.answers.clear()
+    node.worker.start()
+    until(lambda: node.service.asked)
+    Timer(0.3, node.service.answers.set).start()
+    assert node.worker.close(30)
+    other = node.queue.put(b"another")
+
+    assert node.archive.received == RESULTS
+    assert [each.name for each in node.queue.waiting()] == [other]
+
+
+def test_stop_is_bounded_and_leaves_what_is_not_answered_to_the_next_start(
+    node: Node, tmp_path: Path
+) -> None:
+    node.service.answers.clear()
+    node.worker.start()
+    until(lambda: node.service.asked)
+    began = time.monotonic()
+    assert not node.worker.close(0.2)
+    seconds = time.monotonic() - began
+
+    assert seconds < 5
+    assert [each.name for each in node.queue.waiting()] == [node.name]
+    again = Node(tmp_path)
+    again.worker.start()
+    until(lambda: not again.queue.waiting())
+    again.worker.close(30)
+    assert again.archive.received == RESULTS
+    node.service.answers.set()
