@@ -33,7 +33,7 @@ def missing(settings: Settings) -> list[str]:
 
 
 def run(settings: Settings, *, host: str, port: int, metrics_port: int | None) -> None:
-    """Runs until SIGTERM or SIGINT, and has the drain timeout to finish what was begun.
+    """Runs until SIGTERM or SIGINT, finishes what is begun within the drain timeout, and exits.
 
     Raises QueueLocked, or OSError where a port is taken or a file cannot be read or written.
     """
@@ -57,10 +57,10 @@ def run(settings: Settings, *, host: str, port: int, metrics_port: int | None) -
         logger.info("stopping: associations and objects that were begun are finished")
         end = time.monotonic() + settings.drain_timeout_seconds
         receiver.close(settings.drain_timeout_seconds)
-        ended = worker.close(max(0.0, end - time.monotonic()))
-    if not ended:
-        # pynetdicom's threads are no daemons: one that waits for a silent archive keeps the process.
-        os._exit(0)
+        worker.close(max(0.0, end - time.monotonic()))
+    # pynetdicom's threads are no daemons: that of a silent peer or archive would keep the process.
+    logging.shutdown()
+    os._exit(0)
 
 
 def destination(settings: Settings) -> Destination:

@@ -88,10 +88,10 @@ class Worker:
         for each in self._threads:
             each.start()
 
-    def close(self, seconds: float) -> bool:
+    def close(self, seconds: float) -> None:
         """Takes no other object, and waits some seconds for those that were begun.
 
-        Returns whether they ended; what is not answered by then stays in the queue.
+        What is not answered by then stays in the queue.
         """
         self._stop.set()
         end = time.monotonic() + seconds
@@ -99,7 +99,6 @@ class Worker:
             each.join(max(0.0, end - time.monotonic()))
         if left := len(self._busy):
             logger.warning("%s objects stay in the queue until the next start", left)
-        return not left
 
     def take(self, each: Waiting) -> None:
         """Answers one object, or notes when it is to be tried again."""

@@ -209,6 +209,19 @@ def test_stop_leaves_what_takes_longer_than_the_drain_to_the_next_start(
         until(lambda: len(store.received) == 3 and not made.waiting())
 
 
+def test_stop_is_not_held_up_by_a_silent_peer(tmp_path: Path, store: Archive) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with (
+        node(tmp_path, nowhere, to(store), **SHORT_DRAIN) as made,
+        socket.create_connection(("127.0.0.1", made.port)) as silent,
+        associated(made.port) as association,
+    ):
+        silent.sendall(b"\x01\x00\x00")
+        association.dul.kill_dul()
+        made.process.send_signal(signal.SIGTERM)
+        assert made.process.wait(15) == 0
+
+
 def test_stop_is_not_held_up_by_a_silent_archive(tmp_path: Path, open_server: Server) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"dicom://{ARCHIVE}@127.0.0.1:{silent.getsockname()[1]}"
