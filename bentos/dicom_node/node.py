@@ -41,7 +41,7 @@ def run(settings: Settings, *, host: str, port: int, metrics_port: int | None) -
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     queue = Queue(Path(settings.dicom_queue), max_bytes=settings.dicom_max_queue_bytes)
-    metrics = Metrics(queue.count)
+    metrics = Metrics(queue, max_bytes=settings.dicom_max_queue_bytes)
     if metrics_port is not None:
         metrics.serve(host, metrics_port)
     with (

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from threading import Event, Lock, Thread
 
 from bentos.dicom_node.destinations import Destination
-from bentos.dicom_node.metrics import Metrics, Result
+from bentos.dicom_node.metrics import Delivery, Metrics, Result
 from bentos.dicom_node.queue import Queue, Refusal, Waiting
 from bentos.settings import Settings
 from chestxray.client import ChestXrayError, Client, ProblemError
@@ -202,6 +202,8 @@ class Worker:
                 path.unlink()
         found = [each for each in failures if each]
         passing = [each.reason for each in found if not each.lasting]
+        ending = Delivery.FAILED if passing else Delivery.REFUSED if found else Delivery.STORED
+        self._metrics.deliveries.labels(ending).inc()
         if passing:
             raise _TryAgain(passing[0])
         return "; ".join(each.reason for each in found)
