@@ -8,7 +8,7 @@ from monitoring.matchers import CONTAINERS, IN_OUR_NAMESPACES, JOB, NAMESPACES
 from monitoring.rules import Alert, Group, Record
 
 _DEPLOYMENTS = 'deployment=~"gateway|classifier"'
-_PODS = 'pod=~"(gateway|classifier)-.+"'
+_PODS = 'pod=~"(gateway|classifier|dicom)-.+"'
 _SCALER = 'scaledObject="classifier"'
 _AUTOSCALERS = 'horizontalpodautoscaler=~"gateway|keda-hpa-classifier"'
 """KEDA names the HPA that it creates after its ScaledObject."""

@@ -52,7 +52,7 @@ def can_have(name: str, label: str, value: str) -> bool:
         case "route":
             return value in ADMITTED
         case "workload" | "container":
-            return value in ("gateway", "classifier")
+            return value in ("gateway", "classifier", "dicom")
         case "job":
             return value == "chestxray"
         case "pod":
