@@ -192,8 +192,8 @@ def _volume_full() -> Alert:
     return Alert(
         name="ChestxrayVolumeFull",
         severity="warning",
-        # Training writes to this claim alone, perhaps in a namespace without gateways. Serving pods
-        # have no claims; their emptyDirs are bounded and count as the node's disk.
+        # Training writes to this claim alone, perhaps in a namespace without gateways. The claim
+        # of the DICOM node is larger than its queue may grow; emptyDirs count as the node's disk.
         query=f"""
             {volume("available")} / {volume("capacity")} < {_LITTLE_SPACE:g}
         """,
