@@ -96,6 +96,11 @@ class Prober:
             self.seconds_until_closed.append(time.monotonic() - self.half_open.pop(connection))
             connection.close()
 
+    def close(self) -> None:
+        """Closes what the node has not closed."""
+        for connection in self.half_open:
+            connection.close()
+
     def kept_for(self, seconds: float) -> int:
         """Counts the connections that the node has kept for longer."""
         now = time.monotonic()
@@ -133,6 +138,7 @@ def trial(seconds: float) -> Table:
             longest = timeout + _CLOSING_SECONDS
             kept = prober.kept_for(longest)
             answered = _answers(made, store, folder, port)
+            prober.close()
     table = Table("probes", f"{seconds:.0f} s of one probe a second, timeout of {timeout:g} s.")
     _add_probes(table, prober, kept, longest)
     _add_growth(table, samples)
