@@ -108,7 +108,8 @@ class Worker:
         except (_TryAgain, OSError) as error:
             reason = str(error) if isinstance(error, _TryAgain) else type(error).__name__
             tries.failed(self._clock())
-            if self._clock() - each.since < self._max_age:
+            # What fails during a stop may fail because of it.
+            if self._stop.is_set() or self._clock() - each.since < self._max_age:
                 self._metrics.results.labels(Result.RETRIED).inc()
                 logger.warning("%s is tried again: %s", each.name, reason)
                 return

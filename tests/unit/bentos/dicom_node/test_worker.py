@@ -202,6 +202,19 @@ def test_stop_waits_for_what_was_begun_and_takes_no_other(node: Node) -> None:
     assert [each.name for each in node.queue.waiting()] == [other]
 
 
+def test_old_object_that_fails_during_a_stop_is_not_given_up(node: Node) -> None:
+    node.service.error, node.hours = ConnectionFailed("closed", lasting=False), 24.1
+    os.utime(node.folder / "waiting" / f"{node.name}.dcm", (0, 0))
+    node.service.answers.clear()
+    node.worker.start()
+    until(lambda: node.service.asked)
+    node.worker.close(0.1)
+    node.service.answers.set()
+    until(lambda: node.figure("objects_processed_total", result="retried"))
+
+    assert [each.name for each in node.queue.waiting()] == [node.name]
+
+
 def test_stop_is_bounded_and_leaves_what_is_not_answered_to_the_next_start(
     node: Node, tmp_path: Path
 ) -> None:
