@@ -95,9 +95,10 @@ trials: $(VENV)/.dev $(BENTOML_HOME) ## overload, kills, failing decoders, rolli
 	$(BIN)/python -m tests.trials.backpressure
 	$(BIN)/python -m tests.trials.hostile --seconds 600
 
-soak: $(VENV)/.dev $(BENTOML_HOME) ## an hour at 70% of the capacity, and one of mixed requests: nothing may grow
+soak: $(VENV)/.dev $(BENTOML_HOME) ## an hour at 70% of the capacity, one of mixed requests, and one of probes of the DICOM node: nothing may grow
 	$(BIN)/python -m tests.trials.soak --seconds 3600
 	$(BIN)/python -m tests.trials.mixed --requests 200000 --seconds 3600
+	$(BIN)/python -m tests.trials.probes --minutes 60
 
 gpu: $(VENV)/.dev ## what only a CUDA device can show: tests, parity, serving, training; results/gpu
 	$(BIN)/python -m gpu --data $(DATA)
