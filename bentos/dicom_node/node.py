@@ -41,7 +41,8 @@ def run(settings: Settings, *, host: str, port: int, metrics_port: int | None) -
     metrics = Metrics(queue.count)
     if metrics_port is not None:
         metrics.serve(host, metrics_port)
-    with queue.taken(), Client(settings.dicom_service) as client:
+    key = settings.dicom_service_key.get_secret_value()
+    with queue.taken(), Client(settings.dicom_service, api_key=key or None) as client:
         worker = Worker(settings, queue, metrics, client, destination(settings))
         receiver = Receiver(settings, queue, metrics, host=host, port=port)
         worker.start()
