@@ -20,6 +20,21 @@ class NewerVersion(StorageUnavailable):
     """The tables are of a later version of this program."""
 
 
+class NotMigrated(StorageUnavailable):
+    """The tables are not those of this version."""
+
+
+async def prepare(database: Database) -> None:
+    """Brings a SQLite file to the newest version; of PostgreSQL it only asks for that.
+
+    Raises StorageUnavailable.
+    """
+    if database.is_sqlite:
+        await migrate(database)
+    elif not await is_current(database):
+        raise NotMigrated("the database has not the tables of this version: chestxray migrate")
+
+
 async def migrate(database: Database) -> tuple[str | None, str | None]:
     """Brings the tables to the newest version, in one transaction.
 
