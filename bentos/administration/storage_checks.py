@@ -90,9 +90,10 @@ async def _database(settings: Settings, database: Database) -> AsyncIterator[Fin
 
 
 async def _space(settings: Settings, records: Records) -> Finding:
-    free = shutil.disk_usage(settings.data_folder).free
+    folder = Path(settings.data_folder).absolute()
+    free = shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists())).free
     wanted = 0 if settings.object_store else settings.max_kept_bytes - await records.total_bytes()
-    found = f"{free / _GIB:.1f} GiB are free for {settings.data_folder}"
+    found = f"{free / _GIB:.1f} GiB are free for {folder}"
     if free < _FEWEST_BYTES:
         return fault("disk", found, "delete something, or move the folder")
     if free < wanted:

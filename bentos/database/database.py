@@ -66,8 +66,10 @@ async def _translated() -> AsyncIterator[None]:
     except IntegrityError:
         raise
     except (TimeoutError, DBAPIError, PoolTimeoutError, OSError) as error:
-        # The driver's message may quote values; the type is enough to find the cause.
-        cause = getattr(error, "orig", None) or error
+        # The driver's message may quote values; the type is enough to find the cause. SQLAlchemy
+        # wraps it twice.
+        adapted = getattr(error, "orig", None) or error
+        cause = adapted.__cause__ or adapted
         raise StorageUnavailable(f"the database failed: {type(cause).__name__}") from error
 
 

@@ -92,7 +92,8 @@ def open_blobs(object_store: str, *, data_folder: str, keyring: Keyring) -> Blob
     """Opens s3://bucket/prefix, or the folder of pictures in `data_folder`. Raises OSError."""
     if not object_store:
         folder = Path(data_folder).absolute() / FOLDER
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (folder.parent, folder):  # the mode is of the last one alone
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Blobs(LocalStore(folder), keyring, folder)
     address = urlsplit(object_store)
     plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http:")
