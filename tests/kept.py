@@ -85,13 +85,22 @@ def read(settings: Settings, identifier: str, *, owner: str = OWNER) -> dict[str
     return with_history(settings, work)
 
 
-def visible(settings: Settings, *, owner: str = OWNER) -> set[str]:
-    """The identifiers of an owner's analyses."""
+def read_all(settings: Settings, *, owner: str = OWNER) -> dict[str, dict[str, bytes | None]]:
+    """The pictures of all of an owner's analyses, by their identifiers."""
 
-    async def work(history: History) -> set[str]:
-        return {each.id for each in await history.archive.page(owner, after=None, limit=10_000)}
+    async def work(history: History) -> dict[str, dict[str, bytes | None]]:
+        found = await history.archive.page(owner, after=None, limit=10_000)
+        return {
+            each.id: {part: await history.archive.picture(each, part) for part in PARTS}
+            for each in found
+        }
 
     return with_history(settings, work)
+
+
+def all_pictures_of(identifiers: Sequence[str]) -> dict[str, dict[str, bytes]]:
+    """What `read_all` returns if nothing is lost."""
+    return {each: pictures_of(each) for each in identifiers}
 
 
 def file_of(settings: Settings, identifier: str, part: str = IMAGE) -> Path:
