@@ -172,7 +172,7 @@ def test_cancelled_run_ends_after_the_record_in_work(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_again_and_again_it_loses_nothing(tmp_path: Path) -> None:
-    identifiers = kept.keep(settings(tmp_path), 120)
+    identifiers = kept.keep(settings(tmp_path), 80)
     environment = os.environ | {
         "CHESTXRAY_DATA_FOLDER": str(tmp_path / "data"),
         "CHESTXRAY_ENCRYPTION_KEYS": BOTH,
@@ -181,7 +181,7 @@ def test_killed_again_and_again_it_loses_nothing(tmp_path: Path) -> None:
     counts = [0]
     while counts[-1] < len(identifiers) and len(counts) < 20:
         with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as run:
-            while run.poll() is None and replaced(tmp_path) < counts[-1] + 25:
+            while run.poll() is None and replaced(tmp_path) < counts[-1] + 20:
                 time.sleep(0.002)
             run.send_signal(signal.SIGKILL)
         counts.append(replaced(tmp_path))
