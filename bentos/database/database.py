@@ -75,6 +75,8 @@ async def _translated() -> AsyncIterator[None]:
 
 def _postgresql(address: str, statement_seconds: float) -> AsyncEngine:
     url = make_url(address).set(drivername="postgresql+asyncpg")
+    if mode := url.query.get("sslmode"):  # asyncpg's own name of it
+        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
     return create_async_engine(
         url,
         pool_size=_CONNECTIONS,
