@@ -1,5 +1,6 @@
 """What a process that died has left of a picture is deleted with its record."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,6 +33,36 @@ def test_half_written_picture_of_a_dead_process_is_swept(tmp_path: Path) -> None
 
     assert not half.exists()
     assert kept.read(settings, identifier) == kept.pictures_of(identifier)
+
+
+def test_write_that_goes_on_after_its_cancellation_leaves_nothing(tmp_path: Path) -> None:
+    settings = Settings(data_folder=str(tmp_path / "data"))
+    record = kept.record()
+
+    async def keep_and_leave(history: History) -> int:
+        put, begun, late = history.blobs.put, asyncio.Event(), []
+
+        async def put_slowly(name: str, data: bytes) -> None:
+            begun.set()
+            late.append((name, data))
+            await asyncio.sleep(60)
+
+        history.blobs.put = put_slowly  # type: ignore[method-assign]
+        keeping = asyncio.ensure_future(history.archive.keep(record, kept.pictures_of(record.id)))
+        await begun.wait()
+        keeping.cancel()
+        await asyncio.wait([keeping])
+        await history.archive.sweep()
+        for name, data in late:
+            await put(name, data)
+        later = datetime.now(UTC) + timedelta(minutes=2)
+        claimed = await history.records.claim(10, now=later)
+        await history.archive._finish(claimed)
+        return len(claimed)
+
+    assert kept.with_history(settings, keep_and_leave) == 1
+
+    assert not [each for each in (tmp_path / "data" / "pictures").rglob("*.*")]
 
 
 def test_data_folder_is_only_for_its_user_also_without_sqlite(tmp_path: Path) -> None:
