@@ -71,7 +71,7 @@ class Gateway:
             delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
         )
         self._history = History(settings) if settings.keeps else None
-        self.app = create_public_app(
+        self.app, self._jobs = create_public_app(
             self._pipeline, settings, self._drain, self.__is_ready__, self._history
         )
 
@@ -85,6 +85,8 @@ class Gateway:
         self._background = [asyncio.create_task(self._warm_up())]
         if self._history:
             self._background.append(asyncio.create_task(self._history.run()))
+        if self._jobs:
+            self._background.append(asyncio.create_task(self._jobs.run()))
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
