@@ -123,9 +123,11 @@ async def _keys_in_use(settings: Settings, inventory: Inventory) -> Finding:
     check, variable = "encryption", variable_of("encryption_keys")
     names = list(parse_keys(settings.encryption_keys.get_secret_value()))
     used = await inventory.encryption_keys()
-    if missing := sorted(set(used) - set(names) - {""}):
-        count = sum(used[each] for each in missing)
-        found = f"{count} analyses cannot be read without the keys {', '.join(missing)}"
+    jobs = await inventory.encryption_keys_of_jobs()
+    if missing := sorted({*used, *jobs} - {*names, ""}):
+        counts = [sum(each.get(name, 0) for name in missing) for each in (used, jobs)]
+        found = "{} analyses and {} jobs".format(*counts)
+        found += f" cannot be read without the keys {', '.join(missing)}"
         return fault(check, found, f"add them to {variable}, behind the first")
     if not names:
         return ok(check, f"pictures are not encrypted by this service: {variable} is empty")

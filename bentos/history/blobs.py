@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -66,6 +67,15 @@ class Blobs:
                 with suppress(FileNotFoundError):
                     await obstore.delete_async(self._store, name)
                 await asyncio.to_thread(_delete_unfinished, self._folder / name)
+
+    async def delete_folder(self, folder: str) -> None:
+        """Deletes a folder and all in it, half-written or not. Raises StorageUnavailable."""
+        if self._folder is None:
+            async for chunk in self.listed(folder):
+                await self.delete(each.name for each in chunk)
+            return
+        with _translated(), suppress(FileNotFoundError):
+            await asyncio.to_thread(shutil.rmtree, self._folder / folder)
 
     async def exists(self, name: str) -> bool:
         """Whether there are bytes of this name. Raises StorageUnavailable."""

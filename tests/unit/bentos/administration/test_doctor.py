@@ -117,7 +117,7 @@ def test_analyses_under_a_key_that_is_not_configured_are_a_fault(tmp_path: Path)
     current = stored(data_folder=data, encryption_keys=SecretStr(kept.OLD_KEY))["encryption"]
 
     assert (missing.level, waiting.level, current.level) == ("fault", "warning", "ok")
-    assert missing.found == "2 analyses cannot be read without the keys old"
+    assert missing.found == "2 analyses and 0 jobs cannot be read without the keys old"
     assert waiting.remedy == "run chestxray rotate-encryption"
 
 

@@ -56,6 +56,8 @@ def test_check_finds_both_kinds_and_deletes_nothing(settings: Settings, capsys: 
         "pictures with a record: 3",
         "pictures without a record: 2, older than 1 h: 2",
         "visible analyses without their pictures: 1",
+        "images with a job: 0",
+        "images without a job: 0, older than 1 h: 0",
     ]
     assert kept.file_of(settings, gone).exists()
     assert set(kept.read_all(settings)) == {whole, broken}

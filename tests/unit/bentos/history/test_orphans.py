@@ -1,17 +1,23 @@
 """Pictures without a record, and records without their pictures, are found, and nothing else is."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bentos.history import orphans
-from bentos.history.archive import HEATMAP, IMAGE, PARTS, name_of
+from bentos.history.archive import HEATMAP, IMAGE, PARTS
 from bentos.history.history import History
 from bentos.history.inventory import Inventory
 from bentos.history.orphans import Orphans, Pictures
+from bentos.jobs import deletion
+from bentos.jobs.intake import Intake
+from bentos.jobs.job import Job
+from bentos.jobs.queue import JobQueue
 from bentos.settings import Settings
+from chestxray.errors import RejectedImage
 from tests import kept
 
 
@@ -21,26 +27,30 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def of(history: History) -> Orphans:
-    return Orphans(Inventory(history.database), history.blobs)
+    return orphans.of_analyses(Inventory(history.database), history.blobs)
+
+
+def incomplete_of(history: History) -> AsyncIterator[list[str]]:
+    return orphans.incomplete_records(Inventory(history.database), history.blobs)
 
 
 def counted(settings: Settings) -> Pictures:
     async def work(history: History) -> Pictures:
-        return await of(history).count_pictures()
+        return await of(history).count()
 
     return kept.with_history(settings, work)
 
 
 def incomplete(settings: Settings) -> set[str]:
     async def work(history: History) -> set[str]:
-        return {each async for some in of(history).incomplete_records() for each in some}
+        return {each async for some in incomplete_of(history) for each in some}
 
     return kept.with_history(settings, work)
 
 
 def deleted(settings: Settings) -> int:
     async def work(history: History) -> int:
-        return await of(history).delete_pictures()
+        return await of(history).delete()
 
     return kept.with_history(settings, work)
 
@@ -140,8 +150,8 @@ def during(settings: Settings, name: str, change: Change) -> tuple[Pictures, set
 
         setattr(history.blobs, "listed", listed_before)  # noqa: B010, mypy refuses the other way
         if name == "pictures":
-            return await of(history).count_pictures(), set()
-        found = {each async for some in of(history).incomplete_records() for each in some}
+            return await of(history).count(), set()
+        found = {each async for some in incomplete_of(history) for each in some}
         return Pictures(), found
 
     return kept.with_history(settings, work)
@@ -183,7 +193,33 @@ def test_picture_written_after_its_folder_was_listed_is_not_missing(settings: Se
     assert found == set()
 
 
-def test_pattern_of_a_picture_is_that_of_the_names(settings: Settings) -> None:
-    names = [name_of(kept.record().id, part) for part in PARTS]
+def test_images_of_a_job_that_is_gone_are_found_and_deleted_with_what_a_crash_left(
+    settings: Settings,
+) -> None:
+    async def work(history: History) -> tuple[Pictures, int, int]:
+        intake = Intake(JobQueue(history.database), history.job_images, lambda _: {})
+        jobs = [await begun(intake, name) for name in ("whole", "dead")]
+        await history.job_images.put(f"{'0' * 32}/0", b"of no job")
+        half = Path(settings.data_folder, "jobs", jobs[1].key, "1#1")
+        half.write_bytes(b"half of a patient's film")
+        counted = await orphans.of_jobs(Inventory(history.database), history.job_images).count()
+        await JobQueue(history.database).hide(jobs[1])
+        swept = await deletion.sweep(JobQueue(history.database), history.job_images)
+        assert not half.parent.exists()
+        later = datetime.now(UTC) + timedelta(hours=2)
+        of_jobs = orphans.of_jobs(Inventory(history.database), history.job_images)
+        return counted, swept, await of_jobs.delete(now=later)
 
-    assert all(orphans._PICTURE.fullmatch(each) for each in names)
+    assert kept.with_history(settings, work) == (Pictures(owned=2, orphaned=1), 1, 1)
+
+    left = [each.name for each in Path(settings.data_folder, "jobs").rglob("*") if each.is_file()]
+    assert left == ["0"]
+
+
+async def begun(intake: Intake, name: str) -> Job:
+    job = await intake.begin(kept.OWNER, name, heatmap="none", lasts=timedelta(hours=1))
+
+    async def images() -> AsyncIterator[bytes | RejectedImage]:
+        yield b"a film"
+
+    return await intake.fill(job, images())

@@ -69,6 +69,6 @@ def test_data_folder_is_only_for_its_user_also_without_sqlite(tmp_path: Path) ->
     from bentos.history.blobs import open_blobs
     from bentos.history.encryption import Keyring
 
-    open_blobs("", data_folder=str(tmp_path / "data"), keyring=Keyring({}))
+    open_blobs("", data_folder=str(tmp_path / "data"), keyring=Keyring({}), part="pictures")
 
     assert (tmp_path / "data").stat().st_mode & 0o077 == 0
