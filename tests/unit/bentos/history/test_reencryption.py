@@ -7,18 +7,22 @@ import sqlite3
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from bentos.administration import encryption_rotation
 from bentos.database.database import FILE
 from bentos.database.errors import StorageUnavailable
 from bentos.history.archive import IMAGE, PARTS
 from bentos.history.history import History
 from bentos.history.inventory import Inventory
 from bentos.history.reencryption import Progress, Reencryption
+from bentos.jobs.intake import Intake
+from bentos.jobs.queue import JobQueue
 from bentos.settings import Settings
 from tests import kept
 from tests.conftest import ROOT
@@ -202,3 +206,17 @@ def replaced(folder: Path) -> int:
     finally:
         database.close()
     return int(count)
+
+
+def test_job_whose_images_wait_under_the_old_key_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def work(history: History) -> None:
+        intake = Intake(JobQueue(history.database), history.job_images, lambda _: {})
+        await intake.begin(kept.OWNER, "night", heatmap="none", lasts=timedelta(hours=1))
+
+    kept.with_history(settings(tmp_path, kept.OLD_KEY), work)
+
+    assert asyncio.run(encryption_rotation.rotate(settings(tmp_path, BOTH))) == 1
+    assert "until they end: 1" in capsys.readouterr().err
+    assert asyncio.run(encryption_rotation.rotate(settings(tmp_path, kept.OLD_KEY))) == 0
