@@ -19,6 +19,8 @@ def nodes(rendered: Rendered) -> Iterator[tuple[Manifest, Manifest]]:
     """The node of every mix that has one, and the settings."""
     for manifests in rendered.values():
         for each in of_kind(manifests, "StatefulSet"):
+            if each["metadata"]["name"] != "dicom":
+                continue
             yield each["spec"], find(manifests, "ConfigMap", "settings")["data"]
 
 
