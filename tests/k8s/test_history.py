@@ -1,20 +1,23 @@
 """Gateways that keep analyses get their places and Secrets, and no other pod does."""
 
+import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from bentos.settings import Settings
 from bentos.settings_checks import variable_of
-from tests.k8s import chart
-from tests.k8s.chart import CHECKSUM, OF_STORE, ON, Values
-from tests.k8s.rendering import Manifest, Mix, build, find, of_kind, pods, write_mix
-from tests.k8s.test_chart_values import refusal
+from tests.k8s.rendering import K8S, Manifest, Mix, build, find, of_kind, pods, write_mix
+from tools.kubectl import kubectl
 from tools.preflight.manifests import Manifests
 
 Rendered = dict[str, list[Manifest]]
 PLACES: Mix = ("network-policies", "postgres", "object-store")
 DATABASE, BUCKET = 5432, 443
+DOCUMENTED = (K8S / "README.md").read_text().partition("## Kept analyses")[2].partition("\n## ")[0]
 SECRETS = {
     variable_of("database"): "postgresql://chestxray:secret@postgres-trial/chestxray",
     variable_of("cookie_secret"): "c" * 32,
@@ -115,13 +118,6 @@ def test_migration_runs_before_the_gateway_with_the_database_alone(
     assert settings.data_folder in {each["mountPath"] for each in migration["volumeMounts"]}
 
 
-def test_migration_has_the_image_of_its_gateway_in_the_chart() -> None:
-    made = chart.template({"history": ON, "image": {"repository": "own", "tag": "2"}})
-    spec = gateway(made)
-
-    assert [each["image"] for each in spec["initContainers"] + spec["containers"]] == ["own:2"] * 2
-
-
 @pytest.mark.parametrize(
     ("components", "opened"),
     [
@@ -202,57 +198,49 @@ def test_preflight_asks_for_each_secret_and_not_for_a_part_that_is_optional(
     assert optional == [variable_of("encryption_keys")]
 
 
-def test_chart_takes_the_names_of_secrets_and_the_ports_from_values() -> None:
-    places: Values = {
-        "existingSecret": "own-history",
-        "database": {"existingSecret": "own-database", "port": 6432},
-        "objectStore": {"existingSecret": "own-bucket", "port": 9000},
-    }
-    made = chart.template({"history": ON | {"trial": ON} | places, "networkPolicies": ON})
-
-    assert {name for _, name in Manifests(made).secrets} == {
-        "own-history",
-        "own-database",
-        "own-bucket",
-    }
-    assert {("gateway", 6432), ("gateway", 9000)} <= set(rules(made))
-    assert ("gateway", DATABASE) not in set(rules(made))
-
-
-def test_chart_uses_the_identity_of_the_service_account_without_a_secret_of_the_bucket() -> None:
-    role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/chestxray"}
-    store: Values = {"existingSecret": "", "endpoint": "", "serviceAccountAnnotations": role}
-    made = chart.template({"history": ON | {"objectStore": store}})
-    (container,) = gateway(made)["containers"]
-
-    assert find(made, "ServiceAccount", "gateway")["metadata"]["annotations"] == role
-    assert not [each for each in container["env"] if each["name"].startswith("AWS_")]
-    assert set(find(made, "ConfigMap", "object-store")["data"]) == {
-        variable_of("object_store"),
-        "AWS_REGION",
-    }
-
-
-def test_changed_bucket_rolls_the_gateways_of_a_release() -> None:
-    sums = []
-    for bucket in ("s3://one", "s3://two"):
-        made = chart.template({"history": ON | {"objectStore": {"bucket": bucket}}})
-        pod = find(made, "Deployment", "gateway")["spec"]["template"]["metadata"]
-        assert CHECKSUM in pod["annotations"]
-        sums.append(pod["annotations"][OF_STORE])
-
-    assert sums[0] != sums[1]
-
-
-@pytest.mark.parametrize(
-    ("values", "named"),
-    [
-        ({"history": {"objectStore": {"bucket": "chestxray"}}}, "bucket"),
-        ({"history": {"database": {"password": "secret"}}}, "password"),
-        ({"settings": {"CHESTXRAY_OBJECT_STORE": "s3://chestxray"}}, "history.objectStore.bucket"),
-    ],
-)
-def test_secret_in_a_value_and_bucket_among_the_settings_are_refused(
-    values: Values, named: str
+def test_commands_of_the_readme_make_secrets_with_the_keys_and_values_that_pods_need(
+    placed: list[Manifest], tmp_path: Path
 ) -> None:
-    assert named in refusal("template", values)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", DOCUMENTED, re.M | re.S)
+    files, keys, secrets = [text for language, text in blocks if not language]
+    dry = f'kubectl() {{ {kubectl()} "$@" --dry-run=client -o yaml; echo ---; }}\n'
+    for command in (files, keys, "cd secrets && touch access-key-id secret-access-key"):
+        subprocess.run(["bash", "-ec", command], cwd=tmp_path, check=True)
+
+    done = subprocess.run(
+        ["bash", "-ec", dry + secrets], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+
+    made = {each["metadata"]["name"]: each for each in yaml.safe_load_all(done.stdout) if each}
+    asked = [
+        each["valueFrom"]["secretKeyRef"]
+        for container in gateway(placed)["containers"]
+        for each in container["env"]
+        if "secretKeyRef" in each.get("valueFrom", {})
+    ]
+    assert asked
+    assert all(each["key"] in made[each["name"]]["data"] for each in asked)
+    assert Settings(
+        object_store="s3://chestxray",
+        **{
+            setting: (tmp_path / "secrets" / file).read_text()
+            for setting, file in (
+                ("database", "address"),
+                ("cookie_secret", "cookie-secret"),
+                ("encryption_keys", "encryption-keys"),
+            )
+        },
+    ).keeps
+    assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
+
+
+def test_overlay_of_the_readme_names_the_bucket(tmp_path: Path) -> None:
+    (lines,) = re.findall(r"```yaml\n(.*?)```", DOCUMENTED, re.S)
+    changes = yaml.safe_load(lines)
+    named = [each.rpartition("/")[2] for each in changes.pop("components")]
+    path = write_mix(tmp_path, named) / "kustomization.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changes))
+
+    data = find(build(tmp_path), "ConfigMap", "object-store")["data"]
+
+    assert data == yaml.safe_load(changes["patches"][0]["patch"])["data"]
