@@ -44,9 +44,10 @@ def run(settings: Settings, *, host: str, port: int, metrics_port: int | None) -
     metrics = Metrics(queue, max_bytes=settings.dicom_max_queue_bytes)
     if metrics_port is not None:
         metrics.serve(host, metrics_port)
+    key = settings.dicom_service_key.get_secret_value()
     with (
         queue.taken(),
-        Client(settings.dicom_service) as client,
+        Client(settings.dicom_service, api_key=key or None) as client,
         closing(destination(settings)) as archive,
     ):
         worker = Worker(settings, queue, metrics, client, archive)

@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from bentos.admission.control import Admission, Ticket
 from bentos.callers.caller import Scope
 from bentos.gateway import documents, objects, openapi
-from bentos.gateway.job import Heatmaps, Job
+from bentos.gateway.image_task import Heatmaps, ImageTask
 from bentos.gateway.keeping import ANALYSES, Keeping, Kept
 from bentos.gateway.pipeline import Pipeline
 from bentos.gateway.uploads import read_uploads
@@ -124,11 +124,11 @@ def create_router(
                 async with while_connected(request):
                     kept: Kept | None = None
                     if options.keep:
-                        job, kept = await keeping.analyse(upload, caller, heatmap=heatmap, key=key)
+                        task, kept = await keeping.analyse(upload, caller, heatmap=heatmap, key=key)
                     else:
-                        job = await pipeline.analyse_one(upload, heatmap=heatmap, picture=picture)
-                    state_of(request.scope).timing = job.milliseconds
-                    made = await _respond(pipeline, job, request, answer, picture=picture)
+                        task = await pipeline.analyse_one(upload, heatmap=heatmap, picture=picture)
+                    state_of(request.scope).timing = task.milliseconds
+                    made = await _respond(pipeline, task, request, answer, picture=picture)
                     if kept:
                         target = made if isinstance(made, Response) else response
                         keeping.announce(target, request, kept)
@@ -146,28 +146,28 @@ def create_router(
             async with Deadline(timeout_ms, settings):
                 uploads = await read(request, ticket, max_images=most, max_bytes=limit)
                 async with while_connected(request):
-                    jobs = await pipeline.analyse(uploads, heatmap=options.heatmap)
-        return BatchAnalysis(results=[_result(request, job) for job in jobs])
+                    tasks = await pipeline.analyse(uploads, heatmap=options.heatmap)
+        return BatchAnalysis(results=[_result(request, task) for task in tasks])
 
     return router
 
 
 async def _respond(
-    pipeline: Pipeline, job: Job, request: Request, answer: str, *, picture: bool
+    pipeline: Pipeline, task: ImageTask, request: Request, answer: str, *, picture: bool
 ) -> Any:
-    """Returns the analysis in the media type that was negotiated. Raises the job's error."""
+    """Returns the analysis in the media type that was negotiated. Raises the task's error."""
     if answer == JSON:
-        return job.result
+        return task.result
     if answer == PNG:
-        return Response(await pipeline.draw(job), headers=VARY, media_type=PNG)
+        return Response(await pipeline.draw(task), headers=VARY, media_type=PNG)
     if answer in documents.MEDIA_TYPES:
-        return await documents.respond(pipeline, job, request, answer, picture=picture)
-    return await objects.respond(pipeline, job, request, answer)
+        return await documents.respond(pipeline, task, request, answer, picture=picture)
+    return await objects.respond(pipeline, task, request, answer)
 
 
-def _result(request: Request, job: Job) -> Analysis | Problem:
+def _result(request: Request, task: ImageTask) -> Analysis | Problem:
     try:
-        return job.result
+        return task.result
     except AnalysisError as error:
         return problems.problem_of(error, state_of(request.scope).request_id)
 

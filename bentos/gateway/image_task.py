@@ -14,7 +14,7 @@ Heatmaps = Literal["cam", "all", "none"]
 
 
 @dataclass
-class Job:
+class ImageTask:
     """One image on its way; it has either an analysis or an error at the end."""
 
     upload: Upload
