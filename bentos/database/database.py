@@ -12,6 +12,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bentos.database.errors import StorageUnavailable
+from bentos.history_metrics import get_history_metrics
+from bentos.metric_labels import StoragePart
 
 FILE = "history.sqlite3"
 _CONNECTIONS = 8
@@ -68,6 +70,7 @@ async def _translated() -> AsyncIterator[None]:
     except (TimeoutError, DBAPIError, PoolTimeoutError, OSError) as error:
         # The driver's message may quote values; the type is enough to find the cause.
         cause = getattr(error, "orig", None) or error
+        get_history_metrics().failures.labels(StoragePart.DATABASE).inc()
         raise StorageUnavailable(f"the database failed: {type(cause).__name__}") from error
 
 

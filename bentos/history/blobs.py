@@ -15,6 +15,8 @@ from obstore.store import LocalStore, S3Store
 
 from bentos.database.errors import StorageUnavailable
 from bentos.history.encryption import Keyring
+from bentos.history_metrics import get_history_metrics
+from bentos.metric_labels import StoragePart
 
 FOLDER = "pictures"
 """In the data folder."""
@@ -112,6 +114,7 @@ def _translated() -> Iterator[None]:
     except FileNotFoundError:
         raise
     except (BaseError, OSError) as error:  # the message may have the name of the bucket
+        get_history_metrics().failures.labels(StoragePart.OBJECT_STORE).inc()
         raise StorageUnavailable(f"the object store failed: {type(error).__name__}") from error
 
 
