@@ -1,16 +1,22 @@
 """Gateways that keep analyses get their places and Secrets, and no other pod does."""
 
+import asyncio
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+from bentos.database import schema
+from bentos.database.database import Database
 from bentos.settings import Settings
 from bentos.settings_checks import variable_of
+from tests.conftest import ROOT
 from tests.k8s.rendering import K8S, Manifest, Mix, build, find, of_kind, pods, write_mix
+from tests.service import postgres
 from tools.kubectl import kubectl
 from tools.preflight.manifests import Manifests
 
@@ -116,6 +122,32 @@ def test_migration_runs_before_the_gateway_with_the_database_alone(
         variable_of("data_folder"),
     }
     assert settings.data_folder in {each["mountPath"] for each in migration["volumeMounts"]}
+
+
+@postgres.needed()
+def test_migration_brings_an_empty_database_to_the_newest_version(
+    placed: list[Manifest], tmp_path: Path
+) -> None:
+    (migration,) = gateway(placed)["initContainers"]
+    program = [sys.executable, "-m", "bentos.command", *migration["args"]]
+
+    with postgres.postgres(tmp_path / "postgres") as server:
+        address = server.database()
+        variables = environment(migration, placed) | {variable_of("database"): address}
+        done = subprocess.run(
+            program, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60
+        )
+
+        assert done.returncode == 0, done.stderr
+        assert asyncio.run(is_current(address))
+
+
+async def is_current(address: str) -> bool:
+    database = Database(address)
+    try:
+        return await schema.is_current(database)
+    finally:
+        await database.close()
 
 
 @pytest.mark.parametrize(
