@@ -14,6 +14,7 @@ from bentos.metric_labels import (
     DecoderRestartReason,
     DropStage,
     InFlightStage,
+    JobOutcome,
     ModelName,
     ModelStage,
     Outcome,
@@ -66,6 +67,14 @@ class Metrics:
     image_seconds: "Counter" = counter(
         "chestxray_in_flight_image_seconds_total",
         "Images in flight, integrated over time: its rate is their mean number",
+    )
+    job_items: "Labelled[Counter, JobOutcome]" = counter(
+        "chestxray_job_items_total", "Images of jobs that got their result, by outcome", "outcome"
+    )
+    jobs_waiting: "Gauge" = gauge(
+        "chestxray_job_items_waiting",
+        "Images of jobs that wait or are being analysed, in the database of all gateways",
+        multiprocess_mode="livemax",
     )
     shed: "Labelled[Counter, ShedReason]" = counter(
         "chestxray_shed_total",
@@ -172,6 +181,7 @@ def create_gateway_series(metrics: Metrics, routes: Iterable[str]) -> None:
     metrics.stage_seconds.create(product(get_args(TimedStage)))
     metrics.in_flight.create(product(get_args(InFlightStage)))
     metrics.shed.create(product(ShedReason))
+    metrics.job_items.create(product(JobOutcome))
     metrics.dropped.create([(Stage.DECODE,)])
     metrics.decoder_restarts.create(product(DecoderRestartReason))
     metrics.verdicts.create(product(Verdict))

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Response
 
@@ -18,6 +18,7 @@ from bentos.gateway import (
     page,
     stow,
 )
+from bentos.gateway import jobs as jobs_routes
 from bentos.gateway.keeping import Keeping
 from bentos.gateway.pipeline import Pipeline
 from bentos.history.history import History
@@ -25,6 +26,7 @@ from bentos.http import problems
 from bentos.http.drain import Drain
 from bentos.http.metrics_endpoint import metrics
 from bentos.http.middleware import METRICS, RequestMiddleware
+from bentos.jobs.jobs import Jobs
 from bentos.settings import Settings
 from chestxray.checkpoints import Reference
 from chestxray.results import DISCLAIMER, Model, Models, Projection
@@ -39,13 +41,20 @@ ADMITTED = (*analyses.PATHS, inference_protocol.INFER)
 _SERVICE: dict[str, Any] = {"tags": ["service"], "responses": openapi.problems(500, 503)}
 
 
+class PublicApp(NamedTuple):
+    """What answers at the public port, and what works in the background of it."""
+
+    app: RequestMiddleware
+    jobs: Jobs | None
+
+
 def create_public_app(
     pipeline: Pipeline,
     settings: Settings,
     drain: Drain,
     is_ready: Callable[[], Awaitable[bool]],
     history: History | None = None,
-) -> RequestMiddleware:
+) -> PublicApp:
     """Builds all that answers at the public port: the app, admission control and middleware."""
     ledger = Ledger()
     admission = Admission(
@@ -54,8 +63,10 @@ def create_public_app(
         max_queue_seconds=settings.max_queue_seconds,
         ledger=ledger,
     )
-    return RequestMiddleware(
-        create_app(pipeline, admission, settings, is_ready, Keeping(history, pipeline, settings)),
+    jobs = Jobs(history, pipeline, admission, is_stopping=lambda: drain.begun) if history else None
+    keeping = Keeping(history, pipeline, settings)
+    middleware = RequestMiddleware(
+        create_app(pipeline, admission, settings, is_ready, keeping, jobs),
         drain,
         is_ready,
         admission.check,
@@ -65,6 +76,7 @@ def create_public_app(
         cors_origins=settings.cors_origins,
         paths=ADMITTED,
     )
+    return PublicApp(middleware, jobs)
 
 
 def create_app(
@@ -73,6 +85,7 @@ def create_app(
     settings: Settings,
     is_ready: Callable[[], Awaitable[bool]],
     keeping: Keeping,
+    jobs: Jobs | None,
 ) -> FastAPI:
     """Builds the app."""
     app = FastAPI(
@@ -88,7 +101,8 @@ def create_app(
     )
     problems.install(app)
     app.include_router(analyses.create_router(pipeline, admission, settings, keeping))
-    if keeping.is_enabled:
+    if jobs:
+        app.include_router(jobs_routes.create_router(jobs, keeping, settings))
         app.include_router(kept_analyses.create_router(pipeline, keeping))
     app.include_router(
         inference_protocol.create_router(pipeline, admission, settings, is_ready, keeping)

@@ -72,7 +72,7 @@ class Gateway:
             delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
         )
         self._history = History(settings) if settings.keeps else None
-        self.app = create_public_app(
+        self.app, self._jobs = create_public_app(
             self._pipeline, settings, self._drain, self.__is_ready__, self._history
         )
 
@@ -88,6 +88,8 @@ class Gateway:
             most = self._settings.max_kept_bytes
             create_history_series(get_history_metrics(), max_bytes=most)
             self._background.append(asyncio.create_task(self._history.run()))
+        if self._jobs:
+            self._background.append(asyncio.create_task(self._jobs.run()))
 
     @bentoml.on_shutdown
     async def stop(self) -> None:

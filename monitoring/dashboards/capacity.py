@@ -26,7 +26,7 @@ def capacity() -> Dashboard:
         [
             Row("Headroom", _HEADROOM),
             Row("Classifier tier and processes", _TIER),
-            Row("Kept analyses (empty where the service keeps none)", _KEPT),
+            Row("Kept analyses and jobs (empty where the service keeps none)", _KEPT),
             Row("CPU and memory used", _USED, needs=["cAdvisor"]),
             Row("CPU requested", _REQUESTED, needs=["kube-state-metrics"]),
         ],
@@ -142,6 +142,19 @@ _KEPT = [
         "cps",
         {"{{part}}": rate("chestxray_storage_failures_total", by="part")},
         "Operations that failed; a request that needs one is answered 503.",
+        "stack",
+    ),
+    Panel(
+        "Images of jobs that wait",
+        "short",
+        {"waiting": f"max({gauge('chestxray_job_items_waiting')})"},
+        "Or are being analysed; in the database of all gateways.",
+    ),
+    Panel(
+        "Images of jobs that got their result",
+        "cps",
+        {"{{outcome}}": rate("chestxray_job_items_total", by="outcome")},
+        "problem: one instead of an analysis, such as that of the filter.",
         "stack",
     ),
 ]

@@ -129,7 +129,7 @@ def test_migration_brings_an_empty_database_to_the_newest_version(
     placed: list[Manifest], tmp_path: Path
 ) -> None:
     (migration,) = gateway(placed)["initContainers"]
-    program = [sys.executable, "-m", "bentos.command", *migration["args"]]
+    program = [sys.executable, "-m", "bentos.cli", *migration["args"]]
 
     with postgres.postgres(tmp_path / "postgres") as server:
         address = server.database()

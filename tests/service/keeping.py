@@ -13,8 +13,9 @@ from bentos.callers.caller import Scope
 from bentos.database import schema
 from bentos.decoding.decoders import Decoders
 from bentos.history.history import History
+from bentos.jobs.jobs import Jobs
 from bentos.settings import Settings
-from tests.service.fakes import DARK, FakeModels, app_over, client_of, form
+from tests.service.fakes import DARK, FakeModels, client_of, form, public_app_over
 
 KEEP = "/v1/analyses?keep=true"
 SECRET = "a secret that all gateways of a test have"
@@ -27,6 +28,7 @@ class Gateway:
     client: httpx.AsyncClient
     history: History
     models: FakeModels
+    jobs: Jobs
 
     def visitor(self) -> httpx.AsyncClient:
         """Another client of the same gateway, with cookies of its own."""
@@ -65,8 +67,9 @@ def run_gateways(
         gateways = []
         for _ in range(count):
             models, history = FakeModels(), History(settings)
-            app = app_over(models, weights, settings, decoders, history)
-            gateways.append(Gateway(client_of(app), history, models))
+            public = public_app_over(models, weights, settings, decoders, history)
+            assert public.jobs
+            gateways.append(Gateway(client_of(public.app), history, models, public.jobs))
         await schema.migrate(gateways[0].history.database)
         try:
             await test(*gateways)

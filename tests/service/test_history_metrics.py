@@ -14,7 +14,7 @@ from sqlalchemy import update
 from bentos.database.database import Database
 from bentos.database.errors import StorageUnavailable
 from bentos.database.tables import analyses
-from bentos.history.blobs import FOLDER, open_blobs
+from bentos.history.blobs import PICTURES, open_blobs
 from bentos.history.encryption import Keyring
 from bentos.history_metrics import create_history_series, get_history_metrics
 from bentos.metric_labels import StoragePart
@@ -103,8 +103,8 @@ def test_database_that_refuses_connections_counts_as_a_failure() -> None:
 def test_folder_that_cannot_be_written_counts_as_a_failure_of_the_object_store(
     tmp_path: Path,
 ) -> None:
-    blobs = open_blobs("", data_folder=str(tmp_path), keyring=Keyring({}))
-    (tmp_path / FOLDER / "ab").write_text("a file where a folder is to be")
+    blobs = open_blobs("", data_folder=str(tmp_path), keyring=Keyring({}), part=PICTURES)
+    (tmp_path / PICTURES / "ab").write_text("a file where a folder is to be")
     before = failures(StoragePart.DATABASE), failures(StoragePart.OBJECT_STORE)
 
     with pytest.raises(StorageUnavailable):
