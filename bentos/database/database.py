@@ -13,6 +13,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bentos.database.errors import StorageUnavailable
+from bentos.history_metrics import get_history_metrics
+from bentos.metric_labels import StoragePart
 
 FILE = "history.sqlite3"
 _CONNECTIONS = 8
@@ -73,6 +75,7 @@ async def _translated() -> AsyncIterator[None]:
         # wraps it twice.
         adapted = getattr(error, "orig", None) or error
         cause = adapted.__cause__ or adapted
+        get_history_metrics().failures.labels(StoragePart.DATABASE).inc()
         raise StorageUnavailable(f"the database failed: {type(cause).__name__}") from error
 
 

@@ -15,6 +15,7 @@ from bentos.database.errors import StorageUnavailable
 from bentos.history.blobs import Blobs
 from bentos.history.errors import StorageFull, TooManyKept
 from bentos.history.records import Position, Record, Records
+from bentos.history_metrics import get_history_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -107,11 +108,15 @@ class Archive:
 
         Several processes may sweep at once.
         """
-        swept = 0
+        swept, metrics = 0, get_history_metrics()
         while claimed := await self._records.claim(_BATCH, now=self._now()):
             await self._finish(claimed)
             swept += len(claimed)
+            metrics.swept.inc(len(claimed))
         self.total_bytes = await self._records.total_bytes()
+        metrics.kept_bytes.set(self.total_bytes)
+        metrics.kept.set(await self._records.count_all())
+        metrics.last_sweep.set_to_current_time()
         return swept
 
     async def _finish(self, identifiers: Sequence[str]) -> None:

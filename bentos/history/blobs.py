@@ -16,6 +16,8 @@ from obstore.store import LocalStore, S3Store
 
 from bentos.database.errors import StorageUnavailable
 from bentos.history.encryption import Keyring
+from bentos.history_metrics import get_history_metrics
+from bentos.metric_labels import StoragePart
 
 PICTURES, JOBS = "pictures", "jobs"
 """In the data folder, or in the bucket: of kept analyses, and of the images that wait in jobs."""
@@ -123,6 +125,7 @@ def _translated() -> Iterator[None]:
     except FileNotFoundError:
         raise
     except (BaseError, OSError) as error:  # the message may have the name of the bucket
+        get_history_metrics().failures.labels(StoragePart.OBJECT_STORE).inc()
         raise StorageUnavailable(f"the object store failed: {type(error).__name__}") from error
 
 

@@ -133,6 +133,12 @@ class Records:
         async with self._database.reading() as connection:
             return int((await connection.execute(counted)).scalar_one())
 
+    async def count_all(self) -> int:
+        """Returns how many records there are, whatever their state."""
+        async with self._database.reading() as connection:
+            found = await connection.execute(select(func.count()).select_from(analyses))
+            return int(found.scalar_one())
+
     async def total_bytes(self) -> int:
         """Returns the size of all pictures."""
         async with self._database.reading() as connection:
