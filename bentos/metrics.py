@@ -23,6 +23,7 @@ from bentos.metric_labels import (
     PodFailureReason,
     ProcessName,
     ProcessRestartReason,
+    QuotaKind,
     ShedReason,
     Stage,
     TimedStage,
@@ -111,6 +112,18 @@ class Metrics:
         "chestxray_shed_total",
         "Requests refused because a capacity limit was reached, by reason",
         "reason",
+    )
+    quota_refusals: "Labelled[Counter, QuotaKind]" = _counter(
+        "chestxray_quota_refusals_total",
+        "Requests answered 429 because a quota is used up, by whose it is",
+        "quota",
+    )
+    quota_store_failures: "Counter" = _counter(
+        "chestxray_quota_store_failures_total",
+        "Times that the shared store of quotas failed, each for seconds of counting in memory",
+    )
+    audit_failures: "Counter" = _counter(
+        "chestxray_audit_failures_total", "Lines that could not be appended to the audit file"
     )
     dropped: "Labelled[Counter, DropStage]" = _counter(
         "chestxray_dropped_total",
@@ -215,6 +228,7 @@ def create_gateway_series(metrics: Metrics, routes: Iterable[str]) -> None:
     metrics.stage_seconds.create(product(get_args(TimedStage)))
     metrics.in_flight.create(product(get_args(InFlightStage)))
     metrics.shed.create(product(ShedReason))
+    metrics.quota_refusals.create(product(QuotaKind))
     metrics.dropped.create([(Stage.DECODE,)])
     metrics.decoder_restarts.create(product(DecoderRestartReason))
     metrics.verdicts.create(product(Verdict))

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Response
 from bentos.admission.control import Admission
 from bentos.admission.ledger import Ledger
 from bentos.admission.pacing import Pacing
+from bentos.callers.quotas import Quotas
 from bentos.gateway import (
     analyses,
     documentation,
@@ -45,8 +46,10 @@ def create_public_app(
     drain: Drain,
     is_ready: Callable[[], Awaitable[bool]],
     history: History | None = None,
+    quotas: Quotas | None = None,
 ) -> RequestMiddleware:
     """Builds all that answers at the public port: the app, admission control and middleware."""
+    keeping = Keeping(history, pipeline, settings, quotas or Quotas(settings))
     ledger = Ledger()
     admission = Admission(
         max_images=settings.max_images_in_flight,
@@ -55,7 +58,7 @@ def create_public_app(
         ledger=ledger,
     )
     return RequestMiddleware(
-        create_app(pipeline, admission, settings, is_ready, Keeping(history, pipeline, settings)),
+        create_app(pipeline, admission, settings, is_ready, keeping),
         drain,
         is_ready,
         admission.check,

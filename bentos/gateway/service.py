@@ -7,6 +7,7 @@ import bentoml
 import numpy as np
 from starlette.types import Receive, Scope, Send
 
+from bentos.callers.quotas import Quotas
 from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
 from bentos.covid_classifier.service import CovidClassifier
 from bentos.decoding.decoders import Decoders
@@ -71,8 +72,14 @@ class Gateway:
             delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
         )
         self._history = History(settings) if settings.keeps else None
+        self._quotas = Quotas(settings)
         self.app = create_public_app(
-            self._pipeline, settings, self._drain, self.__is_ready__, self._history
+            self._pipeline,
+            settings,
+            self._drain,
+            self.__is_ready__,
+            self._history,
+            self._quotas,
         )
 
     @bentoml.on_startup
@@ -94,6 +101,7 @@ class Gateway:
             task.cancel()
         await asyncio.wait(self._background)
         await asyncio.gather(self._filter.local.close(), self._classifier.local.close())
+        await self._quotas.close()
         if self._history:
             await self._history.close()
 

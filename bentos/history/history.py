@@ -6,6 +6,7 @@ import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from bentos.audit.trail import SERVICE, Event, Trail
 from bentos.callers.api_keys import ApiKeys
 from bentos.callers.visitors import Visitors, secret_in
 from bentos.database import schema
@@ -33,11 +34,13 @@ class History:
         keyring = Keyring(parse_keys(settings.encryption_keys.get_secret_value()))
         self.blobs = open_blobs(settings.object_store, data_folder=folder, keyring=keyring)
         self.records = Records(self.database)
+        self.trail = Trail(settings.audit_file)
         self.archive = Archive(
             self.records,
             self.blobs,
             max_per_owner=settings.max_kept_per_caller,
             max_bytes=settings.max_kept_bytes,
+            on_expired=lambda each: self.trail.record(Event.EXPIRED, SERVICE, analysis=each),
         )
         self.keys = ApiKeys(self.database)
         secret = settings.cookie_secret.get_secret_value()
@@ -66,8 +69,9 @@ class History:
         self._sweep_now.set()
 
     async def close(self) -> None:
-        """Closes the database's connections."""
+        """Closes the database's connections, and the audit file."""
         await self.database.close()
+        self.trail.close()
 
     async def _until_done(self, work: Callable[[], Awaitable[object]]) -> None:
         """Repeats work until the storage answers; logs the failure once, and its end."""
