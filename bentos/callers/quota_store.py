@@ -19,8 +19,6 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage, SlidingWindowCounterSupport, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from bentos.metrics import get_metrics
 
@@ -86,21 +84,12 @@ class _Counts:
         return await self._limiter.hit(_item(limit), name, cost=images)
 
 
-class _Memory(MemoryStorage):
-    """limits' storage, which forgets when a key that was deleted would have expired."""
-
-    STORAGE_SCHEME: list[str] = []  # does not replace limits' own
-
-    async def clear(self, key: str) -> None:
-        await super().clear(key)
-        self.expirations.pop(key, None)
-
-
 class _BoundedCounts(_Counts):
     """Counts in memory, of MAX_CALLERS at most."""
 
     def __init__(self) -> None:
-        super().__init__(_Memory())
+        self._memory = MemoryStorage()
+        super().__init__(self._memory)
         self._recent: OrderedDict[str, None] = OrderedDict()
 
     async def spend(self, name: str, limit: int, images: int) -> bool:
@@ -108,10 +97,13 @@ class _BoundedCounts(_Counts):
         self._recent[key] = None
         self._recent.move_to_end(key)
         if len(self._recent) > MAX_CALLERS:
-            idle, _ = self._recent.popitem(last=False)
-            windows = cast(SlidingWindowCounterSupport, self.storage)
-            await windows.clear_sliding_window(idle, WINDOW_SECONDS)
+            await self._forget(self._recent.popitem(last=False)[0])
         return await super().spend(name, limit, images)
+
+    async def _forget(self, key: str) -> None:
+        for each in self._memory.sliding_window_keys(key, WINDOW_SECONDS, time.time()):
+            await self._memory.clear(each)
+            self._memory.expirations.pop(each, None)  # which limits leaves until it is over
 
 
 class QuotaStore:
@@ -161,6 +153,9 @@ class QuotaStore:
 
 
 def _redis(url: str) -> RedisStorage:
+    from redis.asyncio.retry import Retry  # 8 MB, which most gateways do not need
+    from redis.backoff import NoBackoff
+
     options: dict[str, Any] = {
         "socket_timeout": _TIMEOUT_SECONDS,
         "socket_connect_timeout": _TIMEOUT_SECONDS,
