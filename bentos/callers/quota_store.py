@@ -147,7 +147,8 @@ class QuotaStore:
         get_metrics().quota_store_failures.inc()
         self._retry_at = self._clock() + _RETRY_SECONDS
         if not self._failed:  # its text may have the address, the type has not
-            kind = type(error.__cause__ or error).__name__
+            wrapped = isinstance(error, StorageError) and error.__cause__
+            kind = type(wrapped or error).__name__
             logger.warning("the store of quotas fails (%s); quotas are counted in memory", kind)
         self._failed = True
 

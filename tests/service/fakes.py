@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from bentos.callers.quotas import Quotas
 from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
 from bentos.decoding.decoders import Decoders
 from bentos.gateway.app import create_public_app
@@ -74,12 +75,14 @@ def app_over(
     settings: Settings,
     decoders: Decoders,
     history: History | None = None,
+    quotas: Quotas | None = None,
 ) -> RequestMiddleware:
     served = [Served(checkpoints.read_card(p), checkpoints.digest(p)) for p in weights]
     thresholds = {Verdict.FRONTAL_CHEST.value: 0.5}
     first = Served(served[0].card.model_copy(update={"thresholds": thresholds}), served[0].digest)
     pipeline = Pipeline(models, [first, served[1]], decoders=decoders)
-    return create_public_app(pipeline, settings, Drain(delay=0, timeout=1), ready, history)
+    drain = Drain(delay=0, timeout=1)
+    return create_public_app(pipeline, settings, drain, ready, history, quotas)
 
 
 async def ready() -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from bentos.callers.caller import Scope
+from bentos.callers.quotas import Quotas
 from bentos.database import schema
 from bentos.decoding.decoders import Decoders
 from bentos.history.history import History
@@ -27,6 +28,7 @@ class Gateway:
     client: httpx.AsyncClient
     history: History
     models: FakeModels
+    quotas: Quotas
 
     def visitor(self) -> httpx.AsyncClient:
         """Another client of the same gateway, with cookies of its own."""
@@ -64,9 +66,9 @@ def run_gateways(
     async def main(decoders: Decoders) -> None:
         gateways = []
         for _ in range(count):
-            models, history = FakeModels(), History(settings)
-            app = app_over(models, weights, settings, decoders, history)
-            gateways.append(Gateway(client_of(app), history, models))
+            models, history, quotas = FakeModels(), History(settings), Quotas(settings)
+            app = app_over(models, weights, settings, decoders, history, quotas)
+            gateways.append(Gateway(client_of(app), history, models, quotas))
         await schema.migrate(gateways[0].history.database)
         try:
             await test(*gateways)
@@ -74,6 +76,7 @@ def run_gateways(
             for gateway in gateways:
                 await gateway.client.aclose()
                 await gateway.history.close()
+                await gateway.quotas.close()
 
     with decoders_of(settings) as decoders:
         asyncio.run(main(decoders))
