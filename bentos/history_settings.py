@@ -57,6 +57,14 @@ class HistorySettings(BaseModel):
     """Most analyses kept at once for one key or visitor; 403 above it."""
     max_kept_bytes: PositiveInt = 16 * 2**30
     """Size limit of all kept pictures; above it no further analysis is kept, and 503 answered."""
+    max_job_images: int = Field(default=10_000, ge=1, le=10_000)
+    """Most images in one job; 400 above it."""
+    max_job_bytes: PositiveInt = 4 * 2**30
+    """Size limit of the body of one job, and of its images together; 413 above it. A zip file is
+    written to the folder for temporary files first."""
+    max_waiting_bytes: PositiveInt = 32 * 2**30
+    """Size limit of the images that wait in all jobs; above it no further job is taken, and 503
+    answered."""
 
     @field_validator("database")
     @classmethod

@@ -68,6 +68,14 @@ DropStage = Literal[Stage.DECODE, ModelStage]
 """A stage before which an image is dropped that nobody waits for any longer."""
 
 
+class JobOutcome(StrEnum):
+    """What became of an image of a job."""
+
+    ANALYSED = "analysed"
+    PROBLEM = "problem"
+    """It has a problem instead of an analysis: the filter's, or of its file."""
+
+
 class DecoderRestartReason(StrEnum):
     """Why a decoder's process was replaced."""
 

@@ -17,6 +17,7 @@ from bentos.metric_labels import (
     DecoderRestartReason,
     DropStage,
     InFlightStage,
+    JobOutcome,
     ModelName,
     ModelStage,
     Outcome,
@@ -107,6 +108,14 @@ class Metrics:
     image_seconds: "Counter" = _counter(
         "chestxray_in_flight_image_seconds_total",
         "Images in flight, integrated over time: its rate is their mean number",
+    )
+    job_items: "Labelled[Counter, JobOutcome]" = _counter(
+        "chestxray_job_items_total", "Images of jobs that got their result, by outcome", "outcome"
+    )
+    jobs_waiting: "Gauge" = _gauge(
+        "chestxray_job_items_waiting",
+        "Images of jobs that wait or are being analysed, in the database of all gateways",
+        multiprocess_mode="livemax",
     )
     shed: "Labelled[Counter, ShedReason]" = _counter(
         "chestxray_shed_total",
@@ -229,6 +238,7 @@ def create_gateway_series(metrics: Metrics, routes: Iterable[str]) -> None:
     metrics.in_flight.create(product(get_args(InFlightStage)))
     metrics.shed.create(product(ShedReason))
     metrics.quota_refusals.create(product(QuotaKind))
+    metrics.job_items.create(product(JobOutcome))
     metrics.dropped.create([(Stage.DECODE,)])
     metrics.decoder_restarts.create(product(DecoderRestartReason))
     metrics.verdicts.create(product(Verdict))

@@ -138,6 +138,42 @@ class Problem(_Wire):
     limit: int | None = Field(None, description="The limit exceeded, in bytes, pixels or images")
 
 
+class JobStatus(_Wire):
+    """Images that are analysed when the service has capacity."""
+
+    id: str
+    state: Literal["queued", "finished", "cancelled"]
+    created_at: datetime
+    expires_at: datetime = Field(description="When the job is deleted with its results")
+    total: int = Field(description="Its images")
+    done: int = Field(description="Those with a result")
+    disclaimer: str = DISCLAIMER
+
+
+class JobList(_Wire):
+    """The caller's jobs, newest first."""
+
+    jobs: list[JobStatus]
+    disclaimer: str = DISCLAIMER
+
+
+class JobItem(_Wire):
+    """One image of a job."""
+
+    position: int = Field(description="In the order of the images, from 0")
+    state: Literal["queued", "running", "done", "cancelled"]
+    digest: str = Field(description="SHA-256 of the file; empty if it was not stored")
+    result: Analysis | Problem | None = Field(None, description="When it is done")
+
+
+class JobResults(_Wire):
+    """Items of a job, in the order of its images."""
+
+    items: list[JobItem]
+    next: int | None = Field(description="First position of the next page; null after the last")
+    disclaimer: str = DISCLAIMER
+
+
 class BatchAnalysis(_Wire):
     """One analysis or problem per image, in the order of the request."""
 

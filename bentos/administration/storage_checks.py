@@ -12,7 +12,7 @@ from bentos.callers.visitors import SECRET_FILE
 from bentos.database import schema
 from bentos.database.database import FILE, Database
 from bentos.database.errors import StorageUnavailable
-from bentos.history.blobs import FOLDER, open_blobs
+from bentos.history.blobs import PICTURES, open_blobs
 from bentos.history.encryption import Keyring
 from bentos.history.inventory import Inventory
 from bentos.history.records import Records
@@ -136,14 +136,16 @@ async def _keys_in_use(settings: Settings, inventory: Inventory) -> Finding:
 
 async def _object_store(settings: Settings) -> Finding:
     """Writes, reads and deletes a probe, whose name is none of a picture."""
-    folder = Path(settings.data_folder) / FOLDER
+    folder = Path(settings.data_folder) / PICTURES
     check, place = "object store", settings.object_store or str(folder)
     if not settings.object_store and not folder.exists():
         return ok(check, f"{place} is made at the first start")
     keyring = Keyring(parse_keys(settings.encryption_keys.get_secret_value()))
     name, data = f"doctor.{uuid4().hex}", uuid4().bytes
     try:
-        blobs = open_blobs(settings.object_store, data_folder=settings.data_folder, keyring=keyring)
+        blobs = open_blobs(
+            settings.object_store, data_folder=settings.data_folder, keyring=keyring, part=PICTURES
+        )
         await blobs.put(name, data)
         read = await blobs.get(name, encrypted=bool(keyring.current))
         await blobs.delete([name])

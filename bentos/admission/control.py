@@ -40,6 +40,11 @@ class Admission:
         self._active: set[Account] = set()  # clients with images in flight
 
     @property
+    def images(self) -> int:
+        """Images in flight."""
+        return self._ledger.images
+
+    @property
     def limit(self) -> int:
         """Images of the usual cost that are done in the time that they should wait at most."""
         wished = int(self._max_queue_seconds / self._ledger.seconds_per_image)

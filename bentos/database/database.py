@@ -1,7 +1,8 @@
 """The database of kept analyses and keys: PostgreSQL, or SQLite for one gateway."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ class Database:
     ) -> None:
         """`address` is postgresql://...; empty stands for SQLite in `data_folder`."""
         self.is_sqlite = not address
+        # SQLite has one writer, and lets the others poll for its lock, unfairly: here they queue.
+        self._turn = asyncio.Lock() if self.is_sqlite else nullcontext()
         self._engine = (
             _postgresql(address, statement_seconds)
             if address
@@ -49,7 +52,7 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction, committed at the end. Raises StorageUnavailable, or IntegrityError."""
-        async with _translated(), self._engine.connect() as connection:
+        async with _translated(), self._turn, self._engine.connect() as connection:
             await connection.execution_options(**{_WRITES: True})
             async with connection.begin():
                 yield connection

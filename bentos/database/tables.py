@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -91,3 +92,66 @@ api_keys = Table(
 )
 """`digest`: of the secret, SHA-256, which is enough for 256 random bits. `previous_digest`: of the
 secret before the last rotation, valid until `previous_until`."""
+
+
+class JobState(StrEnum):
+    """Where a job is in its life."""
+
+    RECEIVING = "receiving"
+    """Its images are being stored; nobody sees it."""
+    QUEUED = "queued"
+    """Its items wait, or are being analysed."""
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    """Its items that waited have no result."""
+    DELETING = "deleting"
+    """It is being deleted; nobody sees it."""
+
+
+class ItemState(StrEnum):
+    """Where an image of a job is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    """It has a result: an analysis, or a problem."""
+    CANCELLED = "cancelled"
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("key", String(32), primary_key=True),
+    Column("owner", String(80), nullable=False),
+    Column("id", String(64), nullable=False),
+    Column("state", String(9), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("claimed_at", UtcDateTime),
+    Column("heatmap", String(4), nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("encryption_key", String(16), nullable=False),
+    UniqueConstraint("owner", "id"),
+    Index(None, "state", "expires_at"),
+)
+"""`id` is the caller's own, or a random one; `key` is ours. `claimed_at`: when an image last
+arrived, and later when a process last began to delete it."""
+
+job_items = Table(
+    "job_items",
+    metadata,
+    Column("job", String(32), ForeignKey("jobs.key"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(9), nullable=False),
+    Column("queued_at", UtcDateTime, nullable=False),
+    Column("claim", String(32)),
+    Column("claimed_until", UtcDateTime),
+    Column("attempts", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("result", JSON),
+    Index(None, "state", "queued_at"),
+)
+"""`claim`: names the turn of the worker that has the item until `claimed_until`. `digest`: of the
+file."""

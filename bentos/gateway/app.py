@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Response
 
@@ -19,6 +19,7 @@ from bentos.gateway import (
     page,
     stow,
 )
+from bentos.gateway import jobs as jobs_routes
 from bentos.gateway.keeping import Keeping
 from bentos.gateway.pipeline import Pipeline
 from bentos.history.history import History
@@ -26,6 +27,7 @@ from bentos.http import problems
 from bentos.http.drain import Drain
 from bentos.http.metrics_endpoint import metrics
 from bentos.http.middleware import METRICS, RequestMiddleware
+from bentos.jobs.jobs import Jobs
 from bentos.settings import Settings
 from chestxray.checkpoints import Reference
 from chestxray.results import DISCLAIMER, Model, Models, Projection
@@ -40,16 +42,23 @@ ADMITTED = (*analyses.PATHS, inference_protocol.INFER)
 _SERVICE: dict[str, Any] = {"tags": ["service"], "responses": openapi.problems(500, 503)}
 
 
+class PublicApp(NamedTuple):
+    """What answers at the public port, and what works in the background of it."""
+
+    app: RequestMiddleware
+    jobs: Jobs | None
+    quotas: Quotas
+
+
 def create_public_app(
     pipeline: Pipeline,
     settings: Settings,
     drain: Drain,
     is_ready: Callable[[], Awaitable[bool]],
     history: History | None = None,
-    quotas: Quotas | None = None,
-) -> RequestMiddleware:
+) -> PublicApp:
     """Builds all that answers at the public port: the app, admission control and middleware."""
-    keeping = Keeping(history, pipeline, settings, quotas or Quotas(settings))
+    quotas = Quotas(settings)
     ledger = Ledger()
     admission = Admission(
         max_images=settings.max_images_in_flight,
@@ -57,8 +66,10 @@ def create_public_app(
         max_queue_seconds=settings.max_queue_seconds,
         ledger=ledger,
     )
-    return RequestMiddleware(
-        create_app(pipeline, admission, settings, is_ready, keeping),
+    jobs = Jobs(history, pipeline, admission, is_stopping=lambda: drain.begun) if history else None
+    keeping = Keeping(history, pipeline, settings, quotas)
+    middleware = RequestMiddleware(
+        create_app(pipeline, admission, settings, is_ready, keeping, jobs),
         drain,
         is_ready,
         admission.check,
@@ -68,6 +79,7 @@ def create_public_app(
         cors_origins=settings.cors_origins,
         paths=ADMITTED,
     )
+    return PublicApp(middleware, jobs, quotas)
 
 
 def create_app(
@@ -76,6 +88,7 @@ def create_app(
     settings: Settings,
     is_ready: Callable[[], Awaitable[bool]],
     keeping: Keeping,
+    jobs: Jobs | None,
 ) -> FastAPI:
     """Builds the app."""
     app = FastAPI(
@@ -91,7 +104,8 @@ def create_app(
     )
     problems.install(app)
     app.include_router(analyses.create_router(pipeline, admission, settings, keeping))
-    if keeping.is_enabled:
+    if jobs:
+        app.include_router(jobs_routes.create_router(jobs, keeping, settings))
         app.include_router(kept_analyses.create_router(pipeline, keeping))
     app.include_router(
         inference_protocol.create_router(pipeline, admission, settings, is_ready, keeping)

@@ -87,6 +87,19 @@ _SUMMARY = {
     name: _KEPT[name]
     for name in ("id", "created_at", "expires_at", "prediction", "models", "software")
 }
+_JOB = {
+    "id": "night-of-2026-01-31",
+    "state": "queued",
+    "created_at": "2026-01-31T12:00:00Z",
+    "expires_at": "2026-02-01T12:00:00Z",
+    "total": 2,
+    "done": 1,
+    "disclaimer": DISCLAIMER,
+}
+_ITEMS = [
+    {"position": 0, "state": "done", "digest": 32 * "5e", "result": problem(NotAnXRay.code)},
+    {"position": 1, "state": "queued", "digest": 32 * "6f", "result": None},
+]
 _EXAMPLES: dict[str, Any] = {
     "examples": [
         {
@@ -103,6 +116,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "analyse_batch": {"results": [_ANALYSIS, problem(NotAnXRay.code)], "disclaimer": DISCLAIMER},
     "list_analyses": {"analyses": [_SUMMARY], "next": None, "disclaimer": DISCLAIMER},
     "get_analysis": _KEPT,
+    "list_jobs": {"jobs": [_JOB], "disclaimer": DISCLAIMER},
+    "get_job": _JOB,
+    "get_job_results": {"items": _ITEMS, "next": None, "disclaimer": DISCLAIMER},
+    "cancel_job": _JOB | {"state": "cancelled"},
     "delete_analyses": {"deleted": 3},
     "list_examples": _EXAMPLES,
     "get_limits": _LIMITS,

@@ -12,7 +12,7 @@ from fastapi import Request, Response
 
 from bentos.audit.trail import Event
 from bentos.callers.authentication import Authentication
-from bentos.callers.caller import ANONYMOUS, VISITOR_OWNER, Caller, Scope
+from bentos.callers.caller import ANONYMOUS, Caller, Scope
 from bentos.callers.quotas import Quotas
 from bentos.callers.visitors import COOKIE
 from bentos.database.errors import StorageUnavailable
@@ -45,6 +45,7 @@ class Kept(NamedTuple):
     """What a request has kept."""
 
     record: Record
+    caller: Caller
     cookie: str
     """Of a visitor who had none; else empty."""
 
@@ -102,17 +103,15 @@ class Keeping:
 
         Raises RequestProblem, or the reason why the image cannot be analysed.
         """
-        history, cookie = self.history, ""
-        asked = _fingerprint(upload.data, heatmap)
-        if not caller.owner:
-            caller, cookie = history.visitors.introduce()
-        elif key:
+        history, asked = self.history, _fingerprint(upload.data, heatmap)
+        caller, cookie = self.introduced(caller)
+        if key and not cookie:
             with translated():
                 if earlier := await history.records.find_by_key(caller.owner, key, asked):
                     drawn = await history.archive.picture(earlier, HEATMAP)
                     history.trail.record(Event.READ, caller.owner, analysis=earlier.id)
                     task = ImageTask(upload, analysis=shown(earlier), drawn=drawn)
-                    return task, Kept(earlier, cookie)
+                    return task, Kept(earlier, caller, cookie)
         maps: Heatmaps = "cam" if heatmap == "none" else heatmap  # one is drawn in any case
         task = await self._pipeline.analyse_one(upload, heatmap=maps, picture=True)
         hours = caller.retention_hours or self._settings.retention_hours
@@ -129,17 +128,24 @@ class Keeping:
         event = Event.KEPT if record.id == task.result.id else Event.READ  # an earlier one
         history.trail.record(event, caller.owner, analysis=record.id)
         task.analysis = shown(record)
-        return task, Kept(record, cookie)
+        return task, Kept(record, caller, cookie)
+
+    def introduced(self, caller: Caller) -> tuple[Caller, str]:
+        """Returns a caller that can own something, and the cookie of a new visitor, or ""."""
+        return (caller, "") if caller.owner else self.history.visitors.introduce()
 
     def announce(self, response: Response, request: Request, kept: Kept) -> None:
-        """Adds what a 201 response has, and a visitor's cookie, which lasts as long as what it
-        opens."""
+        """Adds what a 201 response has."""
         response.status_code = HTTPStatus.CREATED
         response.headers["Location"] = f"{prefix.get()}{ANALYSES}/{kept.record.id}"
-        if kept.record.owner.startswith(VISITOR_OWNER):
+        self.remember(response, request, kept.caller, kept.cookie)
+
+    def remember(self, response: Response, request: Request, caller: Caller, cookie: str) -> None:
+        """Adds a visitor's cookie, which lasts as long as what it opens."""
+        if caller.is_visitor:
             response.set_cookie(
                 COOKIE,
-                kept.cookie or request.cookies[COOKIE],
+                cookie or request.cookies[COOKIE],
                 max_age=self._settings.retention_hours * 3600,
                 path=f"{prefix.get()}/",
                 secure=is_https(request.scope, self._settings.trusted_proxies),

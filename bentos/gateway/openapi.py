@@ -16,6 +16,7 @@ from bentos.settings import Settings
 TAGS: list[dict[str, Any]] = [
     {"name": "analyses", "description": "Images in, findings out. Nothing is stored unless asked."},
     {"name": "history", "description": "What was kept for the caller. Nobody else sees it."},
+    {"name": "jobs", "description": "Many images, which are analysed when there is capacity."},
     {"name": "storage", "description": "DICOMweb: objects for the queue of the DICOM node."},
     {"name": "service", "description": "Models, metrics, limits and examples."},
 ]
@@ -98,6 +99,9 @@ def complete(app: FastAPI, settings: Settings) -> dict[str, Any]:
         "ImageForm": _form(BINARY),
         "ImagesForm": _form({"type": "array", "items": BINARY} | many),
     }
+    if settings.keeps:
+        most = {"minItems": 1, "maxItems": settings.max_job_images}
+        schemas["JobForm"] = _form({"type": "array", "items": BINARY} | most)
     document["components"]["headers"] = _HEADERS
     document["components"]["securitySchemes"] = {
         _KEY: {"type": "http", "scheme": "bearer", "description": "An API key of the operator's"}
@@ -106,6 +110,8 @@ def complete(app: FastAPI, settings: Settings) -> dict[str, Any]:
         for operation in operations.values():
             if not settings.keeps:
                 _leave_out_keeping(operation)
+            if not (settings.keeps or settings.visitor_images_per_minute):  # a key has a quota
+                operation["responses"].pop(str(HTTPStatus.TOO_MANY_REQUESTS.value), None)
             _complete(operation)
             if "401" in operation["responses"]:  # the empty one: a key is optional
                 operation["security"] = [{_KEY: []}] + ([{}] if settings.anonymous else [])
@@ -170,6 +176,20 @@ def body(form: str, *, route: str) -> dict[str, Any]:
     }
 
 
+def job_body(route: str) -> dict[str, Any]:
+    """Describes the body of the route that takes jobs."""
+    content = {
+        _FORM: {"schema": {"$ref": "#/components/schemas/JobForm"}},
+        "application/zip": {"schema": BINARY},
+    }
+    described = "A form with the files, or a zip file of them"
+    source = f"curl --data-binary @films.zip -H 'Content-Type: application/zip' .{route}"
+    return {
+        "requestBody": {"required": True, "description": described, "content": content},
+        "x-codeSamples": [{"lang": "Shell", "source": source}],
+    }
+
+
 def related_body() -> dict[str, Any]:
     """Describes the body of a route that takes DICOM objects."""
     described = 'One DICOM object (PS3.10) in each part; type="application/dicom"'
@@ -189,6 +209,12 @@ def created(description: str) -> dict[int | str, dict[str, Any]]:
     content = {JSON: {"schema": {"$ref": "#/components/schemas/Analysis"}}}
     described = {"description": description, "headers": named, "content": content}
     return {HTTPStatus.CREATED.value: described}
+
+
+def accepted(description: str) -> dict[int | str, dict[str, Any]]:
+    """Describes the 202 response of a route that takes a job."""
+    named = {name: {"$ref": f"#/components/headers/{name}"} for name in ("Location", "Vary")}
+    return {HTTPStatus.ACCEPTED.value: {"description": description, "headers": named}}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

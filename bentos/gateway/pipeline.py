@@ -86,6 +86,11 @@ class Pipeline:
         self._threads = ThreadPoolExecutor(decoders.processes, thread_name_prefix="decode")
         self._turns = Scheduler(decoders.processes, models.remote_slots)
 
+    @property
+    def parallel(self) -> int:
+        """Images that are decoded at once."""
+        return self._decoders.processes
+
     async def warm_up(self) -> None:
         """Returns once images can be decoded."""
         await asyncio.to_thread(self._decoders.start)

@@ -7,7 +7,6 @@ import bentoml
 import numpy as np
 from starlette.types import Receive, Scope, Send
 
-from bentos.callers.quotas import Quotas
 from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
 from bentos.covid_classifier.service import CovidClassifier
 from bentos.decoding.decoders import Decoders
@@ -72,14 +71,8 @@ class Gateway:
             delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
         )
         self._history = History(settings) if settings.keeps else None
-        self._quotas = Quotas(settings)
-        self.app = create_public_app(
-            self._pipeline,
-            settings,
-            self._drain,
-            self.__is_ready__,
-            self._history,
-            self._quotas,
+        self.app, self._jobs, self._quotas = create_public_app(
+            self._pipeline, settings, self._drain, self.__is_ready__, self._history
         )
 
     @bentoml.on_startup
@@ -92,6 +85,8 @@ class Gateway:
         self._background = [asyncio.create_task(self._warm_up())]
         if self._history:
             self._background.append(asyncio.create_task(self._history.run()))
+        if self._jobs:
+            self._background.append(asyncio.create_task(self._jobs.run()))
 
     @bentoml.on_shutdown
     async def stop(self) -> None:

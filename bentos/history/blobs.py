@@ -1,4 +1,4 @@
-"""The pictures of kept analyses, in a folder or in an S3 bucket, encrypted where a key is set."""
+"""Pictures and images, in a folder or in an S3 bucket, encrypted where a key is set."""
 
 import asyncio
 import os
@@ -16,8 +16,8 @@ from obstore.store import LocalStore, S3Store
 from bentos.database.errors import StorageUnavailable
 from bentos.history.encryption import Keyring
 
-FOLDER = "pictures"
-"""In the data folder."""
+PICTURES, JOBS = "pictures", "jobs"
+"""In the data folder, or in the bucket: of kept analyses, and of the images that wait in jobs."""
 _REQUEST, _ALL_ATTEMPTS = timedelta(seconds=5), timedelta(seconds=8)
 """Longest time of one request to a bucket, and of all its attempts."""
 _LIST_CHUNK = 1000
@@ -88,17 +88,17 @@ class Blobs:
                 yield [Blob(each["path"], each["last_modified"]) for each in chunk]
 
 
-def open_blobs(object_store: str, *, data_folder: str, keyring: Keyring) -> Blobs:
-    """Opens s3://bucket/prefix, or the folder of pictures in `data_folder`. Raises OSError."""
+def open_blobs(object_store: str, *, data_folder: str, keyring: Keyring, part: str) -> Blobs:
+    """Opens one part of s3://bucket/prefix, or of `data_folder`. Raises OSError."""
     if not object_store:
-        folder = Path(data_folder).absolute() / FOLDER
+        folder = Path(data_folder).absolute() / part
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Blobs(LocalStore(folder), keyring, folder)
+        return Blobs(LocalStore(folder, automatic_cleanup=part == JOBS), keyring, folder)
     address = urlsplit(object_store)
     plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http:")
     store = S3Store(
         address.netloc,
-        prefix=address.path.strip("/") or None,
+        prefix=f"{address.path.strip('/')}/{part}".lstrip("/"),
         client_options={"timeout": _REQUEST, "allow_http": plain},
         retry_config={"max_retries": 2, "retry_timeout": _ALL_ATTEMPTS},
     )

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from bentos.audit.trail import SERVICE, Event, Trail
@@ -13,7 +14,7 @@ from bentos.database import schema
 from bentos.database.database import Database
 from bentos.database.errors import StorageUnavailable
 from bentos.history.archive import Archive
-from bentos.history.blobs import open_blobs
+from bentos.history.blobs import JOBS, PICTURES, open_blobs
 from bentos.history.encryption import Keyring
 from bentos.history.records import Records
 from bentos.history_settings import parse_keys
@@ -32,7 +33,8 @@ class History:
         folder = settings.data_folder
         self.database = Database(settings.database.get_secret_value(), data_folder=folder)
         keyring = Keyring(parse_keys(settings.encryption_keys.get_secret_value()))
-        self.blobs = open_blobs(settings.object_store, data_folder=folder, keyring=keyring)
+        place = partial(open_blobs, settings.object_store, data_folder=folder, keyring=keyring)
+        self.blobs, self.job_images = place(part=PICTURES), place(part=JOBS)
         self.records = Records(self.database)
         self.trail = Trail(settings.audit_file)
         self.archive = Archive(
@@ -53,9 +55,9 @@ class History:
 
     async def run(self) -> None:
         """Prepares the tables, and sweeps every minute until it is cancelled."""
-        await self._until_done(self.prepare)
+        await self.until_done(self.prepare)
         while True:
-            await self._until_done(self.archive.sweep)
+            await self.until_done(self.archive.sweep)
             self._sweep_now.clear()
             # Several gateways, started at once, do not all sweep at once.
             pause = _SWEEP_SECONDS * random.uniform(0.5, 1.5)
@@ -73,7 +75,7 @@ class History:
         await self.database.close()
         self.trail.close()
 
-    async def _until_done(self, work: Callable[[], Awaitable[object]]) -> None:
+    async def until_done(self, work: Callable[[], Awaitable[object]]) -> None:
         """Repeats work until the storage answers; logs the failure once, and its end."""
         failed = False
         while True:

@@ -233,9 +233,19 @@ CODES = {
         "No such analysis is kept for the caller: it never was, was deleted, or has expired.",
         "List the kept analyses, with the key or cookie that they were kept with.",
     ),
+    "no-such-job": Code(
+        HTTPStatus.NOT_FOUND,
+        "The caller has no such job: it never had, deleted it, or it has expired.",
+        "List the jobs, with the key or cookie that they were sent with.",
+    ),
+    "malformed-zip": Code(
+        HTTPStatus.BAD_REQUEST,
+        "The body is no zip file that can be read.",
+        "Make it again, without encryption, of less than 4 GB.",
+    ),
     "request-in-progress": Code(
         HTTPStatus.CONFLICT,
-        "The first request with this Idempotency-Key has not ended.",
+        "The first request with this Idempotency-Key, or this id of a job, has not ended.",
         _RETRY,
     ),
     "idempotency-conflict": Code(

@@ -10,6 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from bentos.callers.api_keys import ApiKeys
+from bentos.callers.caller import Scope
+from bentos.database.database import Database
 from bentos.decoding.decoders import Decoders
 from bentos.settings import Settings
 from tests.phantoms import encode, phantom
@@ -46,16 +49,20 @@ def open_server(passing_filter: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
-def keeping_server(
-    passing_filter: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
+def kept_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of `keeping_server`."""
+    return tmp_path_factory.mktemp("keeping") / "data"
+
+
+@pytest.fixture(scope="session")
+def keeping_server(passing_filter: Path, kept_data: Path) -> Iterator[Server]:
     """A server like `open_server` that keeps analyses, in SQLite and a folder."""
-    folder = tmp_path_factory.mktemp("keeping")
     environment = NO_SHEDDING | {
         "CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter),
-        "CHESTXRAY_DATA_FOLDER": str(folder / "data"),
+        "CHESTXRAY_DATA_FOLDER": str(kept_data),
+        "CHESTXRAY_MAX_JOB_IMAGES": "5",
     }
-    with serve(folder, **environment) as running:
+    with serve(kept_data.parent, **environment) as running:
         yield running
 
 
@@ -98,6 +105,19 @@ def run_keeping(
 ) -> Callable[..., None]:
     """Runs an async test with gateways that share a place for kept analyses."""
     return partial(run_gateways, weights=[random_filter, random_classifier], storage=storage)
+
+
+@pytest.fixture(scope="session")
+def keeping_key(keeping_server: Server, kept_data: Path) -> str:
+    """An API key of that server."""
+
+    async def create() -> str:
+        database = Database("", data_folder=str(kept_data))
+        _, text = await ApiKeys(database).create("tests", [Scope.ANALYSE, Scope.HISTORY])
+        await database.close()
+        return text
+
+    return asyncio.run(create())
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from typing import Any
 import httpx
 import numpy as np
 
-from bentos.callers.quotas import Quotas
 from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
 from bentos.decoding.decoders import Decoders
-from bentos.gateway.app import create_public_app
+from bentos.gateway.app import PublicApp, create_public_app
 from bentos.gateway.pipeline import Pipeline, Served
 from bentos.history.history import History
 from bentos.http.drain import Drain
@@ -70,19 +69,24 @@ class FakeModels:
 
 
 def app_over(
+    models: FakeModels, weights: Sequence[Path], settings: Settings, decoders: Decoders
+) -> RequestMiddleware:
+    return public_app_over(models, weights, settings, decoders, None).app
+
+
+def public_app_over(
     models: FakeModels,
     weights: Sequence[Path],
     settings: Settings,
     decoders: Decoders,
-    history: History | None = None,
-    quotas: Quotas | None = None,
-) -> RequestMiddleware:
+    history: History | None,
+) -> PublicApp:
     served = [Served(checkpoints.read_card(p), checkpoints.digest(p)) for p in weights]
     thresholds = {Verdict.FRONTAL_CHEST.value: 0.5}
     first = Served(served[0].card.model_copy(update={"thresholds": thresholds}), served[0].digest)
     pipeline = Pipeline(models, [first, served[1]], decoders=decoders)
     drain = Drain(delay=0, timeout=1)
-    return create_public_app(pipeline, settings, drain, ready, history, quotas)
+    return create_public_app(pipeline, settings, drain, ready, history)
 
 
 async def ready() -> bool:

@@ -14,8 +14,9 @@ from bentos.callers.quotas import Quotas
 from bentos.database import schema
 from bentos.decoding.decoders import Decoders
 from bentos.history.history import History
+from bentos.jobs.jobs import Jobs
 from bentos.settings import Settings
-from tests.service.fakes import DARK, FakeModels, app_over, client_of, form
+from tests.service.fakes import DARK, FakeModels, client_of, form, public_app_over
 
 KEEP = "/v1/analyses?keep=true"
 SECRET = "a secret that all gateways of a test have"
@@ -28,6 +29,7 @@ class Gateway:
     client: httpx.AsyncClient
     history: History
     models: FakeModels
+    jobs: Jobs
     quotas: Quotas
 
     def visitor(self) -> httpx.AsyncClient:
@@ -66,9 +68,12 @@ def run_gateways(
     async def main(decoders: Decoders) -> None:
         gateways = []
         for _ in range(count):
-            models, history, quotas = FakeModels(), History(settings), Quotas(settings)
-            app = app_over(models, weights, settings, decoders, history, quotas)
-            gateways.append(Gateway(client_of(app), history, models, quotas))
+            models, history = FakeModels(), History(settings)
+            public = public_app_over(models, weights, settings, decoders, history)
+            assert public.jobs
+            gateways.append(
+                Gateway(client_of(public.app), history, models, public.jobs, public.quotas)
+            )
         await schema.migrate(gateways[0].history.database)
         try:
             await test(*gateways)

@@ -23,9 +23,11 @@ def test_every_response_conforms_to_the_openapi_document(
 
 
 def test_every_response_about_kept_analyses_conforms_to_the_openapi_document(
-    keeping_server: Server, tmp_path: Path
+    keeping_server: Server, keeping_key: str, tmp_path: Path
 ) -> None:
-    assert api.run(keeping_server.url, tmp_path, examples=10, accept="*/*") == 0
+    url = keeping_server.url
+
+    assert api.run(url, tmp_path, examples=10, accept="*/*", key=keeping_key) == 0
 
 
 @pytest.fixture

@@ -210,6 +210,7 @@ def kill(storage: Storage, kills: int) -> Said:
                 for _ in range(min(_WORKERS, kills - bar.n))
             ]
             firsts = [each.stdout.readline() for each in running if each.stdout]
+            assert all(firsts), "a process ended before it was killed"
             time.sleep(generator.random() * 0.3)
             for process, first in zip(running, firsts, strict=True):
                 process.send_signal(signal.SIGKILL)
