@@ -5,8 +5,8 @@ once admission control has admitted them, so that a request that it refuses (503
 a request that is refused here (429) is not load shedding. limits cannot give back what is counted:
 images that were admitted stay counted, whatever becomes of their analysis.
 
-Images of jobs and those that are stored by DICOM are not counted: they wait for capacity that
-nobody else needs.
+Images of jobs are not counted: they wait for capacity that nobody else needs. A DICOM node is a
+caller like any other.
 
 The response has the fields of draft-ietf-httpapi-ratelimit-headers-11. `qu`, the unit, is left out:
 images are not in its registry; the policy's name says what is counted.
