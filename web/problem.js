@@ -14,6 +14,7 @@ import { REPAIRS, repair } from "./pictures.js";
 const PASSING = [
   "network",
   "overloaded",
+  "quota-exceeded",
   "draining",
   "too-many-connections",
   "not-ready",

@@ -253,6 +253,11 @@ CODES = {
         "The Idempotency-Key was used for another image or other parameters.",
         "Use a new key for each request, and the same one only to repeat it.",
     ),
+    "quota-exceeded": Code(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "The caller has sent as many images in a minute as its quota allows.",
+        "Try again after the number of seconds in Retry-After; RateLimit says what is left.",
+    ),
     "overloaded": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The service is at capacity, in total or for one client address.",
