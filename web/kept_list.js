@@ -94,7 +94,8 @@ function item(summary, { language, kept, analyses, threshold, show }) {
   const left = language.text("kept.left", { time: language.duration(Math.max(0, Date.parse(end) - Date.now())) });
   const text = element("span", {},
     element("strong", {}, name),
-    element("span", { className: "muted" }, `${when} · ${left}`));
+    element("span", { className: "muted" }, when),
+    element("span", { className: "muted" }, left));
   const open = element("button", { type: "button", className: "open", id: `kept-open-${id}`, on: { click: () => kept.open(id, show) } }, text);
   const label = language.text("kept.remove", { name: `${name}, ${when}` });
   const remove = element("button", { type: "button", className: "remove", id: `kept-remove-${id}`, ariaLabel: label, title: label, on: { click: () => kept.remove(id) } }, "×");

@@ -29,6 +29,14 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield running
 
 
+@pytest.fixture(scope="package")
+def keeping_server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that keeps analyses for those who ask."""
+    folder = tmp_path_factory.mktemp("keeping")
+    with serve(folder, OMP_NUM_THREADS="1", CHESTXRAY_DATA_FOLDER=str(folder / "data")) as running:
+        yield running
+
+
 @pytest.fixture
 def visit(browser: Browser, server: Server) -> Iterator[Visit]:
     """Opens the page as a new visitor, in English unless another locale is given."""
