@@ -63,6 +63,8 @@ $(VENV)/.dev: pyproject.toml $(wildcard lock/*.txt)
 $(BENTOML_HOME) results/classifier_supervised:
 	@mkdir -p $@
 
+# Where those who ask have their analyses kept; nothing is kept unless asked.
+serve: export CHESTXRAY_DATA_FOLDER ?= data
 serve: $(VENV)/.serving $(BENTOML_HOME) ## set up and start the service on http://localhost:3000
 	$(BIN)/chestxray serve --host $(HOST) --port $(PORT)
 
@@ -93,9 +95,10 @@ trials: $(VENV)/.dev $(BENTOML_HOME) ## overload, kills, failing decoders, rolli
 	$(BIN)/python -m tests.trials.backpressure
 	$(BIN)/python -m tests.trials.hostile --seconds 600
 
-soak: $(VENV)/.dev $(BENTOML_HOME) ## an hour at 70% of the capacity, and one of mixed requests: nothing may grow
+soak: $(VENV)/.dev $(BENTOML_HOME) ## an hour at 70% of the capacity, one of mixed requests, and one of probes of the DICOM node: nothing may grow
 	$(BIN)/python -m tests.trials.soak --seconds 3600
 	$(BIN)/python -m tests.trials.mixed --requests 200000 --seconds 3600
+	$(BIN)/python -m tests.trials.probes --minutes 60
 
 gpu: $(VENV)/.dev ## what only a CUDA device can show: tests, parity, serving, training; results/gpu
 	$(BIN)/python -m gpu --data $(DATA)

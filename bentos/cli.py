@@ -5,6 +5,9 @@ chestxray serve-classifier [--host 127.0.0.1] [--port 3001]   # for gateways in 
 chestxray drain [--port 3000]    # fails readiness; returns when no request is in flight
 chestxray analyze FILE|FOLDER|- ... [--output results.jsonl]    # without a server
 chestxray dicom [--host 127.0.0.1] [--port 11112] [--metrics-port 11113]    # for a PACS
+chestxray keys create|list|revoke|rotate    # API keys
+chestxray migrate | sweep [--check] | rotate-encryption    # the storage of kept analyses
+chestxray doctor [--json]    # checks settings, models, storage and access
 
 --host :: listens at every address, IPv4 and IPv6.
 """
@@ -17,6 +20,7 @@ import sys
 import time
 from typing import NoReturn
 
+from bentos.administration import arguments as administration
 from bentos.offline import arguments
 from bentos.offline.arguments import Wanted
 from bentos.process import pids
@@ -58,8 +62,14 @@ def main() -> None:
     node.add_argument("--host", default="127.0.0.1")
     node.add_argument("--port", type=_port, default=11112)
     node.add_argument("--metrics-port", type=_port, help="serve metrics for Prometheus there")
-    flags = parser.parse_args()
-    if flags.command == "drain":
+    administration.add_to(commands)
+    _run(parser.parse_args())
+
+
+def _run(flags: argparse.Namespace) -> None:
+    if flags.command in administration.COMMANDS:
+        administer(flags)
+    elif flags.command == "drain":
         drain(flags.port)
     elif flags.command == "dicom":
         dicom(flags.host, flags.port, flags.metrics_port)
@@ -107,6 +117,16 @@ def dicom(host: str, port: int, metrics_port: int | None) -> None:
         node.run(settings, host=host, port=port, metrics_port=metrics_port)
     except (QueueLocked, OSError) as error:
         give_up(str(error))
+
+
+def administer(flags: argparse.Namespace) -> NoReturn:
+    """Runs an operator's command, and ends the process with the status that `--help` explains."""
+    from bentos.administration import command  # imports the database and the object store
+
+    try:
+        sys.exit(command.run(flags))
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
 
 
 def _port(text: str) -> int:

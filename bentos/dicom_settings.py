@@ -25,6 +25,7 @@ AE_TITLE = r"[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?"
 6.2)."""
 ANY_TITLE = "*"
 WEB_ADDRESS = r"https?://([\w.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?(/[^\s?#@]*)?"
+_TOKEN = re.compile(r"[!-~]*")
 _PLAIN_PORT, _TLS_PORT = 104, 2762
 """IANA's ports of DICOM, and of DICOM over TLS."""
 
@@ -86,6 +87,9 @@ class DicomSettings(BaseModel):
     certified by. Empty: peers need no certificate, and for the destination the system's hold."""
     dicom_service: str = Field(default="http://127.0.0.1:3000", pattern=f"^{WEB_ADDRESS}$")
     """Address of the service that analyses what the DICOM node receives."""
+    dicom_service_key: SecretStr = SecretStr("")
+    """API key for that service with the scope analyse, as `chestxray keys` makes it; needed where
+    `anonymous` is false."""
     dicom_parallel: int = Field(default=4, ge=1, le=64)
     """Objects that the DICOM node has in analysis, or in transmission, at once."""
     dicom_destination: str = ""
@@ -111,6 +115,13 @@ class DicomSettings(BaseModel):
         elif address and not re.fullmatch(WEB_ADDRESS, address):
             raise ValueError("must be dicom://AETITLE@host:port, or https:// with a host and path")
         return address
+
+    @field_validator("dicom_service_key")
+    @classmethod
+    def _key_fits_into_a_header(cls, key: SecretStr) -> SecretStr:
+        if not _TOKEN.fullmatch(key.get_secret_value()):
+            raise ValueError("must be printable ASCII characters without a space")
+        return key
 
     @model_validator(mode="after")
     def _certificate_has_key(self) -> Self:

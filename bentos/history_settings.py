@@ -20,7 +20,7 @@ from bentos.settings_checks import variable_of
 _DATABASE = re.compile(r"postgresql://\S+")
 _OBJECT_STORE = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.-]+)*)?$"
 _KEY = re.compile(r"([A-Za-z0-9_-]{1,16}):([A-Za-z0-9+/]{43}=)")
-_SHORTEST_SECRET = 32
+SHORTEST_SECRET = 32
 MAX_RETENTION_HOURS = 10 * 366 * 24
 """Ten years; a longer retention is probably a mistake of units."""
 
@@ -75,8 +75,8 @@ class HistorySettings(BaseModel):
     @field_validator("cookie_secret")
     @classmethod
     def _secret_is_long(cls, secret: SecretStr) -> SecretStr:
-        if 0 < len(secret.get_secret_value()) < _SHORTEST_SECRET:
-            raise ValueError(f"must have {_SHORTEST_SECRET} characters or more")
+        if 0 < len(secret.get_secret_value()) < SHORTEST_SECRET:
+            raise ValueError(f"must have {SHORTEST_SECRET} characters or more")
         return secret
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from monitoring import alerts, cluster, grafana, objectives, public_address, rules
+from monitoring import alerts, cluster, dicom_node, grafana, objectives, public_address, rules
 from monitoring.dashboards import dashboards
 
 _K8S = Path(__file__).parents[1] / "k8s"
@@ -16,7 +16,8 @@ _COMPONENT, _PLAIN = _K8S / "components" / "monitoring", _K8S / "monitoring-plai
 
 def groups() -> list[rules.Group]:
     """Returns every rule group."""
-    return [*objectives.groups(), *alerts.groups(), *public_address.groups(), *cluster.groups()]
+    sources = (objectives, alerts, dicom_node, public_address, cluster)
+    return [group for source in sources for group in source.groups()]
 
 
 def render(runbooks: str = rules.RUNBOOKS) -> dict[Path, str]:

@@ -8,7 +8,7 @@ from monitoring.matchers import CONTAINERS, IN_OUR_NAMESPACES, JOB, NAMESPACES
 from monitoring.rules import Alert, Group, Record
 
 _DEPLOYMENTS = 'deployment=~"gateway|classifier"'
-_PODS = 'pod=~"(gateway|classifier)-.+"'
+_PODS = 'pod=~"(gateway|classifier|dicom)-.+"'
 _SCALER = 'scaledObject="classifier"'
 _AUTOSCALERS = 'horizontalpodautoscaler=~"gateway|keda-hpa-classifier"'
 """KEDA names the HPA that it creates after its ScaledObject."""
@@ -192,8 +192,8 @@ def _volume_full() -> Alert:
     return Alert(
         name="ChestxrayVolumeFull",
         severity="warning",
-        # Training writes to this claim alone, perhaps in a namespace without gateways. Serving pods
-        # have no claims; their emptyDirs are bounded and count as the node's disk.
+        # Training writes to this claim alone, perhaps in a namespace without gateways. The claim
+        # of the DICOM node is larger than its queue may grow; emptyDirs count as the node's disk.
         query=f"""
             {volume("available")} / {volume("capacity")} < {_LITTLE_SPACE:g}
         """,

@@ -6,7 +6,7 @@ BLACKBOX_JOB = 'job="chestxray-blackbox"'
 """The job label that the Probe and the plain scrape configuration set."""
 GATEWAYS = 'workload!="classifier"'
 """Selects gateways. Classifier pods export some of the same series."""
-CONTAINERS = 'container=~"gateway|classifier"'
+CONTAINERS = 'container=~"gateway|classifier|dicom"'
 """The container of each workload has the workload's name."""
 
 NAMESPACES = "chestxray:namespaces:present1d"

@@ -272,7 +272,7 @@ def _dicoms() -> dict[str, Maker]:
     """Blank ones; what is not blank costs little for its size."""
     return {
         f"dicom, {name}": lambda side, write=write: write(
-            dicoms.dataset(np.zeros((side, side), np.uint16))
+            dicoms.dataset(np.zeros((side, side), np.uint16), **dicoms.ALWAYS_THE_SAME)
         )
         for name, write in (dicoms.LOSSLESS | dicoms.LOSSY).items()
     }

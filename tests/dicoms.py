@@ -1,14 +1,17 @@
 """Writes radiographs as DICOM, in every encoding that is read."""
 
 import io
+import struct
 from collections.abc import Callable
 from typing import Any
 
 import imagecodecs
 import numpy as np
 import pydicom.uid as uids
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.tag import Tag
 from pydicom.uid import UID
 
 from chestxray.greys import Values
@@ -16,6 +19,8 @@ from chestxray.greys import Values
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 """Every value of 12 bits."""
 _CODES = 2**12 - 1
+ALWAYS_THE_SAME = {"SOPInstanceUID": "1.2.826.0.1.3680043.8.498.1"}
+"""What makes the file of a data set the same in every process."""
 
 
 def dataset(stored: Values, *, bits: int = 12, **elements: Any) -> Dataset:
@@ -43,6 +48,17 @@ def file(made: Dataset) -> bytes:
 def film(stored: Values, *, bits: int = 12, **elements: Any) -> bytes:
     """A file with these pixels, as `dataset`."""
     return file(dataset(stored, bits=bits, **elements))
+
+
+def with_value(data: bytes, name: str, value: bytes, vr: bytes = b"") -> bytes:
+    """The file, explicit VR little endian, with any bytes in an element of a short type."""
+    tag = Tag(name)
+    head = struct.pack("<HH", tag.group, tag.element)
+    start = data.index(head + dictionary_VR(tag).encode())
+    (length,) = struct.unpack_from("<H", data, start + 6)
+    padded = value + b" " * (len(value) % 2)
+    made = head + (vr or data[start + 4 : start + 6]) + struct.pack("<H", len(padded)) + padded
+    return data[:start] + made + data[start + 8 + length :]
 
 
 def lut(entries: Values, first: int, bits: int = 16) -> list[Dataset]:
@@ -80,7 +96,7 @@ def _native(syntax: UID) -> Callable[[Dataset], bytes]:
 
 
 def _rle(made: Dataset) -> bytes:
-    made.compress(uids.RLELossless)
+    made.compress(uids.RLELossless, generate_instance_uid=False)
     return file(made)
 
 

@@ -35,6 +35,8 @@ def phantom(width: int, height: int) -> np.ndarray:
 def encode(pixels: np.ndarray, format_: str, *, mode: str | None = None, **options: Any) -> bytes:
     """Writes pixels in a format that Pillow knows, in another mode where one is named."""
     image = Image.fromarray(pixels)
+    image = image.convert(mode) if mode else image
+    image.info.pop("icc_profile", None)  # Pillow's own of LAB, with the time of its making
     file = io.BytesIO()
-    (image.convert(mode) if mode else image).save(file, format_, **options)
+    image.save(file, format_, **options)
     return file.getvalue()

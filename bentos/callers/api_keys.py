@@ -20,7 +20,6 @@ _TEXT = re.compile(r"cxr_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 _SECRET_BYTES = 32
 _ROTATED = ("digest", "previous_digest", "previous_until")
 """What a rotation changes."""
-MAX_NAME = 120
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from bentos.database.errors import StorageUnavailable
 FILE = "history.sqlite3"
 _CONNECTIONS = 8
 """Of one process. A request holds one for milliseconds."""
-_CONNECT_SECONDS, _STATEMENT_SECONDS, _POOL_SECONDS = 3.0, 10.0, 3.0
+_CONNECT_SECONDS, STATEMENT_SECONDS, _POOL_SECONDS = 3.0, 10.0, 3.0
 """A database that is gone or overloaded holds up a request for no longer than these."""
 _WRITES = "writes"
 """Execution option of a transaction that writes."""
@@ -25,10 +25,20 @@ _WRITES = "writes"
 class Database:
     """Transactions in a database; none is opened before the first."""
 
-    def __init__(self, address: str, *, data_folder: str = "") -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        data_folder: str = "",
+        statement_seconds: float = STATEMENT_SECONDS,
+    ) -> None:
         """`address` is postgresql://...; empty stands for SQLite in `data_folder`."""
         self.is_sqlite = not address
-        self._engine = _postgresql(address) if address else _sqlite(Path(data_folder) / FILE)
+        self._engine = (
+            _postgresql(address, statement_seconds)
+            if address
+            else _sqlite(Path(data_folder) / FILE, statement_seconds)
+        )
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -61,7 +71,7 @@ async def _translated() -> AsyncIterator[None]:
         raise StorageUnavailable(f"the database failed: {type(cause).__name__}") from error
 
 
-def _postgresql(address: str) -> AsyncEngine:
+def _postgresql(address: str, statement_seconds: float) -> AsyncEngine:
     url = make_url(address).set(drivername="postgresql+asyncpg")
     return create_async_engine(
         url,
@@ -72,13 +82,13 @@ def _postgresql(address: str) -> AsyncEngine:
         hide_parameters=True,
         connect_args={
             "timeout": _CONNECT_SECONDS,
-            "command_timeout": _STATEMENT_SECONDS,
+            "command_timeout": statement_seconds,
             "server_settings": {"application_name": "chestxray", "jit": "off"},
         },
     )
 
 
-def _sqlite(file: Path) -> AsyncEngine:
+def _sqlite(file: Path, statement_seconds: float) -> AsyncEngine:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{file}",
@@ -86,7 +96,7 @@ def _sqlite(file: Path) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=_POOL_SECONDS,
         hide_parameters=True,
-        connect_args={"timeout": _STATEMENT_SECONDS},
+        connect_args={"timeout": statement_seconds},
     )
     event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "begin", _begin)

@@ -3,6 +3,7 @@
 A confined process cannot import anything, so this decodes one image of each kind beforehand.
 """
 
+import codecs
 import gc
 import io
 from contextlib import suppress
@@ -11,6 +12,7 @@ from itertools import product
 
 import numpy as np
 from PIL import Image, ImageCms
+from pydicom.charset import python_encoding
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     UID,
@@ -40,6 +42,8 @@ WARM = (worker, ImageCms)
 
 
 def _warm_up() -> None:
+    for encoding in python_encoding.values():  # of DICOM text; Python loads each at its first use
+        codecs.lookup(encoding)
     grey = Image.linear_gradient("L")
     for format_, mode in product(MEDIA_TYPES.keys() - {"DICOM"}, _MODES):
         file = io.BytesIO()

@@ -53,6 +53,9 @@ class DicomNode:
         finally:
             association.release()
 
+    def close(self) -> None:
+        """Does nothing: no association is kept between two calls."""
+
 
 def _store(association: Association, file: FileDataset) -> Failure | None:
     if not association.is_established:

@@ -38,6 +38,9 @@ class Destination(Protocol):
     def send(self, files: Sequence[bytes]) -> list[Failure | None]:
         """Sends objects of one study; returns what failed, in the same order."""
 
+    def close(self) -> None:
+        """Closes what is kept open between two calls."""
+
 
 def failure_of(status: int) -> Failure | None:
     """What a status of C-STORE, or a reason of STOW-RS, means; None if the object is stored."""

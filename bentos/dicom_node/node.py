@@ -4,7 +4,10 @@ One process, beside a service that it reaches by HTTP. It decodes nothing itself
 """
 
 import logging
+import os
 import signal
+import time
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -30,7 +33,7 @@ def missing(settings: Settings) -> list[str]:
 
 
 def run(settings: Settings, *, host: str, port: int, metrics_port: int | None) -> None:
-    """Runs until SIGTERM or SIGINT, and finishes what was begun.
+    """Runs until SIGTERM or SIGINT, finishes what is begun within the drain timeout, and exits.
 
     Raises QueueLocked, or OSError where a port is taken or a file cannot be read or written.
     """
@@ -38,18 +41,27 @@ def run(settings: Settings, *, host: str, port: int, metrics_port: int | None) -
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     queue = Queue(Path(settings.dicom_queue), max_bytes=settings.dicom_max_queue_bytes)
-    metrics = Metrics(queue.count)
+    metrics = Metrics(queue, max_bytes=settings.dicom_max_queue_bytes)
     if metrics_port is not None:
         metrics.serve(host, metrics_port)
-    with queue.taken(), Client(settings.dicom_service) as client:
-        worker = Worker(settings, queue, metrics, client, destination(settings))
+    key = settings.dicom_service_key.get_secret_value()
+    with (
+        queue.taken(),
+        Client(settings.dicom_service, api_key=key or None) as client,
+        closing(destination(settings)) as archive,
+    ):
+        worker = Worker(settings, queue, metrics, client, archive)
         receiver = Receiver(settings, queue, metrics, host=host, port=port)
         worker.start()
         logger.info("%s listens on port %s", settings.dicom_ae_title, receiver.port)
         stop.wait()
         logger.info("stopping: associations and objects that were begun are finished")
+        end = time.monotonic() + settings.drain_timeout_seconds
         receiver.close(settings.drain_timeout_seconds)
-        worker.close()
+        worker.close(max(0.0, end - time.monotonic()))
+    # pynetdicom's threads are no daemons: that of a silent peer or archive would keep the process.
+    logging.shutdown()
+    os._exit(0)
 
 
 def destination(settings: Settings) -> Destination:

@@ -162,6 +162,10 @@ class Queue:
             for part, suffix in kinds.items()
         }
 
+    def size(self) -> int:
+        """Returns the bytes of all files."""
+        return _bytes_below(self._folder)
+
     def _object(self, name: str) -> Path:
         return self._folder / _WAITING / f"{name}{_OBJECT}"
 

@@ -38,6 +38,7 @@ _HEADER_BYTES = 2**16
 """The manufacturer is within so many bytes, or the object is taken for another's."""
 _MANUFACTURER = BaseTag(0x00080070)
 _POLL_SECONDS = 0.1
+_ABORT_SECONDS = 1.0
 
 
 class Receiver:
@@ -77,7 +78,9 @@ class Receiver:
         end = time.monotonic() + seconds
         while self._entity.active_associations and time.monotonic() < end:
             time.sleep(_POLL_SECONDS)
-        self._entity.shutdown()
+        aborting = Thread(target=self._entity.shutdown, daemon=True)  # waits for silent peers
+        aborting.start()
+        aborting.join(_ABORT_SECONDS)
 
     def _check_title(self, event: Event) -> None:
         """Rejects an association unless a peer of this title may call from this address."""

@@ -52,6 +52,10 @@ class DicomWebService:
         unknown = Failure("the answer does not name the object as stored")
         return [outcomes.get(_instance(each), unknown) for each in files]
 
+    def close(self) -> None:
+        """Closes the connections."""
+        self.http.close()
+
 
 def _outcomes(response: Any) -> Iterator[tuple[str, Failure | None]]:
     """What became of each object, by its SOP Instance UID. Raises if it is no such response."""

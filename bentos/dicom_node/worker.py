@@ -8,14 +8,14 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event, Lock, Thread
 
 from bentos.dicom_node.destinations import Destination
-from bentos.dicom_node.metrics import Metrics, Result
+from bentos.dicom_node.metrics import Delivery, Metrics, Result
 from bentos.dicom_node.queue import Queue, Refusal, Waiting
 from bentos.settings import Settings
 from chestxray.client import ChestXrayError, Client, ProblemError
@@ -78,16 +78,27 @@ class Worker:
         self._busy, self._lock = set[str](), Lock()
         self._parallel = settings.dicom_parallel
         self._stop = Event()
-        self._thread = Thread(target=self._run, name="answers")
+        self._next = SimpleQueue[Waiting | None]()
+        # Daemons: an executor's threads would keep the process until their last object is answered.
+        targets = (self._run, *[self._answer_next] * self._parallel)
+        self._threads = [Thread(target=each, name="answers", daemon=True) for each in targets]
 
     def start(self) -> None:
         """Begins to take from the queue."""
-        self._thread.start()
+        for each in self._threads:
+            each.start()
 
-    def close(self) -> None:
-        """Finishes the objects that were begun, and takes no other."""
+    def close(self, seconds: float) -> None:
+        """Takes no other object, and waits some seconds for those that were begun.
+
+        What is not answered by then stays in the queue.
+        """
         self._stop.set()
-        self._thread.join()
+        end = time.monotonic() + seconds
+        for each in self._threads:
+            each.join(max(0.0, end - time.monotonic()))
+        if left := len(self._busy):
+            logger.warning("%s objects stay in the queue until the next start", left)
 
     def take(self, each: Waiting) -> None:
         """Answers one object, or notes when it is to be tried again."""
@@ -97,7 +108,8 @@ class Worker:
         except (_TryAgain, OSError) as error:
             reason = str(error) if isinstance(error, _TryAgain) else type(error).__name__
             tries.failed(self._clock())
-            if self._clock() - each.since < self._max_age:
+            # What fails during a stop may fail because of it.
+            if self._stop.is_set() or self._clock() - each.since < self._max_age:
                 self._metrics.results.labels(Result.RETRIED).inc()
                 logger.warning("%s is tried again: %s", each.name, reason)
                 return
@@ -106,17 +118,24 @@ class Worker:
 
     def _run(self) -> None:
         discarded = 0.0
-        with ThreadPoolExecutor(self._parallel, thread_name_prefix="answer") as threads:
-            while not self._stop.wait(_POLL_SECONDS):
-                try:
-                    for each in self._due():
-                        threads.submit(self._take, each)
-                    if self._clock() - discarded > _DISCARD_SECONDS:
-                        discarded = self._clock()
-                        self._queue.discard(failed_seconds=self._keep_failed)
-                except OSError:
-                    logger.exception("the queue cannot be read")
-            threads.shutdown(cancel_futures=True)
+        while not self._stop.wait(_POLL_SECONDS):
+            try:
+                for each in self._due():
+                    self._next.put(each)
+                if self._clock() - discarded > _DISCARD_SECONDS:
+                    discarded = self._clock()
+                    self._queue.discard(failed_seconds=self._keep_failed)
+            except OSError:
+                logger.exception("the queue cannot be read")
+        for _ in range(self._parallel):
+            self._next.put(None)
+
+    def _answer_next(self) -> None:
+        while each := self._next.get():
+            if self._stop.is_set():
+                self._leave(each)
+            else:
+                self._take(each)
 
     def _due(self) -> list[Waiting]:
         """Objects to take now, no more than are answered until the next look."""
@@ -137,8 +156,11 @@ class Worker:
             logger.exception("%s was not answered", each.name)
             self._tries[each.name].failed(self._clock())
         finally:
-            with self._lock:
-                self._busy.discard(each.name)
+            self._leave(each)
+
+    def _leave(self, each: Waiting) -> None:
+        with self._lock:
+            self._busy.discard(each.name)
 
     def _answer(self, name: str) -> None:
         if self._queue.is_answered(name):
@@ -181,6 +203,8 @@ class Worker:
                 path.unlink()
         found = [each for each in failures if each]
         passing = [each.reason for each in found if not each.lasting]
+        ending = Delivery.FAILED if passing else Delivery.REFUSED if found else Delivery.STORED
+        self._metrics.deliveries.labels(ending).inc()
         if passing:
             raise _TryAgain(passing[0])
         return "; ".join(each.reason for each in found)

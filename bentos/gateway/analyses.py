@@ -11,8 +11,9 @@ from pydantic.json_schema import SkipJsonSchema
 from bentos.admission.control import Admission, Ticket
 from bentos.callers.caller import Scope
 from bentos.gateway import documents, objects, openapi
-from bentos.gateway.keeping import ANALYSES, Keeping
-from bentos.gateway.pipeline import Heatmaps, Job, Pipeline
+from bentos.gateway.image_task import Heatmaps, ImageTask
+from bentos.gateway.keeping import ANALYSES, Keeping, Kept
+from bentos.gateway.pipeline import Pipeline
 from bentos.gateway.uploads import read_uploads
 from bentos.http import problems
 from bentos.http.deadline import Deadline, while_connected
@@ -44,9 +45,15 @@ class Options(BaseModel):
 
     heatmap: Heatmaps = Field(
         "cam",
-        description="Class activation maps to return: most probable class, all classes, or none",
+        description="Class activation maps to return: most probable class, all classes, or none. A "
+        "FHIR Bundle has the picture of the most probable class where this is given and not none",
         examples=["none"],
     )
+
+    @property
+    def picture_asked(self) -> bool:
+        """Whether a caller who may have a picture or not asks for it: the default does not."""
+        return "heatmap" in self.model_fields_set and self.heatmap != "none"
 
 
 class KeepingOptions(Options):
@@ -101,11 +108,13 @@ def create_router(
     ) -> Any:
         """Analyses one image. The `Accept` header selects the response: `application/json` (the
         default); `image/png`, the heatmap drawn over the image; `application/fhir+json`, a Bundle
-        with a DiagnosticReport (R4, or R5 by `fhirVersion=5.0`); `text/plain`, a paragraph for the
-        patient's chart; or, for a DICOM image, `application/dicom`, a structured report for its
-        study, and `multipart/related` with the report, the heatmap as a secondary capture, and its
-        outlines as a presentation state. `Accept-Language` selects `en`, `pt-BR` or `es`."""
+        with a DiagnosticReport (R4, or R5 by `fhirVersion=5.0`; with the heatmap's picture by
+        `heatmap=cam`); `text/plain`, a paragraph for the patient's chart; or, for a DICOM image,
+        `application/dicom`, a structured report for its study, and `multipart/related` with the
+        report, the heatmap as a secondary capture, and its outlines as a presentation state.
+        `Accept-Language` selects `en`, `pt-BR` or `es`."""
         heatmap: Heatmaps = options.heatmap if answer == JSON else "cam"
+        picture = answer == PNG or (answer in documents.BUNDLES and options.picture_asked)
         limit = settings.max_image_bytes + _FORM_OVERHEAD_BYTES
         caller = await keeping.caller(request, *_SCOPES[options.keep])
         with admit(request) as ticket:
@@ -113,17 +122,13 @@ def create_router(
                 (upload,) = await read(request, ticket, max_images=1, max_bytes=limit)
                 objects.check(upload.data, answer)
                 async with while_connected(request):
+                    kept: Kept | None = None
                     if options.keep:
-                        job, kept = await keeping.analyse(upload, caller, heatmap=heatmap, key=key)
+                        task, kept = await keeping.analyse(upload, caller, heatmap=heatmap, key=key)
                     else:
-                        job, kept = (
-                            await pipeline.analyse_one(
-                                upload, heatmap=heatmap, picture=answer == PNG
-                            ),
-                            None,
-                        )
-                    state_of(request.scope).timing = job.milliseconds
-                    made = await _respond(pipeline, job, request, answer)
+                        task = await pipeline.analyse_one(upload, heatmap=heatmap, picture=picture)
+                    state_of(request.scope).timing = task.milliseconds
+                    made = await _respond(pipeline, task, request, answer, picture=picture)
                     if kept:
                         target = made if isinstance(made, Response) else response
                         keeping.announce(target, request, kept)
@@ -141,26 +146,28 @@ def create_router(
             async with Deadline(timeout_ms, settings):
                 uploads = await read(request, ticket, max_images=most, max_bytes=limit)
                 async with while_connected(request):
-                    jobs = await pipeline.analyse(uploads, heatmap=options.heatmap)
-        return BatchAnalysis(results=[_result(request, job) for job in jobs])
+                    tasks = await pipeline.analyse(uploads, heatmap=options.heatmap)
+        return BatchAnalysis(results=[_result(request, task) for task in tasks])
 
     return router
 
 
-async def _respond(pipeline: Pipeline, job: Job, request: Request, answer: str) -> Any:
-    """Returns the analysis in the media type that was negotiated. Raises the job's error."""
+async def _respond(
+    pipeline: Pipeline, task: ImageTask, request: Request, answer: str, *, picture: bool
+) -> Any:
+    """Returns the analysis in the media type that was negotiated. Raises the task's error."""
     if answer == JSON:
-        return job.result
+        return task.result
     if answer == PNG:
-        return Response(await pipeline.draw(job), headers=VARY, media_type=PNG)
+        return Response(await pipeline.draw(task), headers=VARY, media_type=PNG)
     if answer in documents.MEDIA_TYPES:
-        return documents.respond(pipeline, job, request, answer)
-    return await objects.respond(pipeline, job, request, answer)
+        return await documents.respond(pipeline, task, request, answer, picture=picture)
+    return await objects.respond(pipeline, task, request, answer)
 
 
-def _result(request: Request, job: Job) -> Analysis | Problem:
+def _result(request: Request, task: ImageTask) -> Analysis | Problem:
     try:
-        return job.result
+        return task.result
     except AnalysisError as error:
         return problems.problem_of(error, state_of(request.scope).request_id)
 

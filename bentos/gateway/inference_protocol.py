@@ -77,8 +77,8 @@ def create_router(
             async with Deadline(timeout_ms, settings):
                 asked, images = await read(request, ticket, settings)
                 async with while_connected(request):
-                    jobs = await pipeline.analyse(images, heatmap="none")
-        return _answer(asked, [job.result for job in jobs])
+                    tasks = await pipeline.analyse(images, heatmap="none")
+        return _answer(asked, [task.result for task in tasks])
 
     return router
 

@@ -14,7 +14,8 @@ from bentos.callers.authentication import Authentication
 from bentos.callers.caller import ANONYMOUS, VISITOR_OWNER, Caller, Scope
 from bentos.callers.visitors import COOKIE
 from bentos.database.errors import StorageUnavailable
-from bentos.gateway.pipeline import Heatmaps, Job, Pipeline
+from bentos.gateway.image_task import Heatmaps, ImageTask
+from bentos.gateway.pipeline import Pipeline
 from bentos.gateway.uploads import Upload
 from bentos.history.archive import HEATMAP, IMAGE
 from bentos.history.errors import (
@@ -80,7 +81,7 @@ class Keeping:
 
     async def analyse(
         self, upload: Upload, caller: Caller, *, heatmap: Heatmaps, key: str | None
-    ) -> tuple[Job, Kept]:
+    ) -> tuple[ImageTask, Kept]:
         """Analyses an image and keeps the analysis, or returns what an earlier request with the
         same idempotency key has kept.
 
@@ -94,22 +95,23 @@ class Keeping:
             with translated():
                 if earlier := await history.records.find_by_key(caller.owner, key, asked):
                     drawn = await history.archive.picture(earlier, HEATMAP)
-                    job = Job(upload, analysis=shown(earlier), drawn=drawn)
-                    return job, Kept(earlier, cookie)
-        job = await self._pipeline.analyse_one(upload, heatmap=heatmap, picture=True)
+                    task = ImageTask(upload, analysis=shown(earlier), drawn=drawn)
+                    return task, Kept(earlier, cookie)
+        maps: Heatmaps = "cam" if heatmap == "none" else heatmap  # one is drawn in any case
+        task = await self._pipeline.analyse_one(upload, heatmap=maps, picture=True)
         hours = caller.retention_hours or self._settings.retention_hours
         record = Record(
             owner=caller.owner,
-            result=job.result,
-            expires_at=job.result.created_at + timedelta(hours=hours),
+            result=task.result,
+            expires_at=task.result.created_at + timedelta(hours=hours),
             fingerprint=asked,
             idempotency_key=key,
         )
-        picture, drawn = await self._pipeline.write_picture(job), await self._pipeline.draw(job)
+        picture, drawn = await self._pipeline.write_picture(task), await self._pipeline.draw(task)
         with translated():
             record = await history.archive.keep(record, {IMAGE: picture, HEATMAP: drawn})
-        job.analysis = shown(record)
-        return job, Kept(record, cookie)
+        task.analysis = shown(record)
+        return task, Kept(record, cookie)
 
     def announce(self, response: Response, request: Request, kept: Kept) -> None:
         """Adds what a 201 response has, and a visitor's cookie, which lasts as long as what it

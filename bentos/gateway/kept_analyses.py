@@ -10,8 +10,9 @@ from pydantic.json_schema import SkipJsonSchema
 
 from bentos.callers.caller import Caller, Scope
 from bentos.gateway import documents, examples, openapi
+from bentos.gateway.image_task import ImageTask
 from bentos.gateway.keeping import ANALYSES, Keeping, shown, translated
-from bentos.gateway.pipeline import Job, Pipeline
+from bentos.gateway.pipeline import Pipeline
 from bentos.gateway.uploads import Upload
 from bentos.history.archive import HEATMAP, IMAGE
 from bentos.history.records import CURSOR, Position, Record
@@ -99,8 +100,8 @@ def create_router(pipeline: Pipeline, keeping: Keeping) -> APIRouter:
         analysis = shown(record)
         if answer == JSON:
             return analysis
-        job = Job(Upload(b"", None), analysis=analysis)
-        return documents.respond(pipeline, job, request, answer)
+        task = ImageTask(Upload(b"", None), analysis=analysis)
+        return await documents.respond(pipeline, task, request, answer, picture=False)
 
     @router.delete(_ONE, status_code=HTTPStatus.NO_CONTENT, response_class=Response, **_DELETE)
     async def delete_analysis(caller: Owner, identifier: Identifier) -> None:

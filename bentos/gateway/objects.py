@@ -4,7 +4,8 @@ from http import HTTPStatus
 
 from fastapi import Request, Response
 
-from bentos.gateway.pipeline import Job, Pipeline
+from bentos.gateway.image_task import ImageTask
+from bentos.gateway.pipeline import Pipeline
 from bentos.http.negotiation import DICOM, JSON, PNG, RELATED, language
 from bentos.http.problems import RequestProblem
 from chestxray import related
@@ -26,13 +27,15 @@ def check(data: bytes, media_type: str) -> None:
         )
 
 
-async def respond(pipeline: Pipeline, job: Job, request: Request, media_type: str) -> Response:
+async def respond(
+    pipeline: Pipeline, task: ImageTask, request: Request, media_type: str
+) -> Response:
     """Returns the report alone as application/dicom, or all objects as multipart/related.
 
-    The words in them are of the caller's language. Raises the job's error.
+    The words in them are of the caller's language. Raises the task's error.
     """
     files = await pipeline.write_objects(
-        job,
+        task,
         language=language(request.headers.get("accept-language", ""), LANGUAGES),
         report_alone=media_type == DICOM,
     )

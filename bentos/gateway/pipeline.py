@@ -6,16 +6,16 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 import numpy as np
-from PIL import Image
 
 from bentos.admission.scheduler import Scheduler, Slot
 from bentos.decoding.decoders import Decoders
 from bentos.decoding.protocol import Request
+from bentos.gateway.image_task import Heatmaps, ImageTask
 from bentos.gateway.uploads import Upload
 from bentos.inference.pool import ModelPool
 from bentos.inference.wire import Rows
@@ -29,38 +29,13 @@ from chestxray.dicom.study.order import Algorithm, Order
 from chestxray.engines import Images
 from chestxray.errors import AnalysisError, CheckpointError, ModelUnavailable, NotAnXRay
 from chestxray.labels import FINDINGS, VERDICTS, Finding, Verdict
-from chestxray.results import DIGITS, Analysis, FilterResult, Heatmap, Input, Prediction, Timing
+from chestxray.results import DIGITS, Analysis, FilterResult, Heatmap, Prediction, Timing
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Heatmaps = Literal["cam", "all", "none"]
-"""Which class activation maps an analysis has: the likeliest class's, every class's, none."""
-
 THRESHOLD = Verdict.FRONTAL_CHEST.value
 """The filter's threshold in its card's `thresholds`."""
-
-
-@dataclass
-class Job:
-    """One image on its way; it has either an analysis or an error at the end."""
-
-    upload: Upload
-    begun: bool = False
-    error: AnalysisError | None = None
-    input: Input | None = None
-    picture: Image.Image | None = None  # for drawing, mode L
-    filter: FilterResult | None = None
-    analysis: Analysis | None = None
-    drawn: bytes | None = None  # the heatmap over the picture, PNG, once it is drawn
-    milliseconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def result(self) -> Analysis:
-        """The analysis; raises the error where there is one."""
-        if self.analysis is None:
-            raise self.error or ModelUnavailable("the analysis did not end")
-        return self.analysis
 
 
 class Models(Protocol):
@@ -121,83 +96,90 @@ class Pipeline:
         *,
         heatmap: Heatmaps,
         picture: bool = False,
-    ) -> list[Job]:
+    ) -> list[ImageTask]:
         """Takes every image as far as it gets; no image harms another.
 
         Where this is cancelled, what has not begun of the images' decoding and inference
         never does.
         """
-        jobs = [Job(upload) for upload in uploads]
-        async with asyncio.TaskGroup() as tasks:
-            for job in jobs:
-                tasks.create_task(self._take(job, heatmap=heatmap, picture=picture))
-        if all(isinstance(job.error, ModelUnavailable) for job in jobs):
-            raise ModelUnavailable(str(jobs[0].error))
-        return jobs
+        tasks = [ImageTask(upload) for upload in uploads]
+        async with asyncio.TaskGroup() as group:
+            for task in tasks:
+                group.create_task(self._take(task, heatmap=heatmap, picture=picture))
+        if all(isinstance(task.error, ModelUnavailable) for task in tasks):
+            raise ModelUnavailable(str(tasks[0].error))
+        return tasks
 
-    async def analyse_one(self, upload: Upload, *, heatmap: Heatmaps, picture: bool) -> Job:
+    async def analyse_one(self, upload: Upload, *, heatmap: Heatmaps, picture: bool) -> ImageTask:
         """Takes one image as far as it gets."""
-        (job,) = await self.analyse([upload], heatmap=heatmap, picture=picture)
-        return job
+        (task,) = await self.analyse([upload], heatmap=heatmap, picture=picture)
+        return task
 
-    async def _take(self, job: Job, *, heatmap: Heatmaps, picture: bool) -> None:
+    async def _take(self, task: ImageTask, *, heatmap: Heatmaps, picture: bool) -> None:
         started = time.monotonic()
         try:
             with self._turns.slot() as turn:
-                with _stage(Stage.DECODE, job):
-                    pixels = await self._decode(job, turn, picture=picture)
-                with _stage(Stage.FILTER, job):
+                with _stage(Stage.DECODE, task):
+                    pixels = await self._decode(task, turn, picture=picture)
+                with _stage(Stage.FILTER, task):
                     (row,) = await self._models.judge(pixels)
-                self._judge(job, row)
-                with _stage(Stage.CLASSIFY, job):
+                self._judge(task, row)
+                with _stage(Stage.CLASSIFY, task):
                     (row,) = await self._models.classify(pixels)
-            self._finish(job, row, started, heatmap=heatmap)
+            self._finish(task, row, started, heatmap=heatmap)
         except AnalysisError as error:
-            job.error = error
+            task.error = error
 
-    async def draw(self, job: Job) -> bytes:
-        """Draws the heatmap of an analysis over its picture, as PNG; raises the job's error."""
-        heatmap = job.result.heatmap
-        if job.drawn is not None:
-            return job.drawn
-        if job.picture is None or heatmap is None:
+    async def draw(self, task: ImageTask) -> bytes:
+        """Draws the heatmap of an analysis over its picture, as PNG; raises the task's error."""
+        heatmap = task.result.heatmap
+        if task.drawn is not None:
+            return task.drawn
+        if task.picture is None or heatmap is None:
             raise ValueError("the analysis was made without picture or heatmap")
         grid = np.array(heatmap.grid, np.float32)
-        with _stage(Stage.RENDER, job), self._turns.slot() as turn:
-            job.drawn = await self._in_thread(turn, cam.overlay, job.picture, grid)
-        return job.drawn
+        with _stage(Stage.RENDER, task), self._turns.slot() as turn:
+            task.drawn = await self._in_thread(turn, cam.overlay, task.picture, grid)
+        return task.drawn
 
-    async def write_picture(self, job: Job) -> bytes:
-        """Writes the picture of an analysis, 8-bit grey, as PNG; raises the job's error."""
-        _ = job.result
-        if job.picture is None:
+    async def write_picture(self, task: ImageTask) -> bytes:
+        """Writes the picture of an analysis, 8-bit grey, as PNG; raises the task's error."""
+        _ = task.result
+        if task.picture is None:
             raise ValueError("the analysis was made without picture")
-        with _stage(Stage.RENDER, job), self._turns.slot() as turn:
-            return await self._in_thread(turn, cam.png, job.picture)
+        with _stage(Stage.RENDER, task), self._turns.slot() as turn:
+            return await self._in_thread(turn, cam.png, task.picture)
 
-    async def write_objects(self, job: Job, *, language: str, report_alone: bool) -> list[bytes]:
-        """Writes the DICOM objects of an analysis of a DICOM file; raises the job's error."""
+    async def write_objects(
+        self, task: ImageTask, *, language: str, report_alone: bool
+    ) -> list[bytes]:
+        """Writes the DICOM objects of an analysis of a DICOM file; raises the task's error."""
+        xray_filter, covid_classifier = self.algorithms(task.result)
         order = Order(
-            analysis=job.result,
-            xray_filter=algorithm(self.xray_filter),
-            covid_classifier=algorithm(self.covid_classifier),
+            analysis=task.result,
+            xray_filter=xray_filter,
+            covid_classifier=covid_classifier,
             language=language,
             report_alone=report_alone,
         )
-        with _stage(Stage.RENDER, job), self._turns.slot() as turn:
+        with _stage(Stage.RENDER, task), self._turns.slot() as turn:
             write = self._decoders.write_objects
-            return await self._in_thread(turn, write, job.upload.data, order)
+            return await self._in_thread(turn, write, task.upload.data, order)
+
+    def algorithms(self, analysis: Analysis) -> list[Algorithm]:
+        """What a report says of the filter and the classifier that made an analysis."""
+        return [algorithm(each, analysis) for each in (self.xray_filter, self.covid_classifier)]
 
     async def identify(self, data: bytes) -> Instance:
         """Reads which object a DICOM file is. Raises AnalysisError."""
         with self._turns.slot() as turn:
             return await self._in_thread(turn, self._decoders.identify, data)
 
-    async def _decode(self, job: Job, turn: Slot, *, picture: bool) -> Images:
+    async def _decode(self, task: ImageTask, turn: Slot, *, picture: bool) -> Images:
         try:
-            return await self._in_thread(turn, self._decode_now, job, picture)
+            return await self._in_thread(turn, self._decode_now, task, picture)
         except asyncio.CancelledError:
-            if not job.begun:
+            if not task.begun:
                 get_metrics().dropped.labels(Stage.DECODE).inc()
             raise
 
@@ -211,23 +193,23 @@ class Pipeline:
         work.add_done_callback(lambda _: loop.call_soon_threadsafe(turn.decoded))
         return await asyncio.wrap_future(work)
 
-    def _decode_now(self, job: Job, picture: bool) -> Images:
-        job.begun = True
-        decoded = self._decoders.decode(job.upload.data, Request(job.upload.media_type, picture))
-        job.picture, job.input = decoded.picture, decoded.input
+    def _decode_now(self, task: ImageTask, picture: bool) -> Images:
+        task.begun = True
+        decoded = self._decoders.decode(task.upload.data, Request(task.upload.media_type, picture))
+        task.picture, task.input = decoded.picture, decoded.input
         return decoded.pixels[None]  # (1, 1, SIZE, SIZE)
 
-    def _judge(self, job: Job, row: np.void) -> None:
+    def _judge(self, task: ImageTask, row: np.void) -> None:
         if not row["ok"]:
             raise ModelUnavailable("the filter failed on this image")
         threshold = self.xray_filter.card.thresholds[THRESHOLD]
-        job.filter = filter_result(row["probabilities"], threshold)
-        get_metrics().verdicts.labels(job.filter.verdict).inc()
-        if not job.filter.valid:
-            raise NotAnXRay(job.filter)
+        task.filter = filter_result(row["probabilities"], threshold)
+        get_metrics().verdicts.labels(task.filter.verdict).inc()
+        if not task.filter.valid:
+            raise NotAnXRay(task.filter)
 
-    def _finish(self, job: Job, row: np.void, started: float, *, heatmap: Heatmaps) -> None:
-        if not row["ok"] or job.filter is None or job.input is None:
+    def _finish(self, task: ImageTask, row: np.void, started: float, *, heatmap: Heatmaps) -> None:
+        if not row["ok"] or task.filter is None or task.input is None:
             raise ModelUnavailable("the classifier failed on this image")
         label = FINDINGS[int(row["probabilities"].argmax())]
         probabilities = dict(zip(FINDINGS, _rounded(row["probabilities"]), strict=True))
@@ -235,25 +217,27 @@ class Pipeline:
         get_metrics().predictions.labels(label).inc()
         for finding, probability in probabilities.items():
             get_metrics().scores.labels(finding).observe(probability)
-        job.milliseconds["total"] = _milliseconds(time.monotonic() - started)
+        task.milliseconds["total"] = _milliseconds(time.monotonic() - started)
         x, y, z = _rounded(row["projection"])
-        job.analysis = Analysis(
+        task.analysis = Analysis(
             id=uuid.uuid4().hex,
             created_at=datetime.now(UTC),
-            input=job.input,
-            filter=job.filter,
+            input=task.input,
+            filter=task.filter,
             prediction=Prediction(label=label, probabilities=probabilities, abnormal=abnormal),
             heatmap=_heatmap(row["cam"], label) if heatmap != "none" else None,
             heatmaps={f: _heatmap(row["cam"], f) for f in FINDINGS} if heatmap == "all" else None,
             projection=(x, y, z),
             models={s.card.name: s.digest for s in (self.xray_filter, self.covid_classifier)},
-            timing_ms=Timing(**job.milliseconds),
+            timing_ms=Timing(**task.milliseconds),
         )
 
 
-def algorithm(model: Served) -> Algorithm:
-    """What a report says of a model."""
-    return Algorithm(name=model.card.name, version=model.card.version, digest=model.digest)
+def algorithm(model: Served, analysis: Analysis) -> Algorithm:
+    """What a report says of a model; a kept analysis may be of one that is served no longer."""
+    name, digest = model.card.name, analysis.models[model.card.name]
+    version = model.card.version if digest == model.digest else "unknown"
+    return Algorithm(name=name, version=version, digest=digest)
 
 
 def filter_result(probabilities: np.ndarray, threshold: float) -> FilterResult:
@@ -290,7 +274,7 @@ def _milliseconds(seconds: float) -> float:
 
 
 @contextmanager
-def _stage(stage: WorkStage, job: Job) -> Iterator[None]:
+def _stage(stage: WorkStage, task: ImageTask) -> Iterator[None]:
     started = time.monotonic()
     gauge = get_metrics().in_flight.labels(stage)
     gauge.inc()
@@ -301,4 +285,4 @@ def _stage(stage: WorkStage, job: Job) -> Iterator[None]:
         gauge.dec()
         seconds = time.monotonic() - started
         get_metrics().stage_seconds.labels(stage).observe(seconds)
-        job.milliseconds[stage] = _milliseconds(seconds)
+        task.milliseconds[stage] = _milliseconds(seconds)

@@ -129,4 +129,9 @@ class Archive:
 
 def name_of(identifier: str, part: str) -> str:
     """Returns the name of a picture; folders by the first digits, none with millions of files."""
-    return f"{identifier[:2]}/{identifier}.{part}"
+    return f"{folder_of(identifier)}/{identifier}.{part}"
+
+
+def folder_of(identifier: str) -> str:
+    """Returns the folder of an analysis's pictures."""
+    return identifier[:2]

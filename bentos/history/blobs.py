@@ -4,7 +4,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +21,16 @@ FOLDER = "pictures"
 _REQUEST, _ALL_ATTEMPTS = timedelta(seconds=5), timedelta(seconds=8)
 """Longest time of one request to a bucket, and of all its attempts."""
 _LIST_CHUNK = 1000
+_MAX_UNFINISHED = 4
+"""Processes that died while they wrote the same file; each name is written once or twice."""
+
+
+@dataclass(frozen=True)
+class Blob:
+    """What a list says of one."""
+
+    name: str
+    modified: datetime
 
 
 class Blobs:
@@ -54,12 +65,27 @@ class Blobs:
             for name in names:  # a folder refuses a name that it does not have
                 with suppress(FileNotFoundError):
                     await obstore.delete_async(self._store, name)
+                await asyncio.to_thread(_delete_unfinished, self._folder / name)
+
+    async def exists(self, name: str) -> bool:
+        """Whether there are bytes of this name. Raises StorageUnavailable."""
+        try:
+            with _translated():
+                await obstore.head_async(self._store, name)
+        except FileNotFoundError:
+            return False
+        return True
 
     async def names(self) -> AsyncIterator[list[str]]:
         """Yields all names, some at a time. Raises StorageUnavailable."""
+        async for chunk in self.listed():
+            yield [each.name for each in chunk]
+
+    async def listed(self, folder: str | None = None) -> AsyncIterator[list[Blob]]:
+        """Yields all there is, or all in a folder, some at a time. Raises StorageUnavailable."""
         with _translated():
-            async for chunk in obstore.list(self._store, chunk_size=_LIST_CHUNK):
-                yield [each["path"] for each in chunk]
+            async for chunk in obstore.list(self._store, folder, chunk_size=_LIST_CHUNK):
+                yield [Blob(each["path"], each["last_modified"]) for each in chunk]
 
 
 def open_blobs(object_store: str, *, data_folder: str, keyring: Keyring) -> Blobs:
@@ -87,6 +113,15 @@ def _translated() -> Iterator[None]:
         raise
     except (BaseError, OSError) as error:  # the message may have the name of the bucket
         raise StorageUnavailable(f"the object store failed: {type(error).__name__}") from error
+
+
+def _delete_unfinished(file: Path) -> None:
+    """Deletes what a process that died has left of a file.
+
+    obstore writes NAME#1, or #2 where that is taken, renames it at the end, and lists neither.
+    """
+    for number in range(1, _MAX_UNFINISHED + 1):
+        file.with_name(f"{file.name}#{number}").unlink(missing_ok=True)
 
 
 def _sync(file: Path) -> None:

@@ -23,10 +23,6 @@ logger = logging.getLogger(__name__)
 _SWEEP_SECONDS, _RETRY_SECONDS = 60.0, 5.0
 
 
-class NotMigrated(StorageUnavailable):
-    """The tables are not those of this version."""
-
-
 class History:
     """Kept analyses, keys and visitors."""
 
@@ -49,14 +45,8 @@ class History:
         self._sweep_now = asyncio.Event()
 
     async def prepare(self) -> None:
-        """Brings a SQLite file to the newest version; of PostgreSQL it only asks for that.
-
-        Raises StorageUnavailable.
-        """
-        if self.database.is_sqlite:
-            await schema.migrate(self.database)
-        elif not await schema.is_current(self.database):
-            raise NotMigrated("the database has not the tables of this version: chestxray migrate")
+        """Sees to it that the tables are those of this version. Raises StorageUnavailable."""
+        await schema.prepare(self.database)
 
     async def run(self) -> None:
         """Prepares the tables, and sweeps every minute until it is cancelled."""

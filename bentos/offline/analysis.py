@@ -11,7 +11,8 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from bentos.decoding.decoders import Decoders
-from bentos.gateway.pipeline import Job, Pipeline
+from bentos.gateway.image_task import ImageTask
+from bentos.gateway.pipeline import Pipeline
 from bentos.gateway.uploads import Upload
 from bentos.http.negotiation import DICOM
 from bentos.offline import files, records
@@ -110,12 +111,12 @@ class _Run:
         if file.error:
             return records.of_problem(file, file.error, self._digests)
         try:
-            (job,) = await self._pipeline.analyse(
+            (task,) = await self._pipeline.analyse(
                 [Upload(file.data, None)], heatmap="cam", picture=self._wanted.heatmaps is not None
             )
-            result = job.result
-            objects = await self._objects(job)
-            heatmap = await self._pipeline.draw(job) if self._wanted.heatmaps else b""
+            result = task.result
+            objects = await self._objects(task)
+            heatmap = await self._pipeline.draw(task) if self._wanted.heatmaps else b""
         except AnalysisError as error:
             return records.of_problem(file, error, self._digests)
         except Exception as error:  # a bug costs its own file an answer, and no other
@@ -124,12 +125,12 @@ class _Run:
         await asyncio.to_thread(self._write, file, heatmap, objects)
         return records.of_analysis(file, result)
 
-    async def _objects(self, job: Job) -> list[bytes]:
+    async def _objects(self, task: ImageTask) -> list[bytes]:
         """The DICOM objects of a DICOM file, if they are wanted."""
-        if not self._wanted.objects or job.result.input.media_type != DICOM:
+        if not self._wanted.objects or task.result.input.media_type != DICOM:
             return []
         language = self._wanted.language
-        return await self._pipeline.write_objects(job, language=language, report_alone=False)
+        return await self._pipeline.write_objects(task, language=language, report_alone=False)
 
     def _write(self, file: File, heatmap: bytes, objects: Sequence[bytes]) -> None:
         """Writes what is wanted beside the record, named by the digest of the file."""

@@ -19,6 +19,7 @@ from chestxray.client.exchange import (
     Receiving,
     Send,
     failure,
+    with_key,
 )
 from chestxray.client.images import Image, read
 from chestxray.client.results import Analysis, Problem
@@ -34,9 +35,10 @@ class AsyncClient:
         timeout: float = DEFAULT_TIMEOUT,
         retries: Retries = Retries(),  # noqa: B008, frozen
         headers: Mapping[str, str] | None = None,
+        api_key: str | None = None,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        self._options = Options(url, timeout, retries, headers or {})
+        self._options = Options(url, timeout, retries, with_key(headers, api_key))
         self._owned = http is None
         self._http = http or httpx.AsyncClient()
 

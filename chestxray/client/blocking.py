@@ -19,6 +19,7 @@ from chestxray.client.exchange import (
     Receiving,
     Send,
     failure,
+    with_key,
 )
 from chestxray.client.images import Image, read
 from chestxray.client.results import Analysis, Problem
@@ -29,8 +30,9 @@ class Client:
 
     `timeout` is the deadline of a call in seconds, tries and pauses included; a method's own
     `timeout` goes before it. A server that sends single bytes may exceed it by one wait, which
-    `AsyncClient` does not allow. `headers` are added to every request. TLS, proxies and
-    authentication are those of `http`, a client of httpx that is then not closed here.
+    `AsyncClient` does not allow. `headers` are added to every request, and `api_key` as
+    the service's operator has given it. TLS and proxies are those of `http`, a client of httpx that
+    is then not closed here.
 
     Every method raises ChestXrayError, and OSError where an image cannot be opened.
     """
@@ -42,9 +44,10 @@ class Client:
         timeout: float = DEFAULT_TIMEOUT,
         retries: Retries = Retries(),  # noqa: B008, frozen
         headers: Mapping[str, str] | None = None,
+        api_key: str | None = None,
         http: httpx.Client | None = None,
     ) -> None:
-        self._options = Options(url, timeout, retries, headers or {})
+        self._options = Options(url, timeout, retries, with_key(headers, api_key))
         self._owned = http is None
         self._http = http or httpx.Client()
 

@@ -37,7 +37,7 @@ class Options:
     url: str
     timeout: float
     retries: Retries
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may have a secret
 
     def __post_init__(self) -> None:
         _check(self.timeout)
@@ -47,6 +47,12 @@ class Options:
         seconds = self.timeout if timeout is None else timeout
         _check(seconds)
         return exchange(self, call, Attempts(self.retries, seconds))
+
+
+def with_key(headers: Mapping[str, str] | None, api_key: str | None) -> dict[str, str]:
+    """Adds an API key to headers."""
+    key = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    return {**(headers or {}), **key}
 
 
 def _check(timeout: float) -> None:

@@ -1,18 +1,37 @@
 """Reads from the header of a DICOM file which object it is."""
 
 import io
+import re
+from datetime import date
+from typing import TypeVar
 
 import pydicom
+from pydantic import TypeAdapter, ValidationError
 from pydicom.dataset import FileDataset
 from pydicom.uid import UID
 
 from chestxray.dicom import examination, signature
 from chestxray.dicom.dataset import inflated
-from chestxray.dicom.instance import Instance, Kind
+from chestxray.dicom.instance import AccessionNumber, Instance, Kind, Modality, Uid
 from chestxray.errors import RejectedImage, UnreadableImage
 from chestxray.limits import DEFAULT_LIMITS, Limits
 
-_ELEMENTS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "Manufacturer")
+_ELEMENTS = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "Manufacturer",
+    "SeriesInstanceUID",
+    "AccessionNumber",
+    "Modality",
+    "StudyDate",
+)
+_UID = TypeAdapter[str](Uid)
+_ACCESSION_NUMBER = TypeAdapter[str](AccessionNumber)
+_MODALITY = TypeAdapter[Modality](Modality)
+_DATE = re.compile(r"[0-9]{8}")
+
+T = TypeVar("T")
 
 
 def identify(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Instance:
@@ -45,7 +64,38 @@ def _instance(header: FileDataset, limits: Limits) -> Instance:
         sop_instance=str(header.get("SOPInstanceUID", "")),
         study=str(header.get("StudyInstanceUID", "")),
         kind=_kind(header, limits),
+        series=_usable(header, "SeriesInstanceUID", _UID),
+        accession_number=_usable(header, "AccessionNumber", _ACCESSION_NUMBER),
+        modality=_usable(header, "Modality", _MODALITY),
+        study_date=_date(header, "StudyDate"),
     )
+
+
+def _usable(header: FileDataset, name: str, kind: TypeAdapter[T]) -> T | None:
+    """The value of an element, or None if that is not of this kind."""
+    try:
+        return kind.validate_python(_text(header, name))
+    except ValidationError:
+        return None
+
+
+def _date(header: FileDataset, name: str) -> date | None:
+    text = _text(header, name)
+    try:
+        return date.fromisoformat(text) if _DATE.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def _text(header: FileDataset, name: str) -> str:
+    """The only value of an element, or none, also where the element is damaged."""
+    try:
+        value = header.get(name)
+    except MemoryError:
+        raise
+    except Exception:  # as above; the object is identified without it
+        return ""
+    return value.strip() if isinstance(value, str) else ""
 
 
 def _kind(header: FileDataset, limits: Limits) -> Kind:

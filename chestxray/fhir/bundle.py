@@ -1,23 +1,18 @@
 """An analysis as a FHIR Bundle: DiagnosticReport, Observations, Devices and Provenance.
 
-R4 (4.0.1) and R5 (5.0.0) differ in Device alone. No resource names a patient: a report without
-`subject` is valid in both, and the system that files it adds the one that it knows.
+A DICOM image has its study, too. R4 (4.0.1) and R5 (5.0.0) differ in Device, in how the study is
+said, and in the picture. No resource names a patient: a report without `subject` is valid in both,
+and the system that files it adds the one that it knows.
 """
 
-import uuid
 from html import escape
-from typing import Any
 
 from chestxray import chart, texts
+from chestxray.dicom.instance import Instance
 from chestxray.dicom.study.order import Algorithm
-from chestxray.fhir import codes
+from chestxray.fhir import codes, picture, study
+from chestxray.fhir.elements import R4, Resource, identifier, instant, urn
 from chestxray.results import SOFTWARE, Analysis
-
-R4, R5 = "4.0", "5.0"
-RELEASES = (R4, R5)
-"""Values of the media type parameter fhirVersion; the first is the default."""
-
-Resource = dict[str, Any]
 
 
 def write(
@@ -27,37 +22,47 @@ def write(
     covid_classifier: Algorithm,
     language: str,
     release: str = R4,
+    instance: Instance | None = None,
+    png: bytes | None = None,
 ) -> Resource:
     """Returns the Bundle as JSON objects, its words in one of `texts.LANGUAGES`.
 
-    What is written twice for the same analysis has the same identifiers.
+    `instance` is the image, if it is of a study, and `png` the image with the heatmap. What is
+    written twice for the same analysis has the same identifiers.
     """
     models = (xray_filter, covid_classifier)
-    service = _urn(SOFTWARE, *(each.digest for each in models))
-    devices = {_urn(each.name, each.digest): _model(each, service, release) for each in models}
+    service = urn(SOFTWARE, *(each.digest for each in models))
+    devices = {urn(each.name, each.digest): _model(each, service, release) for each in models}
     judged, classified = devices
-    observations = {
-        _urn(analysis.id, "verdict"): _verdict(analysis, judged, language),
+    source = study.write(analysis, instance, release)
+    drawn = picture.write(analysis, png, device=classified, language=language, release=release)
+    made = {
+        urn(analysis.id, "verdict"): _verdict(analysis, judged, language),
         **{
-            _urn(analysis.id, name): _probability(analysis, name, value, classified, language)
+            urn(analysis.id, name): _probability(analysis, name, value, classified, language)
             for name, value in texts.probabilities(analysis).items()
         },
     }
-    report = _urn(analysis.id, "report")
+    observations = {url: each | source.of_observations for url, each in made.items()}
+    report = urn(analysis.id, "report")
+    reported = _report(analysis, observations, service, language)
+    targets = [report, *observations, *drawn.resources]
     entries = {
-        report: _report(analysis, observations, service, language),
+        report: reported | source.of_report | drawn.of_report,
         **observations,
+        **drawn.resources,
+        **source.resources,
         service: _device(SOFTWARE, service, {"version": SOFTWARE.split()[-1]}, release),
         **devices,
-        _urn(analysis.id, "provenance"): _provenance(analysis, [report, *observations], service),
+        urn(analysis.id, "provenance"): _provenance(analysis, targets, service),
     }
     return {
         "resourceType": "Bundle",
         "meta": {"security": [codes.RESEARCH]},
-        "identifier": _identifier(_urn(analysis.id, "bundle")),
+        "identifier": identifier(urn(analysis.id, "bundle")),
         "type": "collection",
-        "timestamp": _instant(analysis),
-        "entry": [{"fullUrl": url, "resource": made} for url, made in entries.items()],
+        "timestamp": instant(analysis),
+        "entry": [{"fullUrl": url, "resource": each} for url, each in entries.items()],
     }
 
 
@@ -78,12 +83,12 @@ def _report(
             "status": "generated",
             "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><p>{escape(said)}</p></div>',
         },
-        "identifier": [_identifier(_urn(analysis.id, "report"))],
+        "identifier": [identifier(urn(analysis.id, "report"))],
         "status": "preliminary",
         "category": [codes.RADIOLOGY],
         "code": codes.CHEST_IMAGING,
-        "issued": _instant(analysis),
-        "performer": [{"identifier": _identifier(service), "display": SOFTWARE}],
+        "issued": instant(analysis),
+        "performer": [{"identifier": identifier(service), "display": SOFTWARE}],
         "result": [{"reference": url} for url in observations],
         "conclusion": said,
     }
@@ -120,7 +125,7 @@ def _observation(analysis: Analysis, device: str, language: str) -> Resource:
         "language": language,
         "status": "preliminary",
         "category": [codes.IMAGING],
-        "issued": _instant(analysis),
+        "issued": instant(analysis),
         "note": [{"text": texts.text("title", language)}],
         "device": {"reference": device},
     }
@@ -129,7 +134,7 @@ def _observation(analysis: Analysis, device: str, language: str) -> Resource:
 def _model(model: Algorithm, service: str, release: str) -> Resource:
     """A model as a part of the program, by its version and the digest of its weights."""
     versions = {"version": model.version, "weights": model.digest}
-    made = _device(model.name, _urn(model.name, model.digest), versions, release)
+    made = _device(model.name, urn(model.name, model.digest), versions, release)
     return made | {"parent": {"reference": service}}
 
 
@@ -142,7 +147,7 @@ def _device(name: str, urn: str, versions: dict[str, str], release: str) -> Reso
     )
     return {
         "resourceType": "Device",
-        "identifier": [_identifier(urn)],
+        "identifier": [identifier(urn)],
         "status": "active",
         "manufacturer": "chestxray",
         **named,
@@ -155,7 +160,7 @@ def _provenance(analysis: Analysis, targets: list[str], service: str) -> Resourc
     return {
         "resourceType": "Provenance",
         "target": [{"reference": url} for url in targets],
-        "recorded": _instant(analysis),
+        "recorded": instant(analysis),
         "agent": [{"type": codes.PERFORMER, "who": {"reference": service}}],
     }
 
@@ -166,15 +171,3 @@ def _own(name: str, display: str) -> Resource:
 
 def _no_units(value: float) -> Resource:
     return {"value": value, "system": codes.UCUM, "code": "1"}
-
-
-def _instant(analysis: Analysis) -> str:
-    return analysis.created_at.isoformat(timespec="milliseconds")
-
-
-def _identifier(urn: str) -> Resource:
-    return {"system": "urn:ietf:rfc:3986", "value": urn}
-
-
-def _urn(*parts: str) -> str:
-    return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(('chestxray', *parts)))}"

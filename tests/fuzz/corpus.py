@@ -43,14 +43,16 @@ def _dicoms() -> dict[str, bytes]:
     padded: dict[str, Any] = {"PixelPaddingValue": 0, "PhotometricInterpretation": "MONOCHROME1"}
     window: dict[str, Any] = {"WindowCenter": 2000, "WindowWidth": 900, "VOILUTFunction": "SIGMOID"}
     encoded = {
-        f"dicom {name}": write(dicoms.dataset(DEEP >> 4))
+        f"dicom {name}": write(dicoms.dataset(DEEP >> 4, **dicoms.ALWAYS_THE_SAME))
         for name, write in (dicoms.LOSSLESS | dicoms.LOSSY).items()
     }
-    colour = dicoms.film(COLOUR, bits=8, PhotometricInterpretation="RGB")
+    colour = dicoms.film(COLOUR, bits=8, PhotometricInterpretation="RGB", **dicoms.ALWAYS_THE_SAME)
     return encoded | {
-        "dicom of a window": dicoms.film(DEEP >> 4, **window),
-        "dicom of tables": dicoms.film(DEEP >> 4, ModalityLUTSequence=table, VOILUTSequence=table),
-        "dicom padded": dicoms.film(DEEP >> 4, **padded),
+        "dicom of a window": dicoms.film(DEEP >> 4, **window, **dicoms.ALWAYS_THE_SAME),
+        "dicom of tables": dicoms.film(
+            DEEP >> 4, ModalityLUTSequence=table, VOILUTSequence=table, **dicoms.ALWAYS_THE_SAME
+        ),
+        "dicom padded": dicoms.film(DEEP >> 4, **padded, **dicoms.ALWAYS_THE_SAME),
         "dicom in colour": colour,
         "dicom without a preamble": colour[signature.START :],
     }
@@ -216,7 +218,7 @@ def _joined(whole: dict[str, bytes]) -> dict[str, bytes]:
     """Truncated files and polyglots."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("a.txt", "text")
+        archive.writestr(zipfile.ZipInfo("a.txt"), "text")  # without the time
     tails = {"zip": file.getvalue(), "pdf": b"%PDF-1.7 x", "markup": b"<script>x</script>"}
     chosen = ("jpeg", "png L", "tiff raw", "webp lossless", "bmp L")
     cut = {f"{name}, cut": whole[name][: 2 * len(whole[name]) // 3] for name in chosen}

@@ -1,7 +1,8 @@
 """Fuzzes the decoder: `python -m tests.fuzz.decoder --minutes 5 --workers 2`.
 
 Every run continues where the last one ended, so that the total in results/fuzz grows. An image is
-named by its seed: `python -m tests.fuzz.decoder --show 1234 > image` writes it.
+named by its seed: `python -m tests.fuzz.decoder --show 1234 > image` writes it, and `--show-header`
+the DICOM file of the same seed whose header is damaged.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from tqdm import tqdm
 
 from tests.fuzz.ledger import Ledger
 from tests.fuzz.processes import fuzz
-from tests.fuzz.worker import image_of
+from tests.fuzz.worker import header_of, image_of
 
 RESULTS = Path(__file__).parents[2] / "results" / "fuzz"
 _BLOCK = 2000
@@ -53,10 +54,12 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--show", type=int, metavar="SEED")
+    parser.add_argument("--show-header", type=int, metavar="SEED")
     options = parser.parse_args()
-    if options.show is not None:
-        sys.stdout.buffer.write(image_of(options.show))
-        return 0
+    for seed, make in ((options.show, image_of), (options.show_header, header_of)):
+        if seed is not None:
+            sys.stdout.buffer.write(make(seed))
+            return 0
     ledger = Ledger(options.results)
     run(ledger, minutes=options.minutes, workers=options.workers)
     return 1 if ledger.outcomes.findings else 0

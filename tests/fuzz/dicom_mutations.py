@@ -21,9 +21,9 @@ _SYNTAXES = (
 )
 
 
-def damage(random: Random, data: bytes) -> bytes:
-    """Changes one element, or repeats it, or takes it away."""
-    places = list(islice(_ELEMENT.finditer(data, signature.START), _MOST_ELEMENTS))
+def damage(random: Random, data: bytes, elements: re.Pattern[bytes] = _ELEMENT) -> bytes:
+    """Changes one of these elements, or repeats it, or takes it away."""
+    places = list(islice(elements.finditer(data, signature.START), _MOST_ELEMENTS))
     if not places:
         return data
     at = random.choice(places)

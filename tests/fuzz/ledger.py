@@ -53,6 +53,8 @@ class Ledger:
             "tried": self.tried,
             "seeds": self._ranges,
             "outcomes": dict(found.codes.most_common()),
+            "dicoms": dict(found.dicoms.most_common()),
+            "headers": dict(found.headers.most_common()),
             "findings": found.findings,
             "slowest": {"seconds": found.slowest[0], "seed": found.slowest[1]},
             "dearest": {"seconds_per_megabyte": found.dearest[0], "seed": found.dearest[1]},
@@ -67,19 +69,21 @@ class Ledger:
         found = self.outcomes
         seconds, _ = found.slowest
         peak, limit = found.peak_bytes / _MEGABYTE, LIMIT_BYTES / _MEGABYTE
-        rows = {
-            "decodes tried": f"{self.tried:,}",
-            **{f"... {code}": f"{number:,}" for code, number in found.codes.most_common()},
-            "slowest decode": f"{seconds:.3f} s of CPU time (limit {LIMIT_SECONDS:g} s)",
-            f"dearest decode, beyond {LIMIT_FREE_SECONDS:g} s": (
+        rows = [
+            *_counted("decodes tried", found.codes),
+            *_counted("decodes of DICOM files, where counted apart", found.dicoms),
+            *_counted("headers of DICOM files tried", found.headers),
+            ("slowest decode", f"{seconds:.3f} s of CPU time (limit {LIMIT_SECONDS:g} s)"),
+            (
+                f"dearest decode, beyond {LIMIT_FREE_SECONDS:g} s",
                 f"{found.dearest[0]:.3f} s of CPU time a megabyte "
-                f"(limit {LIMIT_SECONDS_PER_MEGABYTE:g} s)"
+                f"(limit {LIMIT_SECONDS_PER_MEGABYTE:g} s)",
             ),
-            "most memory added": f"{peak:.0f} MiB (limit {limit:.0f} MiB)",
-            "crashes, hangs, broken limits": str(len(found.findings)),
-        }
+            ("most memory added", f"{peak:.0f} MiB (limit {limit:.0f} MiB)"),
+            ("crashes, hangs, broken limits", str(len(found.findings))),
+        ]
         lines = ["| fuzzing of the decoder | |", "|---|---|"]
-        return "\n".join(lines + [f"| {name} | {value} |" for name, value in rows.items()]) + "\n"
+        return "\n".join(lines + [f"| {name} | {value} |" for name, value in rows]) + "\n"
 
     def _read(self, facts: dict[str, Any]) -> None:
         if facts["pillow"] != PIL.__version__:
@@ -87,8 +91,16 @@ class Ledger:
         self._ranges = facts["seeds"]
         self.outcomes = Outcomes(
             Counter(facts["outcomes"]),
+            Counter(facts.get("dicoms", {})),  # older ledgers do not count them apart
+            Counter(facts.get("headers", {})),
             {int(seed): what for seed, what in facts["findings"].items()},
             (facts["slowest"]["seconds"], facts["slowest"]["seed"]),
             (facts["dearest"]["seconds_per_megabyte"], facts["dearest"]["seed"]),
             facts["peak_bytes"],
         )
+
+
+def _counted(name: str, outcomes: Counter[str]) -> list[tuple[str, str]]:
+    """The rows of a total and of each outcome in it."""
+    parts = [(f"... {code}", f"{number:,}") for code, number in outcomes.most_common()]
+    return [(name, f"{outcomes.total():,}"), *parts]

@@ -142,7 +142,7 @@ _BLIND: tuple[Mutation, ...] = (
 )
 
 
-def _blindly(random: Random, data: bytes) -> bytes:
+def blindly(random: Random, data: bytes) -> bytes:
     return random.choice(_BLIND)(random, data)
 
 
@@ -166,7 +166,7 @@ def _damage_png(random: Random, data: bytes) -> bytes:
         chunks.append((data[position + 4 : position + 8], data[position + 8 : end]))
         position = end + 4
     if not chunks:
-        return _blindly(random, data)
+        return blindly(random, data)
     at = random.randrange(len(chunks))
     kind, body = chunks[at]
     if random.random() < 0.5:
@@ -189,24 +189,24 @@ def _png_body(random: Random, kind: bytes, body: bytes) -> bytes:
             try:
                 rows = zlib.decompressobj().decompress(body, 2**18)
             except zlib.error:
-                return _blindly(random, body)
-            return zlib.compress(_blindly(random, rows), random.choice((0, 1, 6)))
+                return blindly(random, body)
+            return zlib.compress(blindly(random, rows), random.choice((0, 1, 6)))
         case _:
-            return _blindly(random, body)
+            return blindly(random, body)
 
 
 def _damage_jpeg(random: Random, data: bytes) -> bytes:
     """Changes segments; fixes their lengths half of the time."""
     places = [match.start() for match in _JPEG_MARKER.finditer(data)][:300]
     if len(places) < 2:
-        return _blindly(random, data)
+        return blindly(random, data)
     parts = [data[start:end] for start, end in zip(places, [*places[1:], None], strict=True)]
     at = random.randrange(len(parts))
     marker, body = parts[at][:2], parts[at][2:]
     if random.random() < 0.6:
         if random.random() < 0.2:
             marker = b"\xff" + bytes([random.randrange(0xC0, 0xFF)])
-        body = body[:2] + _blindly(random, body[2:])
+        body = body[:2] + blindly(random, body[2:])
         if random.random() < 0.5:
             body = _write(body, 0, len(body), 2, ">")
         parts[at] = marker + body
@@ -222,7 +222,7 @@ def _damage_tiff(random: Random, data: bytes) -> bytes:
         (start,) = struct.unpack_from(f"{order}I", data, 4)
         (entries,) = struct.unpack_from(f"{order}H", data, start)
     except struct.error:
-        return _blindly(random, data)
+        return blindly(random, data)
     place = start + 2 + 12 * random.randrange(max(1, min(entries, 50)))
     if random.random() < 0.2:
         return _ask_for_more(random, data, order, range(start + 2, start + 2 + 12 * entries, 12))
@@ -264,9 +264,9 @@ def _damage_webp(random: Random, data: bytes) -> bytes:
         chunks.append((data[position : position + 4], data[position + 8 : position + 8 + size]))
         position += 8 + size + size % 2
     if not chunks:
-        return _blindly(random, data)
+        return blindly(random, data)
     at = random.randrange(len(chunks))
-    chunks[at] = (chunks[at][0], _blindly(random, chunks[at][1]))
+    chunks[at] = (chunks[at][0], blindly(random, chunks[at][1]))
     parts = [kind + struct.pack("<I", len(b)) + b + b"\0" * (len(b) % 2) for kind, b in chunks]
     if random.random() < 0.3:
         _rearrange(random, parts)

@@ -47,7 +47,7 @@ class _Block:
             self._process.join()
             died = self._place.value
             seeds = range(died, died + 1)
-            found = Outcomes(Counter(died=1), {died: _death(self._process.exitcode)})
+            found = Outcomes(Counter(died=1), findings={died: _death(self._process.exitcode)})
             left = [range(self._seeds.start, died), range(died + 1, self._seeds.stop)]
         self._process.join()
         return seeds, found, [part for part in left if part]

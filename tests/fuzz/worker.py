@@ -1,4 +1,7 @@
-"""Decodes damaged images one after another, in a process that dies when a limit is exceeded."""
+"""Decodes damaged images one after another, in a process that dies when a limit is exceeded.
+
+For each image it identifies a DICOM file with a damaged header, too.
+"""
 
 import os
 import resource
@@ -18,10 +21,13 @@ from random import Random
 import numpy as np
 
 from chestxray.confinement import DEFAULT_PROCESS_LIMITS, address_space, processor_time
+from chestxray.dicom.identification import identify
+from chestxray.dicom.instance import Instance
+from chestxray.dicom.signature import is_dicom
 from chestxray.errors import AnalysisError
 from chestxray.images import crop_and_window, read
 from chestxray.preprocessing import SIZE
-from tests.fuzz import corpus
+from tests.fuzz import corpus, headers
 from tests.fuzz.mutations import mutate
 
 LIMIT_SECONDS = 1.0
@@ -42,6 +48,8 @@ class Outcomes:
     """Outcomes of many images; `findings` has the violations by seed."""
 
     codes: Counter[str] = field(default_factory=Counter)
+    dicoms: Counter[str] = field(default_factory=Counter)  # those among them of DICOM files
+    headers: Counter[str] = field(default_factory=Counter)  # of DICOM files that are identified
     findings: dict[int, str] = field(default_factory=dict)
     slowest: tuple[float, int] = (0.0, -1)  # seconds of CPU time, seed
     dearest: tuple[float, int] = (0.0, -1)  # above the free seconds, per megabyte; seed
@@ -50,6 +58,8 @@ class Outcomes:
     def add(self, other: "Outcomes") -> None:
         """Merges the outcomes of other images."""
         self.codes += other.codes
+        self.dicoms += other.dicoms
+        self.headers += other.headers
         self.findings |= other.findings
         self.slowest = max(self.slowest, other.slowest)
         self.dearest = max(self.dearest, other.dearest)
@@ -66,12 +76,18 @@ def image_of(seed: int) -> bytes:
     return mutate(Random(seed), *_corpora())
 
 
+def header_of(seed: int) -> bytes:
+    """Creates the DICOM file of a seed whose header is damaged."""
+    return headers.damaged(Random(f"header {seed}"))
+
+
 def work(seeds: range, place: "Synchronized[int]", answers: Connection) -> None:
     """Decodes the images of all seeds; `place` holds the current one."""
     outcomes = Outcomes()
     for data in _corpora()[0]:  # as warm as a decoder of the service
         with suppress(AnalysisError):
             crop_and_window(read(data), least_side=0)
+            identify(data)
     before = _peak_bytes()
     resource.setrlimit(resource.RLIMIT_AS, (address_space() + LIMIT_BYTES,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -79,6 +95,7 @@ def work(seeds: range, place: "Synchronized[int]", answers: Connection) -> None:
         for seed in seeds:
             place.value, start = seed, os.fstat(log.fileno()).st_size
             _try(seed, outcomes)
+            _try_header(seed, outcomes)
             if (written := os.fstat(log.fileno()).st_size - start) > LIMIT_LOG_BYTES:
                 outcomes.findings[seed] = f"writes {written} bytes to the log"
     outcomes.peak_bytes = _peak_bytes() - before
@@ -108,8 +125,29 @@ def _try(seed: int, outcomes: Outcomes) -> None:
     outcomes.slowest = max(outcomes.slowest, (round(seconds, 3), seed))
     outcomes.dearest = max(outcomes.dearest, (round(dear, 3), seed))
     outcomes.codes[code] += 1
+    if is_dicom(data):
+        outcomes.dicoms[code] += 1
     if wrong:
         outcomes.findings[seed] = wrong
+
+
+def _try_header(seed: int, outcomes: Outcomes) -> None:
+    wrong = ""
+    try:
+        with _limited_time(), warnings.catch_warnings(record=True) as warned:
+            found = identify(header_of(seed))
+        code = "identified"
+        if Instance.model_validate_json(found.model_dump_json()) != found:
+            wrong = "identified as what the gateway would not read"
+        if warned:
+            wrong = f"warns: {warned[0].message}"
+    except AnalysisError as error:
+        code = error.code
+    except Exception as error:
+        code, wrong = "crash", repr(error)
+    outcomes.headers[code] += 1
+    if wrong:
+        outcomes.findings[seed] = f"header: {wrong}"
 
 
 @contextmanager

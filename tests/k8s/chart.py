@@ -74,7 +74,7 @@ def as_in_both(manifests: list[Manifest]) -> dict[str, Manifest]:
 def _without_marks_of_helm(manifest: Manifest) -> Manifest:
     for label in OF_HELM:
         manifest["metadata"]["labels"].pop(label, None)
-    if manifest["kind"] == "Deployment":
+    if manifest["kind"] in ("Deployment", "StatefulSet"):
         pod = manifest["spec"]["template"]["metadata"]
         pod.get("annotations", {}).pop(CHECKSUM, None)
         if not pod.get("annotations", True):

@@ -1,8 +1,8 @@
-"""A running Prometheus that scrapes one server like a pod of the gateway."""
+"""A running Prometheus that scrapes programs like pods."""
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +18,6 @@ PLAIN = ROOT / "k8s/monitoring-plain"
 _START_SECONDS = 60.0
 _EVERY = "1s"
 """Scrape and evaluation interval, short so that tests need not wait for minutes."""
-_POD = {
-    "__meta_kubernetes_namespace": "chestxray",
-    "__meta_kubernetes_pod_name": "gateway-0",
-    "__meta_kubernetes_pod_phase": "Running",
-    "__meta_kubernetes_pod_container_name": "gateway",
-    "__meta_kubernetes_pod_container_port_name": "http",
-    "__meta_kubernetes_pod_label_app_kubernetes_io_name": "gateway",
-    "__meta_kubernetes_pod_label_app_kubernetes_io_part_of": "chestxray",
-}
-"""Labels that Kubernetes discovery would add to the server."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +45,14 @@ class Prometheus:
 
 
 @contextmanager
-def run_prometheus(target: str, folder: Path, program: str) -> Iterator[Prometheus]:
-    """Starts a Prometheus with our configuration and rules, and stops it by its pid."""
-    configuration = _configure(target, folder)
+def run_prometheus(
+    addresses: Mapping[str, str], folder: Path, program: str
+) -> Iterator[Prometheus]:
+    """Starts a Prometheus with our configuration and rules, and stops it by its pid.
+
+    It scrapes one pod of each workload, by its name.
+    """
+    configuration = _configure(addresses, folder)
     port = free_port()
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(
@@ -78,7 +73,22 @@ def run_prometheus(target: str, folder: Path, program: str) -> Iterator[Promethe
         process.wait(30)
 
 
-def _configure(target: str, folder: Path) -> Path:
+def _target(workload: str, address: str) -> dict[str, Any]:
+    """A target with the labels that Kubernetes discovery would add."""
+    pod = {
+        "namespace": "chestxray",
+        "pod_name": f"{workload}-0",
+        "pod_phase": "Running",
+        "pod_container_name": workload,
+        "pod_container_port_name": "http",
+        "pod_label_app_kubernetes_io_name": workload,
+        "pod_label_app_kubernetes_io_part_of": "chestxray",
+    }
+    labels = {f"__meta_kubernetes_{name}": value for name, value in pod.items()}
+    return {"targets": [address], "labels": labels}
+
+
+def _configure(addresses: Mapping[str, str], folder: Path) -> Path:
     configuration = yaml.safe_load((PLAIN / "prometheus.yml").read_text())
     rules = yaml.safe_load((PLAIN / "rules.yaml").read_text())
     for group in rules["groups"]:
@@ -86,7 +96,7 @@ def _configure(target: str, folder: Path) -> Path:
     [job] = [job for job in configuration["scrape_configs"] if job["job_name"] == "chestxray"]
     configuration["scrape_configs"] = [job]
     del job["kubernetes_sd_configs"]
-    job |= {"static_configs": [{"targets": [target], "labels": _POD}]}
+    job |= {"static_configs": [_target(*each) for each in addresses.items()]}
     job |= {"scrape_interval": _EVERY, "scrape_timeout": _EVERY}
     (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
     path = folder / "prometheus.yml"

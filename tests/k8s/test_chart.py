@@ -23,9 +23,11 @@ COMBINATIONS: list[tuple[Mix, Values]] = [
         {"architectures": [], "priority": ON} | chart.keda(fallback=False),
     ),
     (("loadtest", "architectures"), {"loadtest": ON}),
+    (("dicom", "priority"), {"architectures": [], "dicom": ON, "priority": ON}),
     (
         (
             "classifier",
+            "dicom",
             "network-policies",
             "gateway-api",
             "loadtest",
@@ -35,6 +37,7 @@ COMBINATIONS: list[tuple[Mix, Values]] = [
         {
             "openshift": True,
             "tier": ON,
+            "dicom": ON,
             "networkPolicies": ON,
             "gatewayApi": ON,
             "loadtest": ON,

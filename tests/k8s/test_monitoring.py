@@ -154,3 +154,4 @@ def test_every_exported_metric_is_used_by_a_rule_dashboard_or_autoscaler() -> No
     watched = {field for name, field in exported.fields().items() if name in asked}
 
     assert watched == set(exported.fields().values())
+    assert asked >= set(exported.of_node())

@@ -21,7 +21,7 @@ DOCUMENTED = (rendering.K8S / "README.md").read_text()
 
 def test_services_listen_at_every_address(rendered: Rendered) -> None:
     for mix, manifests in rendered.items():
-        for deployment in of_kind(manifests, "Deployment"):
+        for deployment in of_kind(manifests, "Deployment", "StatefulSet"):
             args = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
             assert args[1:3] == ["--host", EVERY_ADDRESS], mix
 
@@ -111,7 +111,7 @@ def test_sidecars_reach_their_control_planes(rendered: Rendered) -> None:
 
 def test_sidecars_outlive_the_drain_and_end_with_a_job(rendered: Rendered) -> None:
     delay = find(rendered[FULL], "ConfigMap", "settings")["data"]["CHESTXRAY_DRAIN_DELAY_SECONDS"]
-    for workload in of_kind(rendered[FULL], "Deployment", "Job"):
+    for workload in of_kind(rendered[FULL], "Deployment", "StatefulSet", "Job"):
         annotations = workload["spec"]["template"]["metadata"]["annotations"]
         istio = yaml.safe_load(annotations["proxy.istio.io/config"])
         assert annotations["sidecar.istio.io/nativeSidecar"] == "true"

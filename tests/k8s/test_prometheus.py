@@ -17,6 +17,8 @@ from tests.k8s import exporters, promql
 from tests.k8s.prometheus import Prometheus, run_prometheus
 from tests.k8s.test_triggers import ADAPTER_RULE
 from tests.phantoms import encode, phantom
+from tests.service import dicom_node
+from tests.service.dicom_node import Node
 from tests.service.fakes import form
 from tests.service.server import Server, serve, wait_until_ready
 
@@ -56,17 +58,32 @@ def scraped_server(
 
 
 @pytest.fixture(scope="session")
+def scraped_node(
+    scraped_server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Node]:
+    """A DICOM node with an empty queue."""
+    folder, nobody = tmp_path_factory.mktemp("node"), "dicom://ARCHIVE@127.0.0.1:104"
+    with dicom_node.node(folder, scraped_server.url, nobody) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def prometheus(
-    scraped_server: Server, prometheus_program: str, tmp_path_factory: pytest.TempPathFactory
+    scraped_server: Server,
+    scraped_node: Node,
+    prometheus_program: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Prometheus]:
     folder, stop = tmp_path_factory.mktemp("prometheus"), Event()
+    addresses = {
+        "gateway": scraped_server.url.removeprefix("http://"),
+        "dicom": f"127.0.0.1:{scraped_node.metrics_port}",
+    }
     with (
-        run_prometheus(
-            scraped_server.url.removeprefix("http://"), folder, prometheus_program
-        ) as running,
+        run_prometheus(addresses, folder, prometheus_program) as running,
         ThreadPoolExecutor(1) as threads,
     ):
-        until(lambda: running.query("up == 1"))
+        until(lambda: running.numbers("sum(up) == 2"))
         cause_failures(scraped_server)
         steady = threads.submit(post_steadily, scraped_server, stop)
         try:
@@ -145,7 +162,7 @@ def test_query_of_the_metrics_adapter_returns_images_in_flight_by_pod(
 
 
 def test_scraped_series_have_the_labels_used_by_rules(prometheus: Prometheus) -> None:
-    [sample] = prometheus.query('up{job="chestxray"}')
+    [sample] = prometheus.query('up{job="chestxray", workload="gateway"}')
 
     labels = {name: sample["metric"][name] for name in ("workload", "container", "pod")}
     assert labels == {"workload": "gateway", "container": "gateway", "pod": "gateway-0"}

@@ -8,8 +8,8 @@ from tools.preflight.manifests import values
 
 README = (K8S / "README.md").read_text()
 Rendered = dict[str, list[Manifest]]
-PLATFORM_PORTS = {53, 5353, 15012, 15020, 8080, 8086, 8090, 4191}
-"""DNS, OpenShift's DNS, and what sidecars of Istio and of Linkerd use."""
+PLATFORM_PORTS = {53, 5353, 15012, 15020, 8080, 8086, 8090, 4191, 104, 2762, 443}
+"""DNS, OpenShift's DNS, what sidecars of Istio and of Linkerd use, and destinations of DICOM."""
 
 
 def names(manifests: list[Manifest], kind: str) -> set[str]:
@@ -48,7 +48,7 @@ def test_service_selects_pods_with_its_target_port(rendered: Rendered) -> None:
         for service in of_kind(manifests, "Service"):
             (template,) = [
                 each["spec"]["template"]
-                for each in of_kind(manifests, "Deployment", "Job")
+                for each in of_kind(manifests, "Deployment", "StatefulSet", "Job")
                 if service["spec"]["selector"].items()
                 <= each["spec"]["template"]["metadata"]["labels"].items()
             ]
@@ -121,7 +121,7 @@ def test_routes_belong_to_a_listener_of_a_gateway(rendered: Rendered) -> None:
 
 def test_network_policies_select_existing_pods_and_ports(rendered: Rendered) -> None:
     everything = [each for manifests in rendered.values() for each in manifests]
-    workloads = of_kind(everything, "Deployment", "Job")
+    workloads = of_kind(everything, "Deployment", "StatefulSet", "Job")
     labels = [each["spec"]["template"]["metadata"]["labels"] for each in workloads]
     ports = {port["name"] for each in values(workloads, "ports") for port in each} | PLATFORM_PORTS
 

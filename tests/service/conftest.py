@@ -1,7 +1,9 @@
 """Fixtures: a running server with the shipped weights, and the app over fake models."""
 
 import asyncio
+import uuid
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,12 @@ import pytest
 from bentos.decoding.decoders import Decoders
 from bentos.settings import Settings
 from tests.phantoms import encode, phantom
-from tests.service import passing
+from tests.service import object_store, passing, postgres
 from tests.service.dicom_node import Archive, Node, archive, node, to
 from tests.service.fakes import FakeModels, app_over, client_of
+from tests.service.keeping import run_gateways
+from tests.service.object_store import ObjectStore
+from tests.service.postgres import Postgres
 from tests.service.server import Server, serve
 
 NO_SHEDDING = {"CHESTXRAY_MAX_QUEUE_SECONDS": "60"}
@@ -52,6 +57,47 @@ def keeping_server(
     }
     with serve(folder, **environment) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with postgres.postgres(tmp_path_factory.mktemp("postgres") / "server") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def bucket_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    with object_store.object_store(tmp_path_factory.mktemp("s3")) as running:
+        yield running
+
+
+@pytest.fixture(
+    params=[
+        "SQLite and a folder",
+        pytest.param("PostgreSQL and S3", marks=[postgres.needed(), object_store.needed()]),
+    ]
+)
+def storage(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """Settings of an empty place for kept analyses."""
+    if request.param.startswith("SQLite"):
+        return {"data_folder": str(tmp_path / "data")}
+    bucket_server: ObjectStore = request.getfixturevalue("bucket_server")
+    for name, value in bucket_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return {
+        "database": request.getfixturevalue("database_server").database(),
+        "object_store": bucket_server.bucket(f"kept-{uuid.uuid4().hex}"),
+    }
+
+
+@pytest.fixture
+def run_keeping(
+    random_filter: Path, random_classifier: Path, storage: dict[str, Any]
+) -> Callable[..., None]:
+    """Runs an async test with gateways that share a place for kept analyses."""
+    return partial(run_gateways, weights=[random_filter, random_classifier], storage=storage)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
 from bentos.decoding.decoders import Decoders
 from bentos.gateway.app import create_public_app
 from bentos.gateway.pipeline import Pipeline, Served
+from bentos.history.history import History
 from bentos.http.drain import Drain
 from bentos.http.middleware import RequestMiddleware
 from bentos.inference.wire import Rows
@@ -72,12 +73,13 @@ def app_over(
     weights: Sequence[Path],
     settings: Settings,
     decoders: Decoders,
+    history: History | None = None,
 ) -> RequestMiddleware:
     served = [Served(checkpoints.read_card(p), checkpoints.digest(p)) for p in weights]
     thresholds = {Verdict.FRONTAL_CHEST.value: 0.5}
     first = Served(served[0].card.model_copy(update={"thresholds": thresholds}), served[0].digest)
     pipeline = Pipeline(models, [first, served[1]], decoders=decoders)
-    return create_public_app(pipeline, settings, Drain(delay=0, timeout=1), ready)
+    return create_public_app(pipeline, settings, Drain(delay=0, timeout=1), ready, history)
 
 
 async def ready() -> bool:

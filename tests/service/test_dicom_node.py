@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ from tests.service.server import Server
 from tests.waiting import until
 
 OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0xA700, 0xC000
+SHORT_DRAIN = {
+    "CHESTXRAY_DRAIN_TIMEOUT_SECONDS": "1",
+    "CHESTXRAY_REQUEST_TIMEOUT_SECONDS": "1",
+    "CHESTXRAY_POD_TIMEOUT_SECONDS": "0.5",
+}
 
 
 def film(**elements: Any) -> bytes:
@@ -185,6 +191,47 @@ def test_stop_finishes_what_was_begun(tmp_path: Path, open_server: Server, store
         assert made.process.wait(30) == 0
     with node(tmp_path, open_server.url, to(store)) as made:
         until(lambda: len(store.received) == 6 and not made.waiting())
+
+
+def test_stop_leaves_what_takes_longer_than_the_drain_to_the_next_start(
+    tmp_path: Path, open_server: Server, store: Archive
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with node(tmp_path, url, to(store), **SHORT_DRAIN) as made:
+            assert send(made.port, film()) == [0]
+            connection, _ = silent.accept()
+            made.process.send_signal(signal.SIGTERM)
+            with connection:
+                assert made.process.wait(15) == 0
+            assert made.waiting() == 1
+    with node(tmp_path, open_server.url, to(store)) as made:
+        until(lambda: len(store.received) == 3 and not made.waiting())
+
+
+def test_stop_is_not_held_up_by_a_silent_peer(tmp_path: Path, store: Archive) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with (
+        node(tmp_path, nowhere, to(store), **SHORT_DRAIN) as made,
+        socket.create_connection(("127.0.0.1", made.port)) as silent,
+        associated(made.port) as association,
+    ):
+        silent.sendall(b"\x01\x00\x00")
+        association.dul.kill_dul()
+        made.process.send_signal(signal.SIGTERM)
+        assert made.process.wait(15) == 0
+
+
+def test_stop_is_not_held_up_by_a_silent_archive(tmp_path: Path, open_server: Server) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"dicom://{ARCHIVE}@127.0.0.1:{silent.getsockname()[1]}"
+        with node(tmp_path, open_server.url, address, **SHORT_DRAIN) as made:
+            assert send(made.port, film()) == [0]
+            connection, _ = silent.accept()
+            made.process.send_signal(signal.SIGTERM)
+            with connection:
+                assert made.process.wait(15) == 0
+            assert made.waiting() == 1
 
 
 def test_node_without_its_settings_does_not_start(tmp_path: Path) -> None:

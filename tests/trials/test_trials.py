@@ -4,7 +4,17 @@ import asyncio
 from pathlib import Path
 
 from tests.service.server import serve
-from tests.trials import chaos, decoders, hostile, mixed, overload, receiver, rolling, soak
+from tests.trials import (
+    chaos,
+    decoders,
+    hostile,
+    mixed,
+    overload,
+    probes,
+    receiver,
+    rolling,
+    soak,
+)
 from tests.trials.table import Table
 
 SECONDS = 60.0
@@ -45,6 +55,10 @@ def test_rolling_update_loses_no_request() -> None:
 
 def test_killed_dicom_node_answers_each_acknowledged_object_once() -> None:
     check_table(receiver.trial(60, 4))
+
+
+def test_probed_dicom_node_keeps_no_connection() -> None:
+    check_table(probes.trial(SECONDS))
 
 
 def test_good_client_is_served_during_attacks_of_another_client(tmp_path: Path) -> None:

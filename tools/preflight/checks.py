@@ -102,9 +102,7 @@ def check_classes(manifests: Manifests, cluster: Cluster) -> Iterator[Finding]:
 
 def check_storage(manifests: Manifests, cluster: Cluster) -> Iterator[Finding]:
     """A volume can be made for each claim."""
-    wanted = {
-        each["spec"].get("storageClassName") for each in manifests.of_kind("PersistentVolumeClaim")
-    }
+    wanted = {each["spec"].get("storageClassName") for each in manifests.claims}
     for name in sorted(wanted, key=str):
         classes = cluster.items("/apis/storage.k8s.io/v1/storageclasses")
         yield _class_finding("StorageClass", name, classes, "patch storageClassName")

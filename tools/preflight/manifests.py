@@ -46,6 +46,13 @@ class Manifests:
         return [(each, each["spec"]["template"]["spec"]) for each in workloads]
 
     @property
+    def claims(self) -> list[Json]:
+        """The claims, and the templates that a StatefulSet makes its claims of."""
+        sets = self.of_kind("StatefulSet")
+        templates = [one for each in sets for one in each["spec"].get("volumeClaimTemplates", [])]
+        return self.of_kind("PersistentVolumeClaim") + templates
+
+    @property
     def secrets(self) -> set[tuple[str, str]]:
         """Namespace and name of every Secret that a pod cannot start without."""
         found = set()

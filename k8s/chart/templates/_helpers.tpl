@@ -48,12 +48,16 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- end }}
 
-{{/* Every setting: the defaults, what a gateway behind a proxy needs, and the values. */}}
+{{/* Every setting: the defaults, what a gateway behind a proxy and the DICOM node need, and the values. */}}
 {{- define "chestxray.settings" -}}
 {{- $lines := .Files.Get "files/base/settings.env" | splitList "\n" }}
 {{- if or .Values.gatewayApi.enabled .Values.ingress.enabled }}
 {{- $proxied := .Files.Get "files/components/behind-proxy/kustomization.yaml" | fromYaml }}
 {{- $lines = concat $lines (first $proxied.configMapGenerator).literals }}
+{{- end }}
+{{- if .Values.dicom.enabled }}
+{{- $node := .Files.Get "files/components/dicom/kustomization.yaml" | fromYaml }}
+{{- $lines = concat $lines (first $node.configMapGenerator).literals }}
 {{- end }}
 {{- $settings := dict }}
 {{- range $lines }}

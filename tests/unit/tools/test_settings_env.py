@@ -22,6 +22,7 @@ def test_settings_env_contains_every_setting_except_the_secrets() -> None:
         "POD_TOKEN",
         "POD_TOKEN_PREVIOUS",
         "DICOM_DESTINATION_AUTHORIZATION",
+        "DICOM_SERVICE_KEY",
         "DATABASE",
         "ENCRYPTION_KEYS",
         "COOKIE_SECRET",

@@ -5,26 +5,22 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from bentos.decoding import worker
-from bentos.decoding.decoders import Decoded, Decoders, Work
+from bentos.decoding.decoders import Decoders, Work
 from bentos.decoding.protocol import Answer, Request
 from bentos.metrics import get_metrics
 from chestxray.confinement import ProcessLimits
-from chestxray.dicom.identification import identify
-from chestxray.dicom.instance import Instance
-from chestxray.errors import ImageTooCostly, ImageTooLarge, RejectedImage, UnsupportedFormat
+from chestxray.errors import ImageTooCostly, ImageTooLarge, UnsupportedFormat
 from chestxray.images import crop_and_window, read
 from chestxray.limits import DEFAULT_LIMITS
 from chestxray.preprocessing import prepare
-from tests import faulty_decoder, results_in_study
-from tests.fuzz import corpus
+from tests import faulty_decoder
 from tests.phantoms import encode, phantom
 
 PLAIN = Request(None, False)
@@ -86,51 +82,6 @@ def test_decoder_returns_what_decoding_in_this_process_returns() -> None:
     assert decoded.picture is not None
     assert decoded.picture.mode == "L"
     assert max(decoded.picture.size) <= 1024
-
-
-def test_confined_decoder_reads_every_file_of_the_corpus_the_same() -> None:
-    """A late import, which the confined process cannot do, would look like a damaged file."""
-    whole = corpus.make()
-    for decoders in started(work=worker.work):
-        confined = outcomes(partial(decoders.decode, request=PLAIN), whole)
-
-    assert confined == outcomes(decoded_in_this_process, whole)
-
-
-def test_confined_decoder_identifies_every_file_of_the_corpus_the_same() -> None:
-    whole = corpus.make() | {"in a study": results_in_study.film()}
-    for decoders in started(work=worker.work):
-        confined = identities(decoders.identify, whole)
-
-    assert confined == identities(identify, whole)
-    assert isinstance(confined["in a study"], Instance)
-
-
-def identities(
-    read: Callable[[bytes], Instance], files: dict[str, bytes]
-) -> dict[str, Instance | str]:
-    found: dict[str, Instance | str] = {}
-    for name, data in files.items():
-        try:
-            found[name] = read(data)
-        except RejectedImage as error:
-            found[name] = f"{error.code}: {error}"
-    return found
-
-
-def decoded_in_this_process(data: bytes) -> Decoded:
-    film = crop_and_window(read(data))
-    return Decoded(film.input, prepare(film.image), None)
-
-
-def outcomes(read: Callable[[bytes], Decoded], files: dict[str, bytes]) -> dict[str, bytes | str]:
-    found: dict[str, bytes | str] = {}
-    for name, data in files.items():
-        try:
-            found[name] = read(data).pixels.tobytes()
-        except RejectedImage as error:
-            found[name] = f"{error.code}: {error}"
-    return found
 
 
 def test_decoder_rejects_an_unsupported_format_like_this_process() -> None:

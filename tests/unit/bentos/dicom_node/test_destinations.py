@@ -46,6 +46,13 @@ def sent_to(answer: Answer, **settings: str) -> list[Any]:
         return service.send(FILES)
 
 
+def test_closed_service_has_no_open_client() -> None:
+    service = DicomWebService(URL, Settings())
+    service.close()
+
+    assert service.http.is_closed
+
+
 def stored(*uids: str, failed: tuple[tuple[str, int], ...] = ()) -> dict[str, Any]:
     """A response of STOW-RS."""
     return {

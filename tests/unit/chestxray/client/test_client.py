@@ -19,6 +19,7 @@ from chestxray.client import (
     Retries,
     UnexpectedAnswer,
 )
+from chestxray.client.exchange import Options, with_key
 from tests.unit.chestxray.client.calling import (
     AT_ONCE,
     KINDS,
@@ -64,6 +65,26 @@ def test_request_has_the_image_its_options_and_no_name(kind: str, tmp_path: Path
     assert request.headers["x-team"] == "radiology"
     assert 9000 < int(request.headers["x-request-timeout-ms"]) <= 10_000
     assert "silva" not in str(request.headers)
+
+
+def test_api_key_is_sent_as_a_bearer_token_and_is_not_shown(kind: str) -> None:
+    service = Service(analysis)
+
+    call(kind, service, api_key="cxr_secret", headers={"X-Team": "radiology"})
+
+    (request,) = service.requests
+    assert request.headers["authorization"] == "Bearer cxr_secret"
+    assert request.headers["x-team"] == "radiology"
+    options = Options(URL, 1.0, Retries(), with_key(None, "cxr_secret"))
+    assert "cxr_secret" not in repr(options)
+
+
+def test_without_an_api_key_there_is_no_authorization(kind: str) -> None:
+    service = Service(analysis)
+
+    call(kind, service)
+
+    assert "authorization" not in service.requests[0].headers
 
 
 @pytest.mark.parametrize("given", ["path", "text", "file", "bytes", "bytearray", "view"])

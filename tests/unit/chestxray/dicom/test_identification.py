@@ -1,5 +1,6 @@
 """The header of a DICOM file says which object it is, and whether it is one to analyse."""
 
+from datetime import date
 from typing import Any
 
 import pydicom.uid as uids
@@ -11,8 +12,15 @@ from chestxray.errors import UnreadableImage
 from chestxray.limits import Limits
 from tests import dicoms, results_in_study
 from tests.dicoms import RAMP
+from tests.results_in_study import IN_A_STUDY
 
 STUDY = "1.2.826.0.1.3680043.8.498.4711"
+ELEMENTS = {
+    "series": "SeriesInstanceUID",
+    "accession_number": "AccessionNumber",
+    "modality": "Modality",
+    "study_date": "StudyDate",
+}
 
 
 def film(**elements: Any) -> bytes:
@@ -89,3 +97,72 @@ def test_part_of_a_header_is_refused(end: int) -> None:
 def test_picture_is_refused() -> None:
     with pytest.raises(UnreadableImage, match="not a DICOM file"):
         identify(b"\x89PNG\r\n\x1a\n" + bytes(1000))
+
+
+def test_series_accession_number_modality_and_date_are_read() -> None:
+    found = identify(results_in_study.film())
+
+    assert found.series == IN_A_STUDY["SeriesInstanceUID"]
+    assert (found.accession_number, found.modality) == ("A1", "CR")
+    assert found.study_date == date(2026, 11, 27)
+
+
+@pytest.mark.filterwarnings("ignore")  # pydicom's, which decoders do not show
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("series", b""),
+        ("series", b"SILVA^MARIA"),
+        ("series", b"1.2\\3.4"),
+        ("accession_number", b"   "),
+        ("accession_number", b"A\x1b$B1"),
+        ("accession_number", b"A\x00B"),
+        ("accession_number", b"A\r\nB"),
+        ("accession_number", b"A\\B"),
+        ("accession_number", b"\xc3\x28"),
+        ("accession_number", "A\u202eB".encode()),
+        ("accession_number", "A\u00a0B".encode()),
+        ("accession_number", 17 * b"1"),
+        ("accession_number", 2**15 * b"1"),
+        ("modality", b"SILVA"),
+        ("modality", b"OT"),
+        ("modality", b"CR\\DX"),
+        ("study_date", b"20261399"),
+        ("study_date", b"00000000"),
+        ("study_date", b"2026.11.27"),
+        ("study_date", b"2026 1 1"),
+    ],
+)
+def test_value_that_is_unusable_is_left_out_and_the_object_identified(
+    name: str, value: bytes
+) -> None:
+    whole = results_in_study.film(SpecificCharacterSet="ISO_IR 192")
+
+    found = identify(dicoms.with_value(whole, ELEMENTS[name], value))
+
+    assert found.model_dump() == identify(whole).model_dump() | {name: None}
+
+
+@pytest.mark.parametrize(
+    ("characters", "value"),
+    [
+        ("ISO_IR 144", "\u0416-17"),
+        ("GB18030", "\u68c0-17"),
+        ("ISO_IR 192", "é-17"),
+    ],
+)
+def test_accession_number_is_read_in_its_character_set(characters: str, value: str) -> None:
+    elements = {name: "" for name in ("PatientName", "ReferringPhysicianName")}
+    data = results_in_study.film(SpecificCharacterSet=characters, AccessionNumber=value, **elements)
+
+    assert identify(data).accession_number == value
+
+
+@pytest.mark.parametrize("name", ["series", "accession_number", "study_date"])
+def test_element_of_another_type_is_left_out(name: str) -> None:
+    data = dicoms.with_value(results_in_study.film(), ELEMENTS[name], b"\1\2\3\4", vr=b"FD")
+
+    found = identify(data)
+
+    assert getattr(found, name) is None
+    assert found.study == IN_A_STUDY["StudyInstanceUID"]

@@ -5,17 +5,14 @@ import re
 from typing import Any
 
 import pytest
-from fhir.resources import get_fhir_model_class as r5_class
-from fhir.resources.R4B import get_fhir_model_class as r4_class
 
 from chestxray import chart
 from chestxray.fhir import bundle
-from chestxray.fhir.bundle import R4, R5, RELEASES
+from chestxray.fhir.elements import R4, R5, RELEASES
 from chestxray.texts import LANGUAGES
+from tests.fhir import CLASSES, check, references, resources
 from tests.results_in_study import CLASSIFIER, FILTER, IN_A_STUDY, analysis, film
 
-CLASSES = {R4: r4_class, R5: r5_class}
-"""R4B is R4 in every resource that the Bundle has."""
 IN_REPORT = {
     "Practitioner",
     "PractitionerRole",
@@ -25,29 +22,17 @@ IN_REPORT = {
 """What a report's performer may refer to, in R4 and R5."""
 
 
-def write(language: str = "en", release: str = R4) -> dict[str, Any]:
+def write(language: str = "en", release: str = R4, **more: Any) -> dict[str, Any]:
     made = bundle.write(
         analysis(film()),
         xray_filter=FILTER,
         covid_classifier=CLASSIFIER,
         language=language,
         release=release,
+        **more,
     )
     found: dict[str, Any] = json.loads(json.dumps(made))
     return found
-
-
-def resources(made: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    return [e["resource"] for e in made["entry"] if e["resource"]["resourceType"] == kind]
-
-
-def references(value: Any) -> list[str]:
-    if isinstance(value, list):
-        return [each for item in value for each in references(item)]
-    if isinstance(value, dict):
-        own = [value["reference"]] if isinstance(value.get("reference"), str) else []
-        return own + [each for item in value.values() for each in references(item)]
-    return []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -55,11 +40,10 @@ def references(value: Any) -> list[str]:
 def test_bundle_is_valid_in_its_release(language: str, release: str) -> None:
     made = write(language, release)
 
-    parsed = CLASSES[release]("Bundle").model_validate(made)
+    check(made, release)
 
+    parsed = CLASSES[release]("Bundle").model_validate(made)
     assert json.loads(parsed.model_dump_json()).keys() == made.keys()
-    for entry in made["entry"]:
-        CLASSES[release](entry["resource"]["resourceType"]).model_validate(entry["resource"])
 
 
 @pytest.mark.parametrize(("written", "read"), [(R4, R5), (R5, R4)])

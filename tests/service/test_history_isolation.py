@@ -1,0 +1,115 @@
+"""Nobody reads, lists, deletes or learns of another's kept analysis, by any route there is."""
+
+import statistics
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from bentos.callers.caller import Scope
+from tests.service.keeping import Gateway, keep
+
+Run = Callable[..., None]
+_SAMPLES, _TRIES = 300, 4
+_TOLERANCE = 0.1
+"""Of the ratio of two medians; an extra query or a comparison of a digest would be more."""
+
+
+async def operations(client: httpx.AsyncClient) -> list[tuple[str, str]]:
+    """Every method and path of the OpenAPI document."""
+    document = (await client.get("/openapi.json")).json()
+    return [
+        (method.upper(), path) for path, methods in document["paths"].items() for method in methods
+    ]
+
+
+def told(answer: httpx.Response) -> Any:
+    """All that an answer says, but for what differs between any two requests."""
+    headers = {
+        k: v for k, v in answer.headers.items() if k not in ("x-request-id", "server-timing")
+    }
+    try:
+        body = answer.json()
+    except ValueError:
+        return answer.status_code, headers, answer.content
+    for name in ("request_id", "timing_ms"):
+        body.pop(name, None) if isinstance(body, dict) else None
+    return answer.status_code, headers, body
+
+
+async def strangers(gateway: Gateway) -> list[httpx.AsyncClient]:
+    """Two holders of keys, one an administrator, and two visitors, one with a cookie."""
+    visitor = gateway.visitor()
+    await keep(visitor)
+    holders = [await gateway.holder(), await gateway.holder(*Scope)]
+    for holder in holders:
+        await keep(holder)
+    return [*holders, visitor, gateway.visitor()]
+
+
+@pytest.mark.parametrize("owned_by", ["key", "cookie"])
+def test_no_route_tells_another_s_analysis_from_none(run_keeping: Run, owned_by: str) -> None:
+    async def test(gateway: Gateway) -> None:
+        owner = await gateway.holder() if owned_by == "key" else gateway.visitor()
+        mine = (await keep(owner)).json()["id"]
+        image = (await owner.get(f"/v1/analyses/{mine}/image")).content
+        tried = [each for each in await operations(owner) if "{id}" in each[1]]
+        assert len(tried) >= 4
+
+        for stranger in await strangers(gateway):
+            for method, path in tried:
+                answers = [
+                    await stranger.request(method, path.replace("{id}", identifier))
+                    for identifier in (mine, uuid.uuid4().hex)
+                ]
+                assert told(answers[0]) == told(answers[1]), (method, path)
+                assert answers[0].status_code == 404
+
+        assert (await owner.get(f"/v1/analyses/{mine}/image")).content == image
+
+    run_keeping(test)
+
+
+def test_no_route_without_an_identifier_shows_or_deletes_another_s(run_keeping: Run) -> None:
+    async def test(gateway: Gateway) -> None:
+        owner = await gateway.holder()
+        mine = (await keep(owner)).json()["id"]
+
+        for stranger in await strangers(gateway):
+            for method, path in await operations(stranger):
+                if "{" not in path:
+                    answer = await stranger.request(method, path)
+                    assert mine not in answer.text, (method, path)
+
+        assert (await owner.get(f"/v1/analyses/{mine}")).status_code == 200
+
+    run_keeping(test)
+
+
+@pytest.mark.alone
+def test_time_does_not_tell_another_s_analysis_from_none(run_keeping: Run) -> None:
+    async def median_ratio(gateway: Gateway, mine: str) -> float:
+        stranger = await gateway.holder()
+        seconds: dict[bool, list[float]] = {True: [], False: []}
+        for number in range(2 * _SAMPLES):
+            exists = bool(number % 2)
+            identifier = mine if exists else uuid.uuid4().hex
+            begun = time.perf_counter()
+            await stranger.get(f"/v1/analyses/{identifier}")
+            seconds[exists].append(time.perf_counter() - begun)
+        return statistics.median(seconds[True]) / statistics.median(seconds[False])
+
+    async def test(gateway: Gateway) -> None:
+        mine = (await keep(await gateway.holder())).json()["id"]
+
+        ratios = []
+        for _ in range(_TRIES):  # these machines are noisy: a real difference shows every time
+            ratios.append(await median_ratio(gateway, mine))
+            if abs(ratios[-1] - 1) <= _TOLERANCE:
+                return
+        raise AssertionError(f"another's analysis takes {ratios} times as long as none")
+
+    run_keeping(test)
