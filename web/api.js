@@ -13,7 +13,7 @@ import { access } from "./access.js";
  * @property {{film: [number, number, number, number] | null}} [input] film: the crop, as fractions of the image
  * @property {FilterResult} filter
  * @property {{label: Finding, probabilities: Record<Finding, number>, abnormal?: number}} prediction abnormal is missing in responses of older services
- * @property {Partial<Record<Finding, Heatmap>>} heatmaps of all classes, except in some kept analyses
+ * @property {Partial<Record<Finding, Heatmap>>} heatmaps of all classes, or of one in a kept analysis of another program
  * @property {[number, number, number]} projection
  * @property {Record<string, string>} models
  * @property {string} [software] name and version; missing in responses of older services
@@ -138,10 +138,8 @@ export const deleteKept = (id) => ask(`/${id}`, async () => {}, "DELETE");
 /** @returns {Promise<void>} */
 export const deleteAllKept = () => ask("", async () => {}, "DELETE");
 
-/** Other programs may have asked for the map of one class only, or for none. @param {any} analysis @returns {Analysis} */
-function withMaps({ heatmap, heatmaps, ...others }) {
-  return { ...others, heatmap, heatmaps: heatmaps ?? (heatmap ? { [heatmap.label]: heatmap } : {}) };
-}
+/** Other programs may have asked for the map of one class only. @param {any} analysis @returns {Analysis} */
+const withMaps = (analysis) => ({ ...analysis, heatmaps: analysis.heatmaps ?? { [analysis.heatmap.label]: analysis.heatmap } });
 
 /** @returns {Promise<Model[]>} filter and classifier */
 export const models = async () => (await get("v1/models")).models;

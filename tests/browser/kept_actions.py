@@ -25,7 +25,8 @@ def kept_until(when: str) -> str:
 
 def open_list(page: Page) -> Locator:
     """Opens the list, and returns its items."""
-    page.locator("#kept summary").click()
+    with page.expect_response("**/v1/analyses?limit=*"):
+        page.locator("#kept summary").click()
     expect(page.locator("#kept-body > .visits")).to_have_attribute("aria-busy", "false")
     return items(page)
 
