@@ -18,6 +18,7 @@ const UNKNOWN = { list: null, next: null, problem: null, isBusy: false };
 export class Kept extends EventTarget {
   /** Counts callers, so that an answer to an earlier one is not shown to the next. */
   #caller = 0;
+  #last = Promise.resolve();
 
   constructor() {
     super();
@@ -92,13 +93,19 @@ export class Kept extends EventTarget {
   }
 
   /**
-   * Does one thing at a time; another is ignored until it is done.
+   * Does one thing after another.
    * @param {(isCurrent: () => boolean) => Promise<Partial<State>>} work
    */
-  async #run(work) {
-    if (this.state.isBusy) return;
+  #run(work) {
     const caller = this.#caller;
-    const isCurrent = () => caller === this.#caller;
+    const done = this.#last.then(() => this.#do(work, () => caller === this.#caller));
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  /** @param {(isCurrent: () => boolean) => Promise<Partial<State>>} work @param {() => boolean} isCurrent */
+  async #do(work, isCurrent) {
+    if (!isCurrent()) return;
     this.#set({ isBusy: true, problem: null });
     let changes;
     try {

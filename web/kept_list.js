@@ -26,10 +26,13 @@ export function mountKeptList(details, place, parts) {
   place.replaceChildren(head, trouble, list, foot);
   /** @type {import("./api.js").Problem | null} */
   let told = null;
+  let [headed, marked] = ["", ""];
 
   const fill = () => {
     const { state } = kept;
-    head.replaceChildren(...heading(parts));
+    const facts = [language.code, access.hasKey, state.list?.length === 0, Boolean(state.list), state.isBusy && !state.list].join();
+    if (facts !== headed) head.replaceChildren(...heading(parts)); // a question that is open stays
+    headed = facts;
     if (state.problem !== told) trouble.replaceChildren(...explained(state.problem, parts)); // an alert is said once
     told = state.problem;
     list.ariaBusy = String(state.isBusy);
@@ -51,7 +54,11 @@ export function mountKeptList(details, place, parts) {
   access.addEventListener("change", load);
   kept.addEventListener("change", render);
   kept.addEventListener("gone", () => parts.announce(language.text("kept.deleted")));
-  analyses.addEventListener("change", render);
+  analyses.addEventListener("change", () => {
+    const shown = analyses.current?.result?.id ?? "";
+    if (shown !== marked) render(); // not with every step of an upload
+    marked = shown;
+  });
   language.addEventListener("change", () => { told = null; render(); });
   fill();
 }

@@ -107,6 +107,18 @@ def test_tick_is_forgotten_with_a_reload(visit_keeping: Visit) -> None:
     assert page.evaluate("Object.keys(sessionStorage)") == ["visit"]
 
 
+def test_tick_is_off_on_a_page_that_the_browser_restores(visit_keeping: Visit) -> None:
+    page = visit_keeping()
+    page.locator("#keep").check()
+    sent = kept_actions.sent_analyses(page)
+
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+
+    expect(page.locator("#keep")).not_to_be_checked()
+    page_actions.analyse(page, CLEAR)
+    assert ["keep" in each.url for each in sent] == [False]
+
+
 def test_image_that_waits_is_not_kept_once_the_tick_is_off(visit_keeping: Visit) -> None:
     page = visit_keeping(cookies=COOKIES)
     sent = kept_actions.sent_analyses(page)

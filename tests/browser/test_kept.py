@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser import kept_actions, page_actions
 from tests.browser.chromium import READY
@@ -276,6 +276,26 @@ def test_time_left_is_counted_down_until_the_analysis_is_gone(visit_keeping: Vis
     for passed, left in (("22:30:00", r"^(89|90) minutes"), ("01:00:00", r"^(29|30) minutes")):
         page.clock.fast_forward(passed)
         expect(listed.locator("span.muted").last).to_have_text(re.compile(left))
+    page_actions.press_button(page, ENGLISH["kept.removeAll"])
+    page.clock.fast_forward("00:10:00")
+    expect(listed.locator("span.muted").last).to_have_text(re.compile(r"^(19|20) minutes"))
+    page_actions.press_button(page, ENGLISH["history.no"])
     page.clock.fast_forward("01:00:00")
 
     expect(listed).to_have_count(0)
+
+
+def test_deletions_follow_one_another(visit_keeping: Visit) -> None:
+    page = visit_keeping()
+    kept_actions.keep(page, CLEAR, OPACITY, PATCHES)
+    listed = kept_actions.open_list(page)
+    held: list[Route] = []
+    page.route("**/v1/analyses/*", lambda route: held.append(route))
+
+    with page.expect_request("**/v1/analyses/*"):
+        listed.nth(0).locator(".remove").click()
+    listed.nth(1).locator(".remove").click()
+    page.unroute("**/v1/analyses/*")
+    held[0].continue_()
+
+    expect(listed).to_have_count(1)
