@@ -5,6 +5,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, Request, expect
 
 from tests.browser import page_actions
+from tests.browser.chromium import READY
 from tests.browser.page_actions import ENGLISH
 
 COOKIES = ["chestxray_visitor"]
@@ -48,3 +49,15 @@ def confirm_deletion(page: Page, answer: str) -> None:
     dialog = page.get_by_role("dialog", name=ENGLISH["kept.questionCookie"])
     dialog.get_by_role("button", name=answer, exact=True).click()
     expect(dialog).to_be_hidden()
+
+
+def reload(page: Page) -> None:
+    page.reload()
+    page.wait_for_selector(READY)
+
+
+def forget_visit(page: Page) -> None:
+    """Deletes this visit's history, so that only the server has anything."""
+    page_actions.press_button(page, ENGLISH["history.removeAll"])
+    page.get_by_role("dialog").get_by_role("button", name=ENGLISH["history.yes"]).click()
+    expect(page.locator("#viewer")).to_be_hidden()

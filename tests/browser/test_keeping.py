@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -23,12 +22,6 @@ for (const name of ["localStorage", "sessionStorage"]) {
 IDBFactory.prototype.open = refuse;
 Object.defineProperty(Navigator.prototype, "cookieEnabled", { get: () => false });
 """
-
-
-@pytest.fixture
-def visit_keeping(visit: Visit, keeping_server: Server) -> Visit:
-    """Opens the page of the server that keeps analyses."""
-    return partial(visit, keeping_server.url)
 
 
 def keys_of(page: Page, wanted: int) -> Callable[[], list[str | None]]:

@@ -2,19 +2,15 @@
 
 import json
 import re
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser import kept_actions, page_actions
-from tests.browser.chromium import READY
 from tests.browser.conftest import Visit
-from tests.browser.kept_actions import COOKIES
-from tests.browser.page_actions import CLEAR, ENGLISH, OPACITY, PATCHES
+from tests.browser.page_actions import CLEAR, ENGLISH, PATCHES
 from tests.service.server import Server
 
 PAGE = 20
@@ -23,24 +19,6 @@ BORDER = 150
 """Of black around a film, in pixels."""
 ALIKE = 0.97
 """Least correlation between two encodings of one picture."""
-
-
-@pytest.fixture
-def visit_keeping(visit: Visit, keeping_server: Server) -> Visit:
-    """Opens the page of the server that keeps analyses, where something will be kept."""
-    return partial(visit, keeping_server.url, cookies=COOKIES)
-
-
-def reload(page: Page) -> None:
-    page.reload()
-    page.wait_for_selector(READY)
-
-
-def forget_visit(page: Page) -> None:
-    """Deletes this visit's history, so that only the server has anything."""
-    page_actions.press_button(page, ENGLISH["history.removeAll"])
-    page.get_by_role("dialog").get_by_role("button", name=ENGLISH["history.yes"]).click()
-    expect(page.locator("#viewer")).to_be_hidden()
 
 
 def save(page: Page, button: str, path: Path) -> Path:
@@ -67,12 +45,12 @@ def likeness(one: Image.Image, other: Image.Image) -> float:
     return min(float(np.corrcoef(a.ravel(), b.ravel())[0, 1]) for a, b in zip(*pairs, strict=True))
 
 
-def test_list_is_newest_first_with_result_and_time_left(visit_keeping: Visit) -> None:
-    page = visit_keeping()
+def test_list_is_newest_first_with_result_and_time_left(visit_kept: Visit) -> None:
+    page = visit_kept()
     kept_actions.keep(page, CLEAR)
     kept_actions.keep(page, PATCHES)
     verdicts = page.locator(".visit strong").all_inner_texts()
-    reload(page)
+    kept_actions.reload(page)
 
     listed = kept_actions.open_list(page)
 
@@ -93,8 +71,8 @@ def test_list_is_loaded_only_when_it_is_opened(visit: Visit, keeping_server: Ser
     assert [url for url in asked if "v1/analyses" in url]
 
 
-def test_new_analysis_joins_the_open_list(visit_keeping: Visit) -> None:
-    page = visit_keeping()
+def test_new_analysis_joins_the_open_list(visit_kept: Visit) -> None:
+    page = visit_kept()
     listed = kept_actions.open_list(page)
     expect(listed).to_have_count(0)
 
@@ -104,12 +82,12 @@ def test_new_analysis_joins_the_open_list(visit_keeping: Visit) -> None:
     expect(listed).to_have_attribute("aria-current", "true")
 
 
-def test_kept_analysis_is_shown_like_a_new_one(visit_keeping: Visit, tmp_path: Path) -> None:
-    page = visit_keeping()
+def test_kept_analysis_is_shown_like_a_new_one(visit_kept: Visit, tmp_path: Path) -> None:
+    page = visit_kept()
     kept_actions.keep(page, CLEAR)
     kept_actions.keep(page, PATCHES)
     said, drawn = page.locator("#result").inner_text(), picture(page, tmp_path)
-    forget_visit(page)
+    kept_actions.forget_visit(page)
 
     kept_actions.open_list(page).first.locator(".open").click()
 
@@ -123,14 +101,14 @@ def test_kept_analysis_is_shown_like_a_new_one(visit_keeping: Visit, tmp_path: P
 
 
 def test_map_covers_all_of_a_film_that_is_kept_without_its_borders(
-    visit_keeping: Visit, tmp_path: Path
+    visit_kept: Visit, tmp_path: Path
 ) -> None:
     with Image.open(PATCHES) as film:
         size = film.width + 2 * BORDER, film.height + 2 * BORDER
         canvas = Image.new("L", size)
         canvas.paste(film.convert("L"), (BORDER, BORDER))
     canvas.save(tmp_path / "borders.png")
-    page = visit_keeping()
+    page = visit_kept()
     kept_actions.keep(page, tmp_path / "borders.png")
     expect(page.locator("#result")).to_contain_text(ENGLISH["result.cropped"])
     page_actions.set_slider(page, ENGLISH["viewer.opacity"], 1)
@@ -154,16 +132,16 @@ def test_map_covers_all_of_a_film_that_is_kept_without_its_borders(
 
 
 def test_analysis_that_another_program_kept_with_one_map_can_be_opened(
-    visit_keeping: Visit,
+    visit_kept: Visit,
 ) -> None:
-    page = visit_keeping()
+    page = visit_kept()
     kept_actions.keep(page, CLEAR)
     for heatmap in ("cam", "none"):
         address = f"{page.url}v1/analyses?keep=true&heatmap={heatmap}"
         headers = {"Content-Type": "image/jpeg"}
         answer = page.request.post(address, data=PATCHES.read_bytes(), headers=headers)
         assert answer.status == 201
-    forget_visit(page)
+    kept_actions.forget_visit(page)
 
     listed = kept_actions.open_list(page)
     for index in (0, 1):
@@ -173,58 +151,8 @@ def test_analysis_that_another_program_kept_with_one_map_can_be_opened(
         expect(page.locator("#viewer fieldset button:visible")).to_have_count(1)
 
 
-def test_single_analysis_is_deleted_at_once(visit_keeping: Visit) -> None:
-    page = visit_keeping()
-    kept_actions.keep(page, CLEAR)
-    kept_actions.keep(page, PATCHES)
-    listed = kept_actions.open_list(page)
-
-    listed.first.locator(".remove").click()
-
-    expect(listed).to_have_count(1)
-    expect(page.locator("#announcer")).to_have_text(ENGLISH["kept.deleted"])
-    expect(page.locator("#result")).not_to_contain_text(kept_actions.kept_until(""))
-    expect(page.locator(".visit")).to_have_count(2)
-    reload(page)
-    expect(page.locator("#result")).not_to_contain_text(kept_actions.kept_until(""))
-    expect(kept_actions.open_list(page)).to_have_count(1)
-
-
-def test_analysis_that_only_the_server_had_is_closed_when_it_is_deleted(
-    visit_keeping: Visit,
-) -> None:
-    page = visit_keeping()
-    kept_actions.keep(page, CLEAR)
-    forget_visit(page)
-    listed = kept_actions.open_list(page)
-    listed.locator(".open").click()
-    page_actions.expect_result(page)
-
-    listed.locator(".remove").click()
-
-    expect(page.locator("#viewer")).to_be_hidden()
-    expect(page.locator("#result")).to_be_hidden()
-    expect(page.locator("#kept")).to_contain_text(ENGLISH["kept.empty"])
-
-
-def test_all_are_deleted_after_confirmation(visit_keeping: Visit) -> None:
-    page = visit_keeping()
-    kept_actions.keep(page, CLEAR, OPACITY)
-    listed = kept_actions.open_list(page)
-
-    kept_actions.confirm_deletion(page, ENGLISH["history.no"])
-    expect(listed).to_have_count(2)
-    kept_actions.confirm_deletion(page, ENGLISH["history.yes"])
-
-    expect(listed).to_have_count(0)
-    expect(page.locator("#kept")).to_contain_text(ENGLISH["kept.empty"])
-    expect(page.locator(".visit")).to_have_count(2)
-    reload(page)
-    expect(kept_actions.open_list(page)).to_have_count(0)
-
-
-def test_further_pages_are_shown_when_asked_for(visit_keeping: Visit) -> None:
-    page = visit_keeping()
+def test_further_pages_are_shown_when_asked_for(visit_kept: Visit) -> None:
+    page = visit_kept()
     kept_actions.keep(page, CLEAR)
     for _ in range(PAGE):
         answer = page.request.post(f"{page.url}v1/analyses?keep=true", data=CLEAR.read_bytes())
@@ -238,38 +166,10 @@ def test_further_pages_are_shown_when_asked_for(visit_keeping: Visit) -> None:
     expect(page.get_by_role("button", name=ENGLISH["kept.more"])).to_have_count(0)
 
 
-def test_failed_deletion_is_said_and_can_be_repeated(visit_keeping: Visit) -> None:
-    page = visit_keeping(expecting="ERR_FAILED")
-    kept_actions.keep(page, CLEAR)
-    listed = kept_actions.open_list(page)
-    page.route("**/v1/analyses/*", lambda route: route.abort())
-
-    listed.locator(".remove").click()
-
-    expect(page.get_by_role("alert")).to_contain_text(ENGLISH["problem.network.title"])
-    expect(listed).to_have_count(1)
-    page.unroute("**/v1/analyses/*")
-    listed.locator(".remove").click()
-    expect(listed).to_have_count(0)
-    expect(page.get_by_role("alert")).to_have_count(0)
-
-
-def test_analysis_deleted_elsewhere_is_taken_off_the_list(visit_keeping: Visit) -> None:
-    page = visit_keeping(expecting="status of 404")
-    kept_actions.keep(page, CLEAR)
-    listed = kept_actions.open_list(page)
-    assert page.request.delete(f"{page.url}v1/analyses").ok
-
-    listed.locator(".open").click()
-
-    expect(page.get_by_role("alert")).to_contain_text(ENGLISH["problem.no-such-analysis.title"])
-    expect(listed).to_have_count(0)
-
-
-def test_time_left_is_counted_down_until_the_analysis_is_gone(visit_keeping: Visit) -> None:
-    page = visit_keeping()
+def test_time_left_is_counted_down_until_the_analysis_is_gone(visit_kept: Visit) -> None:
+    page = visit_kept()
     page.clock.install()
-    reload(page)
+    kept_actions.reload(page)
     kept_actions.keep(page, CLEAR)
     listed = kept_actions.open_list(page)
 
@@ -283,19 +183,3 @@ def test_time_left_is_counted_down_until_the_analysis_is_gone(visit_keeping: Vis
     page.clock.fast_forward("01:00:00")
 
     expect(listed).to_have_count(0)
-
-
-def test_deletions_follow_one_another(visit_keeping: Visit) -> None:
-    page = visit_keeping()
-    kept_actions.keep(page, CLEAR, OPACITY, PATCHES)
-    listed = kept_actions.open_list(page)
-    held: list[Route] = []
-    page.route("**/v1/analyses/*", lambda route: held.append(route))
-
-    with page.expect_request("**/v1/analyses/*"):
-        listed.nth(0).locator(".remove").click()
-    listed.nth(1).locator(".remove").click()
-    page.unroute("**/v1/analyses/*")
-    held[0].continue_()
-
-    expect(listed).to_have_count(1)

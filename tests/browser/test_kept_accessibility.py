@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,20 +9,12 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import kept_actions, page_actions
 from tests.browser.conftest import Visit
-from tests.browser.kept_actions import COOKIES
 from tests.browser.page_actions import ANALYSES, CLEAR, ENGLISH, OPACITY, PATCHES
 from tests.browser.test_accessibility import RULES, focus_outline_after_tab, tab_to
 from tests.browser.test_languages import CODES, LANGUAGES, texts_of_other_languages
-from tests.service.server import Server
 
 _WIDTH = "document.documentElement.scrollWidth"
 _EXPECTED = "status of 401|ERR_FAILED"
-
-
-@pytest.fixture
-def visit_keeping(visit: Visit, keeping_server: Server) -> Visit:
-    """Opens the page of the server that keeps analyses, where something will be kept."""
-    return partial(visit, keeping_server.url, cookies=COOKIES, expecting=_EXPECTED)
 
 
 def show_list(page: Page) -> None:
@@ -69,9 +60,9 @@ STATES = [show_list, show_question, show_failure, show_key_forms, show_key]
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_no_violations(
-    visit_keeping: Visit, state: Callable[[Page], None], scheme: str
+    visit_kept: Visit, state: Callable[[Page], None], scheme: str
 ) -> None:
-    page = visit_keeping(color_scheme=scheme, reduced_motion="reduce")
+    page = visit_kept(expecting=_EXPECTED, color_scheme=scheme, reduced_motion="reduce")
     state(page)
 
     found = Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]})
@@ -82,9 +73,9 @@ def test_axe_finds_no_violations(
 @pytest.mark.parametrize("name", LANGUAGES)
 @pytest.mark.parametrize("state", STATES)
 def test_state_fits_the_smallest_screen_in_every_language(
-    visit_keeping: Visit, state: Callable[[Page], None], name: str
+    visit_kept: Visit, state: Callable[[Page], None], name: str
 ) -> None:
-    page = visit_keeping(viewport={"width": 320, "height": 640})
+    page = visit_kept(expecting=_EXPECTED, viewport={"width": 320, "height": 640})
     state(page)
     page.keyboard.press("Escape")
 
@@ -95,8 +86,8 @@ def test_state_fits_the_smallest_screen_in_every_language(
     assert texts_of_other_languages(page, name) == []
 
 
-def test_kept_analyses_are_usable_with_the_keyboard_alone(visit_keeping: Visit) -> None:
-    page = visit_keeping()
+def test_kept_analyses_are_usable_with_the_keyboard_alone(visit_kept: Visit) -> None:
+    page = visit_kept(expecting=_EXPECTED)
     page.on("filechooser", lambda chooser: chooser.set_files([CLEAR, PATCHES]))
 
     tab_to(page, "#keep")
@@ -123,8 +114,8 @@ def test_kept_analyses_are_usable_with_the_keyboard_alone(visit_keeping: Visit) 
     expect(page.locator("#kept summary")).to_be_focused()
 
 
-def test_focus_is_kept_when_all_are_deleted(visit_keeping: Visit) -> None:
-    page = visit_keeping()
+def test_focus_is_kept_when_all_are_deleted(visit_kept: Visit) -> None:
+    page = visit_kept(expecting=_EXPECTED)
     show_question(page)
     expect(page.locator("dialog :focus")).to_have_count(1)
 
@@ -134,8 +125,8 @@ def test_focus_is_kept_when_all_are_deleted(visit_keeping: Visit) -> None:
     expect(page.locator("#kept summary")).to_be_focused()
 
 
-def test_focus_is_kept_when_the_question_is_declined(visit_keeping: Visit) -> None:
-    page = visit_keeping()
+def test_focus_is_kept_when_the_question_is_declined(visit_kept: Visit) -> None:
+    page = visit_kept(expecting=_EXPECTED)
     show_question(page)
 
     page.keyboard.press("Escape")
@@ -143,8 +134,8 @@ def test_focus_is_kept_when_the_question_is_declined(visit_keeping: Visit) -> No
     expect(page.locator("#kept-remove-all")).to_be_focused()
 
 
-def test_deletion_is_labelled_with_what_it_deletes(visit_keeping: Visit) -> None:
-    page = visit_keeping()
+def test_deletion_is_labelled_with_what_it_deletes(visit_kept: Visit) -> None:
+    page = visit_kept(expecting=_EXPECTED)
     show_list(page)
     first = kept_actions.items(page).first
 
@@ -157,9 +148,9 @@ def test_deletion_is_labelled_with_what_it_deletes(visit_keeping: Visit) -> None
 @pytest.mark.parametrize("forced", ["none", "active"])
 @pytest.mark.parametrize("state", [show_list, show_key_forms])
 def test_every_focused_element_has_a_visible_outline(
-    visit_keeping: Visit, state: Callable[[Page], None], forced: str
+    visit_kept: Visit, state: Callable[[Page], None], forced: str
 ) -> None:
-    page = visit_keeping(forced_colors=forced)
+    page = visit_kept(expecting=_EXPECTED, forced_colors=forced)
     state(page)
     page.locator("#intake").evaluate("place => place.querySelector('input').focus()")
 
