@@ -1,5 +1,5 @@
 // @ts-check
-/** The list of what the service keeps for this visitor, to open or delete; it is loaded when it is opened. */
+/** The list of what the service keeps for this visitor, to open or delete; it is loaded whenever it is opened. */
 
 import { access } from "./access.js";
 import { element, keepingFocus } from "./element.js";
@@ -46,11 +46,12 @@ export function mountKeptList(details, place, parts) {
   };
   const load = () => { if (details.open) kept.load(); };
   let clock = 0;
-  details.addEventListener("toggle", () => {
+  const follow = () => {
     clearInterval(clock);
     if (details.open) clock = setInterval(() => kept.expire(Date.now()), CLOCK_MS);
     load();
-  });
+  };
+  details.addEventListener("toggle", follow);
   access.addEventListener("change", load);
   kept.addEventListener("change", render);
   kept.addEventListener("gone", () => parts.announce(language.text("kept.deleted")));
@@ -61,6 +62,7 @@ export function mountKeptList(details, place, parts) {
   });
   language.addEventListener("change", () => { told = null; render(); });
   fill();
+  follow();
 }
 
 /** @param {Parts} parts */

@@ -9,8 +9,6 @@ import { mountControls } from "./controls.js";
 import { element } from "./element.js";
 import { mountHistory } from "./history.js";
 import { mountIntake } from "./intake.js";
-import { Kept } from "./kept.js";
-import { mountKeptList } from "./kept_list.js";
 import { KEY_PROBLEMS, mountKeyNote } from "./key.js";
 import { Language } from "./language.js";
 import { mountPerformance } from "./performance.js";
@@ -43,7 +41,7 @@ async function main() {
   mountControls(controls, { language, viewer });
   mountResult(at("result"), { language, analyses, viewer, threshold, pointing, announce });
   mountHistory(at("history"), { language, analyses, threshold });
-  if (limits.keeps) showKept({ language, analyses, threshold });
+  if (limits.keeps) offerKept({ language, analyses, threshold });
   mountPerformance(at("performance"), { language, models });
   mountSnippets(at("snippets"), { language });
   openProjectorLate(language, analyses);
@@ -70,18 +68,23 @@ function announce(text) {
   at("announcer").textContent = text;
 }
 
-/** Shows what the service keeps. @param {{language: Language, analyses: Analyses, threshold: number}} parts */
-function showKept({ language, analyses, threshold }) {
-  const kept = new Kept();
+/** Offers what the service keeps; the code is loaded when it is opened. @param {{language: Language, analyses: Analyses, threshold: number}} parts */
+function offerKept(parts) {
+  const { language, analyses } = parts;
   const details = /** @type {HTMLDetailsElement} */ (at("kept"));
   details.hidden = false;
-  const open = (/** @type {import("./analyses.js").Entry} */ entry) => {
+  const show = (/** @type {import("./analyses.js").Entry} */ entry) => {
     analyses.select(entry);
     at("bench").scrollIntoView();
   };
-  mountKeptList(details, at("kept-body"), { language, kept, analyses, threshold, show: open, announce });
-  analyses.addEventListener("kept", (/** @type {any} */ { detail: analysis }) => kept.add(analysis));
-  kept.addEventListener("gone", (/** @type {any} */ { detail: ids }) => analyses.forgetKept(ids));
+  const mount = async () => {
+    const [{ Kept }, { mountKeptList }] = await Promise.all([import("./kept.js"), import("./kept_list.js")]);
+    const kept = new Kept();
+    mountKeptList(details, at("kept-body"), { ...parts, kept, show, announce });
+    analyses.addEventListener("kept", (/** @type {any} */ { detail: analysis }) => kept.add(analysis));
+    kept.addEventListener("gone", (/** @type {any} */ { detail: ids }) => analyses.forgetKept(ids));
+  };
+  details.addEventListener("toggle", mount, { once: true });
   at("privacy-server").dataset.text = "privacy.serverKeeps";
   at("privacy-server").textContent = language.text("privacy.serverKeeps");
 }
