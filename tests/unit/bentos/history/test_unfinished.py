@@ -25,7 +25,7 @@ def test_half_written_picture_of_a_dead_process_is_swept(tmp_path: Path) -> None
     async def sweep(history: History) -> int:
         later = datetime.now(UTC) + timedelta(hours=1)
         claimed = await history.records.claim(10, now=later)
-        await history.archive._finish(claimed)
+        await history.archive._finish([each.id for each in claimed])
         return len(claimed)
 
     kept.with_history(settings, die)
@@ -57,7 +57,7 @@ def test_write_that_goes_on_after_its_cancellation_leaves_nothing(tmp_path: Path
             await put(name, data)
         later = datetime.now(UTC) + timedelta(minutes=2)
         claimed = await history.records.claim(10, now=later)
-        await history.archive._finish(claimed)
+        await history.archive._finish([each.id for each in claimed])
         return len(claimed)
 
     assert kept.with_history(settings, keep_and_leave) == 1
