@@ -123,3 +123,11 @@ PodFailureReason = Literal[
     "unreachable", "timeout", "busy", "refused", "malformed", "implausible", "wrong"
 ]
 """Why a classifier pod is not used."""
+
+
+class StoragePart(StrEnum):
+    """A part of the storage of kept analyses."""
+
+    DATABASE = "database"
+    OBJECT_STORE = "object_store"
+    """The bucket, or the folder of pictures."""

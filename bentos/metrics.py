@@ -1,17 +1,14 @@
-"""Every metric of ours, in every process; the names are the contract with dashboards and alerts.
-
-prometheus_client decides at its import whether it shares values between processes, and BentoML
-sets the variable that it decides by only when a worker has started. Hence the import inside.
-"""
+"""The metrics of every process; their names are the contract with dashboards and alerts."""
 
 # ruff: noqa: RUF009 - the calls below return dataclass fields, not values
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple, get_args
+from typing import TYPE_CHECKING, get_args
 
+from bentos.metric_declarations import Labelled, counter, gauge, histogram, register
 from bentos.metric_labels import (
     Backend,
     DecoderRestartReason,
@@ -33,10 +30,6 @@ from chestxray.labels import Finding, Verdict
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram
-    from prometheus_client.metrics import MetricWrapperBase
-
-M = TypeVar("M", bound="MetricWrapperBase")
-Labels = TypeVarTuple("Labels")
 
 REQUEST_SECONDS = "chestxray_request_duration_seconds"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -49,162 +42,129 @@ _SHARES = tuple(eighth / 8 for eighth in range(1, 9))
 _SCORES = tuple(tenth / 10 for tenth in range(1, 11))
 
 
-class Labelled(Generic[M, *Labels]):
-    """A metric with labels whose values have types."""
-
-    def __init__(self, metric: M) -> None:
-        self.metric = metric
-
-    def labels(self, *values: *Labels) -> M:
-        """Returns the series with these values."""
-        return self.metric.labels(*values)
-
-    def create(self, series: Iterable[tuple[*Labels]]) -> None:
-        """Creates series, so that each is exported as 0 until it first counts."""
-        for values in series:
-            self.labels(*values)
-
-
-def _metric(kind: str, name: str, documentation: str, *labels: str, **options: Any) -> Any:
-    """Declares a field that holds a metric."""
-
-    def build() -> Any:
-        import prometheus_client
-
-        make = getattr(prometheus_client, kind)
-        metric = make(name, documentation, labels, registry=None, **options)
-        return Labelled(metric) if labels else metric
-
-    return field(default_factory=build)
-
-
-_counter, _gauge = partial(_metric, "Counter"), partial(_metric, "Gauge")
-_histogram = partial(_metric, "Histogram")
-
-
 @dataclass(frozen=True)
 class Metrics:
     """The metrics, not registered yet."""
 
-    requests: "Labelled[Counter, str, Outcome]" = _counter(
+    requests: "Labelled[Counter, str, Outcome]" = counter(
         "chestxray_requests_total", "Requests answered", "route", "outcome"
     )
-    request_seconds: "Labelled[Histogram, str, Outcome]" = _histogram(
+    request_seconds: "Labelled[Histogram, str, Outcome]" = histogram(
         REQUEST_SECONDS,
         "Time from the first byte of a request to the last byte of its response",
         "route",
         "outcome",
         buckets=REQUEST_BUCKETS,
     )
-    stage_seconds: "Labelled[Histogram, TimedStage]" = _histogram(
+    stage_seconds: "Labelled[Histogram, TimedStage]" = histogram(
         "chestxray_stage_duration_seconds",
         "Time that an image spent in a stage",
         "stage",
         buckets=_SECONDS,
     )
-    in_flight: "Labelled[Gauge, InFlightStage]" = _gauge(
+    in_flight: "Labelled[Gauge, InFlightStage]" = gauge(
         "chestxray_in_flight", "Images in flight, by stage", "stage", multiprocess_mode="livesum"
     )
-    image_seconds: "Counter" = _counter(
+    image_seconds: "Counter" = counter(
         "chestxray_in_flight_image_seconds_total",
         "Images in flight, integrated over time: its rate is their mean number",
     )
-    job_items: "Labelled[Counter, JobOutcome]" = _counter(
+    job_items: "Labelled[Counter, JobOutcome]" = counter(
         "chestxray_job_items_total", "Images of jobs that got their result, by outcome", "outcome"
     )
-    jobs_waiting: "Gauge" = _gauge(
+    jobs_waiting: "Gauge" = gauge(
         "chestxray_job_items_waiting",
         "Images of jobs that wait or are being analysed, in the database of all gateways",
         multiprocess_mode="livemax",
     )
-    shed: "Labelled[Counter, ShedReason]" = _counter(
+    shed: "Labelled[Counter, ShedReason]" = counter(
         "chestxray_shed_total",
         "Requests refused because a capacity limit was reached, by reason",
         "reason",
     )
-    quota_refusals: "Labelled[Counter, QuotaKind]" = _counter(
+    quota_refusals: "Labelled[Counter, QuotaKind]" = counter(
         "chestxray_quota_refusals_total",
         "Requests answered 429 because a quota is used up, by whose it is",
         "quota",
     )
-    quota_store_failures: "Counter" = _counter(
+    quota_store_failures: "Counter" = counter(
         "chestxray_quota_store_failures_total",
         "Times that the shared store of quotas failed, each for seconds of counting in memory",
     )
-    audit_failures: "Counter" = _counter(
+    audit_failures: "Counter" = counter(
         "chestxray_audit_failures_total", "Lines that could not be appended to the audit file"
     )
-    dropped: "Labelled[Counter, DropStage]" = _counter(
+    dropped: "Labelled[Counter, DropStage]" = counter(
         "chestxray_dropped_total",
         "Images dropped because their client disconnected or their deadline passed, "
         "by the stage that they did not enter",
         "stage",
     )
-    decoder_restarts: "Labelled[Counter, DecoderRestartReason]" = _counter(
+    decoder_restarts: "Labelled[Counter, DecoderRestartReason]" = counter(
         "chestxray_decoder_restarts_total", "Decoder processes replaced, by reason", "reason"
     )
-    admission_limit: "Gauge" = _gauge(
+    admission_limit: "Gauge" = gauge(
         "chestxray_admission_limit",
         "Maximum number of images admitted at once",
         multiprocess_mode="livemax",
     )
-    verdicts: "Labelled[Counter, Verdict]" = _counter(
+    verdicts: "Labelled[Counter, Verdict]" = counter(
         "chestxray_filter_verdicts_total", "Images judged by the filter, by verdict", "verdict"
     )
-    predictions: "Labelled[Counter, Finding]" = _counter(
+    predictions: "Labelled[Counter, Finding]" = counter(
         "chestxray_predictions_total", "Images classified, by predicted label", "label"
     )
-    scores: "Labelled[Histogram, Finding]" = _histogram(
+    scores: "Labelled[Histogram, Finding]" = histogram(
         "chestxray_prediction_score", "Predicted probability of a label", "label", buckets=_SCORES
     )
-    batch_size: "Labelled[Histogram, ModelName]" = _histogram(
+    batch_size: "Labelled[Histogram, ModelName]" = histogram(
         "chestxray_batch_size", "Images in a batch, in the model process", "model", buckets=_BATCHES
     )
-    batch_fill: "Labelled[Histogram, ModelName]" = _histogram(
+    batch_fill: "Labelled[Histogram, ModelName]" = histogram(
         "chestxray_batch_fill_ratio",
         "Images that a model computes when a batch starts, as a share of its maximum",
         "model",
         buckets=_SHARES,
     )
-    batch_queue_seconds: "Labelled[Histogram, ModelName]" = _histogram(
+    batch_queue_seconds: "Labelled[Histogram, ModelName]" = histogram(
         "chestxray_batch_queue_seconds",
         "Time that an image waited for its batch to start",
         "model",
         buckets=_BATCH_SECONDS,
     )
-    batch_seconds: "Labelled[Histogram, ModelName]" = _histogram(
+    batch_seconds: "Labelled[Histogram, ModelName]" = histogram(
         "chestxray_batch_duration_seconds",
         "Inference time of a batch",
         "model",
         buckets=_BATCH_SECONDS,
     )
-    model_images: "Labelled[Counter, ModelName, Backend]" = _counter(
+    model_images: "Labelled[Counter, ModelName, Backend]" = counter(
         "chestxray_model_images_total",
         "Images processed, by model and by where: its own process or the classifier pods",
         "model",
         "backend",
     )
-    model_ready: "Labelled[Gauge, ModelName]" = _gauge(
+    model_ready: "Labelled[Gauge, ModelName]" = gauge(
         "chestxray_model_ready",
         "1 if the model's own process was ready at the last readiness probe, otherwise 0",
         "model",
         multiprocess_mode="livemin",
     )
-    classifier_pods: "Gauge" = _gauge(
+    classifier_pods: "Gauge" = gauge(
         "chestxray_classifier_pods", "Classifier pods in use", multiprocess_mode="livemax"
     )
-    pod_failures: "Labelled[Counter, PodFailureReason]" = _counter(
+    pod_failures: "Labelled[Counter, PodFailureReason]" = counter(
         "chestxray_pod_failures_total",
         "Classifier pods removed from use, or not taken into use, by reason",
         "reason",
     )
-    process_restarts: "Labelled[Counter, ProcessName, ProcessRestartReason]" = _counter(
+    process_restarts: "Labelled[Counter, ProcessName, ProcessRestartReason]" = counter(
         "chestxray_process_restarts_total",
         "Processes restarted, by process and reason",
         "process",
         "reason",
     )
-    model_info: "Labelled[Gauge, ModelName, str, str]" = _gauge(
+    model_info: "Labelled[Gauge, ModelName, str, str]" = gauge(
         "chestxray_model_info",
         "1 for every model served, with its version and digest",
         "model",
@@ -212,7 +172,7 @@ class Metrics:
         "digest",
         multiprocess_mode="livemax",
     )
-    model_load_seconds: "Labelled[Gauge, ModelName]" = _gauge(
+    model_load_seconds: "Labelled[Gauge, ModelName]" = gauge(
         "chestxray_model_load_seconds",
         "Time to load a model and warm it up",
         "model",
@@ -223,11 +183,8 @@ class Metrics:
 @cache
 def get_metrics() -> Metrics:
     """Registers the metrics in this process, once."""
-    from prometheus_client import REGISTRY
-
     metrics = Metrics()
-    for each in vars(metrics).values():
-        REGISTRY.register(each.metric if isinstance(each, Labelled) else each)
+    register(metrics)
     return metrics
 
 

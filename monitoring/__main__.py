@@ -7,7 +7,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from monitoring import alerts, cluster, dicom_node, grafana, objectives, public_address, rules
+from monitoring import (
+    alerts,
+    cluster,
+    dicom_node,
+    grafana,
+    kept_analyses,
+    objectives,
+    public_address,
+    rules,
+)
 from monitoring.dashboards import dashboards
 
 _K8S = Path(__file__).parents[1] / "k8s"
@@ -16,7 +25,7 @@ _COMPONENT, _PLAIN = _K8S / "components" / "monitoring", _K8S / "monitoring-plai
 
 def groups() -> list[rules.Group]:
     """Returns every rule group."""
-    sources = (objectives, alerts, dicom_node, public_address, cluster)
+    sources = (objectives, alerts, kept_analyses, dicom_node, public_address, cluster)
     return [group for source in sources for group in source.groups()]
 
 

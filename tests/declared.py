@@ -8,10 +8,22 @@ from typing import Any, get_args, get_origin, get_type_hints
 import prometheus_client
 from prometheus_client.metrics import MetricWrapperBase
 
-from bentos.metrics import Labelled, Metrics
+from bentos.history_metrics import HistoryMetrics
+from bentos.metric_declarations import Labelled
+from bentos.metrics import Metrics
 
-TYPES: dict[str, Any] = get_type_hints(Metrics, localns=vars(prometheus_client))
+CLASSES = (Metrics, HistoryMetrics)
+TYPES: dict[str, Any] = {
+    field: type_
+    for each in CLASSES
+    for field, type_ in get_type_hints(each, localns=vars(prometheus_client)).items()
+}
 """The declared types of the fields."""
+
+
+def fields() -> dict[str, Any]:
+    """The fields of every class, with new metrics."""
+    return {field: value for each in CLASSES for field, value in vars(each()).items()}
 
 
 def metric_of(declared: Any) -> MetricWrapperBase:
@@ -23,7 +35,7 @@ def metric_of(declared: Any) -> MetricWrapperBase:
 
 def label_values(field: str) -> dict[str, tuple[str, ...] | None]:
     """The values that each label of a metric may have; None where any is possible."""
-    names = metric_of(getattr(Metrics(), field))._labelnames
+    names = metric_of(fields()[field])._labelnames
     types = get_args(TYPES[field])[1:]
     return {name: _values(type_) for name, type_ in zip(names, types, strict=True)}
 
@@ -43,7 +55,7 @@ def closed_series() -> Iterator[tuple[str, tuple[str, ...]]]:
             yield from ((field, each) for each in product(*closed))
 
 
-def created_series(metrics: Metrics) -> Iterator[tuple[str, tuple[str, ...]]]:
+def created_series(metrics: Metrics | HistoryMetrics) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The field and the label values of every series that exists; without labels it always does."""
     for field, declared in vars(metrics).items():
         found = declared.metric._metrics if isinstance(declared, Labelled) else [()]

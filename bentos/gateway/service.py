@@ -13,6 +13,7 @@ from bentos.decoding.decoders import Decoders
 from bentos.gateway.app import ADMITTED, create_public_app
 from bentos.gateway.pipeline import Pipeline, PooledModels, Served
 from bentos.history.history import History
+from bentos.history_metrics import create_history_series, get_history_metrics
 from bentos.http.bentoml_server import (
     SERVICE_OPTIONS,
     prepare_process,
@@ -84,6 +85,8 @@ class Gateway:
         self._heartbeat = asyncio.create_task(heartbeat.beat())
         self._background = [asyncio.create_task(self._warm_up())]
         if self._history:
+            most = self._settings.max_kept_bytes
+            create_history_series(get_history_metrics(), max_bytes=most)
             self._background.append(asyncio.create_task(self._history.run()))
         if self._jobs:
             self._background.append(asyncio.create_task(self._jobs.run()))

@@ -15,6 +15,7 @@ from bentos.database.errors import StorageUnavailable
 from bentos.history.blobs import Blobs
 from bentos.history.errors import StorageFull, TooManyKept
 from bentos.history.records import Position, Record, Records
+from bentos.history_metrics import get_history_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -110,14 +111,18 @@ class Archive:
 
         Several processes may sweep at once.
         """
-        swept = 0
+        swept, metrics = 0, get_history_metrics()
         while claimed := await self._records.claim(_BATCH, now=self._now()):
             await self._finish([each.id for each in claimed])
             for each in claimed:
                 if each.expired:
                     self._on_expired(each.id)
             swept += len(claimed)
+            metrics.swept.inc(len(claimed))
         self.total_bytes = await self._records.total_bytes()
+        metrics.kept_bytes.set(self.total_bytes)
+        metrics.kept.set(await self._records.count_all())
+        metrics.last_sweep.set_to_current_time()
         return swept
 
     async def _finish(self, identifiers: Sequence[str]) -> None:
@@ -128,7 +133,7 @@ class Archive:
         """Frees the idempotency key for a retry; a sweep deletes what was written."""
         try:
             async with asyncio.timeout(_GIVE_UP_SECONDS):
-                await self._records.give_up(record.id)
+                await self._records.give_up(record.id, now=self._now())
         except (StorageUnavailable, TimeoutError):
             logger.warning("a record that was not completed is left to a sweep")
 

@@ -26,6 +26,7 @@ def capacity() -> Dashboard:
         [
             Row("Headroom", _HEADROOM),
             Row("Classifier tier and processes", _TIER),
+            Row("Kept analyses and jobs (empty where the service keeps none)", _KEPT),
             Row("CPU and memory used", _USED, needs=["cAdvisor"]),
             Row("CPU requested", _REQUESTED, needs=["kube-state-metrics"]),
         ],
@@ -109,6 +110,52 @@ _TIER = [
         "percentunit",
         {"{{pod}} {{model}}": rate("chestxray_batch_duration_seconds_sum", by="pod, model")},
         "Share of the time that a model spends on a batch; 1 is saturated.",
+    ),
+]
+_KEPT = [
+    Panel(
+        "Size of kept pictures",
+        "bytes",
+        {
+            "size": f"max({gauge('chestxray_kept_bytes')})",
+            "limit": f"min({gauge('chestxray_kept_limit_bytes')})",
+        },
+        "At the last sweep. At the limit no further analysis is kept.",
+    ),
+    Panel(
+        "Kept analyses",
+        "short",
+        {
+            "kept": f"max({gauge('chestxray_kept_analyses')})",
+            "deleted per hour": increase("chestxray_swept_total", "1h"),
+        },
+        "At the last sweep, and those whose deletion a sweep completed.",
+    ),
+    Panel(
+        "Time since the last sweep",
+        "s",
+        {"by any": f"time() - max({gauge('chestxray_last_sweep_timestamp_seconds')})"},
+        "Every gateway sweeps for all, about once a minute.",
+    ),
+    Panel(
+        "Failures of the storage",
+        "cps",
+        {"{{part}}": rate("chestxray_storage_failures_total", by="part")},
+        "Operations that failed; a request that needs one is answered 503.",
+        "stack",
+    ),
+    Panel(
+        "Images of jobs that wait",
+        "short",
+        {"waiting": f"max({gauge('chestxray_job_items_waiting')})"},
+        "Or are being analysed; in the database of all gateways.",
+    ),
+    Panel(
+        "Images of jobs that got their result",
+        "cps",
+        {"{{outcome}}": rate("chestxray_job_items_total", by="outcome")},
+        "problem: one instead of an analysis, such as that of the filter.",
+        "stack",
     ),
 ]
 _USED = [

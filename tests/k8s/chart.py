@@ -15,6 +15,7 @@ from tools.helm import helm
 CHART = K8S / "chart"
 EXAMPLES = CHART / "examples"
 CHECKSUM = "checksum/settings"
+OF_STORE = "checksum/object-store"
 OF_HELM = {"app.kubernetes.io/managed-by", "helm.sh/chart"}
 
 Values = dict[str, Any]
@@ -59,8 +60,9 @@ def keda(**changes: Any) -> Values:
 def as_in_both(manifests: list[Manifest]) -> dict[str, Manifest]:
     """The objects of either tool by kind and name, without what only that tool makes.
 
-    Of kustomize that is the Namespace, and the hash in the name of the ConfigMap `settings`; of
-    Helm its two labels of an object, and the annotation of pods that stands for the hash.
+    Of kustomize that is the Namespace, and the hash in the names of the ConfigMaps `settings` and
+    `object-store`; of Helm its two labels of an object, and the annotations of pods that stand for
+    the hashes.
     """
     compared = [
         _without_hash(_without_marks_of_helm(copy.deepcopy(each)))
@@ -76,7 +78,8 @@ def _without_marks_of_helm(manifest: Manifest) -> Manifest:
         manifest["metadata"]["labels"].pop(label, None)
     if manifest["kind"] in ("Deployment", "StatefulSet"):
         pod = manifest["spec"]["template"]["metadata"]
-        pod.get("annotations", {}).pop(CHECKSUM, None)
+        for checksum in (CHECKSUM, OF_STORE):
+            pod.get("annotations", {}).pop(checksum, None)
         if not pod.get("annotations", True):
             del pod["annotations"]
     return manifest
@@ -90,5 +93,5 @@ def _without_hash(manifest: Manifest) -> Manifest:
         for source in container.get("envFrom", [])
     ]
     for named in references + [each["metadata"] for each in of_kind([manifest], "ConfigMap")]:
-        named["name"] = re.sub(r"^settings-[a-z0-9]{10}$", "settings", named["name"])
+        named["name"] = re.sub(r"^(settings|object-store)-[a-z0-9]{10}$", r"\1", named["name"])
     return manifest

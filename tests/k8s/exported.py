@@ -21,7 +21,7 @@ TARGET = {"job", "instance", "namespace", "pod", "container", "workload"}
 def fields() -> dict[str, str]:
     """The names of all series, each with the field of `Metrics` that it comes from."""
     found: dict[str, str] = {}
-    for field, value in vars(Metrics()).items():
+    for field, value in declared.fields().items():
         metric = declared.metric_of(value)
         suffixes = [""]
         if isinstance(metric, Counter):

@@ -13,6 +13,7 @@ from tests.k8s.rendering import ENGINES, OVERLAYS, Manifest, Mix, find
 
 README = (rendering.K8S / "README.md").read_text()
 EXAMPLE_NAMES = sorted(path.stem for path in EXAMPLES.iterdir())
+LAST = ("architectures", "openshift")
 COMBINATIONS: list[tuple[Mix, Values]] = [
     ((), {"architectures": []}),
     (("architectures",), {}),
@@ -24,6 +25,16 @@ COMBINATIONS: list[tuple[Mix, Values]] = [
     ),
     (("loadtest", "architectures"), {"loadtest": ON}),
     (("dicom", "priority"), {"architectures": [], "dicom": ON, "priority": ON}),
+    (("postgres", "object-store"), {"architectures": [], "history": ON}),
+    (
+        ("classifier", "network-policies", "postgres", "object-store", "postgres-trial", *LAST),
+        {
+            "openshift": True,
+            "tier": ON,
+            "networkPolicies": ON,
+            "history": ON | {"trial": ON},
+        },
+    ),
     (
         (
             "classifier",

@@ -1,14 +1,18 @@
 """The DICOM node's pod is alone with its queue, and ends within its grace period."""
 
 import json
+import re
 from collections.abc import Iterator
 from ipaddress import ip_network
+from pathlib import Path
+
+import yaml
 
 from bentos.settings import Settings
 from bentos.settings_checks import variable_of
 from tests.k8s import chart
 from tests.k8s.chart import ON
-from tests.k8s.rendering import Manifest, find, of_kind
+from tests.k8s.rendering import K8S, Manifest, build, find, of_kind, write_mix
 from tests.k8s.test_policy import MARGIN_SECONDS, STOP_SECONDS
 
 Rendered = dict[str, list[Manifest]]
@@ -19,6 +23,8 @@ def nodes(rendered: Rendered) -> Iterator[tuple[Manifest, Manifest]]:
     """The node of every mix that has one, and the settings."""
     for manifests in rendered.values():
         for each in of_kind(manifests, "StatefulSet"):
+            if each["metadata"]["name"] != "dicom":
+                continue
             yield each["spec"], find(manifests, "ConfigMap", "settings")["data"]
 
 
@@ -89,6 +95,19 @@ def test_settings_of_the_node_are_valid_and_complete(rendered: Rendered) -> None
     assert settings.dicom_node
     assert settings.dicom_service == f"http://{service['metadata']['name']}"
     assert service["spec"]["ports"][0]["port"] == 80
+
+
+def test_overlay_of_the_readme_wins_over_the_examples_of_the_component(tmp_path: Path) -> None:
+    text = (K8S / "README.md").read_text().partition("## A PACS")[2]
+    lines = re.findall(r"```yaml\n(.*?)```", text, re.S)[0]
+    path = write_mix(tmp_path, ["dicom"]) / "kustomization.yaml"
+    path.write_text(path.read_text() + lines)
+
+    data = find(build(tmp_path), "ConfigMap", "settings")["data"]
+
+    wanted = yaml.safe_load(yaml.safe_load(lines)["patches"][0]["patch"])["data"]
+    assert len(wanted) == 2
+    assert wanted.items() <= data.items()
 
 
 def test_policy_opens_the_port_to_peers_and_the_metrics_to_prometheus_alone(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bentos.gateway.app import create_app
+from bentos.gateway.keeping import Keeping
 from bentos.settings import LONGEST_REQUEST_SECONDS, Settings
 from loadtests import measured_capacity as capacity
 from loadtests import objectives
@@ -28,7 +29,9 @@ def public_paths() -> set[str]:
     card = SimpleNamespace(version="0")
     pipeline: Any = SimpleNamespace(covid_classifier=SimpleNamespace(card=card))
     admission: Any = SimpleNamespace()
-    app = create_app(pipeline, admission, Settings(), ready)
+    settings = Settings()
+    keeping = Keeping(None, pipeline, settings)
+    app = create_app(pipeline, admission, settings, ready, keeping, None)
     return {re.sub(r"\{.*?\}", "x", path) for path in paths_of(app.routes)} - PRIVATE
 
 

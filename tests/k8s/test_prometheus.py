@@ -46,14 +46,17 @@ WITHOUT_PAST = {"Score drift against the week before"}
 def scraped_server(
     passing_filter: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """A server with capacity for one batch and one decoder, so that a small load overloads it."""
+    """A server with capacity for one batch and one decoder, so that a small load overloads it; it
+    keeps analyses."""
+    folder = tmp_path_factory.mktemp("scraped")
     environment = {
         "CHESTXRAY_FILTER_CHECKPOINT": str(passing_filter),
+        "CHESTXRAY_DATA_FOLDER": str(folder / "data"),
         "CHESTXRAY_MAX_QUEUE_SECONDS": "60",
         "CHESTXRAY_MAX_IMAGES_IN_FLIGHT": str(BATCH),
         "CHESTXRAY_DECODE_PROCESSES": "1",
     }
-    with serve(tmp_path_factory.mktemp("scraped"), **environment) as running:
+    with serve(folder, **environment) as running:
         yield running
 
 

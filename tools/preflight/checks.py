@@ -59,10 +59,14 @@ def check_kinds(manifests: Manifests, cluster: Cluster) -> Iterator[Finding]:
 
 
 def check_secrets(manifests: Manifests, cluster: Cluster) -> Iterator[Finding]:
-    """Pods that refer to an absent Secret do not start."""
+    """Pods that refer to an absent Secret, or to a key that it lacks, do not start."""
     for namespace, name in sorted(manifests.secrets):
         found = cluster.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
-        yield present(found, f"Secret {name} in {namespace}", _creation(namespace, "generic", name))
+        what = f"Secret {name} in {namespace}"
+        yield present(found, what, _creation(namespace, "generic", name))
+        if found:
+            for key in sorted(manifests.keys_of(namespace, name) - set(found.get("data") or {})):
+                yield missing(f"key {key} of {what}", "make it anew with it, see k8s/README.md")
 
 
 def _creation(namespace: str, kind: str, name: str) -> str:

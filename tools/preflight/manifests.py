@@ -65,6 +65,17 @@ class Manifests:
             }
         return {each for each in found if each[1] not in self.names("Secret")}
 
+    def keys_of(self, namespace: str, secret: str) -> set[str]:
+        """The keys of a Secret that a container cannot start without."""
+        return {
+            each["key"]
+            for owner, pod in self.pods
+            for each in values(pod, "secretKeyRef")
+            if namespace_of(owner) == namespace
+            and each["name"] == secret
+            and not each.get("optional")
+        }
+
     @property
     def certificates(self) -> set[tuple[str, str]]:
         """Namespace and name of every certificate's Secret that nobody makes."""

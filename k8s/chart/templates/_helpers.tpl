@@ -25,13 +25,20 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- include "chestxray.object" (list $root ($root.Files.Get (last .) | fromYaml)) }}
 {{- end }}
 
-{{/* A network policy, in which OpenShift's DNS is added where pods may ask DNS: (list $ path). */}}
+{{/* A network policy: (list $ path). OpenShift's DNS is added where pods may ask DNS, and the places of kept analyses
+where gateways have them. */}}
 {{- define "chestxray.policy" -}}
 {{- $root := first . }}
 {{- $policy := $root.Files.Get (last .) | fromYaml }}
 {{- if and $root.Values.openshift (has $policy.metadata.name (list "dns" "loadtest")) }}
 {{- $added := $root.Files.Get "files/components/openshift/dns.yaml" | fromYamlArray | first }}
 {{- $_ := set $policy.spec "egress" (append $policy.spec.egress $added.value) }}
+{{- end }}
+{{- if and $root.Values.history.enabled (eq $policy.metadata.name "gateway") }}
+{{- range list $root.Values.history.database.port $root.Values.history.objectStore.port }}
+{{- $rule := dict "ports" (list (dict "port" (int .))) }}
+{{- $_ := set $policy.spec "egress" (append $policy.spec.egress $rule) }}
+{{- end }}
 {{- end }}
 {{- include "chestxray.object" (list $root $policy) }}
 {{- end }}
@@ -69,6 +76,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- range $name, $value := .Values.settings }}
 {{- if not (hasKey $settings $name) }}
 {{- fail (printf "settings: %s is no setting; files/base/settings.env has all" $name) }}
+{{- end }}
+{{- if eq $name "CHESTXRAY_OBJECT_STORE" }}
+{{- fail "settings: other pods refuse a bucket without a database; set history.objectStore.bucket instead" }}
 {{- end }}
 {{- $_ := set $settings $name $value }}
 {{- end }}

@@ -92,6 +92,10 @@ args:
 envFrom:
   - configMapRef:
       name: settings
+  {{- if .objectStore }}
+  - configMapRef:
+      name: object-store
+  {{- end }}
 ports:
   - name: http
     containerPort: {{ .port }}

@@ -11,6 +11,7 @@ import pytest
 
 from bentos import metrics as module
 from bentos.gateway.analyses import PATHS
+from bentos.history_metrics import HistoryMetrics, create_history_series
 from bentos.inference import wire
 from bentos.metric_labels import ModelName, Outcome, ProcessName, Stage
 from bentos.metrics import Metrics
@@ -29,6 +30,8 @@ CREATORS: dict[str, Callable[[Metrics], None]] = {
     "supervisor": partial(module.create_supervisor_series, processes=list(ProcessName)),
 }
 """The functions that each process calls at its start."""
+KEEPING = "gateway that keeps analyses"
+"""Besides, where it has a place for them."""
 SET_LATER = {"model_ready", "model_load_seconds"}
 """Gauges that have no value until something is measured."""
 IMPOSSIBLE: Series = {("model_images", ("xray_filter", "pods"))}
@@ -36,15 +39,19 @@ IMPOSSIBLE: Series = {("model_images", ("xray_filter", "pods"))}
 
 def missing_series(*creators: str) -> Series:
     """The series that no process has created."""
-    metrics = Metrics()
+    metrics, history = Metrics(), HistoryMetrics()
     for name in creators:
-        CREATORS[name](metrics)
+        if name == KEEPING:
+            create_history_series(history, max_bytes=1)
+        else:
+            CREATORS[name](metrics)
     expected = {each for each in declared.closed_series() if each[0] not in SET_LATER}
-    return expected - set(declared.created_series(metrics)) - IMPOSSIBLE
+    created = {*declared.created_series(metrics), *declared.created_series(history)}
+    return expected - created - IMPOSSIBLE
 
 
 def test_every_series_with_known_label_values_exists_at_the_start() -> None:
-    assert missing_series(*CREATORS) == set()
+    assert missing_series(*CREATORS, KEEPING) == set()
 
 
 @pytest.mark.parametrize(
@@ -54,12 +61,13 @@ def test_every_series_with_known_label_values_exists_at_the_start() -> None:
         ("filter", ("batch_size", ("xray_filter",))),
         ("classifier", ("batch_seconds", ("covid_classifier",))),
         ("supervisor", ("process_restarts", ("gateway", "hung"))),
+        (KEEPING, ("failures", ("object_store",))),
     ],
 )
 def test_series_that_no_process_creates_is_reported_missing(
     creator: str, series: tuple[str, tuple[str, ...]]
 ) -> None:
-    others = set(CREATORS) - {creator}
+    others = {*CREATORS, KEEPING} - {creator}
 
     assert series in missing_series(*others)
 
@@ -97,7 +105,7 @@ def test_process_creates_no_series_of_another_process() -> None:
 
 @pytest.mark.parametrize("field", declared.TYPES)
 def test_metric_has_its_declared_type_and_labels(field: str) -> None:
-    metric = declared.metric_of(getattr(Metrics(), field))
+    metric = declared.metric_of(declared.fields()[field])
 
     assert type(metric) is declared.kind(field)
     assert tuple(declared.label_values(field)) == metric._labelnames

@@ -94,8 +94,8 @@ def complete() -> dict[str, Any]:
         "version": json.dumps({"kustomizeVersion": "v5.5.0"}),
         "apply": "created (server dry run)",
         "/version": {"minor": "31+", "gitVersion": "v1.31.2"},
-        SECRET: {},
-        CERTIFICATE: {},
+        SECRET: {"kind": "Secret", "data": {"t": "c2VjcmV0"}},
+        CERTIFICATE: {"kind": "Secret"},
         NAMESPACE: {"kind": "Namespace"},
         STORAGE: default("storageclass"),
         INGRESSES: default("ingressclass"),
@@ -104,8 +104,6 @@ def complete() -> dict[str, Any]:
         NODES: {"items": [NODE]},
         CONFIG: {"kubeletconfig": {"clusterDomain": "cluster.local"}},
     }
-    for each in (SECRET, CERTIFICATE):
-        answers[each] = {"kind": "Secret"}
     for each in MANIFESTS:
         version = each["apiVersion"]
         path = f"/apis/{version}" if "/" in version else f"/api/{version}"
@@ -159,6 +157,10 @@ def test_enforcement_of_network_policies_is_said_to_be_unknown(preflight: Run) -
     [
         ({KEDA: None}, "missing  kind ScaledObject of keda.sh/v1alpha1: install KEDA"),
         ({SECRET: None}, "missing  Secret pod-token in chestxray: kubectl create namespace"),
+        (
+            {SECRET: {"kind": "Secret", "data": {"other": "c2VjcmV0"}}},
+            "missing  key t of Secret pod-token in chestxray: make it anew",
+        ),
         ({CERTIFICATE: None}, "missing  certificate gateway-tls in chestxray: "),
         ({GATEWAYS: None}, "missing  GatewayClass eg: patch"),
         ({INGRESSES: {"items": []}}, "missing  default IngressClass: "),

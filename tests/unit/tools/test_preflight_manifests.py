@@ -14,6 +14,15 @@ def test_claims_of_a_stateful_set_are_among_the_claims() -> None:
     assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
 
 
+def test_key_that_a_pod_can_start_without_is_not_missing() -> None:
+    path = ROOT / "k8s/components/postgres/gateway.yaml"
+    manifests = Manifests([yaml.safe_load(path.read_text())])
+
+    assert manifests.keys_of("default", "chestxray-history") == {"cookie-secret"}
+    assert manifests.keys_of("default", "chestxray-database") == {"address"}
+    assert manifests.keys_of("elsewhere", "chestxray-database") == set()
+
+
 def test_secret_that_a_pod_can_start_without_is_not_missing() -> None:
     path = ROOT / "k8s/components/dicom/statefulset.yaml"
 
