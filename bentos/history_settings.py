@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from typing import Self
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -18,6 +19,8 @@ from pydantic import (
 from bentos.settings_checks import variable_of
 
 _DATABASE = re.compile(r"postgresql://\S+")
+_PARAMETERS = ("sslmode", "host")
+_SSL_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 _OBJECT_STORE = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.-]+)*)?$"
 _KEY = re.compile(r"([A-Za-z0-9_-]{1,16}):([A-Za-z0-9+/]{43}=)")
 SHORTEST_SECRET = 32
@@ -36,6 +39,7 @@ class HistorySettings(BaseModel):
     kept. `make serve` sets it to data."""
     database: SecretStr = SecretStr("")
     """Address of a PostgreSQL database for the records, postgresql://user:password@host/name.
+    With ?sslmode=require behind it, or verify-full and PGSSLROOTCERT, the connection is encrypted.
     Empty: SQLite in `data_folder`, for one gateway. `chestxray migrate` creates the tables."""
     object_store: str = Field(default="", pattern=_OBJECT_STORE)
     """Bucket for the pictures, s3://bucket or s3://bucket/folder. Its endpoint, region and
@@ -70,8 +74,11 @@ class HistorySettings(BaseModel):
     @classmethod
     def _is_postgresql(cls, address: SecretStr) -> SecretStr:
         text = address.get_secret_value()
-        if text and not _DATABASE.fullmatch(text):
+        if text and not (_DATABASE.fullmatch(text) and _has_port_or_none(text)):
             raise ValueError("must be postgresql://user:password@host/name")
+        for name, value in parse_qsl(urlsplit(text).query, keep_blank_values=True):
+            if name not in _PARAMETERS or (name == "sslmode" and value not in _SSL_MODES):
+                raise ValueError(f"may end with ?sslmode={'|'.join(_SSL_MODES)} and nothing else")
         return address
 
     @field_validator("encryption_keys")
@@ -106,6 +113,15 @@ class HistorySettings(BaseModel):
     def keeps(self) -> bool:
         """Whether analyses can be kept."""
         return bool(self.data_folder or self.object_store)
+
+
+def _has_port_or_none(address: str) -> bool:
+    """Without the error itself, which may quote a part of the password."""
+    try:
+        _ = urlsplit(address).port
+    except ValueError:
+        return False
+    return True
 
 
 def parse_keys(text: str) -> dict[str, bytes]:

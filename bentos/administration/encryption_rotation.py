@@ -25,13 +25,16 @@ async def rotate(settings: Settings) -> int:
         with tqdm(total=total, unit=" analyses", dynamic_ncols=True, disable=None) as bar:
             progress = await Reencryption(inventory, history.blobs).run(bar.update)
         left = await inventory.encryption_keys()
+        jobs = await inventory.encryption_keys_of_jobs()
     print(f"encrypted with {current}: {progress.done} analyses")
     if progress.deleted:
         print(f"deleted meanwhile: {progress.deleted}")
     others = {key or "no key": count for key, count in left.items() if key != current}
     for name, count in sorted(others.items()):
         print(f"still encrypted with {name}: {count} analyses", file=sys.stderr)
-    if others:
+    if waiting := sum(count for key, count in jobs.items() if key != current):
+        print(f"jobs whose images need an older key until they end: {waiting}", file=sys.stderr)
+    if others or waiting:
         return 1
     print(f"no picture needs another key than {current} any more")
     return 0

@@ -90,9 +90,10 @@ async def _database(settings: Settings, database: Database) -> AsyncIterator[Fin
 
 
 async def _space(settings: Settings, records: Records) -> Finding:
-    free = shutil.disk_usage(settings.data_folder).free
+    folder = Path(settings.data_folder).absolute()
+    free = shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists())).free
     wanted = 0 if settings.object_store else settings.max_kept_bytes - await records.total_bytes()
-    found = f"{free / _GIB:.1f} GiB are free for {settings.data_folder}"
+    found = f"{free / _GIB:.1f} GiB are free for {folder}"
     if free < _FEWEST_BYTES:
         return fault("disk", found, "delete something, or move the folder")
     if free < wanted:
@@ -122,9 +123,11 @@ async def _keys_in_use(settings: Settings, inventory: Inventory) -> Finding:
     check, variable = "encryption", variable_of("encryption_keys")
     names = list(parse_keys(settings.encryption_keys.get_secret_value()))
     used = await inventory.encryption_keys()
-    if missing := sorted(set(used) - set(names) - {""}):
-        count = sum(used[each] for each in missing)
-        found = f"{count} analyses cannot be read without the keys {', '.join(missing)}"
+    jobs = await inventory.encryption_keys_of_jobs()
+    if missing := sorted({*used, *jobs} - {*names, ""}):
+        counts = [sum(each.get(name, 0) for name in missing) for each in (used, jobs)]
+        found = "{} analyses and {} jobs".format(*counts)
+        found += f" cannot be read without the keys {', '.join(missing)}"
         return fault(check, found, f"add them to {variable}, behind the first")
     if not names:
         return ok(check, f"pictures are not encrypted by this service: {variable} is empty")

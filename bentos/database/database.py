@@ -71,14 +71,18 @@ async def _translated() -> AsyncIterator[None]:
     except IntegrityError:
         raise
     except (TimeoutError, DBAPIError, PoolTimeoutError, OSError) as error:
-        # The driver's message may quote values; the type is enough to find the cause.
-        cause = getattr(error, "orig", None) or error
+        # The driver's message may quote values; the type is enough to find the cause. SQLAlchemy
+        # wraps it twice.
+        adapted = getattr(error, "orig", None) or error
+        cause = adapted.__cause__ or adapted
         get_history_metrics().failures.labels(StoragePart.DATABASE).inc()
         raise StorageUnavailable(f"the database failed: {type(cause).__name__}") from error
 
 
 def _postgresql(address: str, statement_seconds: float) -> AsyncEngine:
     url = make_url(address).set(drivername="postgresql+asyncpg")
+    if mode := url.query.get("sslmode"):  # asyncpg's own name of it
+        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
     return create_async_engine(
         url,
         pool_size=_CONNECTIONS,

@@ -69,7 +69,7 @@ class Queue:
     def __init__(self, folder: Path, *, max_bytes: int) -> None:
         self._folder, self._max_bytes = folder, max_bytes
         self._measured, self._bytes = -_MEASURE_SECONDS, 0
-        for name in (_INCOMING, _WAITING, _OUTBOX, _ANSWERED, _FAILED):
+        for name in ("", _INCOMING, _WAITING, _OUTBOX, _ANSWERED, _FAILED):
             (folder / name).mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
 
     def put(self, data: bytes) -> str:

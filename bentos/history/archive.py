@@ -127,7 +127,7 @@ class Archive:
         """Frees the idempotency key for a retry; a sweep deletes what was written."""
         try:
             async with asyncio.timeout(_GIVE_UP_SECONDS):
-                await self._records.give_up(record.id)
+                await self._records.give_up(record.id, now=self._now())
         except (StorageUnavailable, TimeoutError):
             logger.warning("a record that was not completed is left to a sweep")
 

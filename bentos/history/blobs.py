@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -69,6 +70,15 @@ class Blobs:
                     await obstore.delete_async(self._store, name)
                 await asyncio.to_thread(_delete_unfinished, self._folder / name)
 
+    async def delete_folder(self, folder: str) -> None:
+        """Deletes a folder and all in it, half-written or not. Raises StorageUnavailable."""
+        if self._folder is None:
+            async for chunk in self.listed(folder):
+                await self.delete(each.name for each in chunk)
+            return
+        with _translated(), suppress(FileNotFoundError):
+            await asyncio.to_thread(shutil.rmtree, self._folder / folder)
+
     async def exists(self, name: str) -> bool:
         """Whether there are bytes of this name. Raises StorageUnavailable."""
         try:
@@ -94,7 +104,8 @@ def open_blobs(object_store: str, *, data_folder: str, keyring: Keyring, part: s
     """Opens one part of s3://bucket/prefix, or of `data_folder`. Raises OSError."""
     if not object_store:
         folder = Path(data_folder).absolute() / part
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (folder.parent, folder):  # the mode is of the last one alone
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Blobs(LocalStore(folder, automatic_cleanup=part == JOBS), keyring, folder)
     address = urlsplit(object_store)
     plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http:")

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bentos.database.database import Database
-from bentos.database.tables import State, analyses
+from bentos.database.tables import JobState, State, analyses, jobs
 
 _PAGE = 500
 """Records that are in memory at once, and parameters of one statement."""
@@ -37,6 +37,15 @@ class Inventory:
             chosen = analyses.c.id.in_(identifiers[start : start + _PAGE])
             async with self._database.reading() as connection:
                 found |= set(await connection.scalars(select(analyses.c.id).where(chosen)))
+        return found
+
+    async def known_jobs(self, keys: Sequence[str]) -> set[str]:
+        """Returns which of these jobs there are, visible or not."""
+        found: set[str] = set()
+        for start in range(0, len(keys), _PAGE):
+            chosen = jobs.c.key.in_(keys[start : start + _PAGE])
+            async with self._database.reading() as connection:
+                found |= set(await connection.scalars(select(jobs.c.key).where(chosen)))
         return found
 
     async def visible(self, *, now: datetime | None = None) -> AsyncIterator[list[str]]:
@@ -82,6 +91,14 @@ class Inventory:
         counted = counted.where(analyses.c.state != State.DELETING)
         async with self._database.reading() as connection:
             rows = await connection.execute(counted.group_by(analyses.c.encryption_key))
+            return {key: count for key, count in rows}
+
+    async def encryption_keys_of_jobs(self) -> dict[str, int]:
+        """The same for jobs that have not ended; an image is deleted once it is analysed."""
+        counted = select(jobs.c.encryption_key, func.count())
+        counted = counted.where(jobs.c.state.in_((JobState.RECEIVING, JobState.QUEUED)))
+        async with self._database.reading() as connection:
+            rows = await connection.execute(counted.group_by(jobs.c.encryption_key))
             return {key: count for key, count in rows}
 
     async def encrypted_otherwise(self, key: str) -> AsyncIterator[list[Encrypted]]:

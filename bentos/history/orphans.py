@@ -10,7 +10,7 @@ looked up, and read again: it is hidden before they are deleted.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -19,8 +19,8 @@ from bentos.history.archive import PARTS, folder_of, name_of
 from bentos.history.blobs import Blob, Blobs
 from bentos.history.inventory import Inventory
 
-_PICTURE = re.compile(rf"[0-9a-f]{{2}}/([0-9a-f]{{32}})\.({'|'.join(PARTS)})")
-"""Whatever else is in the bucket is not ours."""
+Known = Callable[[Sequence[str]], Awaitable[set[str]]]
+"""Says which of these identifiers have a record."""
 OLD = timedelta(hours=1)
 """No request lasts that long: an older picture without a record will never have one."""
 _AT_ONCE = 32
@@ -38,12 +38,14 @@ class Pictures:
 
 
 class Orphans:
-    """Compares the database with the object store. Every method raises StorageUnavailable."""
+    """Compares one part of the object store with the database. Methods raise StorageUnavailable."""
 
-    def __init__(self, inventory: Inventory, blobs: Blobs) -> None:
-        self._inventory, self._blobs = inventory, blobs
+    def __init__(self, blobs: Blobs, pattern: str, known: Known) -> None:
+        """The first group of `pattern` is the identifier that `known` looks up; whatever has
+        another name is not ours."""
+        self._blobs, self._pattern, self._known = blobs, re.compile(pattern), known
 
-    async def count_pictures(self, *, now: datetime | None = None) -> Pictures:
+    async def count(self, *, now: datetime | None = None) -> Pictures:
         """Counts pictures by whether they have a record."""
         found = Pictures()
         async for owned, orphans in self._compared():
@@ -52,7 +54,7 @@ class Orphans:
             found.old += len(_old(orphans, now))
         return found
 
-    async def delete_pictures(self, *, now: datetime | None = None) -> int:
+    async def delete(self, *, now: datetime | None = None) -> int:
         """Deletes pictures without a record that are older than an hour; returns how many."""
         deleted = 0
         async for _, orphans in self._compared():
@@ -61,55 +63,60 @@ class Orphans:
             deleted += len(old)
         return deleted
 
-    async def incomplete_records(self) -> AsyncIterator[list[str]]:
-        """Yields the visible records that lack a picture, some at a time."""
-        folder, listed = "", set[str]()
-        async for page in self._inventory.visible():
-            suspects: list[str] = []
-            for each, identifiers in groupby(page, folder_of):
-                if each != folder:
-                    folder, listed = each, await self._names_in(each)
-                suspects += [
-                    identifier
-                    for identifier in identifiers
-                    if not all(name_of(identifier, part) in listed for part in PARTS)
-                ]
-            if incomplete := await self._confirmed(suspects):
-                yield incomplete
-
     async def _compared(self) -> AsyncIterator[tuple[int, list[Blob]]]:
         """Yields how many pictures have a record, and those that have none, some at a time."""
         async for chunk in self._blobs.listed():
-            pictures = [
-                (each, found[1]) for each in chunk if (found := _PICTURE.fullmatch(each.name))
+            ours = [
+                (each, found[1]) for each in chunk if (found := self._pattern.fullmatch(each.name))
             ]
-            known = await self._inventory.known(sorted({identifier for _, identifier in pictures}))
-            suspects = [each for each, identifier in pictures if identifier not in known]
-            still = await self._existing([each.name for each in suspects])
-            orphans = [each for each in suspects if each.name in still]
-            yield len(pictures) - len(suspects), orphans
+            known = await self._known(sorted({identifier for _, identifier in ours}))
+            suspects = [each for each, identifier in ours if identifier not in known]
+            still = await _existing(self._blobs, [each.name for each in suspects])
+            yield len(ours) - len(suspects), [each for each in suspects if each.name in still]
 
-    async def _names_in(self, folder: str) -> set[str]:
-        """Of one of 256 folders: the names of all would not fit into memory."""
-        return {each.name async for chunk in self._blobs.listed(folder) for each in chunk}
 
-    async def _confirmed(self, suspects: Sequence[str]) -> list[str]:
-        """Returns those that are still visible after a picture was found missing."""
-        names = [name_of(each, part) for each in suspects for part in PARTS]
-        existing = await self._existing(names)
-        missing = [
-            each for each in suspects if not all(name_of(each, part) in existing for part in PARTS)
-        ]
-        visible = await self._inventory.are_visible(missing)
-        return [each for each in missing if each in visible]
+def of_analyses(inventory: Inventory, blobs: Blobs) -> Orphans:
+    """Pictures of kept analyses."""
+    return Orphans(blobs, rf"[0-9a-f]{{2}}/([0-9a-f]{{32}})\.({'|'.join(PARTS)})", inventory.known)
 
-    async def _existing(self, names: Sequence[str]) -> set[str]:
-        found: set[str] = set()
-        for start in range(0, len(names), _AT_ONCE):
-            asked = names[start : start + _AT_ONCE]
-            answers = await asyncio.gather(*map(self._blobs.exists, asked))
-            found |= {name for name, exists in zip(asked, answers, strict=True) if exists}
-        return found
+
+def of_jobs(inventory: Inventory, blobs: Blobs) -> Orphans:
+    """Images of jobs."""
+    return Orphans(blobs, r"([0-9a-f]{32})/\d+", inventory.known_jobs)
+
+
+async def incomplete_records(inventory: Inventory, blobs: Blobs) -> AsyncIterator[list[str]]:
+    """Yields the visible records that lack a picture, some at a time.
+
+    Raises StorageUnavailable.
+    """
+    folder, listed = "", set[str]()
+    async for page in inventory.visible():
+        suspects: list[str] = []
+        for each, identifiers in groupby(page, folder_of):
+            if each != folder:
+                # Of one of 256 folders: the names of all would not fit into memory.
+                names = [one.name async for chunk in blobs.listed(each) for one in chunk]
+                folder, listed = each, set(names)
+            suspects += [each for each in identifiers if not _is_whole(each, listed)]
+        still = await _existing(blobs, [name_of(each, part) for each in suspects for part in PARTS])
+        missing = [each for each in suspects if not _is_whole(each, still)]
+        visible = await inventory.are_visible(missing)
+        if incomplete := [each for each in missing if each in visible]:
+            yield incomplete
+
+
+def _is_whole(identifier: str, names: set[str]) -> bool:
+    return all(name_of(identifier, part) in names for part in PARTS)
+
+
+async def _existing(blobs: Blobs, names: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for start in range(0, len(names), _AT_ONCE):
+        asked = names[start : start + _AT_ONCE]
+        answers = await asyncio.gather(*map(blobs.exists, asked))
+        found |= {name for name, exists in zip(asked, answers, strict=True) if exists}
+    return found
 
 
 def _old(orphans: Sequence[Blob], now: datetime | None) -> list[Blob]:

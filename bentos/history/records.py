@@ -145,10 +145,14 @@ class Records:
             found = await connection.execute(select(func.coalesce(func.sum(analyses.c.bytes), 0)))
             return int(found.scalar_one())
 
-    async def give_up(self, identifier: str) -> bool:
-        """Hides a record that is not visible yet, and frees its idempotency key."""
+    async def give_up(self, identifier: str, *, now: datetime) -> bool:
+        """Hides a record that is not visible yet, and frees its idempotency key.
+
+        Nobody claims it for a while: a write of its pictures that was cancelled may go on in the
+        store, and would come after their deletion.
+        """
         pending = and_(analyses.c.id == identifier, analyses.c.state == State.PENDING)
-        return bool(await self._hide(pending))
+        return bool(await self._hide(pending, claimed_at=now))
 
     async def hide(self, owner: str, identifier: str | None = None) -> int:
         """Hides one of an owner's records, or all of them, for good; returns how many."""
@@ -185,8 +189,8 @@ class Records:
         async with self._database.writing() as connection:
             await connection.execute(gone)
 
-    async def _hide(self, which: ColumnElement[bool]) -> int:
-        return await self._change(which, state=State.DELETING, idempotency_key=None)
+    async def _hide(self, which: ColumnElement[bool], **values: Any) -> int:
+        return await self._change(which, state=State.DELETING, idempotency_key=None, **values)
 
     async def _change(self, which: ColumnElement[bool], **values: Any) -> int:
         async with self._database.writing() as connection:

@@ -15,6 +15,7 @@ from bentos.gateway.uploads import Upload
 from bentos.history.blobs import Blobs
 from bentos.http import problems
 from bentos.http.problems import RequestProblem
+from bentos.jobs import deletion
 from bentos.jobs.intake import name_of
 from bentos.jobs.job import Claim
 from bentos.jobs.queue import MAX_ATTEMPTS, JobQueue
@@ -29,7 +30,6 @@ CALLER = "jobs"
 _POLL_SECONDS, _IDLE_SECONDS = 0.02, 2.0
 _PATIENCE_SECONDS = 5.0
 """Under steady load an image of a job goes ahead after this time, so that jobs end."""
-_DELETED_BATCH = 10
 _DEPTH_SECONDS = 10.0
 _FAILED = AnalysisError("the analysis of this image failed")
 
@@ -65,11 +65,7 @@ class JobWorker:
 
     async def sweep(self) -> None:
         """Deletes jobs that have expired or were deleted, with their images."""
-        while keys := await self._queue.claim_hidden(_DELETED_BATCH, now=datetime.now(UTC)):
-            for key in keys:
-                async for images in self._blobs.listed(key):
-                    await self._blobs.delete([each.name for each in images])
-            await self._queue.forget(keys)
+        await deletion.sweep(self._queue, self._blobs)
 
     async def _work(self) -> None:
         while True:
