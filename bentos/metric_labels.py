@@ -17,6 +17,23 @@ class Outcome(StrEnum):
     SERVER_ERROR = "server_error"
 
 
+class CallerKind(StrEnum):
+    """How a caller was told apart."""
+
+    KEY = "key"
+    VISITOR = "visitor"
+    """By its cookie."""
+    NONE = "none"
+    """Not at all: it has neither, or neither is valid."""
+
+
+class QuotaKind(StrEnum):
+    """Whose quota was used up."""
+
+    KEY = "key"
+    ADDRESS = "address"
+
+
 class ShedReason(StrEnum):
     """The capacity limit for which a request was refused."""
 

@@ -21,6 +21,7 @@ from bentos.metric_labels import (
     PodFailureReason,
     ProcessName,
     ProcessRestartReason,
+    QuotaKind,
     ShedReason,
     Stage,
     TimedStage,
@@ -80,6 +81,18 @@ class Metrics:
         "chestxray_shed_total",
         "Requests refused because a capacity limit was reached, by reason",
         "reason",
+    )
+    quota_refusals: "Labelled[Counter, QuotaKind]" = counter(
+        "chestxray_quota_refusals_total",
+        "Requests answered 429 because a quota is used up, by whose it is",
+        "quota",
+    )
+    quota_store_failures: "Counter" = counter(
+        "chestxray_quota_store_failures_total",
+        "Times that the shared store of quotas failed, each for seconds of counting in memory",
+    )
+    audit_failures: "Counter" = counter(
+        "chestxray_audit_failures_total", "Lines that could not be appended to the audit file"
     )
     dropped: "Labelled[Counter, DropStage]" = counter(
         "chestxray_dropped_total",
@@ -181,6 +194,7 @@ def create_gateway_series(metrics: Metrics, routes: Iterable[str]) -> None:
     metrics.stage_seconds.create(product(get_args(TimedStage)))
     metrics.in_flight.create(product(get_args(InFlightStage)))
     metrics.shed.create(product(ShedReason))
+    metrics.quota_refusals.create(product(QuotaKind))
     metrics.job_items.create(product(JobOutcome))
     metrics.dropped.create([(Stage.DECODE,)])
     metrics.decoder_restarts.create(product(DecoderRestartReason))

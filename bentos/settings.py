@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bentos import settings_checks
+from bentos.caller_settings import CallerSettings
 from bentos.dicom_settings import DicomSettings
 from bentos.history_settings import HistorySettings
 from bentos.logs.lines import Format, Level
@@ -53,9 +54,9 @@ SHIPPED_EXAMPLES = WEB / "examples"
 """Synthetic radiographs, made by code."""
 
 
-class Settings(HistorySettings, DicomSettings, BaseSettings):
-    """Every setting with its default, bounds and meaning; those of the DICOM node and of kept
-    analyses are inherited."""
+class Settings(CallerSettings, HistorySettings, DicomSettings, BaseSettings):
+    """Every setting with its default, bounds and meaning; those of the DICOM node, of kept analyses
+    and of callers are inherited."""
 
     # What an error shows of the input may be the token; explain() shows the rest.
     model_config = SettingsConfigDict(

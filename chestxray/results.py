@@ -213,13 +213,18 @@ class Projection(_Wire):
 
 
 class Limits(_Wire):
-    """Limits of an image; a larger one gets a problem instead of an analysis."""
+    """Limits of an image, a larger one gets a problem instead of an analysis; and of keeping."""
 
     max_image_bytes: int
     max_image_pixels: int = Field(description="Width times height")
     max_webp_pixels: int = Field(description="For WebP, whose decoder needs more memory")
     max_images_per_batch: int
     media_types: list[str]
+    keeps: bool = Field(description="Whether the service keeps an analysis if its caller asks")
+    retention_hours: int | None = Field(
+        description="How long an analysis is kept, unless its caller's key says otherwise; null "
+        "if the service keeps none"
+    )
     disclaimer: str = DISCLAIMER
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from bentos.caller_settings import CallerSettings
 from bentos.dicom_settings import DicomSettings
 from bentos.history_settings import HistorySettings
 from bentos.settings import Settings
@@ -31,7 +32,8 @@ def render() -> str:
 
 def fields() -> list[tuple[str, FieldInfo]]:
     """The settings in the order of the code; those that are inherited come last."""
-    inherited = HistorySettings.model_fields | DicomSettings.model_fields
+    bases = (CallerSettings, HistorySettings, DicomSettings)
+    inherited = {name for base in bases for name in base.model_fields}
     return sorted(Settings.model_fields.items(), key=lambda each: each[0] in inherited)
 
 

@@ -1,5 +1,8 @@
 // @ts-check
-/** The images of this visit, analysed one after another; fires "change" with the entry that changed. */
+/**
+ * The images of this visit, analysed one after another; fires "change" with the entry that changed, and
+ * "kept" with an analysis that the service has kept.
+ */
 
 import { AnalysisProblem, analyse } from "./api.js";
 import { fit, preview } from "./pictures.js";
@@ -20,18 +23,22 @@ import { fit, preview } from "./pictures.js";
  * @property {Problem | null} problem
  * @property {Blob | null} shown the image to display; null if the browser cannot decode the file
  * @property {Blob | null} thumbnail
- * @property {Blob} [file] the original file; lost on reload
+ * @property {[number, number, number, number]} [film] where the film lies in `shown`, if not where the result says
+ * @property {Blob} [file] the file to send; lost on reload
+ * @property {boolean} [keep] whether the visitor had it kept when adding or retrying it; lost on reload
+ * @property {string} [keepAs] names the request, for all tries with the same file; lost on reload
  * @property {AbortController} [abort]
  */
 
 export class Analyses extends EventTarget {
   #working = false;
 
-  /** @param {import("./store.js").Store} store @param {Promise<import("./api.js").Limits>} limits */
-  constructor(store, limits) {
+  /** @param {import("./store.js").Store} store @param {import("./api.js").Limits} limits @param {import("./consent.js").Consent} consent */
+  constructor(store, limits, consent) {
     super();
     this.store = store;
     this.limits = limits;
+    this.consent = consent;
     /** @type {Entry[]} newest first */
     this.entries = [];
     /** @type {Entry | null} the selected entry */
@@ -46,7 +53,7 @@ export class Analyses extends EventTarget {
 
   /** @param {{file: Blob, name: string, synthetic?: boolean}[]} files */
   async add(files) {
-    const added = files.map(({ file, name, synthetic = false }) => newEntry(file, name, synthetic));
+    const added = files.map(({ file, name, synthetic = false }) => ({ ...newEntry(file, name, synthetic), keep: this.consent.isGiven }));
     this.entries.unshift(...added.toReversed());
     await Promise.all(added.map(async (entry) => Object.assign(entry, (await preview(/** @type {Blob} */ (entry.file))) ?? {})));
     if (added.length) this.select(added[0]);
@@ -61,9 +68,15 @@ export class Analyses extends EventTarget {
 
   /** Retries an entry; after a reload only its preview is left to send. @param {Entry} entry */
   async retry(entry) {
-    Object.assign(entry, { state: "waiting", problem: null, sent: 0 });
+    Object.assign(entry, { state: "waiting", problem: null, sent: 0, keep: this.consent.isGiven });
     this.#tell(entry);
     await this.#work();
+  }
+
+  /** Retries all entries with one of these problems. @param {string[]} codes */
+  retryAll(codes) {
+    const refused = this.entries.filter(({ problem }) => problem && codes.includes(problem.code));
+    return Promise.all(refused.map((entry) => this.retry(entry)));
   }
 
   /** @param {Entry} entry */
@@ -76,6 +89,20 @@ export class Analyses extends EventTarget {
 
   async removeAll() {
     for (const entry of [...this.entries]) await this.remove(entry);
+  }
+
+  /** Notes that the service no longer keeps analyses, and closes one that it alone had. @param {string[] | null} ids null for all */
+  async forgetKept(ids) {
+    const isGone = (/** @type {Analysis | null | undefined} */ result) => Boolean(result && (!ids || ids.includes(result.id)));
+    const entries = this.entries.filter(({ result }) => result?.kept && isGone(result));
+    for (const entry of entries) this.#update(entry, { result: { .../** @type {Analysis} */ (entry.result), kept: false, expires_at: null } });
+    if (isGone(this.current?.result)) this.closeKept();
+    await Promise.all(entries.map((entry) => this.store.put(entry)));
+  }
+
+  /** Closes an entry that is none of this visit. */
+  closeKept() {
+    if (this.current && !this.entries.includes(this.current)) this.select(this.entries[0] ?? null);
   }
 
   /** Analyses one image at a time, oldest first, to leave capacity for other clients. */
@@ -94,6 +121,7 @@ export class Analyses extends EventTarget {
     try {
       entry.result = await this.#send(entry, entry.abort.signal);
       this.#update(entry, { state: "done" });
+      if (entry.result.kept) this.dispatchEvent(new CustomEvent("kept", { detail: entry.result }));
       await this.store.put(entry);
     } catch (error) {
       if (error instanceof AnalysisProblem) await this.#refuse(entry, error.problem);
@@ -104,11 +132,13 @@ export class Analyses extends EventTarget {
 
   /** @param {Entry} entry @param {AbortSignal} signal */
   async #send(entry, signal) {
-    const file = /** @type {Blob} */ (entry.file ?? entry.shown);
-    const fitted = await fit(file, await this.limits);
+    // A retry sends the same bytes: the service refuses others under the same name.
+    entry.file = await fit(/** @type {Blob} */ (entry.file ?? entry.shown), this.limits);
     signal.throwIfAborted();
+    entry.keepAs ??= String(crypto.getRandomValues(new Uint32Array(4))); // randomUUID needs https or localhost
+    const keepAs = entry.keep && this.consent.isGiven ? entry.keepAs : null;
     const onSent = (/** @type {number} */ sent) => this.#update(entry, { sent, state: sent < 1 ? "sending" : "reading" });
-    return analyse(fitted, { signal, onSent });
+    return analyse(entry.file, { signal, onSent, keepAs });
   }
 
   /** @param {Entry} entry @param {Problem} problem */

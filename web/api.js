@@ -1,6 +1,8 @@
 // @ts-check
 /** The gateway's HTTP interface, and its wire types (chestxray/results.py). */
 
+import { access } from "./access.js";
+
 /**
  * @typedef {"no_finding" | "lung_opacity" | "covid19"} Finding
  * @typedef {{label: Finding, grid: number[][], range: [number, number]}} Heatmap
@@ -11,12 +13,16 @@
  * @property {{film: [number, number, number, number] | null}} [input] film: the crop, as fractions of the image
  * @property {FilterResult} filter
  * @property {{label: Finding, probabilities: Record<Finding, number>, abnormal?: number}} prediction abnormal is missing in responses of older services
- * @property {Record<Finding, Heatmap>} heatmaps
+ * @property {Partial<Record<Finding, Heatmap>>} heatmaps of all classes, or of one in a kept analysis of another program
  * @property {[number, number, number]} projection
  * @property {Record<string, string>} models
  * @property {string} [software] name and version; missing in responses of older services
  * @property {{decode: number, filter: number, classify: number, total: number}} timing_ms
+ * @property {boolean} [kept] whether the service keeps it; missing in responses of older services
+ * @property {string | null} [expires_at] when a kept one is deleted
  * @property {string} disclaimer
+ *
+ * @typedef {{id: string, created_at: string, expires_at: string, prediction: Analysis["prediction"]}} Summary of a kept analysis
  *
  * @typedef {object} Problem
  * @property {string} code
@@ -29,7 +35,7 @@
  * @property {number} [retryAfter] seconds
  *
  * @typedef {{name: string, version: string, digest: string, labels: string[], thresholds: Record<string, number>, metrics: Record<string, any>}} Model
- * @typedef {{max_image_bytes: number, max_image_pixels: number, max_webp_pixels: number, media_types: string[]}} Limits
+ * @typedef {{max_image_bytes: number, max_image_pixels: number, max_webp_pixels: number, media_types: string[], keeps: boolean, retention_hours: number | null}} Limits
  * @typedef {{name: string, url: string, thumbnail: string, synthetic: boolean}} Example
  * @typedef {{variance: number[], labels: Finding[], points: [number, number, number][], model: string}} Projection
  */
@@ -37,7 +43,9 @@
 /** @type {Finding[]} In the order of every response. */
 export const FINDINGS = ["no_finding", "lung_opacity", "covid19"];
 
-const ROUTE = "v1/analyses?heatmap=all";
+const ANALYSES = "v1/analyses";
+const ROUTE = `${ANALYSES}?heatmap=all`;
+const PAGE = 20; // analyses in one answer
 const LONGEST_WAIT_MS = 65_000; // a little longer than the gateway's longest deadline
 
 /** Why there is no analysis: the gateway's problem, or a connection error. */
@@ -52,16 +60,18 @@ export class AnalysisProblem extends Error {
 /**
  * Posts one image. Rejects with AnalysisProblem, or with AbortError if aborted.
  * @param {Blob} file
- * @param {{signal: AbortSignal, onSent: (share: number) => void}} how
+ * @param {{signal: AbortSignal, onSent: (share: number) => void, keepAs: string | null}} how keepAs: name of
+ *   a request whose analysis is to be kept, the same for a retry, so that it is kept once; else null
  * @returns {Promise<Analysis>}
  */
-export function analyse(file, { signal, onSent }) {
+export function analyse(file, { signal, onSent, keepAs }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch has no upload progress
-    request.open("POST", ROUTE);
+    request.open("POST", keepAs ? `${ROUTE}&keep=true` : ROUTE);
     request.responseType = "json";
     request.timeout = LONGEST_WAIT_MS;
-    request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
+    const headers = { "Content-Type": file.type || "application/octet-stream", ...(keepAs && { "Idempotency-Key": keepAs }), ...access.headers };
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => onSent(total ? loaded / total : 1);
     request.upload.onload = () => onSent(1);
     request.onload = () => settle(request, resolve, reject);
@@ -80,18 +90,56 @@ export function analyse(file, { signal, onSent }) {
  */
 function settle(request, resolve, reject) {
   const { status, response } = request;
-  if (status === 200 && response) return resolve(response);
-  const retryAfter = Number(request.getResponseHeader("Retry-After")) || undefined;
-  const code = response?.code ?? "internal-error"; // a proxy's error page is not problem+json
-  reject(new AnalysisProblem({ detail: "", ...response, code, status, retryAfter }));
+  if ((status === 200 || status === 201) && response) return resolve(response);
+  reject(problemOf(status, response, request.getResponseHeader("Retry-After")));
+}
+
+/** @param {number} status @param {Problem | null} body @param {string | null} retryAfter */
+function problemOf(status, body, retryAfter) {
+  const code = body?.code ?? "internal-error"; // a proxy's error page is not problem+json
+  return new AnalysisProblem({ detail: "", ...body, code, status, retryAfter: Number(retryAfter) || undefined });
 }
 
 /** @param {string} path @returns {Promise<any>} */
 async function get(path) {
-  const answer = await fetch(path);
+  const answer = await fetch(path, { headers: access.headers });
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
   return answer.json();
 }
+
+/**
+ * Asks for a kept analysis or its deletion. Rejects with AnalysisProblem.
+ * @template T
+ * @param {string} path
+ * @param {(answer: Response) => Promise<T>} read
+ * @param {string} [method]
+ * @returns {Promise<T>}
+ */
+async function ask(path, read, method = "GET") {
+  try {
+    const answer = await fetch(`${ANALYSES}${path}`, { method, headers: access.headers, signal: AbortSignal.timeout(LONGEST_WAIT_MS) });
+    if (answer.ok) return await read(answer);
+    throw problemOf(answer.status, await answer.json().catch(() => null), answer.headers.get("Retry-After"));
+  } catch (error) {
+    if (error instanceof AnalysisProblem) throw error;
+    const isLate = error instanceof DOMException && error.name === "TimeoutError";
+    throw new AnalysisProblem({ code: isLate ? "deadline-exceeded" : "network", detail: "", status: 0 });
+  }
+}
+
+/** @param {string | null} cursor `next` of the page before @returns {Promise<{analyses: Summary[], next: string | null}>} newest first */
+export const keptAnalyses = (cursor) => ask(`?limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, (answer) => answer.json());
+/** @param {string} id @returns {Promise<Analysis>} */
+export const keptAnalysis = (id) => ask(`/${id}`, async (answer) => withMaps(await answer.json()));
+/** @param {string} id @returns {Promise<Blob>} the film alone, without borders */
+export const keptImage = (id) => ask(`/${id}/image`, (answer) => answer.blob());
+/** @param {string} id @returns {Promise<void>} */
+export const deleteKept = (id) => ask(`/${id}`, async () => {}, "DELETE");
+/** @returns {Promise<void>} */
+export const deleteAllKept = () => ask("", async () => {}, "DELETE");
+
+/** Other programs may have asked for the map of one class only. @param {any} analysis @returns {Analysis} */
+const withMaps = (analysis) => ({ ...analysis, heatmaps: analysis.heatmaps ?? { [analysis.heatmap.label]: analysis.heatmap } });
 
 /** @returns {Promise<Model[]>} filter and classifier */
 export const models = async () => (await get("v1/models")).models;

@@ -44,7 +44,10 @@ function mapControls(language, viewer) {
   const sync = () => {
     made.hidden = !viewer.map;
     opacity.input.value = String(viewer.opacity);
-    choices.forEach((choice, i) => choice.setAttribute("aria-pressed", String(FINDINGS[i] === viewer.finding)));
+    choices.forEach((choice, i) => {
+      choice.hidden = !viewer.entry?.result?.heatmaps[FINDINGS[i]];
+      choice.setAttribute("aria-pressed", String(FINDINGS[i] === viewer.finding));
+    });
   };
   return { made, sync };
 }

@@ -3,7 +3,8 @@
 
 import { element, keepingFocus } from "./element.js";
 import { wording } from "./problem.js";
-import { outcomeOf } from "./result.js";
+import { askingButton } from "./question.js";
+import { named } from "./result.js";
 
 /**
  * @typedef {import("./analyses.js").Entry} Entry
@@ -17,12 +18,14 @@ export function mountHistory(place, { language, analyses, threshold }) {
   const head = element("div", { className: "row" });
   /** Object URLs of thumbnails, by entry. @type {Map<string, string>} */
   const urls = new Map();
-  place.replaceChildren(head, element("p", { className: "muted", id: "history-note" }), list);
+  const note = element("p", { className: "muted" });
+  place.replaceChildren(head, note, list);
 
   const fill = () => {
     const { entries, current } = analyses;
     place.hidden = !entries.length;
     forget(urls, entries);
+    note.textContent = language.text(entries.some(({ result }) => result?.kept) ? "history.noteKept" : "history.note");
     list.replaceChildren(...entries.map((entry) => visit(entry, entry === current, urls, { language, analyses, threshold })));
   };
   const render = () => {
@@ -31,7 +34,6 @@ export function mountHistory(place, { language, analyses, threshold }) {
   };
   const relabel = () => {
     head.replaceChildren(element("h2", {}, language.text("history.title")), removeAll(language, analyses));
-    /** @type {HTMLElement} */ (place.querySelector("#history-note")).textContent = language.text("history.note");
     render();
   };
   analyses.addEventListener("change", render);
@@ -68,21 +70,12 @@ function visit(entry, current, urls, { language, analyses, threshold }) {
 /** @param {Entry} entry @param {Language} language @param {number} threshold */
 function verdict(entry, language, threshold) {
   if (entry.problem) return wording(entry.problem, language).title;
-  const outcome = outcomeOf(entry, threshold);
-  if (!outcome || !entry.result) return language.text(`history.${entry.state}`);
-  const { label, probabilities } = entry.result.prediction;
-  const name = language.text(outcome === label ? `finding.${label}` : "finding.indeterminate");
-  return `${name} · ${language.percent(probabilities[label])}`;
+  if (!entry.result) return language.text(`history.${entry.state}`);
+  return named(entry.result.prediction, threshold, language);
 }
 
 /** @param {Language} language @param {Analyses} analyses */
 function removeAll(language, analyses) {
-  const dialog = element("dialog", { "aria-labelledby": "remove-all-question" },
-    element("p", { id: "remove-all-question" }, language.text("history.question")),
-    element("form", { method: "dialog", className: "row" },
-      element("button", { value: "yes", className: "primary" }, language.text("history.yes")),
-      element("button", { value: "no" }, language.text("history.no"))));
-  dialog.addEventListener("close", () => { if (dialog.returnValue === "yes") analyses.removeAll(); });
-  const ask = () => { dialog.returnValue = "no"; dialog.showModal(); };
-  return element("div", {}, element("button", { type: "button", on: { click: ask } }, language.text("history.removeAll")), dialog);
+  const [button, question, yes, no] = ["history.removeAll", "history.question", "history.yes", "history.no"].map((key) => language.text(key));
+  return askingButton("remove-all", { button, question, yes, no }, () => analyses.removeAll());
 }

@@ -10,12 +10,12 @@ import { element } from "./element.js";
 
 /**
  * @param {HTMLElement} place
- * @param {{language: import("./language.js").Language, analyses: Analyses, examples: Example[], accepted: string}} parts
+ * @param {{language: import("./language.js").Language, analyses: Analyses, examples: Example[], accepted: string, beside: HTMLElement[]}} parts
  */
-export function mountIntake(place, { language, analyses, examples, accepted }) {
+export function mountIntake(place, { language, analyses, examples, accepted, beside }) {
   const drop = element("div", { className: "drop" });
   const list = element("div");
-  place.replaceChildren(drop, list);
+  place.replaceChildren(drop, ...beside, list);
 
   const take = (/** @type {FileList | null | undefined} */ files) => {
     if (files?.length) analyses.add([...files].map((file) => ({ file, name: file.name })));

@@ -5,6 +5,13 @@ import { recall, remember } from "./preferences.js";
 
 const FOLDER = "web/locales";
 const PREFERENCE = "language";
+const MINUTE_MS = 60_000;
+/** Units of a span of time: each from this many on, with this many digits. */
+const UNITS = [
+  { unit: "day", length: 1440 * MINUTE_MS, least: 3, digits: 1 },
+  { unit: "hour", length: 60 * MINUTE_MS, least: 2, digits: 0 },
+  { unit: "minute", length: MINUTE_MS, least: 0, digits: 0 },
+];
 
 export class Language extends EventTarget {
   /** @param {{code: string, name: string}[]} available */
@@ -74,6 +81,13 @@ export class Language extends EventTarget {
   /** @param {number} bytes */
   megabytes(bytes) {
     return `${this.number(bytes / 2 ** 20, 1)} MB`;
+  }
+
+  /** A span of time in words, such as 23 hours; never more than it is. @param {number} milliseconds */
+  duration(milliseconds) {
+    const { unit, length, digits } = UNITS.find(({ length, least }) => milliseconds >= least * length) ?? UNITS[2];
+    const whole = Math.floor((milliseconds / length) * 10 ** digits) / 10 ** digits;
+    return new Intl.NumberFormat(this.code, { style: "unit", unit, unitDisplay: "long" }).format(whole);
   }
 
   /** @param {number} milliseconds since 1970 */

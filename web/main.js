@@ -1,12 +1,15 @@
 // @ts-check
 /** Assembles the page; the only module that imports all parts. */
 
+import { access } from "./access.js";
 import { Analyses } from "./analyses.js";
 import * as api from "./api.js";
+import { Consent, mountConsent } from "./consent.js";
 import { mountControls } from "./controls.js";
 import { element } from "./element.js";
 import { mountHistory } from "./history.js";
 import { mountIntake } from "./intake.js";
+import { KEY_PROBLEMS, mountKeyNote } from "./key.js";
 import { Language } from "./language.js";
 import { mountPerformance } from "./performance.js";
 import { mountProgress } from "./progress.js";
@@ -20,27 +23,35 @@ import { Viewer } from "./viewer.js";
 const at = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 async function main() {
-  const limits = api.limits();
-  const [language, models, examples, store] = await Promise.all([Language.open(), api.models(), api.examples(), Store.open()]);
-  const analyses = new Analyses(store, limits);
+  const [language, limits, models, examples, store] = await Promise.all([Language.open(), api.limits(), api.models(), api.examples(), Store.open()]);
+  const consent = new Consent(limits);
+  const analyses = new Analyses(store, limits, consent);
   const viewer = new Viewer(language);
   const threshold = models[1].thresholds.indeterminate ?? 0;
   const pointing = models[1].metrics.map?.predicted?.pointing_game;
 
   mountSwitches(at("preferences"), { language });
-  mountIntake(at("intake"), { language, analyses, examples, accepted: [...(await limits).media_types, ".dcm"].join() });
+  const [keep, key] = [element("div", { className: "consent" }), element("div", { className: "row key-note" })];
+  mountConsent(keep, { language, consent });
+  mountKeyNote(key, { language });
+  mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [keep, key] });
   const [progress, controls] = [element("div", { className: "progress" }), element("div")];
   at("viewer").replaceChildren(element("div", { className: "frame" }, viewer.stage, progress), controls);
   mountProgress(progress, { language, analyses });
   mountControls(controls, { language, viewer });
   mountResult(at("result"), { language, analyses, viewer, threshold, pointing, announce });
   mountHistory(at("history"), { language, analyses, threshold });
+  if (limits.keeps) offerKept({ language, analyses, threshold });
   mountPerformance(at("performance"), { language, models });
   mountSnippets(at("snippets"), { language });
   openProjectorLate(language, analyses);
   at("versions").textContent = models.map(({ name, version }) => `${name} ${version}`).join(" · ");
 
   language.addEventListener("change", () => announce("")); // the last announcement was in the old language
+  access.addEventListener("change", () => {
+    analyses.closeKept(); // another caller may have had it kept
+    if (access.hasKey) analyses.retryAll(KEY_PROBLEMS);
+  });
   analyses.addEventListener("change", () => show(viewer, analyses));
   await analyses.restore();
   document.documentElement.dataset.ready = "";
@@ -55,6 +66,27 @@ function show(viewer, analyses) {
 /** @param {string} text */
 function announce(text) {
   at("announcer").textContent = text;
+}
+
+/** Offers what the service keeps; the code is loaded when it is opened. @param {{language: Language, analyses: Analyses, threshold: number}} parts */
+function offerKept(parts) {
+  const { language, analyses } = parts;
+  const details = /** @type {HTMLDetailsElement} */ (at("kept"));
+  details.hidden = false;
+  const show = (/** @type {import("./analyses.js").Entry} */ entry) => {
+    analyses.select(entry);
+    at("bench").scrollIntoView();
+  };
+  const mount = async () => {
+    const [{ Kept }, { mountKeptList }] = await Promise.all([import("./kept.js"), import("./kept_list.js")]);
+    const kept = new Kept();
+    mountKeptList(details, at("kept-body"), { ...parts, kept, show, announce });
+    analyses.addEventListener("kept", (/** @type {any} */ { detail: analysis }) => kept.add(analysis));
+    kept.addEventListener("gone", (/** @type {any} */ { detail: ids }) => analyses.forgetKept(ids));
+  };
+  details.addEventListener("toggle", mount, { once: true });
+  at("privacy-server").dataset.text = "privacy.serverKeeps";
+  at("privacy-server").textContent = language.text("privacy.serverKeeps");
 }
 
 /** Loads the projector's code and points when it is opened, and disposes of them when it is closed. */

@@ -2,6 +2,7 @@
 /** Explains why an image has no analysis, and what to do. */
 
 import { element, facts } from "./element.js";
+import { KEY_PROBLEMS, keyForm } from "./key.js";
 import { REPAIRS, repair } from "./pictures.js";
 
 /**
@@ -14,6 +15,7 @@ import { REPAIRS, repair } from "./pictures.js";
 const PASSING = [
   "network",
   "overloaded",
+  "quota-exceeded",
   "draining",
   "too-many-connections",
   "not-ready",
@@ -22,6 +24,11 @@ const PASSING = [
   "body-timeout",
   "header-timeout",
   "internal-error",
+  "request-in-progress",
+  "storage-unavailable", // these may pass without the tick, too
+  "too-many-kept",
+  "history-disabled",
+  "scope-missing",
 ];
 
 /** @param {Entry} entry @param {{language: Language, analyses: import("./analyses.js").Analyses}} parts */
@@ -35,6 +42,7 @@ export function explain(entry, { language, analyses }) {
     element("p", {}, advice),
     ...(verdict && verdict in REPAIRS ? [repaired(entry, verdict, language, analyses)] : []),
     ...(PASSING.includes(problem.code) ? [element("button", { type: "button", className: "primary", on: { click: retry } }, language.text("problem.retry"))] : []),
+    ...(KEY_PROBLEMS.includes(problem.code) ? [keyForm("problem-key", language)] : []),
     details(problem, language))];
 }
 

@@ -1,8 +1,6 @@
 // @ts-check
 /** Pixels of the viewer: windowed grey levels, and the activation map in colour. */
 
-import { FINDINGS } from "./api.js";
-
 /** Cividis (Nunez et al. 2018, doi 10.1371/journal.pone.0199239), safe for colour vision deficiency. */
 const CIVIDIS = [[0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 184, 102], [254, 232, 56]];
 const MAP_SIDE = 224; // side of the upsampled map in pixels, as of the networks' input
@@ -56,14 +54,14 @@ function greyTable({ brightness, contrast, inverted }) {
 
 /**
  * Draws the positive evidence for a class; opacity grows with the evidence.
- * @param {Record<string, import("./api.js").Heatmap>} heatmaps of all classes, which share one scale
+ * @param {import("./api.js").Analysis["heatmaps"]} heatmaps which share one scale
  * @param {import("./api.js").Finding} finding
  */
 export function colouredMap(heatmaps, finding) {
-  const strongest = Math.max(...FINDINGS.map((each) => heatmaps[each].range[1]), Number.EPSILON);
+  const strongest = Math.max(...Object.values(heatmaps).map(({ range }) => range[1]), Number.EPSILON);
   const context = canvasOf(MAP_SIDE, MAP_SIDE);
   const image = context.createImageData(MAP_SIDE, MAP_SIDE);
-  const { grid } = heatmaps[finding];
+  const { grid } = /** @type {import("./api.js").Heatmap} */ (heatmaps[finding]);
   for (let i = 0; i < MAP_SIDE * MAP_SIDE; i++) {
     const value = interpolated(grid, (i % MAP_SIDE + 0.5) / MAP_SIDE, (Math.floor(i / MAP_SIDE) + 0.5) / MAP_SIDE);
     const strength = Math.min(1, Math.max(0, value / strongest));

@@ -25,12 +25,12 @@ export function mountResult(place, parts) {
   const render = () => {
     const entry = analyses.current;
     const ended = entry && (entry.state === "done" || entry.state === "refused");
-    const now = ended ? `${entry.id} ${entry.state} ${language.code}` : "";
+    const now = ended ? `${entry.id} ${entry.state} ${entry.result?.kept} ${language.code}` : "";
     if (now === shown) return;
     shown = now;
     place.hidden = !ended;
     if (!ended) return place.replaceChildren();
-    const outcome = outcomeOf(entry, parts.threshold);
+    const outcome = entry.result && outcomeOf(entry.result.prediction, parts.threshold);
     place.dataset.outcome = outcome ?? "problem";
     place.replaceChildren(...(outcome ? answer(entry, outcome, !seen.has(entry.id), parts) : explain(entry, parts)));
     if (!seen.has(entry.id)) parts.announce(/** @type {HTMLElement} */ (place.querySelector("h2")).textContent ?? "");
@@ -40,11 +40,15 @@ export function mountResult(place, parts) {
   language.addEventListener("change", render);
 }
 
-/** @param {Entry} entry @param {number} threshold @returns {string | null} outcome, or null without a result */
-export function outcomeOf({ result }, threshold) {
-  if (!result) return null;
-  const { label, probabilities } = result.prediction;
+/** @param {import("./api.js").Analysis["prediction"]} prediction @param {number} threshold */
+function outcomeOf({ label, probabilities }, threshold) {
   return probabilities[label] < threshold ? "indeterminate" : label;
+}
+
+/** A prediction in a list. @param {import("./api.js").Analysis["prediction"]} prediction @param {number} threshold @param {Language} language */
+export function named(prediction, threshold, language) {
+  const share = language.percent(prediction.probabilities[prediction.label]);
+  return `${language.text(`finding.${outcomeOf(prediction, threshold)}`)} · ${share}`;
 }
 
 /** @param {Entry} entry @param {string} outcome @param {boolean} fresh @param {Parts} parts */
@@ -56,11 +60,12 @@ function answer(entry, outcome, fresh, parts) {
     element("h2", {}, language.text(`outcome.${outcome}.title`)),
     element("p", {}, language.text(`outcome.${outcome}.text`)),
     ...synthetic,
-    ...(result.input?.film ? [element("p", { className: "muted" }, language.text("result.cropped"))] : []),
+    ...(result.input?.film && !entry.film ? [element("p", { className: "muted" }, language.text("result.cropped"))] : []),
     bars(result.prediction.probabilities, fresh, language),
     anyFinding(result.prediction, language),
     element("p", { className: "muted" }, language.text("result.meaning")),
     ...pointed(parts),
+    ...(result.kept && result.expires_at ? [element("p", {}, language.text("result.kept", { when: language.time(Date.parse(result.expires_at)) }))] : []),
     actions(entry, parts),
     chart(result, language),
     figures(result, language),

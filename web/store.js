@@ -71,16 +71,31 @@ export class Store {
 /** @returns {Promise<IDBDatabase | null>} */
 function connect() {
   return new Promise((resolve) => {
-    const request = indexedDB.open(DATABASE, 1);
+    const request = opening();
+    if (!request) return resolve(null);
     request.onupgradeneeded = () => request.result.createObjectStore(ENTRIES, { keyPath: "id" });
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => resolve(null); // private windows of some browsers
   });
 }
 
+/** Browsers that block a site's data refuse even to ask. */
+function opening() {
+  try {
+    return indexedDB.open(DATABASE, 1);
+  } catch {
+    return null;
+  }
+}
+
 function visitId() {
-  const visit = sessionStorage.getItem(VISIT) ?? String(crypto.getRandomValues(new Uint32Array(2)));
-  sessionStorage.setItem(VISIT, visit);
+  let visit = String(crypto.getRandomValues(new Uint32Array(2)));
+  try {
+    visit = sessionStorage.getItem(VISIT) ?? visit;
+    sessionStorage.setItem(VISIT, visit);
+  } catch {
+    // The visit then ends with a reload.
+  }
   navigator.locks?.request(`${VISIT} ${visit}`, () => new Promise(() => {})); // until the tab closes
   return visit;
 }

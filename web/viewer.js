@@ -89,7 +89,7 @@ export class Viewer extends EventTarget {
   choose(finding) {
     this.finding = finding;
     const maps = this.entry?.result?.heatmaps;
-    this.map = maps ? colouredMap(maps, finding) : null;
+    this.map = maps?.[finding] ? colouredMap(maps, finding) : null;
     this.#changed();
   }
 
@@ -150,7 +150,7 @@ export class Viewer extends EventTarget {
   #paint(/** @type {CanvasRenderingContext2D} */ context, /** @type {{x: number, y: number, width: number, height: number}} */ { x, y, width, height }) {
     context.imageSmoothingQuality = "high";
     if (this.picture) context.drawImage(this.picture, x, y, width, height);
-    const [left, top, right, bottom] = this.entry?.result?.input?.film ?? WHOLE_PICTURE;
+    const [left, top, right, bottom] = this.entry?.film ?? this.entry?.result?.input?.film ?? WHOLE_PICTURE;
     const film = [x + left * width, y + top * height, (right - left) * width, (bottom - top) * height];
     context.globalAlpha = this.opacity;
     if (this.map) context.drawImage(this.map, ...film);

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bentos.administration import opening
+from bentos.audit.trail import OPERATOR, Event, Trail
 from bentos.callers.api_keys import ApiKey, ApiKeys
 from bentos.callers.caller import Scope
 from bentos.settings import Settings
@@ -36,6 +37,7 @@ async def create(
             retention_hours=retention_hours,
             lifetime=timedelta(days=expires_days) if expires_days else None,
         )
+    _note(settings, Event.KEY_CREATED, key.id)
     _hand_out(key, text)
     return 0
 
@@ -58,6 +60,7 @@ async def revoke(settings: Settings, identifier: str) -> int:
         revoked = await ApiKeys(database).revoke(identifier)
     if not revoked:
         return _fail(f"there is no key {identifier} that is not revoked")
+    _note(settings, Event.KEY_REVOKED, identifier)
     _say(f"key {identifier} is revoked: each gateway refuses it within seconds, and what it has")
     _say("kept is deleted when it expires")
     return 0
@@ -75,9 +78,16 @@ async def rotate(settings: Settings, identifier: str, *, overlap_hours: int) -> 
         rotated = await keys.rotate(identifier, overlap=timedelta(hours=overlap_hours))
     if rotated is None:
         return _fail(f"key {identifier} was changed by another command meanwhile")
+    _note(settings, Event.KEY_ROTATED, identifier)
     _hand_out(*rotated)
     _say(f"the secret before is valid for {overlap_hours} more hours; any older one is not")
     return 0
+
+
+def _note(settings: Settings, event: Event, identifier: str) -> None:
+    trail = Trail(settings.audit_file)
+    trail.record(event, OPERATOR, key=identifier)
+    trail.close()
 
 
 def _hand_out(key: ApiKey, text: str) -> None:

@@ -2,12 +2,13 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from fastapi import Request
 
+from bentos.audit.trail import Event, Outcome, Trail
 from bentos.callers import api_keys
 from bentos.callers.api_keys import ApiKey, ApiKeys
 from bentos.callers.caller import ANONYMOUS, Caller, Scope
@@ -32,29 +33,36 @@ class Authentication:
         visitors: Visitors,
         *,
         anonymous: bool,
+        trail: Trail,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`anonymous` says whether those without a key may do anything."""
         self._keys, self._visitors, self._anonymous = keys, visitors, anonymous
-        self._clock = clock
+        self._clock, self._trail = clock, trail
         self._remembered: OrderedDict[str, tuple[ApiKey | None, float]] = OrderedDict()
 
     async def caller(self, request: Request, *scopes: Scope) -> Caller:
         """Returns who sent a request, if that caller may do all of this. Raises RequestProblem."""
+        owner = ""
+        try:
+            caller = await self._identify(request)
+            owner = caller.owner
+            _check(caller, scopes)
+        except RequestProblem as problem:
+            reason = problem.code
+            self._trail.record(Event.REFUSED, owner, outcome=Outcome.REFUSED, reason=reason)
+            raise
+        return caller
+
+    async def _identify(self, request: Request) -> Caller:
         header = request.headers.get("authorization", "")
         if header.lower().startswith(_SCHEME):
-            caller = await self._holder(header[len(_SCHEME) :].strip())
-        elif not self._anonymous:
-            raise _unauthorised(
-                "key-required", "this service needs an API key", 'realm="chestxray"'
-            )
-        else:
-            cookie = request.cookies.get(COOKIE, "")
-            caller = (self._visitors.recognise(cookie) if cookie else None) or ANONYMOUS
-        if missing := sorted(set(scopes) - caller.scopes):
-            detail = f"the API key lacks the scope {missing[0]}; ask the operator for one with it"
-            raise RequestProblem(HTTPStatus.FORBIDDEN, "scope-missing", detail)
-        return caller
+            return await self._holder(header[len(_SCHEME) :].strip())
+        if not self._anonymous:
+            detail = "this service needs an API key"
+            raise _unauthorised("key-required", detail, 'realm="chestxray"')
+        cookie = request.cookies.get(COOKIE, "")
+        return (self._visitors.recognise(cookie) if cookie else None) or ANONYMOUS
 
     async def _holder(self, text: str) -> Caller:
         parsed = api_keys.parse(text)
@@ -82,6 +90,13 @@ class Authentication:
         if len(self._remembered) > _MAX_REMEMBERED:
             self._remembered.popitem(last=False)
         return key
+
+
+def _check(caller: Caller, scopes: Sequence[Scope]) -> None:
+    """Raises RequestProblem if a caller may not do all of this."""
+    if missing := sorted(set(scopes) - caller.scopes):
+        detail = f"the API key lacks the scope {missing[0]}; ask the operator for one with it"
+        raise RequestProblem(HTTPStatus.FORBIDDEN, "scope-missing", detail)
 
 
 def _unauthorised(code: str, detail: str, challenge: str) -> RequestProblem:

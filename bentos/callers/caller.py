@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bentos.metric_labels import CallerKind
+
 
 class Scope(StrEnum):
     """Something that a caller may do."""
@@ -28,11 +30,20 @@ class Caller:
     retention_hours: int | None = None
     """How long its analyses are kept; None for the service's default."""
     requests_per_minute: int | None = None
+    """Its quota, in images: a batch costs as many as it has. None for the service's default, 0 for
+    none."""
 
     @property
     def is_visitor(self) -> bool:
         """Whether it has no key."""
         return not self.owner.startswith(KEY_OWNER)
+
+    @property
+    def kind(self) -> CallerKind:
+        """How it was told apart."""
+        if not self.is_visitor:
+            return CallerKind.KEY
+        return CallerKind.VISITOR if self.owner else CallerKind.NONE
 
 
 KEY_OWNER, VISITOR_OWNER = "key:", "visitor:"

@@ -117,10 +117,12 @@ def create_router(
         picture = answer == PNG or (answer in documents.BUNDLES and options.picture_asked)
         limit = settings.max_image_bytes + _FORM_OVERHEAD_BYTES
         caller = await keeping.caller(request, *_SCOPES[options.keep])
+        allowance = await keeping.quotas.allowance(request, caller)
         with admit(request) as ticket:
             async with Deadline(timeout_ms, settings):
                 (upload,) = await read(request, ticket, max_images=1, max_bytes=limit)
                 objects.check(upload.data, answer)
+                await allowance.spend(1)
                 async with while_connected(request):
                     kept: Kept | None = None
                     if options.keep:
@@ -141,10 +143,12 @@ def create_router(
         """Analyses several images, each in its own field `image`. Returns an analysis or a problem
         for each, in the same order."""
         most, limit = settings.max_images_per_batch, settings.max_batch_bytes
-        await keeping.caller(request, Scope.ANALYSE)
+        caller = await keeping.caller(request, Scope.ANALYSE)
+        allowance = await keeping.quotas.allowance(request, caller)
         with admit(request) as ticket:
             async with Deadline(timeout_ms, settings):
                 uploads = await read(request, ticket, max_images=most, max_bytes=limit)
+                await allowance.spend(len(uploads))
                 async with while_connected(request):
                     tasks = await pipeline.analyse(uploads, heatmap=options.heatmap)
         return BatchAnalysis(results=[_result(request, task) for task in tasks])
@@ -184,7 +188,7 @@ _ONE: dict[str, Any] = {
         | {FHIR: {"schema": {"type": "object"}}, TEXT: {"schema": {"type": "string"}}},
     )
     | openapi.created("The analysis, which is kept; in any of the same forms")
-    | openapi.problems(400, 401, 403, 406, 408, 409, 413, 415, 422, 500, 503, 504),
+    | openapi.problems(400, 401, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503, 504),
 }
 _BATCH: dict[str, Any] = {
     "summary": "Analyse several images",
@@ -192,5 +196,5 @@ _BATCH: dict[str, Any] = {
     "openapi_extra": openapi.body("ImagesForm", route=PATHS[1]),
     # A problem with one image is part of the result; only one with the request is a status.
     "responses": openapi.answer("An analysis or a problem for each image", "Vary")
-    | openapi.problems(400, 401, 403, 406, 408, 413, 415, 500, 503, 504),
+    | openapi.problems(400, 401, 403, 406, 408, 413, 415, 429, 500, 503, 504),
 }

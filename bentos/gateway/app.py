@@ -9,6 +9,7 @@ from fastapi import FastAPI, Response
 from bentos.admission.control import Admission
 from bentos.admission.ledger import Ledger
 from bentos.admission.pacing import Pacing
+from bentos.callers.quotas import Quotas
 from bentos.gateway import (
     analyses,
     documentation,
@@ -46,6 +47,7 @@ class PublicApp(NamedTuple):
 
     app: RequestMiddleware
     jobs: Jobs | None
+    quotas: Quotas
 
 
 def create_public_app(
@@ -56,6 +58,7 @@ def create_public_app(
     history: History | None = None,
 ) -> PublicApp:
     """Builds all that answers at the public port: the app, admission control and middleware."""
+    quotas = Quotas(settings)
     ledger = Ledger()
     admission = Admission(
         max_images=settings.max_images_in_flight,
@@ -64,7 +67,7 @@ def create_public_app(
         ledger=ledger,
     )
     jobs = Jobs(history, pipeline, admission, is_stopping=lambda: drain.begun) if history else None
-    keeping = Keeping(history, pipeline, settings)
+    keeping = Keeping(history, pipeline, settings, quotas)
     middleware = RequestMiddleware(
         create_app(pipeline, admission, settings, is_ready, keeping, jobs),
         drain,
@@ -76,7 +79,7 @@ def create_public_app(
         cors_origins=settings.cors_origins,
         paths=ADMITTED,
     )
-    return PublicApp(middleware, jobs)
+    return PublicApp(middleware, jobs, quotas)
 
 
 def create_app(

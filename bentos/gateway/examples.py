@@ -80,6 +80,8 @@ _LIMITS: dict[str, Any] = {
     "max_webp_pixels": 6_553_600,
     "max_images_per_batch": 16,
     "media_types": ["image/jpeg", "image/png", "image/tiff", "image/webp", "image/bmp"],
+    "keeps": True,
+    "retention_hours": 24,
     "disclaimer": DISCLAIMER,
 }
 _KEPT = _ANALYSIS | {"kept": True, "expires_at": "2026-02-01T12:00:00Z"}

@@ -72,10 +72,12 @@ def create_router(
 
     @router.post(INFER)
     async def infer(request: Request, timeout_ms: Timeout = None) -> dict[str, Any]:
-        await keeping.caller(request, Scope.ANALYSE)
+        caller = await keeping.caller(request, Scope.ANALYSE)
+        allowance = await keeping.quotas.allowance(request, caller)
         with admission.admit(state_of(request.scope).caller) as ticket:
             async with Deadline(timeout_ms, settings):
                 asked, images = await read(request, ticket, settings)
+                await allowance.spend(len(images))
                 async with while_connected(request):
                     tasks = await pipeline.analyse(images, heatmap="none")
         return _answer(asked, [task.result for task in tasks])

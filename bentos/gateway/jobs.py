@@ -191,9 +191,10 @@ def _add_ending(router: APIRouter, jobs: Jobs, keeping: Keeping) -> None:
 
     @router.post(f"{_ONE}/cancel", response_model=JobStatus, **_CANCEL)
     async def cancel_job(job: Found) -> JobStatus:
-        """Takes the images that wait off the queue; the results that there are stay."""
+        """Takes the images that wait off the queue and deletes them; the results that there are
+        stay."""
         with translated():
-            await jobs.queue.cancel(job)
+            await jobs.cancel(job)
             changed = await jobs.queue.get(job.owner, job.id)
         return status_of(changed or job)
 

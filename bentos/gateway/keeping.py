@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from fastapi import Request, Response
 
+from bentos.audit.trail import Event
 from bentos.callers.authentication import Authentication
 from bentos.callers.caller import ANONYMOUS, Caller, Scope
+from bentos.callers.quotas import Quotas
 from bentos.callers.visitors import COOKIE
 from bentos.database.errors import StorageUnavailable
 from bentos.gateway.image_task import Heatmaps, ImageTask
@@ -28,6 +30,7 @@ from bentos.history.history import History
 from bentos.history.records import Record
 from bentos.http.prefix import prefix
 from bentos.http.problems import RequestProblem
+from bentos.http.request_state import state_of
 from bentos.http.scheme import is_https
 from bentos.settings import Settings
 from chestxray.results import Analysis
@@ -50,12 +53,22 @@ class Kept(NamedTuple):
 class Keeping:
     """Keeps analyses for their callers; where the service keeps none, it says so."""
 
-    def __init__(self, history: History | None, pipeline: Pipeline, settings: Settings) -> None:
+    def __init__(
+        self,
+        history: History | None,
+        pipeline: Pipeline,
+        settings: Settings,
+        quotas: Quotas,
+    ) -> None:
         self._history, self._pipeline, self._settings = history, pipeline, settings
+        self.quotas = quotas
         self._authentication: Authentication | None = None
         if history:
             self._authentication = Authentication(
-                history.keys, history.visitors, anonymous=settings.anonymous
+                history.keys,
+                history.visitors,
+                anonymous=settings.anonymous,
+                trail=history.trail,
             )
 
     @property
@@ -78,7 +91,9 @@ class Keeping:
         if self._authentication is None:
             return ANONYMOUS
         with translated():
-            return await self._authentication.caller(request, *scopes)
+            caller = await self._authentication.caller(request, *scopes)
+        state_of(request.scope).caller_kind = caller.kind
+        return caller
 
     async def analyse(
         self, upload: Upload, caller: Caller, *, heatmap: Heatmaps, key: str | None
@@ -94,6 +109,7 @@ class Keeping:
             with translated():
                 if earlier := await history.records.find_by_key(caller.owner, key, asked):
                     drawn = await history.archive.picture(earlier, HEATMAP)
+                    history.trail.record(Event.READ, caller.owner, analysis=earlier.id)
                     task = ImageTask(upload, analysis=shown(earlier), drawn=drawn)
                     return task, Kept(earlier, caller, cookie)
         maps: Heatmaps = "cam" if heatmap == "none" else heatmap  # one is drawn in any case
@@ -109,6 +125,8 @@ class Keeping:
         picture, drawn = await self._pipeline.write_picture(task), await self._pipeline.draw(task)
         with translated():
             record = await history.archive.keep(record, {IMAGE: picture, HEATMAP: drawn})
+        event = Event.KEPT if record.id == task.result.id else Event.READ  # an earlier one
+        history.trail.record(event, caller.owner, analysis=record.id)
         task.analysis = shown(record)
         return task, Kept(record, caller, cookie)
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from bentos.audit.trail import Event, Outcome
 from bentos.callers.caller import Caller, Scope
 from bentos.gateway import documents, examples, openapi
 from bentos.gateway.image_task import ImageTask
@@ -50,10 +51,14 @@ def create_router(pipeline: Pipeline, keeping: Keeping) -> APIRouter:
 
     Owner = Annotated[Caller, Depends(authorised)]
 
+    def note(caller: Caller, event: Event, **about: Any) -> None:
+        keeping.history.trail.record(event, caller.owner, **about)
+
     async def found(caller: Owner, identifier: Identifier) -> Record:
         with translated():
             record = await keeping.history.archive.get(caller.owner, identifier.hex)
         if record is None:
+            note(caller, Event.READ, outcome=Outcome.NOT_FOUND, analysis=identifier.hex)
             raise _no_such_analysis()
         return record
 
@@ -78,6 +83,7 @@ def create_router(pipeline: Pipeline, keeping: Keeping) -> APIRouter:
         if following:
             target = f"{prefix.get()}{ANALYSES}?limit={page.limit}&cursor={following}"
             response.headers["Link"] = f'<{target}>; rel="next"'
+        note(caller, Event.LISTED, analyses=[each.id for each in records])
         return KeptAnalyses(analyses=[_summary(each) for each in records], next=following)
 
     @router.delete(ANALYSES, response_model=Deleted, **_DELETE_ALL)
@@ -87,38 +93,44 @@ def create_router(pipeline: Pipeline, keeping: Keeping) -> APIRouter:
         with translated():
             deleted = await keeping.history.archive.delete_all(caller.owner)
         keeping.history.sweep_soon()
+        note(caller, Event.DELETED_ALL, count=deleted)
         return Deleted(deleted=deleted)
 
     @router.get(_ONE, response_model=Analysis, **_GET)
     async def get_analysis(
+        caller: Owner,
         record: Found,
         request: Request,
         answer: Annotated[str, Depends(acceptable(JSON, *documents.MEDIA_TYPES))],
     ) -> Any:
         """Returns a kept analysis, as JSON, FHIR Bundle or text for the chart. DICOM objects are
         only written when the image is sent: no DICOM header is kept."""
-        analysis = shown(record)
-        if answer == JSON:
-            return analysis
-        task = ImageTask(Upload(b"", None), analysis=analysis)
-        return await documents.respond(pipeline, task, request, answer, picture=False)
+        analysis: Any = shown(record)
+        if answer != JSON:
+            task = ImageTask(Upload(b"", None), analysis=analysis)
+            analysis = await documents.respond(pipeline, task, request, answer, picture=False)
+        note(caller, Event.READ, analysis=record.id)
+        return analysis
 
     @router.delete(_ONE, status_code=HTTPStatus.NO_CONTENT, response_class=Response, **_DELETE)
     async def delete_analysis(caller: Owner, identifier: Identifier) -> None:
         """Deletes a kept analysis with its pictures."""
         with translated():
             deleted = await keeping.history.archive.delete(caller.owner, identifier.hex)
+        outcome = Outcome.SUCCESS if deleted else Outcome.NOT_FOUND
+        note(caller, Event.DELETED, outcome=outcome, analysis=identifier.hex)
         if not deleted:
             raise _no_such_analysis()
 
     def add_picture(part: str, name: str, described: str) -> None:
         async def get_picture(
-            record: Found, answer: Annotated[str, Depends(acceptable(PNG))]
+            caller: Owner, record: Found, answer: Annotated[str, Depends(acceptable(PNG))]
         ) -> Response:
             with translated():
                 data = await keeping.history.archive.picture(record, part)
             if data is None:  # it was deleted at this moment
                 raise _no_such_analysis()
+            note(caller, Event.PICTURE_READ, analysis=record.id, picture=part)
             return Response(data, media_type=PNG)
 
         responses = openapi.answer(described, content={PNG: {"schema": openapi.BINARY}})

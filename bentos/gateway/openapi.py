@@ -58,6 +58,15 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "description": 'The next page, rel="next" (RFC 8288); absent on the last',
         "schema": {"type": "string"},
     },
+    "RateLimit": {
+        "description": "What is left of the quota; absent where the caller has none "
+        "(draft-ietf-httpapi-ratelimit-headers-11)",
+        "schema": {"type": "string", "example": '"images";r=43;t=12'},
+    },
+    "RateLimit-Policy": {
+        "description": "The quota: images that the caller may send in so many seconds",
+        "schema": {"type": "string", "example": '"images";q=60;w=60'},
+    },
     "Vary": {"description": "The response depends on Accept", "schema": {"type": "string"}},
     "Accept-Encoding": {
         "description": "Supported Content-Encodings (RFC 9110, 15.5.16)",
@@ -68,8 +77,11 @@ _HEADERS_OF: dict[int, tuple[str, ...]] = {
     HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate",),
     HTTPStatus.CONFLICT: ("Retry-After",),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("Accept-Encoding",),
+    HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After",),
     HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After",),
 }
+_QUOTA_HEADERS = ("RateLimit", "RateLimit-Policy")
+"""Of every response of an operation that a quota applies to."""
 
 
 def complete(app: FastAPI, settings: Settings) -> dict[str, Any]:
@@ -98,6 +110,8 @@ def complete(app: FastAPI, settings: Settings) -> dict[str, Any]:
         for operation in operations.values():
             if not settings.keeps:
                 _leave_out_keeping(operation)
+            if not (settings.keeps or settings.visitor_images_per_minute):  # a key has a quota
+                operation["responses"].pop(str(HTTPStatus.TOO_MANY_REQUESTS.value), None)
             _complete(operation)
             if "401" in operation["responses"]:  # the empty one: a key is optional
                 operation["security"] = [{_KEY: []}] + ([{}] if settings.anonymous else [])
@@ -108,8 +122,10 @@ def _complete(operation: dict[str, Any]) -> None:
     # FastAPI's 422; here an invalid parameter is a 400.
     if JSON in operation["responses"].get("422", {}).get("content", {}):
         del operation["responses"]["422"]
+    counted = str(HTTPStatus.TOO_MANY_REQUESTS.value) in operation["responses"]
     for status, response in operation["responses"].items():
         names = ("X-Request-ID", *_HEADERS_OF.get(int(status), ()))
+        names += _QUOTA_HEADERS if counted else ()
         found = response.setdefault("headers", {})
         found |= {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     # FastAPI would drop nulls from an example.

@@ -85,17 +85,20 @@ def _facts(settings: Settings) -> APIRouter:
 
     @router.get(
         "/v1/limits",
-        summary="Get the image limits",
+        summary="Get the limits",
         responses=openapi.answer("The limits") | openapi.problems(500, 503),
     )
     def get_limits() -> Limits:
-        """Returns the maximum image size and the supported formats."""
+        """Returns the maximum image size, the supported formats, and how long the service keeps
+        an analysis if it does."""
         return Limits(
             max_image_bytes=settings.max_image_bytes,
             max_image_pixels=settings.max_image_pixels,
             max_webp_pixels=settings.limits.max_webp_pixels,
             max_images_per_batch=settings.max_images_per_batch,
             media_types=list(MEDIA_TYPES.values()),
+            keeps=settings.keeps,
+            retention_hours=settings.retention_hours if settings.keeps else None,
         )
 
     return router

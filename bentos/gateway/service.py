@@ -72,7 +72,7 @@ class Gateway:
             delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
         )
         self._history = History(settings) if settings.keeps else None
-        self.app, self._jobs = create_public_app(
+        self.app, self._jobs, self._quotas = create_public_app(
             self._pipeline, settings, self._drain, self.__is_ready__, self._history
         )
 
@@ -99,6 +99,7 @@ class Gateway:
             task.cancel()
         await asyncio.wait(self._background)
         await asyncio.gather(self._filter.local.close(), self._classifier.local.close())
+        await self._quotas.close()
         if self._history:
             await self._history.close()
 

@@ -38,8 +38,11 @@ class Archive:
         max_per_owner: int,
         max_bytes: int,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_expired: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`on_expired` is told each analysis that a sweep has deleted because its time was over."""
         self._records, self._blobs, self._now = records, blobs, now
+        self._on_expired = on_expired
         self._max_per_owner, self._max_bytes = max_per_owner, max_bytes
         self.total_bytes = 0
         """Of all pictures, as of the last sweep, and what was kept here since."""
@@ -110,7 +113,10 @@ class Archive:
         """
         swept, metrics = 0, get_history_metrics()
         while claimed := await self._records.claim(_BATCH, now=self._now()):
-            await self._finish(claimed)
+            await self._finish([each.id for each in claimed])
+            for each in claimed:
+                if each.expired:
+                    self._on_expired(each.id)
             swept += len(claimed)
             metrics.swept.inc(len(claimed))
         self.total_bytes = await self._records.total_bytes()

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+from bentos.audit.trail import SERVICE, Event, Trail
 from bentos.callers.api_keys import ApiKeys
 from bentos.callers.visitors import Visitors, secret_in
 from bentos.database import schema
@@ -35,11 +36,13 @@ class History:
         place = partial(open_blobs, settings.object_store, data_folder=folder, keyring=keyring)
         self.blobs, self.job_images = place(part=PICTURES), place(part=JOBS)
         self.records = Records(self.database)
+        self.trail = Trail(settings.audit_file)
         self.archive = Archive(
             self.records,
             self.blobs,
             max_per_owner=settings.max_kept_per_caller,
             max_bytes=settings.max_kept_bytes,
+            on_expired=lambda each: self.trail.record(Event.EXPIRED, SERVICE, analysis=each),
         )
         self.keys = ApiKeys(self.database)
         secret = settings.cookie_secret.get_secret_value()
@@ -68,8 +71,9 @@ class History:
         self._sweep_now.set()
 
     async def close(self) -> None:
-        """Closes the database's connections."""
+        """Closes the database's connections, and the audit file."""
         await self.database.close()
+        self.trail.close()
 
     async def until_done(self, work: Callable[[], Awaitable[object]]) -> None:
         """Repeats work until the storage answers; logs the failure once, and its end."""

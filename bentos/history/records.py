@@ -62,6 +62,13 @@ class Position(NamedTuple):
         return cls(_EPOCH + timedelta(microseconds=int(microseconds)), identifier)
 
 
+class Claimed(NamedTuple):
+    """A hidden record whose pictures are to be deleted."""
+
+    id: str
+    expired: bool
+
+
 class Records:
     """The table of analyses. Every method raises StorageUnavailable."""
 
@@ -160,9 +167,9 @@ class Records:
         one = (analyses.c.id == identifier,) if identifier is not None else ()
         return await self._hide(and_(*mine, *one))
 
-    async def claim(self, limit: int, *, now: datetime) -> list[str]:
-        """Hides what has expired, and returns the identifiers of hidden records whose pictures the
-        caller is to delete; other processes get others."""
+    async def claim(self, limit: int, *, now: datetime) -> list[Claimed]:
+        """Hides what has expired, and returns hidden records whose pictures the caller is to
+        delete; other processes get others."""
         due = or_(
             and_(analyses.c.state == State.KEPT, analyses.c.expires_at <= now),
             and_(analyses.c.state == State.PENDING, analyses.c.created_at <= now - PENDING_GRACE),
@@ -176,10 +183,11 @@ class Records:
             update(analyses)
             .where(analyses.c.id.in_(chosen))
             .values(state=State.DELETING, claimed_at=now, idempotency_key=None)
-            .returning(analyses.c.id)
+            .returning(analyses.c.id, analyses.c.expires_at)
         )
         async with self._database.writing() as connection:
-            return list((await connection.execute(claimed)).scalars())
+            rows = await connection.execute(claimed)
+            return [Claimed(identifier, expires_at <= now) for identifier, expires_at in rows]
 
     async def forget(self, identifiers: Sequence[str]) -> None:
         """Deletes hidden records, whose pictures are gone."""

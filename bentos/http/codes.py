@@ -1,27 +1,15 @@
 """Table of all problem codes: status, meaning, and advice."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
 
+from bentos.http.caller_codes import CALLER_CODES
+from bentos.http.code import RETRY, Code
 from chestxray.limits import LEAST_FILM_SIDE
 
 PAGE = "/docs/problems"
 """Path of the page that explains the codes; a problem's `type` links to the anchor of its code."""
 
 
-@dataclass(frozen=True)
-class Code:
-    """Status and explanation of a code."""
-
-    status: HTTPStatus
-    meaning: str
-    advice: str
-    public: bool = True
-    """Whether API clients can get it; the others only occur between gateways and classifier
-    pods."""
-
-
-_RETRY = "Try again after the number of seconds in Retry-After."
 _SAVE_AGAIN = "Open the file in a viewer and save it again, or export it again."
 
 CODES = {
@@ -203,76 +191,26 @@ CODES = {
         "An internal error occurred.",
         "Report the request_id to the operator.",
     ),
-    "key-required": Code(
-        HTTPStatus.UNAUTHORIZED,
-        "This service analyses images only for holders of an API key.",
-        "Ask the operator for a key, and send it as Authorization: Bearer.",
-    ),
-    "invalid-key": Code(
-        HTTPStatus.UNAUTHORIZED,
-        "The API key is unknown, revoked or expired.",
-        "Check that it was copied as a whole, or ask the operator for a new one.",
-    ),
-    "scope-missing": Code(
-        HTTPStatus.FORBIDDEN,
-        "The API key may not do this; detail names the scope that it lacks.",
-        "Ask the operator for a key with that scope.",
-    ),
-    "history-disabled": Code(
-        HTTPStatus.FORBIDDEN,
-        "This service keeps no analyses.",
-        "Send the image without keep. The operator can set a place for kept analyses.",
-    ),
-    "too-many-kept": Code(
-        HTTPStatus.FORBIDDEN,
-        "As many analyses are kept for the caller as may be.",
-        "Delete some, or wait until they expire.",
-    ),
-    "no-such-analysis": Code(
-        HTTPStatus.NOT_FOUND,
-        "No such analysis is kept for the caller: it never was, was deleted, or has expired.",
-        "List the kept analyses, with the key or cookie that they were kept with.",
-    ),
-    "no-such-job": Code(
-        HTTPStatus.NOT_FOUND,
-        "The caller has no such job: it never had, deleted it, or it has expired.",
-        "List the jobs, with the key or cookie that they were sent with.",
-    ),
-    "malformed-zip": Code(
-        HTTPStatus.BAD_REQUEST,
-        "The body is no zip file that can be read.",
-        "Make it again, without encryption, of less than 4 GB.",
-    ),
-    "request-in-progress": Code(
-        HTTPStatus.CONFLICT,
-        "The first request with this Idempotency-Key, or this id of a job, has not ended.",
-        _RETRY,
-    ),
-    "idempotency-conflict": Code(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "The Idempotency-Key was used for another image or other parameters.",
-        "Use a new key for each request, and the same one only to repeat it.",
-    ),
     "overloaded": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The service is at capacity, in total or for one client address.",
-        _RETRY,
+        RETRY,
     ),
     "storage-unavailable": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The queue of stored DICOM objects, or the place for kept analyses, is full or does not "
         "answer. Analyses that are not kept are not affected.",
-        _RETRY,
+        RETRY,
     ),
     "draining": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The service is shutting down.",
-        _RETRY,
+        RETRY,
     ),
     "model-unavailable": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "A model is unavailable.",
-        _RETRY,
+        RETRY,
     ),
     "deadline-exceeded": Code(
         HTTPStatus.GATEWAY_TIMEOUT,
@@ -343,4 +281,4 @@ CODES = {
         "Run the same version of both.",
         public=False,
     ),
-}
+} | CALLER_CODES

@@ -28,6 +28,8 @@ _EXPOSED = (
     "Allow",
     "ETag",
     "Location",
+    "RateLimit",
+    "RateLimit-Policy",
 )
 
 

@@ -85,7 +85,7 @@ class Exchange:
 
     def _complete(self, headers: MutableHeaders) -> None:
         headers["X-Request-ID"] = self.request_id
-        for name, value in _HEADERS.items():
+        for name, value in (_HEADERS | self._state.headers).items():
             headers.setdefault(name, value)
         if place := traceparent(self._span):
             headers["traceparent"] = place
@@ -118,7 +118,8 @@ class Exchange:
         }
         is_scrape = not counts and outcome == Outcome.ACCEPTED
         level = logging.DEBUG if is_scrape else logging.INFO
-        logger.log(level, "%s %s %s %s %s ms", *about.values(), extra=about)
+        extra = about | {"caller": self._state.caller_kind}
+        logger.log(level, "%s %s %s %s %s ms", *about.values(), extra=extra)
 
     def _count(self, route: str, outcome: Outcome, seconds: float) -> None:
         metrics = get_metrics()

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
-from bentos.metric_labels import Outcome
+from bentos.metric_labels import CallerKind, Outcome
 
 _KEY = "request"
 
@@ -16,10 +16,13 @@ class RequestState:
     request_id: str
     caller: str = ""
     """The client address that capacity is shared by; known once the request is admitted."""
+    caller_kind: CallerKind = CallerKind.NONE
     outcome: Outcome | None = None
     """Where the status alone would mislead."""
     timing: dict[str, float] = field(default_factory=dict)
     """Milliseconds by stage, for the header Server-Timing."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of the response, whatever it is."""
 
 
 def begin(scope: Scope, request_id: str) -> RequestState:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from bentos.admission.control import Admission
 from bentos.gateway.pipeline import Pipeline
 from bentos.history.history import History
-from bentos.jobs.intake import Intake
+from bentos.jobs.intake import Intake, name_of
+from bentos.jobs.job import Job
 from bentos.jobs.queue import JobQueue
 from bentos.jobs.worker import JobWorker, problem_json
 
@@ -38,6 +39,14 @@ class Jobs:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.worker.run())
             group.create_task(self._sweep())
+
+    async def cancel(self, job: Job) -> None:
+        """Takes what waits of a job off the queue, and deletes its images.
+
+        Raises StorageUnavailable.
+        """
+        positions = await self.queue.cancel(job)
+        await self._history.job_images.delete(name_of(job.key, each) for each in positions)
 
     def sweep_soon(self) -> None:
         """Lets the next sweep begin at once."""

@@ -180,18 +180,20 @@ class JobQueue:
         async with self._database.writing() as connection:
             await connection.execute(update(job_items).where(_claimed(claim)).values(**waiting))
 
-    async def cancel(self, job: Job) -> None:
-        """Takes the items that wait off the queue; what is being analysed gets its result."""
+    async def cancel(self, job: Job) -> list[int]:
+        """Takes the items that wait off the queue, and returns their positions; what is being
+        analysed gets its result."""
         waiting = and_(job_items.c.job == job.key, job_items.c.state == ItemState.QUEUED)
         queued = and_(jobs.c.key == job.key, jobs.c.state == JobState.QUEUED)
         async with self._database.writing() as connection:
             changed = await connection.execute(
                 update(jobs).where(queued).values(state=JobState.CANCELLED)
             )
-            if changed.rowcount:
-                await connection.execute(
-                    update(job_items).where(waiting).values(state=ItemState.CANCELLED)
-                )
+            if not changed.rowcount:
+                return []
+            cancelled = update(job_items).where(waiting).values(state=ItemState.CANCELLED)
+            found = await connection.execute(cancelled.returning(job_items.c.position))
+            return list(found.scalars())
 
     async def hide(self, job: Job) -> bool:
         """Hides a job for good; False where it was hidden already."""

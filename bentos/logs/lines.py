@@ -20,6 +20,7 @@ Level = Literal["debug", "info", "warning", "error"]
 ALWAYS = ("timestamp", "level", "logger", "process", "pid", "message")
 REQUEST = (
     "request_id", "trace_id", "span_id", "method", "route", "status", "outcome", "duration_ms",
+    "caller",
 )  # fmt: skip
 """Fields of a line about a request; `extra` gives those that the context does not know."""
 SOMETIMES = ("left_out", "exception")

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,8 +35,11 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def visiting(browser: Browser, url: str, *, expecting: str = "", **options: Any) -> Iterator[Page]:
-    """Opens the page as a new visitor; expected console errors match a pattern."""
+def visiting(
+    browser: Browser, url: str, *, expecting: str = "", cookies: Sequence[str] = (), **options: Any
+) -> Iterator[Page]:
+    """Opens the page as a new visitor; expected console errors match a pattern, and expected
+    cookies have these names."""
     context = browser.new_context(**options)
     context.set_default_timeout(PATIENCE_MS)
     monitor = PageMonitor(context)
@@ -45,7 +48,7 @@ def visiting(browser: Browser, url: str, *, expecting: str = "", **options: Any)
         page.goto(url)
         page.wait_for_selector(READY)
         yield page
-        monitor.check(url, expecting)
+        monitor.check(url, expecting, cookies)
     finally:
         context.close()
 
@@ -65,8 +68,8 @@ class PageMonitor:
         if message.type == "error":
             self._errors.append(message.text)
 
-    def check(self, url: str, expecting: str) -> None:
-        """Fails if the page logged an error, requested another host, or set a cookie."""
+    def check(self, url: str, expecting: str, cookies: Sequence[str]) -> None:
+        """Fails if the page logged an error, requested another host, or set another cookie."""
         unknown = [
             error for error in self._errors if not (expecting and re.search(expecting, error))
         ]
@@ -79,4 +82,4 @@ class PageMonitor:
 
         assert unknown == []
         assert elsewhere == set()
-        assert self._context.cookies() == []
+        assert [cookie["name"] for cookie in self._context.cookies()] == list(cookies)

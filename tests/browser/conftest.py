@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import EXECUTABLE, PATIENCE_MS, chromium, visiting
+from tests.browser.kept_actions import COOKIES
 from tests.service.server import Server, serve
 
 Visit = Callable[..., Page]
@@ -29,6 +31,14 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield running
 
 
+@pytest.fixture(scope="package")
+def keeping_server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that keeps analyses for those who ask."""
+    folder = tmp_path_factory.mktemp("keeping")
+    with serve(folder, OMP_NUM_THREADS="1", CHESTXRAY_DATA_FOLDER=str(folder / "data")) as running:
+        yield running
+
+
 @pytest.fixture
 def visit(browser: Browser, server: Server) -> Iterator[Visit]:
     """Opens the page as a new visitor, in English unless another locale is given."""
@@ -38,3 +48,15 @@ def visit(browser: Browser, server: Server) -> Iterator[Visit]:
             return visits.enter_context(visiting(browser, url, **{"locale": "en-US", **options}))
 
         yield start
+
+
+@pytest.fixture
+def visit_keeping(visit: Visit, keeping_server: Server) -> Visit:
+    """Opens the page of the server that keeps analyses."""
+    return partial(visit, keeping_server.url)
+
+
+@pytest.fixture
+def visit_kept(visit_keeping: Visit) -> Visit:
+    """Opens the page of the server that keeps analyses, where one will be kept."""
+    return partial(visit_keeping, cookies=COOKIES)

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import page_actions
+from tests.browser import kept_actions, page_actions
 from tests.browser.chromium import PATIENCE_MS, chromium, visiting
 from tests.conftest import ROOT
 from tests.service.server import serve
@@ -40,10 +40,16 @@ def projector(page: Page) -> None:
     page.locator("#projector").scroll_into_view_if_needed()
 
 
-STATES: list[Callable[[Page], None]] = [empty, result, refused, projector]
+def kept(page: Page) -> None:
+    kept_actions.keep(page, page_actions.CLEAR, page_actions.PATCHES)
+    kept_actions.open_list(page).last.locator(".open").click()
+    page_actions.expect_result(page)
+
+
+STATES: list[Callable[[Page], None]] = [empty, result, refused, projector, kept]
 SCREENS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 SCHEMES = ("light", "dark")
-LOCALES = {"en": "en-US", "pt": "pt-BR"}
+LOCALES = {"en": "en-US", "pt": "pt-BR", "es": "es"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,9 @@ class Screenshot:
     def take(self, browser: Browser, url: str, folder: Path) -> None:
         look = {"viewport": SCREENS[self.screen], "color_scheme": self.scheme}
         language = {"locale": LOCALES[self.language], "reduced_motion": "reduce"}
-        with visiting(browser, url, expecting="status of 422", **look, **language) as page:
+        cookies = kept_actions.COOKIES if self.state is kept else ()
+        more = {"expecting": "status of 422", "cookies": cookies}
+        with visiting(browser, url, **more, **look, **language) as page:
             self.state(page)
             page.screenshot(path=folder / self.name, full_page=self.state is not projector)
 
@@ -83,7 +91,7 @@ def main(folder: Path) -> None:
     expect.set_options(timeout=PATIENCE_MS)
     with (
         tempfile.TemporaryDirectory() as home,
-        serve(Path(home)) as server,
+        serve(Path(home), CHESTXRAY_DATA_FOLDER=f"{home}/data") as server,  # as `make serve`
         chromium() as browser,
     ):
         for screenshot in all_screenshots():

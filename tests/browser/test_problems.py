@@ -25,6 +25,7 @@ TEMPORARY_PROBLEMS = [
     "body-timeout",
     "header-timeout",
     "internal-error",
+    "request-in-progress",
 ]
 LIMIT = 5 * 2**20
 

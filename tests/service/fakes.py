@@ -85,7 +85,8 @@ def public_app_over(
     thresholds = {Verdict.FRONTAL_CHEST.value: 0.5}
     first = Served(served[0].card.model_copy(update={"thresholds": thresholds}), served[0].digest)
     pipeline = Pipeline(models, [first, served[1]], decoders=decoders)
-    return create_public_app(pipeline, settings, Drain(delay=0, timeout=1), ready, history)
+    drain = Drain(delay=0, timeout=1)
+    return create_public_app(pipeline, settings, drain, ready, history)
 
 
 async def ready() -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from bentos.callers.caller import Scope
+from bentos.callers.quotas import Quotas
 from bentos.database import schema
 from bentos.decoding.decoders import Decoders
 from bentos.history.history import History
@@ -29,6 +30,7 @@ class Gateway:
     history: History
     models: FakeModels
     jobs: Jobs
+    quotas: Quotas
 
     def visitor(self) -> httpx.AsyncClient:
         """Another client of the same gateway, with cookies of its own."""
@@ -69,7 +71,9 @@ def run_gateways(
             models, history = FakeModels(), History(settings)
             public = public_app_over(models, weights, settings, decoders, history)
             assert public.jobs
-            gateways.append(Gateway(client_of(public.app), history, models, public.jobs))
+            gateways.append(
+                Gateway(client_of(public.app), history, models, public.jobs, public.quotas)
+            )
         await schema.migrate(gateways[0].history.database)
         try:
             await test(*gateways)
@@ -77,6 +81,7 @@ def run_gateways(
             for gateway in gateways:
                 await gateway.client.aclose()
                 await gateway.history.close()
+                await gateway.quotas.close()
 
     with decoders_of(settings) as decoders:
         asyncio.run(main(decoders))

@@ -235,6 +235,9 @@ def test_cancelled_job_keeps_its_results_and_gets_no_more(run_keeping: Run) -> N
             await asyncio.sleep(0.5)
             page = (await client.get(f"{job}/results")).json()
         assert [each["state"] for each in page["items"]] == ["done", "cancelled"]
+        assert [name async for some in gateway.history.job_images.names() for name in some] == [
+            f"{claim.job}/{claim.position}"
+        ]
         assert gateway.models.calls == []
 
     run_keeping(test)

@@ -26,6 +26,7 @@ def test_settings_env_contains_every_setting_except_the_secrets() -> None:
         "DATABASE",
         "ENCRYPTION_KEYS",
         "COOKIE_SECRET",
+        "QUOTA_STORE",
     )
 
     assert keys - set(values()) == {f"{PREFIX}{each}" for each in secrets}

@@ -12,6 +12,8 @@ from bentos.database.database import FILE
 from tests import kept
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow  # each starts processes that import for seconds
+
 PASSWORD = "not-to-be-seen"
 NOWHERE = f"postgresql://user:{PASSWORD}@127.0.0.1:9/name"
 

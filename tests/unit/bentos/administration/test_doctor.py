@@ -218,6 +218,7 @@ def test_queue_is_private_if_its_folders_are(tmp_path: Path) -> None:
     assert access(**values)["DICOM queue"].level == Level.OK
 
 
+@pytest.mark.slow
 def test_all_wrong_settings_are_faults_at_once() -> None:
     done = run("doctor", "--json", DATABASE=PASSWORD, DATA_FOLDR="x", DEVICE="tpu")
 
@@ -229,6 +230,7 @@ def test_all_wrong_settings_are_faults_at_once() -> None:
     assert PASSWORD not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_each_finding_is_a_line_and_a_fault_the_exit_status(folder: str) -> None:
     fine = run("doctor", DATA_FOLDER=folder)
     Path(folder).chmod(0o777)

@@ -1,0 +1,98 @@
+"""The audit file: one line of JSON for each thing that is done to a kept analysis or a key.
+
+No line has an image, a file name, a secret, a cookie, an address, or a key's name. A line that
+cannot be written is counted and left out: the service stays available without its audit file.
+"""
+
+import hashlib
+import logging
+import socket
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from bentos.audit.append_only import AppendOnlyFile
+from bentos.callers.caller import VISITOR_OWNER
+from bentos.logs.lines import request_id
+from bentos.metrics import get_metrics
+
+logger = logging.getLogger(__name__)
+
+SERVICE, OPERATOR, UNKNOWN = "service", "operator", "unknown"
+"""Actors without a key or a cookie: ourselves, the commands, and who was refused."""
+_DIGEST_CHARACTERS = 16
+
+
+class Event(StrEnum):
+    """What is done."""
+
+    KEPT = "analysis.kept"
+    READ = "analysis.read"
+    PICTURE_READ = "analysis.picture_read"
+    LISTED = "analysis.listed"
+    DELETED = "analysis.deleted"
+    DELETED_ALL = "analyses.deleted_all"
+    EXPIRED = "analysis.expired"
+    KEY_CREATED = "key.created"
+    KEY_ROTATED = "key.rotated"
+    KEY_REVOKED = "key.revoked"
+    REFUSED = "authentication.refused"
+
+
+class Outcome(StrEnum):
+    """What became of it."""
+
+    SUCCESS = "success"
+    NOT_FOUND = "not_found"
+    """There is no such analysis of this caller's."""
+    REFUSED = "refused"
+
+
+class Trail:
+    """Appends to the audit file; where there is none, it does nothing."""
+
+    def __init__(self, path: str) -> None:
+        self._file = AppendOnlyFile(Path(path)) if path else None
+        self._failed = False
+        processors: list[Any] = [
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ]
+        self._lines: Any = structlog.wrap_logger(
+            self._file, processors=processors, wrapper_class=structlog.BoundLogger
+        ).bind(gateway=socket.gethostname())
+
+    def record(
+        self, event: Event, owner: str, *, outcome: Outcome = Outcome.SUCCESS, **about: Any
+    ) -> None:
+        """Writes a line; `owner` is that of a caller's analyses, or an actor without any."""
+        if self._file is None:
+            return
+        if identifier := request_id.get():
+            about["request_id"] = identifier
+        try:
+            self._lines.append(event.value, actor=_actor(owner), outcome=outcome.value, **about)
+        except OSError as error:
+            get_metrics().audit_failures.inc()
+            if not self._failed:
+                logger.error("the audit file cannot be written: %s", error.strerror or error)
+            self._failed = True
+        else:
+            if self._failed:
+                logger.warning("the audit file can be written again")
+            self._failed = False
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._file:
+            self._file.close()
+
+
+def _actor(owner: str) -> str:
+    """Returns an owner without the name that is in a visitor's cookie."""
+    if not owner.startswith(VISITOR_OWNER):
+        return owner or UNKNOWN
+    name = owner.removeprefix(VISITOR_OWNER)
+    return f"{VISITOR_OWNER}{hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_CHARACTERS]}"
