@@ -7,7 +7,7 @@ from tests.k8s import chart
 from tests.k8s.chart import CHECKSUM, OF_STORE, ON, Values
 from tests.k8s.rendering import find
 from tests.k8s.test_chart_values import refusal
-from tests.k8s.test_history import DATABASE, gateway, rules
+from tests.k8s.test_history import DATABASE, gateway, rules, settings_of
 from tools.preflight.manifests import Manifests
 
 
@@ -66,9 +66,21 @@ def test_changed_bucket_rolls_the_gateways_of_a_release() -> None:
         ({"history": {"objectStore": {"bucket": "chestxray"}}}, "bucket"),
         ({"history": {"database": {"password": "secret"}}}, "password"),
         ({"settings": {"CHESTXRAY_OBJECT_STORE": "s3://chestxray"}}, "history.objectStore.bucket"),
+        ({"settings": {"CHESTXRAY_ANONYMOUS": "False"}}, "history.anonymous"),
     ],
 )
 def test_secret_in_a_value_and_bucket_among_the_settings_are_refused(
     values: Values, named: str
 ) -> None:
     assert named in refusal("template", values)
+
+
+@pytest.mark.parametrize("anonymous", [True, False])
+def test_only_gateways_of_the_chart_refuse_callers_without_a_key(
+    anonymous: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = chart.template({"history": ON | {"anonymous": anonymous}, "dicom": ON})
+    (container,) = gateway(made)["containers"]
+
+    assert find(made, "ConfigMap", "settings")["data"][variable_of("anonymous")] == "True"
+    assert settings_of(container, made, monkeypatch).anonymous is anonymous

@@ -77,8 +77,8 @@ where gateways have them. */}}
 {{- if not (hasKey $settings $name) }}
 {{- fail (printf "settings: %s is no setting; files/base/settings.env has all" $name) }}
 {{- end }}
-{{- if eq $name "CHESTXRAY_OBJECT_STORE" }}
-{{- fail "settings: other pods refuse a bucket without a database; set history.objectStore.bucket instead" }}
+{{- with get (dict "CHESTXRAY_OBJECT_STORE" "history.objectStore.bucket" "CHESTXRAY_ANONYMOUS" "history.anonymous") $name }}
+{{- fail (printf "settings: pods that keep no analyses refuse %s; set %s instead" $name .) }}
 {{- end }}
 {{- $_ := set $settings $name $value }}
 {{- end }}

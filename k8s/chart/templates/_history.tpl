@@ -1,7 +1,10 @@
 {{/* What gateways need for kept analyses. The reasons are in k8s/components/postgres and object-store. */}}
 
-{{/* The bucket's settings. */}}
+{{/* The settings of gateways alone. */}}
 {{- define "chestxray.objectStore" -}}
+{{- if not .Values.history.anonymous -}}
+CHESTXRAY_ANONYMOUS: "False"
+{{ end }}
 {{- with .Values.history.objectStore -}}
 CHESTXRAY_OBJECT_STORE: {{ .bucket | quote }}
 AWS_REGION: {{ .region | quote }}
