@@ -131,7 +131,7 @@ def test_migration_brings_an_empty_database_to_the_newest_version(
     (migration,) = gateway(placed)["initContainers"]
     program = [sys.executable, "-m", "bentos.cli", *migration["args"]]
 
-    with postgres.postgres(tmp_path / "postgres") as server:
+    with postgres.postgres() as server:
         address = server.database()
         variables = environment(migration, placed) | {variable_of("database"): address}
         done = subprocess.run(

@@ -67,8 +67,8 @@ def keeping_server(passing_filter: Path, kept_data: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with postgres.postgres(tmp_path_factory.mktemp("postgres") / "server") as running:
+def database_server() -> Iterator[Postgres]:
+    with postgres.postgres() as running:
         yield running
 
 

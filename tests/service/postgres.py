@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -66,21 +67,21 @@ class Postgres:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[Postgres]:
-    """Starts a server in a folder, and stops it by its pid."""
-    folder.mkdir()
-    if _user():
-        shutil.chown(folder, _UNPRIVILEGED)
-        for parent in folder.parents[: len(folder.parts) - 3]:  # pytest's are of its user alone
-            parent.chmod(parent.stat().st_mode | 0o011)
-    made = _run("initdb", "-D", str(folder / "data"), "-U", _UNPRIVILEGED, "-A", "trust", "-N")
-    assert made == 0
-    server = Postgres(folder)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+def postgres() -> Iterator[Postgres]:
+    """Starts a server in a folder that its user can enter, unlike pytest's, and stops it by its
+    pid."""
+    with tempfile.TemporaryDirectory(prefix="chestxray-postgres-") as name:
+        folder = Path(name)
+        if user := _user():
+            shutil.chown(folder, user)
+        data = str(folder / "data")
+        assert _run("initdb", "-D", data, "-U", _UNPRIVILEGED, "-A", "trust", "-N") == 0
+        server = Postgres(folder)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def _user() -> str | None:

@@ -25,9 +25,9 @@ _BUCKET = "outages"
 
 
 @pytest.fixture
-def own_database(tmp_path: Path) -> Iterator[Postgres]:
+def own_database() -> Iterator[Postgres]:
     """A server that nothing else uses."""
-    with postgres.postgres(tmp_path / "postgres") as running:
+    with postgres.postgres() as running:
         yield running
 
 

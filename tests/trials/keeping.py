@@ -75,7 +75,7 @@ def storages(folder: Path) -> Iterator[list[Storage]]:
         yield [sqlite]
         return
     with (
-        postgres.postgres(folder / "postgres") as database,
+        postgres.postgres() as database,
         object_store.object_store(folder) as s3,
     ):
         places = {
