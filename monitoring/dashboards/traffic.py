@@ -2,14 +2,14 @@
 
 from monitoring.boards import Dashboard, Panel, Row
 from monitoring.objectives import ANALYSES, ERROR_RATE, SHED_RATE, SLOW_SECONDS
-from monitoring.queries import gauge, rate
+from monitoring.queries import gauge, increase, rate
 
 _REQUESTS = "chestxray_requests_total"
 
 
 def traffic() -> Dashboard:
     """Builds the dashboard."""
-    rows = [Row("Traffic", _TRAFFIC), Row("Objectives", _OBJECTIVES)]
+    rows = [Row("Traffic", _TRAFFIC), Row("Objectives", _OBJECTIVES), Row("Callers", _CALLERS)]
     return Dashboard("traffic", "traffic", rows)
 
 
@@ -64,5 +64,24 @@ _OBJECTIVES = [
         {"{{reason}}": rate("chestxray_shed_total", by="reason")},
         f"Rejected by admission control; the objective is {SHED_RATE:.0%} of the requests.",
         "stack",
+    ),
+]
+_CALLERS = [
+    Panel(
+        "Requests above a quota",
+        "reqps",
+        {"{{quota}}": rate("chestxray_quota_refusals_total", by="quota")},
+        "Answered 429, by whose quota was used up.",
+        "stack",
+    ),
+    Panel(
+        "Failures of the quotas' store and of the audit file",
+        "short",
+        {
+            "store": increase("chestxray_quota_store_failures_total", "1h"),
+            "audit file": increase("chestxray_audit_failures_total", "1h"),
+        },
+        "Per hour. While the store fails, each gateway counts by itself; lines that the audit file "
+        "lacks are lost.",
     ),
 ]
