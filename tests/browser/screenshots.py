@@ -41,7 +41,8 @@ def projector(page: Page) -> None:
 
 
 def kept(page: Page) -> None:
-    kept_actions.keep(page, page_actions.CLEAR, page_actions.PATCHES)
+    page.locator("#keep").check()
+    page_actions.analyse(page, page_actions.CLEAR, page_actions.PATCHES)
     kept_actions.open_list(page).last.locator(".open").click()
     page_actions.expect_result(page)
 
