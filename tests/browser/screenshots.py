@@ -41,7 +41,8 @@ def projector(page: Page) -> None:
 
 
 def kept(page: Page) -> None:
-    kept_actions.keep(page, page_actions.CLEAR, page_actions.PATCHES)
+    page.locator("#keep").check()
+    page_actions.analyse(page, page_actions.CLEAR, page_actions.PATCHES)
     kept_actions.open_list(page).last.locator(".open").click()
     page_actions.expect_result(page)
 
@@ -77,7 +78,7 @@ class Screenshot:
 
 SHOWN = Screenshot(result, "desktop", "light", "en")
 README_PICTURE = ROOT / "docs" / "page.png"
-_COLOURS = 128
+_COLOURS = 256
 
 
 def all_screenshots() -> Iterator[Screenshot]:
@@ -104,7 +105,9 @@ def save_small_copy(picture: Path, target: Path) -> None:
     """Saves the top of a screenshot in few colours, to keep the repository small."""
     with Image.open(picture) as image:
         top = image.convert("RGB").crop((0, 0, image.width, min(image.height, image.width)))
-        top.quantize(_COLOURS).save(target, optimize=True)
+        # The usual method, by median, leaves too few colours for the map.
+        few = top.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE)
+        few.save(target, optimize=True)
 
 
 if __name__ == "__main__":
