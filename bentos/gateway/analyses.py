@@ -1,7 +1,5 @@
 """Routes that analyse images."""
 
-from contextlib import AbstractContextManager
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -14,7 +12,7 @@ from bentos.gateway import documents, objects, openapi
 from bentos.gateway.image_task import Heatmaps, ImageTask
 from bentos.gateway.keeping import ANALYSES, Keeping, Kept
 from bentos.gateway.pipeline import Pipeline
-from bentos.gateway.uploads import read_uploads
+from bentos.gateway.uploads import Upload, read_uploads
 from bentos.http import problems
 from bentos.http.deadline import Deadline, while_connected
 from bentos.http.negotiation import DICOM, FHIR, JSON, PNG, RELATED, TEXT, VARY, acceptable
@@ -92,10 +90,6 @@ def create_router(
 ) -> APIRouter:
     """Builds the routes."""
     router = APIRouter(tags=["analyses"])
-    read = partial(read_uploads, pause=settings.body_timeout_seconds)
-
-    def admit(request: Request) -> AbstractContextManager[Ticket]:
-        return admission.admit(state_of(request.scope).caller)
 
     @router.post(PATHS[0], response_model=Analysis, **_ONE)
     async def analyse_image(
@@ -118,9 +112,9 @@ def create_router(
         limit = settings.max_image_bytes + _FORM_OVERHEAD_BYTES
         caller = await keeping.caller(request, *_SCOPES[options.keep])
         allowance = await keeping.quotas.allowance(request, caller)
-        with admit(request) as ticket:
+        with admission.admit(state_of(request.scope).caller) as ticket:
             async with Deadline(timeout_ms, settings):
-                (upload,) = await read(request, ticket, max_images=1, max_bytes=limit)
+                (upload,) = await _read(settings, request, ticket, max_images=1, max_bytes=limit)
                 objects.check(upload.data, answer)
                 await allowance.spend(1)
                 async with while_connected(request):
@@ -136,6 +130,17 @@ def create_router(
                         keeping.announce(target, request, kept)
                     return made
 
+    _add_batch(router, pipeline, admission, settings, keeping)
+    return router
+
+
+def _add_batch(
+    router: APIRouter,
+    pipeline: Pipeline,
+    admission: Admission,
+    settings: Settings,
+    keeping: Keeping,
+) -> None:
     @router.post(PATHS[1], response_model=BatchAnalysis, **_BATCH)
     async def analyse_batch(
         request: Request, options: Annotated[Options, Query()], timeout_ms: Timeout = None
@@ -145,15 +150,19 @@ def create_router(
         most, limit = settings.max_images_per_batch, settings.max_batch_bytes
         caller = await keeping.caller(request, Scope.ANALYSE)
         allowance = await keeping.quotas.allowance(request, caller)
-        with admit(request) as ticket:
+        with admission.admit(state_of(request.scope).caller) as ticket:
             async with Deadline(timeout_ms, settings):
-                uploads = await read(request, ticket, max_images=most, max_bytes=limit)
+                uploads = await _read(settings, request, ticket, max_images=most, max_bytes=limit)
                 await allowance.spend(len(uploads))
                 async with while_connected(request):
                     tasks = await pipeline.analyse(uploads, heatmap=options.heatmap)
         return BatchAnalysis(results=[_result(request, task) for task in tasks])
 
-    return router
+
+async def _read(
+    settings: Settings, request: Request, ticket: Ticket, **bounds: int
+) -> list[Upload]:
+    return await read_uploads(request, ticket, pause=settings.body_timeout_seconds, **bounds)
 
 
 async def _respond(

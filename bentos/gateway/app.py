@@ -113,6 +113,13 @@ def create_app(
     app.include_router(stow.create_router(pipeline, admission, settings))
     app.include_router(page.create_router(settings))
 
+    _add_constants(app, pipeline)
+    app.get(METRICS, include_in_schema=False)(metrics)
+    documentation.install(app, openapi.complete(app, settings), settings)
+    return app
+
+
+def _add_constants(app: FastAPI, pipeline: Pipeline) -> None:
     # Constant while the service runs, and as expensive to serialise as ten requests.
     models_json = cache(partial(_models, pipeline))
     projection_json = cache(partial(_projection, pipeline))
@@ -131,10 +138,6 @@ def create_app(
     async def get_projection() -> Response:
         """Returns the reference embeddings in 3-D with their classes."""
         return Response(projection_json(), media_type="application/json")
-
-    app.get(METRICS, include_in_schema=False)(metrics)
-    documentation.install(app, openapi.complete(app, settings), settings)
-    return app
 
 
 def _models(pipeline: Pipeline) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from bentos.audit.trail import Event, Outcome
-from bentos.callers.caller import Caller, Scope
+from bentos.callers.caller import Scope
 from bentos.gateway import documents, examples, openapi
 from bentos.gateway.image_task import ImageTask
 from bentos.gateway.keeping import ANALYSES, Keeping, shown, translated
@@ -42,64 +42,78 @@ class Page(BaseModel):
     )
 
 
-def create_router(pipeline: Pipeline, keeping: Keeping) -> APIRouter:
-    """Builds the routes."""
-    router = APIRouter(tags=["history"])
+class _Access:
+    """Who may see what; its methods are dependencies of the routes."""
 
-    async def authorised(request: Request) -> Caller:
-        return await keeping.caller(request, Scope.HISTORY)
+    def __init__(self, keeping: Keeping) -> None:
+        self._keeping = keeping
+        self.history = keeping.history
 
-    Owner = Annotated[Caller, Depends(authorised)]
+    async def owner(self, request: Request) -> str:
+        """Returns what the caller's analyses are kept under. Raises RequestProblem."""
+        return (await self._keeping.caller(request, Scope.HISTORY)).owner
 
-    def note(caller: Caller, event: Event, **about: Any) -> None:
-        keeping.history.trail.record(event, caller.owner, **about)
-
-    async def found(caller: Owner, identifier: Identifier) -> Record:
+    async def found(self, request: Request, identifier: Identifier) -> Record:
+        """Returns one of the caller's analyses. Raises RequestProblem."""
+        owner = await self.owner(request)
         with translated():
-            record = await keeping.history.archive.get(caller.owner, identifier.hex)
+            record = await self.history.archive.get(owner, identifier.hex)
         if record is None:
-            note(caller, Event.READ, outcome=Outcome.NOT_FOUND, analysis=identifier.hex)
+            self.note(owner, Event.READ, outcome=Outcome.NOT_FOUND, analysis=identifier.hex)
             raise _no_such_analysis()
         return record
 
-    Found = Annotated[Record, Depends(found)]
+    def note(self, owner: str, event: Event, **about: Any) -> None:
+        """Adds a line to the audit trail."""
+        self.history.trail.record(event, owner, **about)
+
+
+def create_router(pipeline: Pipeline, keeping: Keeping) -> APIRouter:
+    """Builds the routes of a service that keeps analyses."""
+    router, access = APIRouter(tags=["history"]), _Access(keeping)
+    _add_all(router, access)
+    _add_one(router, access, pipeline)
+    _add_picture(
+        router, access, IMAGE, "The film that was analysed: 8-bit grey, without any header"
+    )
+    _add_picture(router, access, HEATMAP, "The heatmap drawn over the film")
+    return router
+
+
+def _add_all(router: APIRouter, access: _Access) -> None:
+    Owner = Annotated[str, Depends(access.owner)]
 
     @router.get(ANALYSES, response_model=KeptAnalyses, **_LIST)
     async def list_analyses(
-        caller: Owner, response: Response, page: Annotated[Page, Query()]
+        owner: Owner, response: Response, page: Annotated[Page, Query()]
     ) -> KeptAnalyses:
         """Lists the caller's kept analyses, newest first."""
+        after = Position.decode(page.cursor) if page.cursor else None
         with translated():
-            records = await keeping.history.archive.page(
-                caller.owner,
-                after=Position.decode(page.cursor) if page.cursor else None,
-                limit=page.limit + 1,
-            )
-        more = len(records) > page.limit
-        records = records[: page.limit]
-        following = (
-            Position(records[-1].result.created_at, records[-1].id).encode() if more else None
-        )
-        if following:
+            records = await access.history.archive.page(owner, after=after, limit=page.limit + 1)
+        shown, following = records[: page.limit], None
+        if len(records) > page.limit:
+            following = Position(shown[-1].result.created_at, shown[-1].id).encode()
             target = f"{prefix.get()}{ANALYSES}?limit={page.limit}&cursor={following}"
             response.headers["Link"] = f'<{target}>; rel="next"'
-        note(caller, Event.LISTED, analyses=[each.id for each in records])
-        return KeptAnalyses(analyses=[_summary(each) for each in records], next=following)
+        access.note(owner, Event.LISTED, analyses=[each.id for each in shown])
+        return KeptAnalyses(analyses=[_summary(each) for each in shown], next=following)
 
     @router.delete(ANALYSES, response_model=Deleted, **_DELETE_ALL)
-    async def delete_analyses(caller: Owner) -> Deleted:
+    async def delete_analyses(owner: Owner) -> Deleted:
         """Deletes all of the caller's kept analyses. Nobody can read them from then on; the
         pictures are deleted within minutes."""
         with translated():
-            deleted = await keeping.history.archive.delete_all(caller.owner)
-        keeping.history.sweep_soon()
-        note(caller, Event.DELETED_ALL, count=deleted)
+            deleted = await access.history.archive.delete_all(owner)
+        access.history.sweep_soon()
+        access.note(owner, Event.DELETED_ALL, count=deleted)
         return Deleted(deleted=deleted)
 
+
+def _add_one(router: APIRouter, access: _Access, pipeline: Pipeline) -> None:
     @router.get(_ONE, response_model=Analysis, **_GET)
     async def get_analysis(
-        caller: Owner,
-        record: Found,
+        record: Annotated[Record, Depends(access.found)],
         request: Request,
         answer: Annotated[str, Depends(acceptable(JSON, *documents.MEDIA_TYPES))],
     ) -> Any:
@@ -109,44 +123,44 @@ def create_router(pipeline: Pipeline, keeping: Keeping) -> APIRouter:
         if answer != JSON:
             task = ImageTask(Upload(b"", None), analysis=analysis)
             analysis = await documents.respond(pipeline, task, request, answer, picture=False)
-        note(caller, Event.READ, analysis=record.id)
+        access.note(record.owner, Event.READ, analysis=record.id)
         return analysis
 
     @router.delete(_ONE, status_code=HTTPStatus.NO_CONTENT, response_class=Response, **_DELETE)
-    async def delete_analysis(caller: Owner, identifier: Identifier) -> None:
+    async def delete_analysis(
+        owner: Annotated[str, Depends(access.owner)], identifier: Identifier
+    ) -> None:
         """Deletes a kept analysis with its pictures."""
         with translated():
-            deleted = await keeping.history.archive.delete(caller.owner, identifier.hex)
+            deleted = await access.history.archive.delete(owner, identifier.hex)
         outcome = Outcome.SUCCESS if deleted else Outcome.NOT_FOUND
-        note(caller, Event.DELETED, outcome=outcome, analysis=identifier.hex)
+        access.note(owner, Event.DELETED, outcome=outcome, analysis=identifier.hex)
         if not deleted:
             raise _no_such_analysis()
 
-    def add_picture(part: str, name: str, described: str) -> None:
-        async def get_picture(
-            caller: Owner, record: Found, answer: Annotated[str, Depends(acceptable(PNG))]
-        ) -> Response:
-            with translated():
-                data = await keeping.history.archive.picture(record, part)
-            if data is None:  # it was deleted at this moment
-                raise _no_such_analysis()
-            note(caller, Event.PICTURE_READ, analysis=record.id, picture=part)
-            return Response(data, media_type=PNG)
 
-        responses = openapi.answer(described, content={PNG: {"schema": openapi.BINARY}})
-        router.add_api_route(
-            f"{_ONE}/{part}",
-            get_picture,
-            name=name,
-            summary=f"Get the {part} of a kept analysis",
-            description=described,
-            response_class=Response,
-            responses=responses | _PROBLEMS,
-        )
+def _add_picture(router: APIRouter, access: _Access, part: str, described: str) -> None:
+    async def get_picture(
+        record: Annotated[Record, Depends(access.found)],
+        answer: Annotated[str, Depends(acceptable(PNG))],
+    ) -> Response:
+        with translated():
+            data = await access.history.archive.picture(record, part)
+        if data is None:  # it was deleted at this moment
+            raise _no_such_analysis()
+        access.note(record.owner, Event.PICTURE_READ, analysis=record.id, picture=part)
+        return Response(data, media_type=PNG)
 
-    add_picture(IMAGE, "get_image", "The film that was analysed: 8-bit grey, without any header")
-    add_picture(HEATMAP, "get_heatmap", "The heatmap drawn over the film")
-    return router
+    responses = openapi.answer(described, content={PNG: {"schema": openapi.BINARY}})
+    router.add_api_route(
+        f"{_ONE}/{part}",
+        get_picture,
+        name=f"get_{part}",
+        summary=f"Get the {part} of a kept analysis",
+        description=described,
+        response_class=Response,
+        responses=responses | _PROBLEMS,
+    )
 
 
 def _summary(record: Record) -> KeptAnalysis:

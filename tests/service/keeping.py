@@ -92,3 +92,17 @@ async def keep(client: httpx.AsyncClient, image: bytes = DARK, **more: Any) -> h
     answer = await client.post(KEEP, **form(image), **more)
     assert answer.status_code == 201, answer.text
     return answer
+
+
+async def ids(client: httpx.AsyncClient) -> list[str]:
+    """All that a client has kept, over several pages."""
+    found, cursor = [], ""
+    while cursor is not None:
+        page = (await client.get("/v1/analyses", params={"limit": 2} | cursor_of(cursor))).json()
+        found += [each["id"] for each in page["analyses"]]
+        cursor = page["next"]
+    return found
+
+
+def cursor_of(cursor: str) -> dict[str, str]:
+    return {"cursor": cursor} if cursor else {}

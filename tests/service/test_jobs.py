@@ -2,82 +2,21 @@
 
 import asyncio
 import hashlib
-import io
-import zipfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import httpx
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from bentos.callers.caller import Scope
 from bentos.database.tables import ItemState, JobState, job_items, jobs
 from bentos.jobs import queue as job_queue
 from chestxray.errors import ModelUnavailable
 from tests.service.fakes import BRIGHT, DARK, check_problem, form
+from tests.service.job_steps import JOBS, ZIP, finished, labels, left, submit, working, zip_of
 from tests.service.keeping import Gateway
 
 Run = Callable[..., None]
-JOBS = "/v1/jobs"
-ZIP = {"Content-Type": "application/zip"}
-
-
-def zip_of(*images: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as bundle:
-        for number, image in enumerate(images):
-            bundle.writestr(f"Maria da Silva/{number}.png", image)
-    return file.getvalue()
-
-
-@asynccontextmanager
-async def working(*gateways: Gateway) -> AsyncIterator[None]:
-    """Lets the gateways work on jobs."""
-    tasks = [asyncio.create_task(each.jobs.run()) for each in gateways]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-
-
-async def submit(client: httpx.AsyncClient, *images: bytes, **more: Any) -> str:
-    answer = await client.post(JOBS, **form(*images), **more)
-    assert answer.status_code == 202, answer.text
-    return str(answer.headers["location"])
-
-
-async def finished(client: httpx.AsyncClient, job: str) -> list[dict[str, Any]]:
-    """The items of a job once it has ended."""
-    async with asyncio.timeout(60):
-        while (await client.get(job)).json()["state"] == "queued":
-            await asyncio.sleep(0.05)
-    items, begin = [], 0
-    while begin is not None:
-        page = (await client.get(f"{job}/results", params={"begin": begin, "limit": 3})).json()
-        items += page["items"]
-        begin = page["next"]
-    return items
-
-
-async def left(gateway: Gateway) -> tuple[int, int, int]:
-    """Jobs, items and images, visible or not."""
-    async with gateway.history.database.reading() as connection:
-        counts = [
-            (await connection.execute(select(func.count()).select_from(table))).scalar_one()
-            for table in (jobs, job_items)
-        ]
-    names = [name async for some in gateway.history.job_images.names() for name in some]
-    return counts[0], counts[1], len(names)
-
-
-def labels(items: list[dict[str, Any]]) -> list[str]:
-    results = [each["result"] for each in items]
-    return [each.get("code") or each["prediction"]["label"] for each in results]
 
 
 def test_items_have_a_result_or_a_problem_each_in_order(run_keeping: Run) -> None:
@@ -100,26 +39,6 @@ def test_items_have_a_result_or_a_problem_each_in_order(run_keeping: Run) -> Non
         status = (await client.get(job)).json()
         assert (status["state"], status["total"], status["done"]) == ("finished", 5, 5)
         assert await left(gateway) == (1, 5, 0)  # images are deleted as soon as they have a result
-
-    run_keeping(test)
-
-
-def test_zip_is_read_in_its_order_without_what_is_no_image(run_keeping: Run) -> None:
-    async def test(gateway: Gateway) -> None:
-        client = await gateway.holder()
-        file = io.BytesIO()
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
-            bundle.mkdir("films")
-            bundle.writestr("films/2.png", BRIGHT)
-            bundle.writestr("__MACOSX/films/._2.png", b"x")
-            bundle.writestr("films/.DS_Store", b"x")
-            bundle.writestr("films/DICOMDIR", b"x")
-            bundle.writestr("films/1.png", DARK)
-        async with working(gateway):
-            answer = await client.post(JOBS, content=file.getvalue(), headers=ZIP)
-            items = await finished(client, answer.headers["location"])
-
-        assert labels(items) == ["not-a-frontal-chest-xray", "covid19"]
 
     run_keeping(test)
 
@@ -270,25 +189,6 @@ def test_deleted_and_expired_jobs_leave_nothing(run_keeping: Run) -> None:
     run_keeping(test)
 
 
-def test_upload_that_breaks_off_leaves_nothing_and_frees_its_id(run_keeping: Run) -> None:
-    async def test(gateway: Gateway) -> None:
-        client = await gateway.holder()
-        whole = httpx.Request("POST", "http://test", **form(DARK, DARK)).read()
-        kind = httpx.Request("POST", "http://test", **form(DARK, DARK)).headers["content-type"]
-        boundary = whole[2 : whole.index(b"\r\n")].decode()
-        kind = f"multipart/form-data; boundary={boundary}"
-        broken = whole[: len(whole) // 2 + 100]
-
-        answer = await client.post(f"{JOBS}?id=1", content=broken, headers={"Content-Type": kind})
-        check_problem(answer, 400, "malformed-form")
-        assert (await client.get(JOBS)).json()["jobs"] == []
-        await gateway.jobs.worker.sweep()
-        assert await left(gateway) == (0, 0, 0)
-        assert (await client.post(f"{JOBS}?id=1", **form(DARK))).status_code == 202
-
-    run_keeping(test)
-
-
 def test_abandoned_upload_of_a_dead_process_is_replaced(run_keeping: Run) -> None:
     async def test(gateway: Gateway) -> None:
         client = await gateway.holder()
@@ -323,54 +223,6 @@ def test_job_of_another_cannot_be_told_from_none(run_keeping: Run) -> None:
         assert (await owner.get(job)).json()["state"] == "queued"
 
     run_keeping(test)
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        (b"PK\x03\x04 and no end", 400, "malformed-zip"),
-        (zip_of(DARK)[:-30], 400, "malformed-zip"),
-        (zip_of(*[DARK] * 4), 400, "too-many-images"),
-        (zip_of(b"\0" * 90_000, b"\0" * 90_000), 413, "body-too-large"),
-        (zip_of(), 400, "missing-image"),
-        (b"", 400, "malformed-zip"),
-    ],
-)
-def test_zip_that_is_none_or_too_much_is_refused_and_leaves_nothing(
-    run_keeping: Run, body: bytes, status: int, code: str
-) -> None:
-    async def test(gateway: Gateway) -> None:
-        client = await gateway.holder()
-
-        check_problem(await client.post(JOBS, content=body, headers=ZIP), status, code)
-        await gateway.jobs.worker.sweep()
-        assert await left(gateway) == (0, 0, 0)
-
-    run_keeping(test, max_job_images=3, max_job_bytes=100_000)
-
-
-def test_bomb_in_a_zip_is_one_item_s_problem(run_keeping: Run) -> None:
-    async def test(gateway: Gateway) -> None:
-        client = await gateway.holder()
-        bomb = zip_of(DARK, b"\0" * 5_000_000, DARK)
-        async with working(gateway):
-            answer = await client.post(JOBS, content=bomb, headers=ZIP)
-            items = await finished(client, answer.headers["location"])
-
-        assert labels(items) == ["covid19", "image-too-large", "covid19"]
-
-    run_keeping(test, max_image_bytes=1_000_000)
-
-
-def test_image_of_a_form_that_is_too_large_is_one_item_s_problem(run_keeping: Run) -> None:
-    async def test(gateway: Gateway) -> None:
-        client = await gateway.holder()
-        async with working(gateway):
-            items = await finished(client, await submit(client, DARK, b"\0" * 1_200_000, DARK))
-
-        assert labels(items) == ["covid19", "image-too-large", "covid19"]
-
-    run_keeping(test, max_image_bytes=1_000_000)
 
 
 def test_stored_jobs_have_no_file_names_and_their_images_are_encrypted(run_keeping: Run) -> None:
