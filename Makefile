@@ -92,6 +92,8 @@ trials: $(VENV)/.dev $(BENTOML_HOME) ## overload, kills, failing decoders, rolli
 	$(BIN)/python -m tests.trials.decoders --failures 1000
 	$(BIN)/python -m tests.trials.rolling --times 20
 	$(BIN)/python -m tests.trials.receiver --objects 2000 --kills 50
+	$(BIN)/python -m tests.trials.keeping --records 10000 --kills 200
+	$(BIN)/python -m tests.trials.jobs --films 5000 --kills 20
 	$(BIN)/python -m tests.trials.backpressure
 	$(BIN)/python -m tests.trials.hostile --seconds 600
 

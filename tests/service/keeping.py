@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import func, select
 
 from bentos.callers.caller import Scope
 from bentos.callers.quotas import Quotas
 from bentos.database import schema
+from bentos.database.tables import analyses
 from bentos.decoding.decoders import Decoders
 from bentos.history.history import History
 from bentos.jobs.jobs import Jobs
@@ -106,3 +108,12 @@ async def ids(client: httpx.AsyncClient) -> list[str]:
 
 def cursor_of(cursor: str) -> dict[str, str]:
     return {"cursor": cursor} if cursor else {}
+
+
+async def left(gateway: Gateway) -> tuple[int, int]:
+    """Records and pictures, visible or not."""
+    async with gateway.history.database.reading() as connection:
+        records = (
+            await connection.execute(select(func.count()).select_from(analyses))
+        ).scalar_one()
+    return records, len([name async for names in gateway.history.blobs.names() for name in names])

@@ -1,18 +1,16 @@
 """Analyses are kept where that is asked, for their caller alone, until they are deleted."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from bentos.database.tables import analyses
 from bentos.history.archive import PARTS, name_of
-from tests.phantoms import encode, phantom
 from tests.service.fakes import BRIGHT, DARK, check_problem, form
-from tests.service.keeping import KEEP, Gateway, ids, keep
+from tests.service.keeping import KEEP, Gateway, ids, keep, left
 
 Run = Callable[..., None]
 PNG = b"\x89PNG"
@@ -23,15 +21,6 @@ async def expire(gateway: Gateway, identifier: str) -> None:
     changed = update(analyses).where(analyses.c.id == identifier).values(expires_at=past)
     async with gateway.history.database.writing() as connection:
         await connection.execute(changed)
-
-
-async def left(gateway: Gateway) -> tuple[int, int]:
-    """Records and pictures, visible or not."""
-    async with gateway.history.database.reading() as connection:
-        records = (
-            await connection.execute(select(func.count()).select_from(analyses))
-        ).scalar_one()
-    return records, len([name async for names in gateway.history.blobs.names() for name in names])
 
 
 def test_kept_analysis_is_read_listed_and_deleted(run_keeping: Run) -> None:
@@ -162,66 +151,6 @@ def test_all_of_a_caller_is_deleted_and_nothing_of_another(run_keeping: Run) -> 
         assert await ids(other) == [kept]
         await gateway.history.archive.sweep()
         assert await left(gateway) == (1, 2)
-
-    run_keeping(test)
-
-
-def test_retry_with_the_same_idempotency_key_keeps_once(run_keeping: Run) -> None:
-    async def test(gateway: Gateway) -> None:
-        client = await gateway.holder()
-        headers = {"Idempotency-Key": "first"}
-
-        answers = [await keep(client, headers=headers) for _ in range(3)]
-
-        assert len({answer.text for answer in answers}) == 1
-        assert len({answer.headers["location"] for answer in answers}) == 1
-        assert await left(gateway) == (1, 2)
-        judged = [name for name, _ in gateway.models.calls if name == "judge"]
-        assert len(judged) == 1
-        png = await client.post(KEEP, **form(DARK), headers=headers | {"Accept": "image/png"})
-        assert (png.status_code, png.content[:4]) == (201, PNG)
-        other = encode(phantom(300, 310), "PNG")
-        check_problem(
-            await client.post(KEEP, **form(other), headers=headers), 422, "idempotency-conflict"
-        )
-        await client.delete(answers[0].headers["location"])
-        assert (await keep(client, headers=headers)).json()["id"] != answers[0].json()["id"]
-
-    run_keeping(test)
-
-
-def test_retries_at_the_same_time_keep_once(run_keeping: Run) -> None:
-    async def test(one: Gateway, two: Gateway) -> None:
-        first = await one.holder()
-        second = two.visitor()
-        second.headers["Authorization"] = first.headers["Authorization"]
-        headers = {"Idempotency-Key": "same"}
-
-        async with asyncio.TaskGroup() as tasks:
-            posted = [
-                tasks.create_task(client.post(KEEP, **form(DARK), headers=headers))
-                for client in (first, second) * 4
-            ]
-
-        statuses = [each.result().status_code for each in posted]
-        assert set(statuses) <= {201, 409}
-        assert len({e.result().json()["id"] for e in posted if e.result().status_code == 201}) == 1
-        for each in posted:
-            if each.result().status_code == 409:
-                check_problem(each.result(), 409, "request-in-progress")
-                assert each.result().headers["retry-after"]
-        assert await left(one) == (1, 2)
-
-    run_keeping(test, count=2)
-
-
-def test_idempotency_keys_of_two_callers_are_apart(run_keeping: Run) -> None:
-    async def test(gateway: Gateway) -> None:
-        clients = [await gateway.holder() for _ in range(2)]
-
-        made = [await keep(each, headers={"Idempotency-Key": "1"}) for each in clients]
-
-        assert len({each.json()["id"] for each in made}) == 2
 
     run_keeping(test)
 
