@@ -54,6 +54,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value else None
 
 
+OWNER_INDEX = "ix_analyses_owner_state_created_at_id"
+
 analyses = Table(
     "analyses",
     metadata,
@@ -69,7 +71,7 @@ analyses = Table(
     Column("idempotency_key", String(64)),
     Column("fingerprint", String(64), nullable=False),
     UniqueConstraint("owner", "idempotency_key"),
-    Index(None, "owner", "state", "created_at", "id"),
+    Index(OWNER_INDEX, "owner", "state", "created_at", "id"),
     Index(None, "state", "expires_at"),
 )
 """`claimed_at`: when a process last began to delete it. `encryption_key`: the name of the key of

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from bentos.database.database import Database
@@ -207,10 +217,13 @@ class Records:
 
 
 def _visible(owner: str) -> tuple[ColumnElement[bool], ...]:
+    # Within an expression the time of expiry has no index: SQLite, which has no statistics, would
+    # take that one, and then read and sort what everybody has kept.
+    expires_at = func.coalesce(analyses.c.expires_at, analyses.c.created_at)
     return (
         analyses.c.owner == owner,
         analyses.c.state == State.KEPT,
-        analyses.c.expires_at > datetime.now(UTC),
+        expires_at > datetime.now(UTC),
     )
 
 
