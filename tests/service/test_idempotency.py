@@ -1,9 +1,13 @@
 """A repeated request with the same Idempotency-Key keeps once."""
 
 import asyncio
+import io
 from collections.abc import Callable
 
+import pydicom
+
 from tests.phantoms import encode, phantom
+from tests.results_in_study import IN_A_STUDY, film
 from tests.service.fakes import DARK, check_problem, form
 from tests.service.keeping import KEEP, Gateway, keep, left
 
@@ -67,5 +71,33 @@ def test_idempotency_keys_of_two_callers_are_apart(run_keeping: Run) -> None:
         made = [await keep(each, headers={"Idempotency-Key": "1"}) for each in clients]
 
         assert len({each.json()["id"] for each in made}) == 2
+
+    run_keeping(test)
+
+
+def test_objects_of_a_kept_analysis_are_written_when_its_image_is_sent_again(
+    run_keeping: Run,
+) -> None:
+    """No DICOM header is kept, so that only the image can say which study they belong to."""
+    dark = film()
+
+    async def test(gateway: Gateway) -> None:
+        client = await gateway.holder()
+        headers = {"Idempotency-Key": "film"}
+        kept = await keep(client, dark, headers=headers)
+        report = await client.post(
+            KEEP, **form(dark), headers=headers | {"Accept": "application/dicom"}
+        )
+
+        assert (report.status_code, report.headers["content-type"]) == (201, "application/dicom")
+        assert report.headers["location"] == kept.headers["location"]
+        written = pydicom.dcmread(io.BytesIO(report.content))
+        assert written.StudyInstanceUID == IN_A_STUDY["StudyInstanceUID"]
+        assert await left(gateway) == (1, 2)
+        check_problem(
+            await client.get(kept.headers["location"], headers={"Accept": "application/dicom"}),
+            406,
+            "not-acceptable",
+        )
 
     run_keeping(test)
