@@ -8,10 +8,8 @@ from tests.trials import (
     chaos,
     decoders,
     hostile,
-    keeping,
     mixed,
     overload,
-    probes,
     receiver,
     rolling,
     soak,
@@ -56,14 +54,6 @@ def test_rolling_update_loses_no_request() -> None:
 
 def test_killed_dicom_node_answers_each_acknowledged_object_once() -> None:
     check_table(receiver.trial(60, 4))
-
-
-def test_probed_dicom_node_keeps_no_connection() -> None:
-    check_table(probes.trial(SECONDS))
-
-
-def test_kept_analyses_have_no_orphans_after_races_and_kills() -> None:
-    check_table(keeping.trial(200, 4))
 
 
 def test_good_client_is_served_during_attacks_of_another_client(tmp_path: Path) -> None:
