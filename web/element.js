@@ -33,7 +33,7 @@ export function facts(rows) {
 }
 
 /**
- * Renders without losing the focus: keeps it on the element or on its replacement with the same id,
+ * Renders without losing the focus: keeps it on the element or on its visible replacement of that id,
  * else moves it to `other()`, else to the enclosing section.
  * @param {HTMLElement} place
  * @param {() => void} render
@@ -45,6 +45,6 @@ export function keepingFocus(place, render, other) {
   render();
   if (!inside || (before.isConnected && before.checkVisibility())) return;
   const same = before.id ? document.getElementById(before.id) : null;
-  const next = same ?? other?.() ?? place.closest("[tabindex]");
+  const next = (same?.checkVisibility() ? same : null) ?? other?.() ?? place.closest("[tabindex]");
   /** @type {HTMLElement | null} */ (next)?.focus({ preventScroll: true });
 }

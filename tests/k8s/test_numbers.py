@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bentos.callers.quotas import Quotas
 from bentos.gateway.app import create_app
 from bentos.gateway.keeping import Keeping
 from bentos.settings import LONGEST_REQUEST_SECONDS, Settings
@@ -30,7 +31,7 @@ def public_paths() -> set[str]:
     pipeline: Any = SimpleNamespace(covid_classifier=SimpleNamespace(card=card))
     admission: Any = SimpleNamespace()
     settings = Settings()
-    keeping = Keeping(None, pipeline, settings)
+    keeping = Keeping(None, pipeline, settings, Quotas(settings))
     app = create_app(pipeline, admission, settings, ready, keeping, None)
     return {re.sub(r"\{.*?\}", "x", path) for path in paths_of(app.routes)} - PRIVATE
 
