@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 CALLER = "jobs"
 """Under this name their images share the service with those of clients' addresses."""
 _POLL_SECONDS, _IDLE_SECONDS = 0.02, 2.0
+_CALM_SECONDS = 2.0
+"""After an interactive image only one worker goes on for this time: the next finds a core free."""
 _PATIENCE_SECONDS = 5.0
 """Under steady load an image of a job goes ahead after this time, so that jobs end."""
 _DEPTH_SECONDS = 10.0
@@ -50,6 +52,7 @@ class JobWorker:
         self._pipeline, self._admission = pipeline, admission
         self._is_stopping = is_stopping
         self._mine = 0
+        self._interactive_at = -_CALM_SECONDS
         self._submitted = asyncio.Event()
         self._measured = -_DEPTH_SECONDS
 
@@ -60,17 +63,17 @@ class JobWorker:
     async def run(self) -> None:
         """Works until it is cancelled; what it has begun then waits for another worker."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._pipeline.parallel):
-                group.create_task(self._work())
+            for number in range(self._pipeline.parallel):
+                group.create_task(self._work(is_first=number == 0))
 
     async def sweep(self) -> None:
         """Deletes jobs that have expired or were deleted, with their images."""
         await deletion.sweep(self._queue, self._blobs)
 
-    async def _work(self) -> None:
+    async def _work(self, *, is_first: bool) -> None:
         while True:
             try:
-                await self._until_idle()
+                await self._until_idle(is_first=is_first)
                 await self._measure()
                 claim = await self._queue.claim(now=datetime.now(UTC))
                 if claim:
@@ -84,12 +87,18 @@ class JobWorker:
             except TimeoutError:
                 continue
 
-    async def _until_idle(self) -> None:
-        """Waits while interactive images are in flight, for a time; always during a drain."""
+    async def _until_idle(self, *, is_first: bool) -> None:
+        """Waits while interactive images are in flight, the first worker only for a time; always
+        during a drain."""
         end = time.monotonic() + _PATIENCE_SECONDS
-        while self._is_stopping() or (
-            self._admission.images > self._mine and time.monotonic() < end
-        ):
+        while True:
+            now = time.monotonic()
+            busy = self._admission.images > self._mine
+            self._interactive_at = now if busy else self._interactive_at
+            calm = now - self._interactive_at >= _CALM_SECONDS
+            may_go = (not busy or now > end) if is_first else calm
+            if may_go and not self._is_stopping():
+                return
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _analyse(self, claim: Claim) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -262,5 +263,28 @@ def test_jobs_wait_while_interactive_images_are_in_flight(run_keeping: Run) -> N
             assert (await interactive).status_code == 200
             assert labels(await finished(client, job)) == ["covid19"]
         assert (await client.get(job)).json()["state"] == JobState.FINISHED
+
+    run_keeping(test)
+
+
+def test_one_worker_goes_on_for_a_while_after_an_interactive_image(run_keeping: Run) -> None:
+    """So that the next one finds a core free."""
+
+    async def running(client: httpx.AsyncClient, job: str) -> int:
+        items = (await client.get(f"{job}/results")).json()["items"]
+        return sum(each["state"] == ItemState.RUNNING for each in items)
+
+    async def test(gateway: Gateway) -> None:
+        client = await gateway.holder()
+        job = await submit(client, *[DARK] * 4)
+        gateway.models.gate = asyncio.Event()
+        gateway.jobs.worker._interactive_at = time.monotonic()
+        async with working(gateway):
+            await asyncio.sleep(1)
+            assert await running(client, job) == 1
+            await asyncio.sleep(2)
+            assert await running(client, job) == 2
+            gateway.models.gate.set()
+            assert labels(await finished(client, job)) == ["covid19"] * 4
 
     run_keeping(test)
