@@ -23,7 +23,7 @@ class Encrypted(NamedTuple):
 
 
 class Inventory:
-    """The table of analyses, whoever owns them. Every method raises StorageUnavailable."""
+    """The table of analyses, those of all owners. Every method raises StorageUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

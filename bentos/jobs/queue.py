@@ -155,7 +155,7 @@ class JobQueue:
     async def finish(self, claim: Claim, result: dict[str, Any]) -> bool:
         """Stores the result of an item; False where the claim is no longer valid.
 
-        An item gets one result, whoever analysed it, and its job's count grows once.
+        An item gets one result, however many workers analysed it, and its job's count grows once.
         """
         mine = jobs.c.key == claim.job
         async with self._database.writing() as connection:
