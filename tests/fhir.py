@@ -1,16 +1,33 @@
 """Reads Bundles: their resources, references, and whether they are valid in their release."""
 
+import json
 from typing import Any
 
 from fhir.resources import get_fhir_model_class as r5_class
 from fhir.resources.R4B import get_fhir_model_class as r4_class
 
+from chestxray.fhir import bundle
 from chestxray.fhir.elements import R4, R5
+from tests.results_in_study import CLASSIFIER, FILTER, analysis, film
 
 CLASSES = {R4: r4_class, R5: r5_class}
 """R4B is R4 in every resource that a Bundle of ours has."""
 
 Resource = dict[str, Any]
+
+
+def write(language: str = "en", release: str = R4, **more: Any) -> Resource:
+    """The Bundle of an analysis of a DICOM film, as a client reads it."""
+    made = bundle.write(
+        analysis(film()),
+        xray_filter=FILTER,
+        covid_classifier=CLASSIFIER,
+        language=language,
+        release=release,
+        **more,
+    )
+    found: Resource = json.loads(json.dumps(made))
+    return found
 
 
 def check(made: Resource, release: str) -> None:

@@ -2,15 +2,13 @@
 
 import json
 import re
-from typing import Any
 
 import pytest
 
 from chestxray import chart
-from chestxray.fhir import bundle
 from chestxray.fhir.elements import R4, R5, RELEASES
 from chestxray.texts import LANGUAGES
-from tests.fhir import CLASSES, check, references, resources
+from tests.fhir import CLASSES, check, references, resources, write
 from tests.results_in_study import CLASSIFIER, FILTER, IN_A_STUDY, analysis, film
 
 IN_REPORT = {
@@ -20,19 +18,6 @@ IN_REPORT = {
     "CareTeam",
 }
 """What a report's performer may refer to, in R4 and R5."""
-
-
-def write(language: str = "en", release: str = R4, **more: Any) -> dict[str, Any]:
-    made = bundle.write(
-        analysis(film()),
-        xray_filter=FILTER,
-        covid_classifier=CLASSIFIER,
-        language=language,
-        release=release,
-        **more,
-    )
-    found: dict[str, Any] = json.loads(json.dumps(made))
-    return found
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

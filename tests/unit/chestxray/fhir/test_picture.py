@@ -7,27 +7,18 @@ from typing import Any
 import pytest
 
 from chestxray import texts
-from chestxray.fhir import bundle
 from chestxray.fhir.elements import R4, R5, RELEASES
 from chestxray.texts import LANGUAGES
+from tests import fhir
 from tests.fhir import check, kinds, referred, resources
-from tests.results_in_study import CLASSIFIER, FILTER, analysis, film
+from tests.results_in_study import CLASSIFIER
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
 KINDS = {R4: "Media", R5: "DocumentReference"}
 
 
 def write(release: str, *, language: str = "en", png: bytes | None = PNG) -> dict[str, Any]:
-    made = bundle.write(
-        analysis(film()),
-        xray_filter=FILTER,
-        covid_classifier=CLASSIFIER,
-        language=language,
-        release=release,
-        png=png,
-    )
-    found: dict[str, Any] = json.loads(json.dumps(made))
-    return found
+    return fhir.write(language, release, png=png)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
