@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -17,12 +16,13 @@ from bentos.history.archive import Archive
 from bentos.history.blobs import JOBS, PICTURES, open_blobs
 from bentos.history.encryption import Keyring
 from bentos.history.records import Records
+from bentos.history.sweeper import Sweeper
 from bentos.history_settings import parse_keys
 from bentos.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_SWEEP_SECONDS, _RETRY_SECONDS = 60.0, 5.0
+_RETRY_SECONDS = 5.0
 
 
 class History:
@@ -47,7 +47,7 @@ class History:
         self.keys = ApiKeys(self.database)
         secret = settings.cookie_secret.get_secret_value()
         self.visitors = Visitors(secret or secret_in(Path(folder)))
-        self._sweep_now = asyncio.Event()
+        self._sweeper = Sweeper(lambda: self.until_done(self.archive.sweep))
 
     async def prepare(self) -> None:
         """Sees to it that the tables are those of this version. Raises StorageUnavailable."""
@@ -56,19 +56,11 @@ class History:
     async def run(self) -> None:
         """Prepares the tables, and sweeps every minute until it is cancelled."""
         await self.until_done(self.prepare)
-        while True:
-            await self.until_done(self.archive.sweep)
-            self._sweep_now.clear()
-            # Several gateways, started at once, do not all sweep at once.
-            pause = _SWEEP_SECONDS * random.uniform(0.5, 1.5)
-            try:
-                await asyncio.wait_for(self._sweep_now.wait(), pause)
-            except TimeoutError:
-                continue
+        await self._sweeper.run()
 
     def sweep_soon(self) -> None:
         """Lets the next sweep begin at once."""
-        self._sweep_now.set()
+        self._sweeper.soon()
 
     async def close(self) -> None:
         """Closes the database's connections, and the audit file."""

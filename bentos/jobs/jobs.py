@@ -1,18 +1,16 @@
 """Jobs, opened over the same database and object store as kept analyses."""
 
 import asyncio
-import random
 from collections.abc import Callable
 
 from bentos.admission.control import Admission
 from bentos.gateway.pipeline import Pipeline
 from bentos.history.history import History
+from bentos.history.sweeper import Sweeper
 from bentos.jobs.intake import Intake, name_of
 from bentos.jobs.job import Job
 from bentos.jobs.queue import JobQueue
 from bentos.jobs.worker import JobWorker, problem_json
-
-_SWEEP_SECONDS = 60.0
 
 
 class Jobs:
@@ -32,13 +30,13 @@ class Jobs:
         self.worker = JobWorker(
             self.queue, history.job_images, pipeline, admission, is_stopping=is_stopping
         )
-        self._sweep_now = asyncio.Event()
+        self._sweeper = Sweeper(lambda: history.until_done(self.worker.sweep))
 
     async def run(self) -> None:
         """Analyses the images of jobs, and deletes jobs that have expired, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.worker.run())
-            group.create_task(self._sweep())
+            group.create_task(self._sweeper.run())
 
     async def cancel(self, job: Job) -> None:
         """Takes what waits of a job off the queue, and deletes its images.
@@ -50,14 +48,4 @@ class Jobs:
 
     def sweep_soon(self) -> None:
         """Lets the next sweep begin at once."""
-        self._sweep_now.set()
-
-    async def _sweep(self) -> None:
-        while True:
-            await self._history.until_done(self.worker.sweep)
-            self._sweep_now.clear()
-            pause = _SWEEP_SECONDS * random.uniform(0.5, 1.5)  # gateways do not sweep all at once
-            try:
-                await asyncio.wait_for(self._sweep_now.wait(), pause)
-            except TimeoutError:
-                continue
+        self._sweeper.soon()
