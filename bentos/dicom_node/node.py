@@ -9,7 +9,6 @@ import signal
 import time
 from contextlib import closing
 from pathlib import Path
-from threading import Event
 
 from bentos.dicom_node.c_store import DicomNode
 from bentos.dicom_node.destinations import Destination
@@ -24,6 +23,7 @@ from chestxray.client import Client
 
 logger = logging.getLogger(__name__)
 
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 _REQUIRED = ("dicom_queue", "dicom_peers", "dicom_destination")
 
 
@@ -37,9 +37,9 @@ def run(settings: Settings, *, host: str, port: int, metrics_port: int | None) -
 
     Raises QueueLocked, or OSError where a port is taken or a file cannot be read or written.
     """
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    # Before any thread starts: all inherit the mask. A handler runs in the main thread only, and the
+    # kernel may give the signal to another thread, which leaves a waiting main thread asleep.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     queue = Queue(Path(settings.dicom_queue), max_bytes=settings.dicom_max_queue_bytes)
     metrics = Metrics(queue, max_bytes=settings.dicom_max_queue_bytes)
     if metrics_port is not None:
@@ -54,7 +54,7 @@ def run(settings: Settings, *, host: str, port: int, metrics_port: int | None) -
         receiver = Receiver(settings, queue, metrics, host=host, port=port)
         worker.start()
         logger.info("%s listens on port %s", settings.dicom_ae_title, receiver.port)
-        stop.wait()
+        signal.sigwait(_STOPS)
         logger.info("stopping: associations and objects that were begun are finished")
         end = time.monotonic() + settings.drain_timeout_seconds
         receiver.close(settings.drain_timeout_seconds)

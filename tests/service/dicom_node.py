@@ -120,6 +120,7 @@ def node(
             made.process.wait(30)
         finally:
             made.process.kill()
+            made.process.wait()
 
 
 def start(folder: Path, service: str, destination: str, *, port: int = 0, **settings: str) -> Node:

@@ -1,6 +1,7 @@
 """Who may connect to the DICOM node, and what strangers can do to its port: nothing to others."""
 
 import io
+import signal
 import socket
 import ssl
 import subprocess
@@ -113,7 +114,20 @@ def test_connection_that_is_closed_before_its_request_is_forgotten_at_once(runni
     for _ in range(10):
         socket.create_connection(("127.0.0.1", running.port)).close()
 
+    until(lambda: _echo_succeeds(running.port))  # so all before it have been accepted
     until(lambda: process.num_threads() <= before, seconds=5)
+
+
+def test_signal_to_stop_is_heard_whatever_thread_the_kernel_gives_it_to(
+    tmp_path: Path, open_server: Server, store: Archive
+) -> None:
+    """A handler would run in the main thread only, which may sleep on: several in ten did."""
+    for _ in range(6):
+        with node(tmp_path, open_server.url, to(store)) as made:
+            for _ in range(10):
+                socket.create_connection(("127.0.0.1", made.port)).close()
+            made.process.send_signal(signal.SIGTERM)
+            assert made.process.wait(10) == 0
 
 
 def test_port_probes_leave_no_thread_file_or_memory(running: Node) -> None:
