@@ -37,8 +37,8 @@ def run(settings: Settings, *, host: str, port: int, metrics_port: int | None) -
 
     Raises QueueLocked, or OSError where a port is taken or a file cannot be read or written.
     """
-    # Before any thread starts: all inherit the mask. A handler runs in the main thread only, and the
-    # kernel may give the signal to another thread, which leaves a waiting main thread asleep.
+    # Before any thread starts: all inherit the mask. A handler runs in the main thread only, which
+    # sleeps on where the kernel gives the signal to another thread.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     queue = Queue(Path(settings.dicom_queue), max_bytes=settings.dicom_max_queue_bytes)
     metrics = Metrics(queue, max_bytes=settings.dicom_max_queue_bytes)
