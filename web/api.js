@@ -141,11 +141,5 @@ export const deleteAllKept = () => ask("", async () => {}, "DELETE");
 /** Other programs may have asked for the map of one class only. @param {any} analysis @returns {Analysis} */
 const withMaps = (analysis) => ({ ...analysis, heatmaps: analysis.heatmaps ?? { [analysis.heatmap.label]: analysis.heatmap } });
 
-/** @returns {Promise<Model[]>} filter and classifier */
-export const models = async () => (await get("v1/models")).models;
-/** @returns {Promise<Limits>} */
-export const limits = () => get("v1/limits");
-/** @returns {Promise<Example[]>} */
-export const examples = async () => (await get("v1/examples")).examples;
 /** @returns {Promise<Projection>} */
 export const projection = () => get("v1/projection");

@@ -1,9 +1,10 @@
 // @ts-check
 /** The page's texts by key, in the current language; fires "change" when the language changes. */
 
-import { recall, remember } from "./preferences.js";
+import { remember } from "./preferences.js";
+import { service } from "./service.js";
 
-const FOLDER = "web/locales";
+const FOLDER = new URL("./locales/", import.meta.url).href;
 const PREFERENCE = "language";
 const MINUTE_MS = 60_000;
 /** Units of a span of time: each from this many on, with this many digits. */
@@ -14,25 +15,13 @@ const UNITS = [
 ];
 
 export class Language extends EventTarget {
-  /** @param {{code: string, name: string}[]} available */
-  constructor(available) {
-    super();
-    this.available = available;
-    this.code = "en";
-    /** @type {Record<string, string>} */
-    this.texts = {};
-  }
-
-  /** Loads the list of languages, and the language that the visitor or the browser prefers. */
-  static async open() {
-    const language = new Language(await load("index"));
-    await language.use(choose(language.available, [recall(PREFERENCE), ...navigator.languages]));
-    return language;
-  }
+  available = service.languages;
+  code = service.language;
+  texts = service.texts;
 
   /** @param {string} code */
   async use(code) {
-    this.texts = await load(code.split("-")[0]);
+    this.texts = code === service.language ? service.texts : await load(code.split("-")[0]);
     this.code = code;
     document.documentElement.lang = code;
     for (const place of document.querySelectorAll("[data-text]")) {
@@ -48,6 +37,9 @@ export class Language extends EventTarget {
   async choose(code) {
     await this.use(code);
     remember(PREFERENCE, code);
+    const address = new URL(location.href);
+    address.searchParams.set("lang", code); // a reload, and a copied link, show the same language
+    history.replaceState(null, "", address);
   }
 
   /**
@@ -98,21 +90,7 @@ export class Language extends EventTarget {
 
 /** @param {string} name @returns {Promise<any>} */
 async function load(name) {
-  const answer = await fetch(`${FOLDER}/${name}.json`);
+  const answer = await fetch(`${FOLDER}${name}.json`);
   if (!answer.ok) throw new Error(`${name}.json: ${answer.status}`);
   return answer.json();
-}
-
-/**
- * Returns the first preferred language that is available, by exact code or by primary language.
- * @param {{code: string}[]} available
- * @param {(string | null)[]} wishes
- */
-function choose(available, wishes) {
-  for (const wish of wishes.filter((code) => code !== null)) {
-    const base = wish.split("-")[0];
-    const found = available.find(({ code }) => code === wish) ?? available.find(({ code }) => code.split("-")[0] === base);
-    if (found) return found.code;
-  }
-  return "en";
 }

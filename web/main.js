@@ -3,7 +3,6 @@
 
 import { access } from "./access.js";
 import { Analyses } from "./analyses.js";
-import * as api from "./api.js";
 import { Consent, mountConsent } from "./consent.js";
 import { mountControls } from "./controls.js";
 import { element } from "./element.js";
@@ -12,9 +11,11 @@ import { mountIntake } from "./intake.js";
 import { KEY_PROBLEMS, mountKeyNote } from "./key.js";
 import { Language } from "./language.js";
 import { mountPerformance } from "./performance.js";
+import { openOffline } from "./offline.js";
 import { mountProgress } from "./progress.js";
 import { mountResult } from "./result.js";
 import { mountSnippets } from "./snippets.js";
+import { service } from "./service.js";
 import { Store } from "./store.js";
 import { mountSwitches } from "./switches.js";
 import { Viewer } from "./viewer.js";
@@ -23,7 +24,9 @@ import { Viewer } from "./viewer.js";
 const at = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 async function main() {
-  const [language, limits, models, examples, store] = await Promise.all([Language.open(), api.limits(), api.models(), api.examples(), Store.open()]);
+  const { limits, models, examples } = service;
+  const language = new Language();
+  const store = await Store.open();
   const consent = new Consent(limits);
   const analyses = new Analyses(store, limits, consent);
   const viewer = new Viewer(language);
@@ -55,6 +58,7 @@ async function main() {
   analyses.addEventListener("change", () => show(viewer, analyses));
   await analyses.restore();
   document.documentElement.dataset.ready = "";
+  openOffline();
 }
 
 /** @param {Viewer} viewer @param {Analyses} analyses */

@@ -111,7 +111,7 @@ def create_app(
         inference_protocol.create_router(pipeline, admission, settings, is_ready, keeping)
     )
     app.include_router(stow.create_router(pipeline, admission, settings))
-    app.include_router(page.create_router(settings))
+    page.install(app, settings, partial(_models, pipeline))
 
     _add_constants(app, pipeline)
     app.get(METRICS, include_in_schema=False)(metrics)
@@ -121,7 +121,7 @@ def create_app(
 
 def _add_constants(app: FastAPI, pipeline: Pipeline) -> None:
     # Constant while the service runs, and as expensive to serialise as ten requests.
-    models_json = cache(partial(_models, pipeline))
+    models_json = cache(lambda: Models(models=_models(pipeline)).model_dump_json())
     projection_json = cache(partial(_projection, pipeline))
 
     @app.get("/v1/models", summary="List the models", response_model=Models, **_SERVICE)
@@ -140,11 +140,10 @@ def _add_constants(app: FastAPI, pipeline: Pipeline) -> None:
         return Response(projection_json(), media_type="application/json")
 
 
-def _models(pipeline: Pipeline) -> str:
+def _models(pipeline: Pipeline) -> list[Model]:
     served = (pipeline.xray_filter, pipeline.covid_classifier)
     shown = set(Model.model_fields) - {"digest"}
-    models = [Model(digest=s.digest, **s.card.model_dump(include=shown)) for s in served]
-    return Models(models=models).model_dump_json()
+    return [Model(digest=s.digest, **s.card.model_dump(include=shown)) for s in served]
 
 
 def _projection(pipeline: Pipeline) -> str:

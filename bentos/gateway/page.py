@@ -1,71 +1,135 @@
 """The web page, its files and example images, with a strict Content-Security-Policy."""
 
+import hashlib
 import io
 import json
+from collections.abc import Callable
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from bentos.gateway import openapi
+from bentos.http import problems
+from bentos.http.negotiation import language, negotiate
+from bentos.http.prefix import prefix
+from bentos.http.problems import RequestProblem
+from bentos.page.documents import Documents
+from bentos.page.files import Files
+from bentos.page.service_worker import service_worker
 from bentos.settings import SHIPPED_EXAMPLES, WEB, Settings
 from chestxray.containers import MEDIA_TYPES
-from chestxray.results import Example, Examples, Limits
+from chestxray.results import Example, Examples, Limits, Model
 
 _EXAMPLE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 """Formats that browsers can display too."""
+_HTML = "text/html"
 _THUMBNAIL_SIDE = 192  # pixels; twice the displayed size, for high-density screens
+_REVALIDATED = {"Cache-Control": "no-cache"}
+"""So that a new version appears at once."""
+_UNCHANGING = {"Cache-Control": "public, max-age=31536000, immutable"}
+"""For what gets another address when it changes."""
 
 
-def create_router(settings: Settings) -> APIRouter:
-    """Builds the page's routes."""
-    router = APIRouter()
-    router.include_router(_files(settings), include_in_schema=False)
-    router.include_router(_facts(settings))
+def install(app: FastAPI, settings: Settings, models: Callable[[], list[Model]]) -> None:
+    """Adds the page's routes, and its answer to a browser that asks for what there is not;
+    `models` returns the deployed ones."""
+    files = Files(WEB)
+    documents = Documents(
+        files,
+        lambda: {
+            "limits": _limits(settings).model_dump(mode="json"),
+            "models": [each.model_dump(mode="json") for each in models()],
+        },
+    )
+    app.include_router(_files(settings, files, documents), include_in_schema=False)
+    app.include_router(_facts(settings))
+    _install_not_found(app, documents, _headers(settings))
+
+
+def _install_not_found(app: FastAPI, documents: Documents, headers: dict[str, str]) -> None:
+    respond: Any = app.exception_handlers[HTTPException]
+
+    @app.exception_handler(HTTPException)
+    def on_http_exception(request: Request, error: HTTPException) -> Response:
+        problem: Response = respond(request, error)
+        accepted = ",".join(request.headers.getlist("accept")).lower()
+        if error.status_code != HTTPStatus.NOT_FOUND or not _is_browser(accepted):
+            return problem
+        spoken = language(request.headers.get("accept-language", ""), documents.languages)
+        html = documents.not_found(spoken, prefix=prefix.get())
+        told = {"Content-Language": spoken, "Vary": "Accept, Accept-Language"} | headers
+        return Response(html, HTTPStatus.NOT_FOUND, told, media_type="text/html")
+
+
+def _is_browser(accepted: str) -> bool:
+    try:
+        return negotiate(accepted, (problems.MEDIA_TYPE, _HTML)) == _HTML
+    except RequestProblem:
+        return False
+
+
+def _files(settings: Settings, files: Files, documents: Documents) -> APIRouter:
+    """Builds the routes of files, which are not part of the API."""
+    router, headers = APIRouter(), _headers(settings)
+    worker = service_worker(files)
+
+    @router.api_route("/", methods=["GET", "HEAD"])
+    def index(request: Request, lang: str = "") -> Response:
+        accepted = f"{lang},{request.headers.get('accept-language', '')}"
+        spoken = language(accepted, documents.languages)
+        told = {"Content-Language": spoken, "Vary": "Accept-Language"} | headers | _REVALIDATED
+        examples = json.dumps([each.model_dump() for each in _examples(settings)])
+        return documents.render(spoken, examples).response(request, told)
+
+    @router.get("/robots.txt")
+    def robots(request: Request) -> Response:
+        return files["robots.txt"].response(request, headers | _REVALIDATED)
+
+    @router.get("/service-worker.js")
+    def script_of_service_worker(request: Request) -> Response:
+        return worker.response(request, headers | _REVALIDATED)
+
+    @router.api_route("/web/{path:path}", methods=["GET", "HEAD"])
+    def file(path: str, request: Request) -> Response:
+        version, _, name = path.partition("/")
+        if version == files.version and name in files:
+            return files[name].response(request, headers | _UNCHANGING)
+        # A page of another version asks for its files while versions change.
+        found = next((each for each in (path, name) if each in files), None)
+        if found is None:
+            raise HTTPException(404)
+        return files[found].response(request, headers | _REVALIDATED)
+
+    _add_examples(router, settings, headers)
     return router
 
 
-def _files(settings: Settings) -> APIRouter:
-    """Builds the routes of files, which are not part of the API."""
-    router = APIRouter()
-    files, examples = StaticFiles(directory=WEB), StaticFiles(directory=settings.examples)
-    headers = _headers(settings)
+def _add_examples(router: APIRouter, settings: Settings, headers: dict[str, str]) -> None:
+    examples = StaticFiles(directory=settings.examples)
 
-    async def send(static: StaticFiles, path: str, request: Request) -> Response:
-        answer = await static.get_response(path, request.scope)
-        answer.headers.update(headers)
-        return answer
-
-    @router.api_route("/", methods=["GET", "HEAD"])
-    async def index(request: Request) -> Response:
-        return await send(files, "index.html", request)
-
-    @router.get("/web/locales/index.json")
-    def locales() -> list[dict[str, str]]:
-        return _LANGUAGES
-
-    @router.api_route("/web/{path:path}", methods=["GET", "HEAD"])
-    async def file(path: str, request: Request) -> Response:
-        return await send(files, path, request)
+    def caching(path: Path, version: str) -> dict[str, str]:
+        return headers | (_UNCHANGING if version == _version(path) else _REVALIDATED)
 
     @router.api_route("/examples/{path:path}", methods=["GET", "HEAD"])
-    async def example(path: str, request: Request) -> Response:
+    async def example(path: str, request: Request, v: str = "") -> Response:
         if not path.lower().endswith(_EXAMPLE_ENDINGS):
             raise HTTPException(404)
-        return await send(examples, path, request)
+        answer = await examples.get_response(path, request.scope)
+        answer.headers.update(caching(settings.examples / path, v))
+        return answer
 
     @router.get("/thumbnails/{name}")
-    def thumbnail(name: str) -> Response:
+    def thumbnail(name: str, v: str = "") -> Response:
         # Compared with the listing instead of opened: the name may be too long for the file system.
         path = next((each for each in settings.examples.iterdir() if each.name == name), None)
         if path is None or not _is_example(path):
             raise HTTPException(404)
-        return Response(_thumbnail(path), media_type="image/jpeg", headers=headers)
-
-    return router
+        return Response(_thumbnail(path), media_type="image/jpeg", headers=caching(path, v))
 
 
 def _facts(settings: Settings) -> APIRouter:
@@ -79,9 +143,7 @@ def _facts(settings: Settings) -> APIRouter:
     )
     def list_examples() -> Examples:
         """Lists the example images: synthetic ones, unless the operator provides others."""
-        names = sorted(p.name for p in settings.examples.iterdir() if _is_example(p))
-        synthetic = settings.examples.samefile(SHIPPED_EXAMPLES)
-        return Examples(examples=[_example(name, synthetic=synthetic) for name in names])
+        return Examples(examples=_examples(settings))
 
     @router.get(
         "/v1/limits",
@@ -91,17 +153,27 @@ def _facts(settings: Settings) -> APIRouter:
     def get_limits() -> Limits:
         """Returns the maximum image size, the supported formats, and how long the service keeps
         an analysis if it does."""
-        return Limits(
-            max_image_bytes=settings.max_image_bytes,
-            max_image_pixels=settings.max_image_pixels,
-            max_webp_pixels=settings.limits.max_webp_pixels,
-            max_images_per_batch=settings.max_images_per_batch,
-            media_types=list(MEDIA_TYPES.values()),
-            keeps=settings.keeps,
-            retention_hours=settings.retention_hours if settings.keeps else None,
-        )
+        return _limits(settings)
 
     return router
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_image_bytes=settings.max_image_bytes,
+        max_image_pixels=settings.max_image_pixels,
+        max_webp_pixels=settings.limits.max_webp_pixels,
+        max_images_per_batch=settings.max_images_per_batch,
+        media_types=list(MEDIA_TYPES.values()),
+        keeps=settings.keeps,
+        retention_hours=settings.retention_hours if settings.keeps else None,
+    )
+
+
+def _examples(settings: Settings) -> list[Example]:
+    paths = sorted(each for each in settings.examples.iterdir() if _is_example(each))
+    synthetic = settings.examples.samefile(SHIPPED_EXAMPLES)
+    return [_example(path, synthetic=synthetic) for path in paths]
 
 
 @cache
@@ -119,20 +191,16 @@ def _is_example(path: Path) -> bool:
     return path.suffix.lower() in _EXAMPLE_ENDINGS and path.is_file()
 
 
-def _example(name: str, *, synthetic: bool) -> Example:
-    urls = {"url": f"examples/{name}", "thumbnail": f"thumbnails/{name}"}
-    return Example(name=Path(name).stem, synthetic=synthetic, **urls)
+def _example(path: Path, *, synthetic: bool) -> Example:
+    address = f"{path.name}?v={_version(path)}"
+    urls = {"url": f"examples/{address}", "thumbnail": f"thumbnails/{address}"}
+    return Example(name=path.stem, synthetic=synthetic, **urls)
 
 
-def _languages() -> list[dict[str, str]]:
-    """Lists the available locales; adding a file adds a language."""
-    found: list[dict[str, Any]] = [
-        json.loads(path.read_text()) for path in sorted((WEB / "locales").glob("*.json"))
-    ]
-    return [{"code": each["language.code"], "name": each["language.name"]} for each in found]
-
-
-_LANGUAGES = _languages()
+def _version(path: Path) -> str:
+    """Changes when the file does."""
+    status = path.stat()
+    return hashlib.sha256(f"{status.st_mtime_ns} {status.st_size}".encode()).hexdigest()[:12]
 
 
 def _headers(settings: Settings) -> dict[str, str]:
@@ -142,6 +210,8 @@ def _headers(settings: Settings) -> dict[str, str]:
         "style-src": "'self'",
         "img-src": "'self' blob: data:",
         "connect-src": "'self'",
+        "manifest-src": "'self'",
+        "worker-src": "'self'",
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": settings.frame_ancestors,
@@ -150,5 +220,4 @@ def _headers(settings: Settings) -> dict[str, str]:
     return {
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-cache",  # revalidate, so that a new version appears at once
     }

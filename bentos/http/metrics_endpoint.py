@@ -5,7 +5,7 @@ import gzip
 from fastapi import Request, Response
 
 from bentos.exposition import OPEN_METRICS, TEXT, exposition
-from bentos.http.negotiation import negotiate
+from bentos.http.negotiation import accepts_gzip, negotiate
 from bentos.http.problems import RequestProblem
 
 _LEVEL = 1
@@ -21,15 +21,7 @@ def metrics(request: Request) -> Response:
         media_type = TEXT
     body, content_type = exposition(media_type)
     headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
-    if _gzip_is_accepted(",".join(request.headers.getlist("accept-encoding"))):
+    if accepts_gzip(",".join(request.headers.getlist("accept-encoding"))):
         body = gzip.compress(body, _LEVEL)
         headers["Content-Encoding"] = "gzip"
     return Response(body, headers=headers)
-
-
-def _gzip_is_accepted(encodings: str) -> bool:
-    for each in encodings.lower().replace(" ", "").split(","):
-        name, _, weight = each.partition(";q=")
-        if name == "gzip":
-            return weight.strip("0.") != "" or not weight
-    return False

@@ -1,4 +1,4 @@
-"""Content negotiation by the headers Accept and Accept-Language (RFC 9110, 12.5)."""
+"""Content negotiation by Accept, Accept-Encoding and Accept-Language (RFC 9110, 12.5)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
@@ -72,6 +72,15 @@ def _contradicts(accepted: _Range, offered: str) -> bool:
     return accepted[:2] == (kind, subtype) and any(
         accepted[2].get(name, value) != value for name, value in parameters.items()
     )
+
+
+def accepts_gzip(encodings: str) -> bool:
+    """Whether an Accept-Encoding header allows gzip."""
+    for each in encodings.lower().replace(" ", "").split(","):
+        name, _, weight = each.partition(";q=")
+        if name == "gzip":
+            return weight.strip("0.") != "" or not weight
+    return False
 
 
 def language(accepted: str, offered: Sequence[str]) -> str:

@@ -1,0 +1,1 @@
+"""The web page: its documents and files, ready to send."""

@@ -1,0 +1,15 @@
+"""The service worker, with the names of the files that it stores."""
+
+import json
+
+from bentos.page.content import Content
+from bentos.page.files import Files
+
+_SCRIPT = "service_worker.js"
+
+
+def service_worker(files: Files) -> Content:
+    """Returns the script; a new version of any file makes it another one."""
+    names = [f"web/{files.version}/{name}" for name in files if name != _SCRIPT]
+    facts = f"const VERSION = {json.dumps(files.version)};\nconst FILES = {json.dumps(names)};\n"
+    return Content(facts.encode() + files[_SCRIPT].body, "text/javascript")

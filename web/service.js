@@ -1,0 +1,19 @@
+// @ts-check
+/** What the service has put into the document: texts in the page's language, and facts about itself. */
+
+/**
+ * @typedef {import("./api.js").Limits} Limits
+ * @typedef {import("./api.js").Model} Model
+ * @typedef {import("./api.js").Example} Example
+ *
+ * @typedef {object} Service
+ * @property {string} language its code
+ * @property {Record<string, string>} texts
+ * @property {{code: string, name: string}[]} languages
+ * @property {Limits} limits
+ * @property {Model[]} models filter and classifier
+ * @property {Example[]} examples
+ */
+
+/** @type {Service} */
+export const service = JSON.parse(document.getElementById("service")?.textContent ?? "");
