@@ -24,7 +24,8 @@ import { fit, preview } from "./pictures.js";
  * @property {Blob | null} shown the image to display; null if the browser cannot decode the file
  * @property {Blob | null} thumbnail
  * @property {[number, number, number, number]} [film] where the film lies in `shown`, if not where the result says
- * @property {Blob} [file] the file to send; lost on reload
+ * @property {Blob} [file] the file to send; stored until there is a result
+ * @property {Promise<void>} [previewed] when `shown` and `thumbnail` are made
  * @property {boolean} [keep] whether the visitor had it kept when adding or retrying it; lost on reload
  * @property {string} [keepAs] names the request, for all tries with the same file; lost on reload
  * @property {AbortController} [abort]
@@ -32,6 +33,8 @@ import { fit, preview } from "./pictures.js";
 
 export class Analyses extends EventTarget {
   #working = false;
+  /** @type {Promise<void>} until the previews that were asked for are made */
+  #previews = Promise.resolve();
 
   /** @param {import("./store.js").Store} store @param {import("./api.js").Limits} limits @param {import("./consent.js").Consent} consent */
   constructor(store, limits, consent) {
@@ -45,19 +48,27 @@ export class Analyses extends EventTarget {
     this.current = null;
   }
 
-  /** Restores the entries that were stored before a reload. */
+  /** Restores the entries that were stored before a reload, and goes on with those that were not analysed. */
   async restore() {
-    this.entries = await this.store.list();
+    this.entries = (await this.store.list()).map((entry) => ({ ...entry, sent: 0, state: isOpen(entry) ? "waiting" : entry.state }));
     this.select(this.entries[0] ?? null);
+    this.#work();
+  }
+
+  /** Whether an image has not been answered. */
+  get isBusy() {
+    return this.entries.some(isOpen);
   }
 
   /** @param {{file: Blob, name: string, synthetic?: boolean}[]} files */
   async add(files) {
     const added = files.map(({ file, name, synthetic = false }) => ({ ...newEntry(file, name, synthetic), keep: this.consent.isGiven }));
-    this.entries.unshift(...added.toReversed());
-    await Promise.all(added.map(async (entry) => Object.assign(entry, (await preview(/** @type {Blob} */ (entry.file))) ?? {})));
+    this.entries.unshift(...added.slice().reverse());
     if (added.length) this.select(added[0]);
-    await this.#work();
+    for (const entry of added) this.store.put(entry);
+    const working = this.#work();
+    for (const entry of added) await this.#preview(entry);
+    await working;
   }
 
   /** @param {Entry | null} entry */
@@ -80,15 +91,21 @@ export class Analyses extends EventTarget {
   }
 
   /** @param {Entry} entry */
-  async remove(entry) {
-    entry.abort?.abort();
-    this.entries = this.entries.filter((other) => other !== entry);
-    await this.store.delete(entry.id);
-    this.select(this.current === entry ? (this.entries[0] ?? null) : this.current);
+  remove(entry) {
+    return this.#remove([entry]);
   }
 
-  async removeAll() {
-    for (const entry of [...this.entries]) await this.remove(entry);
+  removeAll() {
+    return this.#remove([...this.entries]);
+  }
+
+  /** @param {Entry[]} removed */
+  async #remove(removed) {
+    for (const { abort } of removed) abort?.abort();
+    this.entries = this.entries.filter((entry) => !removed.includes(entry));
+    const isGone = this.current && removed.includes(this.current);
+    this.select(isGone ? (this.entries[0] ?? null) : this.current);
+    await this.store.delete(...removed.map(({ id }) => id));
   }
 
   /** Notes that the service no longer keeps analyses, and closes one that it alone had. @param {string[] | null} ids null for all */
@@ -110,8 +127,11 @@ export class Analyses extends EventTarget {
     if (this.#working) return;
     this.#working = true;
     let next;
-    while ((next = this.entries.findLast(({ state }) => state === "waiting"))) await this.#analyse(next);
-    this.#working = false;
+    try {
+      while ((next = this.entries.slice().reverse().find(({ state }) => state === "waiting"))) await this.#analyse(next);
+    } finally {
+      this.#working = false;
+    }
   }
 
   /** @param {Entry} entry */
@@ -119,15 +139,25 @@ export class Analyses extends EventTarget {
     entry.abort = new AbortController();
     this.#update(entry, { state: "sending" });
     try {
+      await this.#preview(entry);
       entry.result = await this.#send(entry, entry.abort.signal);
       this.#update(entry, { state: "done" });
       if (entry.result.kept) this.dispatchEvent(new CustomEvent("kept", { detail: entry.result }));
-      await this.store.put(entry);
     } catch (error) {
-      if (error instanceof AnalysisProblem) await this.#refuse(entry, error.problem);
-      else if (error instanceof DOMException && error.name === "AbortError") await this.remove(entry);
-      else throw error;
+      if (error instanceof DOMException && error.name === "AbortError") return void this.remove(entry);
+      this.#update(entry, { state: "refused", problem: problemOf(error) });
     }
+    if (this.entries.includes(entry)) await this.store.put(entry);
+  }
+
+  /** Makes what is shown of a file, one after another: a decoded photo takes 50 MB. @param {Entry} entry */
+  #preview(entry) {
+    entry.previewed ??= this.#previews = this.#previews.then(async () => {
+      if (!entry.file || entry.shown || !this.entries.includes(entry)) return;
+      const made = await preview(entry.file).catch(() => null);
+      if (made) this.#update(entry, made);
+    });
+    return entry.previewed;
   }
 
   /** @param {Entry} entry @param {AbortSignal} signal */
@@ -139,12 +169,6 @@ export class Analyses extends EventTarget {
     const keepAs = entry.keep && this.consent.isGiven ? entry.keepAs : null;
     const onSent = (/** @type {number} */ sent) => this.#update(entry, { sent, state: sent < 1 ? "sending" : "reading" });
     return analyse(entry.file, { signal, onSent, keepAs });
-  }
-
-  /** @param {Entry} entry @param {Problem} problem */
-  async #refuse(entry, problem) {
-    this.#update(entry, { state: "refused", problem });
-    if (entry.shown) await this.store.put(entry);
   }
 
   /** @param {Entry} entry @param {Partial<Entry>} changes */
@@ -164,4 +188,15 @@ function newEntry(file, name, synthetic) {
   const id = String(crypto.getRandomValues(new Uint32Array(2)));
   const facts = { id, name, synthetic, file, created: Date.now(), sent: 0 };
   return { ...facts, state: "waiting", result: null, problem: null, shown: null, thumbnail: null };
+}
+
+/** @param {{state: State}} entry */
+function isOpen({ state }) {
+  return state === "waiting" || state === "sending" || state === "reading";
+}
+
+/** Only what failed on the way is a problem of the network. @param {unknown} error @returns {Problem} */
+function problemOf(error) {
+  if (error instanceof AnalysisProblem) return error.problem;
+  return { code: "page-failed", detail: String(error), status: 0 };
 }

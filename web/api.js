@@ -46,6 +46,7 @@ export const FINDINGS = ["no_finding", "lung_opacity", "covid19"];
 const ANALYSES = "v1/analyses";
 const ROUTE = `${ANALYSES}?heatmap=all`;
 const PAGE = 20; // analyses in one answer
+const NO_NETWORK = { code: "network", detail: "", status: 0 };
 const LONGEST_WAIT_MS = 65_000; // a little longer than the gateway's longest deadline
 
 /** Why there is no analysis: the gateway's problem, or a connection error. */
@@ -75,7 +76,7 @@ export function analyse(file, { signal, onSent, keepAs }) {
     request.upload.onprogress = ({ loaded, total }) => onSent(total ? loaded / total : 1);
     request.upload.onload = () => onSent(1);
     request.onload = () => settle(request, resolve, reject);
-    request.onerror = () => reject(new AnalysisProblem({ code: "network", detail: "", status: 0 }));
+    request.onerror = async () => reject(await failure(file));
     request.ontimeout = () => reject(new AnalysisProblem({ code: "deadline-exceeded", detail: "", status: 0 }));
     request.onabort = () => reject(new DOMException("", "AbortError"));
     signal.addEventListener("abort", () => request.abort());
@@ -100,11 +101,23 @@ function problemOf(status, body, retryAfter) {
   return new AnalysisProblem({ detail: "", ...body, code, status, retryAfter: Number(retryAfter) || undefined });
 }
 
-/** @param {string} path @returns {Promise<any>} */
-async function get(path) {
-  const answer = await fetch(path, { headers: access.headers });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
+/** Gets a file or an answer. Rejects with AnalysisProblem. @param {string} path @returns {Promise<Response>} */
+export async function get(path) {
+  const answer = await fetch(path, { headers: access.headers }).catch(() => null);
+  if (answer?.ok) return answer;
+  throw answer ? problemOf(answer.status, null, answer.headers.get("Retry-After")) : new AnalysisProblem(NO_NETWORK);
+}
+
+/** Whether the service could not be reached, not even for a script. @param {unknown} error */
+export function isOfTheNetwork(error) {
+  if (error instanceof AnalysisProblem) return error.problem.code === NO_NETWORK.code;
+  return error instanceof TypeError && /import(ed|ing)/.test(error.message); // a module did not load
+}
+
+/** Tells a broken connection from a file that is gone, or a folder. @param {Blob} file */
+async function failure(file) {
+  const isReadable = await file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+  return new AnalysisProblem(isReadable ? NO_NETWORK : { code: "file-unreadable", detail: "", status: 0 });
 }
 
 /**
@@ -123,7 +136,7 @@ async function ask(path, read, method = "GET") {
   } catch (error) {
     if (error instanceof AnalysisProblem) throw error;
     const isLate = error instanceof DOMException && error.name === "TimeoutError";
-    throw new AnalysisProblem({ code: isLate ? "deadline-exceeded" : "network", detail: "", status: 0 });
+    throw new AnalysisProblem(isLate ? { code: "deadline-exceeded", detail: "", status: 0 } : NO_NETWORK);
   }
 }
 
@@ -142,4 +155,4 @@ export const deleteAllKept = () => ask("", async () => {}, "DELETE");
 const withMaps = (analysis) => ({ ...analysis, heatmaps: analysis.heatmaps ?? { [analysis.heatmap.label]: analysis.heatmap } });
 
 /** @returns {Promise<Projection>} */
-export const projection = () => get("v1/projection");
+export const projection = async () => (await get("v1/projection")).json();

@@ -12,8 +12,8 @@ import { named } from "./result.js";
  * @typedef {import("./language.js").Language} Language
  */
 
-/** @param {HTMLElement} place @param {{language: Language, analyses: Analyses, threshold: number}} parts */
-export function mountHistory(place, { language, analyses, threshold }) {
+/** @param {HTMLElement} place @param {{language: Language, analyses: Analyses, threshold: number, open: (entry: Entry) => void}} parts */
+export function mountHistory(place, { language, analyses, threshold, open }) {
   const list = element("ul", { className: "visits" });
   const head = element("div", { className: "row" });
   /** Object URLs of thumbnails, by entry. @type {Map<string, string>} */
@@ -25,8 +25,8 @@ export function mountHistory(place, { language, analyses, threshold }) {
     const { entries, current } = analyses;
     place.hidden = !entries.length;
     forget(urls, entries);
-    note.textContent = language.text(entries.some(({ result }) => result?.kept) ? "history.noteKept" : "history.note");
-    list.replaceChildren(...entries.map((entry) => visit(entry, entry === current, urls, { language, analyses, threshold })));
+    note.textContent = language.text(noteOf(analyses));
+    list.replaceChildren(...entries.map((entry) => visit(entry, entry === current, urls, { language, analyses, threshold, open })));
   };
   const render = () => {
     const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
@@ -37,8 +37,15 @@ export function mountHistory(place, { language, analyses, threshold }) {
     render();
   };
   analyses.addEventListener("change", render);
+  analyses.store.addEventListener("change", render);
   language.addEventListener("change", relabel);
   relabel();
+}
+
+/** What is said about where this visit is kept. @param {Analyses} analyses */
+function noteOf({ entries, store }) {
+  if (!store.works) return "history.noteNotStored";
+  return entries.some(({ result }) => result?.kept) ? "history.noteKept" : "history.note";
 }
 
 /** @param {Map<string, string>} urls @param {Entry[]} entries */
@@ -52,19 +59,19 @@ function forget(urls, entries) {
 
 /**
  * @param {Entry} entry @param {boolean} current @param {Map<string, string>} urls
- * @param {{language: Language, analyses: Analyses, threshold: number}} parts
+ * @param {{language: Language, analyses: Analyses, threshold: number, open: (entry: Entry) => void}} parts
  */
-function visit(entry, current, urls, { language, analyses, threshold }) {
+function visit(entry, current, urls, { language, analyses, threshold, open }) {
   if (entry.thumbnail && !urls.has(entry.id)) urls.set(entry.id, URL.createObjectURL(entry.thumbnail));
   const url = urls.get(entry.id);
   const picture = url ? element("img", { src: url, alt: "" }) : element("span", { className: "blank" });
   const text = element("span", {},
     element("strong", {}, verdict(entry, language, threshold)),
     element("span", { className: "muted" }, `${entry.name} · ${language.time(entry.created)}`));
-  const open = element("button", { type: "button", className: "open", id: `open-${entry.id}`, on: { click: () => analyses.select(entry) } }, picture, text);
+  const shown = element("button", { type: "button", className: "open", id: `open-${entry.id}`, on: { click: () => open(entry) } }, picture, text);
   const label = language.text("history.remove", { name: entry.name });
   const remove = element("button", { type: "button", className: "remove", id: `remove-${entry.id}`, ariaLabel: label, title: label, on: { click: () => analyses.remove(entry) } }, "×");
-  return element("li", { className: "visit", "aria-current": current ? "true" : null }, open, remove);
+  return element("li", { className: "visit", "aria-current": current ? "true" : null }, shown, remove);
 }
 
 /** @param {Entry} entry @param {Language} language @param {number} threshold */

@@ -1,6 +1,7 @@
 // @ts-check
 /** Image input: drop, file picker, paste, camera, or an example. */
 
+import { get } from "./api.js";
 import { element } from "./element.js";
 
 /**
@@ -91,6 +92,6 @@ function nameOf(language, /** @type {Example} */ { name }) {
 
 /** @param {Example} example @param {string} label @param {Analyses} analyses */
 async function open({ url, synthetic }, label, analyses) {
-  const file = await (await fetch(url)).blob();
+  const file = await (await get(url)).blob();
   await analyses.add([{ file, name: label, synthetic }]);
 }

@@ -1,6 +1,7 @@
 // @ts-check
 /** The page's texts by key, in the current language; fires "change" when the language changes. */
 
+import { get } from "./api.js";
 import { remember } from "./preferences.js";
 import { service } from "./service.js";
 
@@ -21,7 +22,7 @@ export class Language extends EventTarget {
 
   /** @param {string} code */
   async use(code) {
-    this.texts = code === service.language ? service.texts : await load(code.split("-")[0]);
+    this.texts = code === service.language ? service.texts : await (await get(`${FOLDER}${code.split("-")[0]}.json`)).json();
     this.code = code;
     document.documentElement.lang = code;
     for (const place of document.querySelectorAll("[data-text]")) {
@@ -86,11 +87,4 @@ export class Language extends EventTarget {
   time(milliseconds) {
     return new Intl.DateTimeFormat(this.code, { dateStyle: "short", timeStyle: "short" }).format(milliseconds);
   }
-}
-
-/** @param {string} name @returns {Promise<any>} */
-async function load(name) {
-  const answer = await fetch(`${FOLDER}${name}.json`);
-  if (!answer.ok) throw new Error(`${name}.json: ${answer.status}`);
-  return answer.json();
 }

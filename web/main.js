@@ -3,6 +3,7 @@
 
 import { access } from "./access.js";
 import { Analyses } from "./analyses.js";
+import { isOfTheNetwork } from "./api.js";
 import { Consent, mountConsent } from "./consent.js";
 import { mountControls } from "./controls.js";
 import { element } from "./element.js";
@@ -43,8 +44,13 @@ async function main() {
   mountProgress(progress, { language, analyses });
   mountControls(controls, { language, viewer });
   mountResult(at("result"), { language, analyses, viewer, threshold, pointing, announce });
-  mountHistory(at("history"), { language, analyses, threshold });
-  if (limits.keeps) offerKept({ language, analyses, threshold });
+  const open = (/** @type {import("./analyses.js").Entry} */ entry) => {
+    analyses.select(entry);
+    const { top } = at("bench").getBoundingClientRect();
+    if (top < 0 || top > innerHeight / 2) at("bench").scrollIntoView();
+  };
+  mountHistory(at("history"), { language, analyses, threshold, open });
+  if (limits.keeps) offerKept({ language, analyses, threshold, open });
   mountPerformance(at("performance"), { language, models });
   mountSnippets(at("snippets"), { language });
   openProjectorLate(language, analyses);
@@ -56,6 +62,8 @@ async function main() {
     if (access.hasKey) analyses.retryAll(KEY_PROBLEMS);
   });
   analyses.addEventListener("change", () => show(viewer, analyses));
+  addEventListener("online", () => analyses.retryAll(["network"]));
+  addEventListener("beforeunload", (event) => { if (analyses.isBusy) event.preventDefault(); });
   await analyses.restore();
   document.documentElement.dataset.ready = "";
   openOffline();
@@ -72,15 +80,11 @@ function announce(text) {
   at("announcer").textContent = text;
 }
 
-/** Offers what the service keeps; the code is loaded when it is opened. @param {{language: Language, analyses: Analyses, threshold: number}} parts */
+/** Offers what the service keeps; the code is loaded when it is opened. @param {{language: Language, analyses: Analyses, threshold: number, open: (entry: import("./analyses.js").Entry) => void}} parts */
 function offerKept(parts) {
-  const { language, analyses } = parts;
+  const { language, analyses, open: show } = parts;
   const details = /** @type {HTMLDetailsElement} */ (at("kept"));
   details.hidden = false;
-  const show = (/** @type {import("./analyses.js").Entry} */ entry) => {
-    analyses.select(entry);
-    at("bench").scrollIntoView();
-  };
   const mount = async () => {
     const [{ Kept }, { mountKeptList }] = await Promise.all([import("./kept.js"), import("./kept_list.js")]);
     const kept = new Kept();
@@ -106,5 +110,5 @@ function openProjectorLate(/** @type {Language} */ language, /** @type {Analyses
   });
 }
 
-addEventListener("unhandledrejection", () => { at("unreachable").hidden = false; });
+addEventListener("unhandledrejection", ({ reason }) => { at(isOfTheNetwork(reason) ? "unreachable" : "failed").hidden = false; });
 main();

@@ -14,6 +14,7 @@ import { REPAIRS, repair } from "./pictures.js";
 /** Codes for which a retry with the same image may succeed. */
 const PASSING = [
   "network",
+  "page-failed",
   "overloaded",
   "quota-exceeded",
   "draining",

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * Stores this visit's analyses in the browser only (IndexedDB).
+ * Stores this visit's analyses in the browser only (IndexedDB), if it lets us; they work without.
  *
  * A visit lasts as long as its tab. The open page holds a lock; the next page load deletes the entries
- * of visits without a lock.
+ * of visits without a lock. Fires "change" when `works` changes.
  */
 
 /** @typedef {import("./analyses.js").Entry} Entry */
@@ -11,17 +11,24 @@
 const DATABASE = "chestxray";
 const ENTRIES = "entries";
 const VISIT = "visit";
+const LONGEST_WAIT_MS = 3000; // some browsers never say that they deny a database
 
-export class Store {
+export class Store extends EventTarget {
+  /** Whether what was stored last will be here after a reload. */
+  works = true;
+
   /** @param {IDBDatabase | null} database @param {string} visit */
   constructor(database, visit) {
+    super();
     this.database = database;
     this.visit = visit;
+    this.works = Boolean(database);
   }
 
   /** Opens the database, or a store that keeps nothing if IndexedDB is unavailable. */
   static async open() {
-    const store = new Store(await connect(), visitId());
+    const late = new Promise((resolve) => setTimeout(resolve, LONGEST_WAIT_MS, null));
+    const store = new Store(await Promise.race([connect(), late]), visitId());
     await store.deleteEndedVisits();
     return store;
   }
@@ -32,39 +39,55 @@ export class Store {
     return (kept ?? []).filter(({ visit }) => visit === this.visit).sort((a, b) => b.created - a.created);
   }
 
-  /** @param {Entry} entry */
+  /** Stores an entry; its file only until it has a result. @param {Entry} entry */
   put(entry) {
     const { id, created, name, synthetic, state, result, problem, shown, thumbnail } = entry;
-    const kept = { id, created, name, synthetic, state, result, problem, shown, thumbnail, visit: this.visit };
+    const file = result ? undefined : entry.file;
+    const kept = { id, created, name, synthetic, state, result, problem, shown, thumbnail, file, visit: this.visit };
     return this.#run("readwrite", (entries) => entries.put(kept));
   }
 
-  /** @param {string} id */
-  delete(id) {
-    return this.#run("readwrite", (entries) => entries.delete(id));
+  /** @param {string[]} ids */
+  delete(...ids) {
+    return this.#run("readwrite", (entries) => ids.map((id) => entries.delete(id)).at(-1));
   }
 
   async deleteEndedVisits() {
     const open = new Set(await visitsWithLock());
     const kept = (await this.#run("readonly", (entries) => entries.getAll())) ?? [];
     const ended = kept.filter(({ visit }) => visit !== this.visit && !open.has(visit));
-    await Promise.all(ended.map(({ id }) => this.delete(id)));
+    await this.delete(...ended.map(({ id }) => id));
   }
 
   /**
+   * Returns the result of the last request; null if the database does not work. Never rejects.
    * @param {IDBTransactionMode} mode
-   * @param {(entries: IDBObjectStore) => IDBRequest} ask
+   * @param {(entries: IDBObjectStore) => IDBRequest | undefined} ask
    * @returns {Promise<any>}
    */
-  #run(mode, ask) {
+  async #run(mode, ask) {
     const { database } = this;
-    if (!database) return Promise.resolve(null);
-    return new Promise((resolve, reject) => {
-      const transaction = database.transaction(ENTRIES, mode);
-      const request = ask(transaction.objectStore(ENTRIES));
-      transaction.oncomplete = () => resolve(request.result);
-      transaction.onabort = () => reject(transaction.error);
-    });
+    if (!database) return null;
+    try {
+      const result = await new Promise((resolve, reject) => {
+        const transaction = database.transaction(ENTRIES, mode);
+        const request = ask(transaction.objectStore(ENTRIES));
+        transaction.oncomplete = () => resolve(request?.result);
+        transaction.onabort = () => reject(transaction.error); // the disk or the quota is full
+      });
+      this.#note(true);
+      return result;
+    } catch {
+      this.#note(false);
+      return null;
+    }
+  }
+
+  /** @param {boolean} works */
+  #note(works) {
+    if (works === this.works) return;
+    this.works = works;
+    this.dispatchEvent(new Event("change"));
   }
 }
 
@@ -76,6 +99,7 @@ function connect() {
     request.onupgradeneeded = () => request.result.createObjectStore(ENTRIES, { keyPath: "id" });
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => resolve(null); // private windows of some browsers
+    request.onblocked = () => resolve(null);
   });
 }
 
@@ -96,12 +120,13 @@ function visitId() {
   } catch {
     // The visit then ends with a reload.
   }
-  navigator.locks?.request(`${VISIT} ${visit}`, () => new Promise(() => {})); // until the tab closes
+  const untilTheTabCloses = () => new Promise(() => {});
+  navigator.locks?.request(`${VISIT} ${visit}`, untilTheTabCloses).catch(() => {}); // denied to some frames
   return visit;
 }
 
-/** The lock API needs https or localhost; otherwise only this visit is known to be open. */
+/** The lock API needs https or localhost, and may be denied: then only this visit is known to be open. */
 async function visitsWithLock() {
-  const { held = [] } = (await navigator.locks?.query()) ?? {};
+  const { held = [] } = (await navigator.locks?.query().catch(() => null)) ?? {};
   return held.map(({ name = "" }) => name.replace(`${VISIT} `, ""));
 }
