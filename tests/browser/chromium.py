@@ -39,8 +39,9 @@ def visiting(
     browser: Browser, url: str, *, expecting: str = "", cookies: Sequence[str] = (), **options: Any
 ) -> Iterator[Page]:
     """Opens the page as a new visitor; expected console errors match a pattern, and expected
-    cookies have these names."""
-    context = browser.new_context(**options)
+    cookies have these names. Without a service worker unless it is asked for, since requests that
+    pass one cannot be answered by a test."""
+    context = browser.new_context(**{"service_workers": "block", **options})
     context.set_default_timeout(PATIENCE_MS)
     monitor = PageMonitor(context)
     try:

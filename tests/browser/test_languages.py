@@ -3,12 +3,13 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import page_actions
 from tests.browser.chromium import READY
 from tests.browser.conftest import Visit
 from tests.browser.page_actions import CLEAR, HAND, texts
+from tests.service.server import Server
 
 LANGUAGES = ["en", "es", "pt"]
 CODES = {name: texts(name)["language.code"] for name in LANGUAGES}
@@ -114,3 +115,33 @@ def test_language_switch_keeps_the_focus(visit: Visit) -> None:
     page_actions.use_language(page, "es")
 
     expect(page.locator("#language")).to_be_focused()
+
+
+def test_first_words_are_in_the_visitors_language_without_a_script(
+    browser: Browser, server: Server
+) -> None:
+    with browser.new_context(java_script_enabled=False, locale="pt-BR") as context:
+        page = context.new_page()
+        page.goto(server.url)
+
+        expect(page.locator("h1")).to_have_text(texts("pt")["try.title"])
+        expect(page.locator("noscript")).to_contain_text(texts("pt")["page.needsScript"])
+
+
+def test_address_names_the_language(visit: Visit, server: Server) -> None:
+    page = visit(f"{server.url}/?lang=es", locale="pt-BR")
+
+    expect(page.locator("html")).to_have_attribute("lang", "es")
+    page_actions.use_language(page, "en")
+    expect(page).to_have_url(re.compile(r"\?lang=en$"))
+
+
+def test_chosen_language_is_that_of_the_next_visit(visit: Visit, server: Server) -> None:
+    page = visit(f"{server.url}/#limits")
+    page_actions.use_language(page, "es")
+
+    page.goto(f"{server.url}/#limits")
+    page.wait_for_selector(READY)
+
+    expect(page.locator("html")).to_have_attribute("lang", "es")
+    expect(page).to_have_url(re.compile(r"\?lang=es#limits$"))

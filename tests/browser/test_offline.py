@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser import page_actions
+from tests.browser.chromium import READY
 from tests.browser.conftest import Visit
 from tests.browser.page_actions import CLEAR, ENGLISH, OPACITY
 from tests.browser.relay import run_relay
@@ -80,9 +81,52 @@ def test_failed_fetch_shows_that_the_service_is_unreachable(
 
 
 def test_page_that_cannot_load_shows_that_the_service_is_unreachable(visit: Visit) -> None:
-    page = visit(expecting="ERR_FAILED|Failed to fetch")
-    page.route("**/v1/models", lambda route: route.abort())
+    page = visit(expecting="ERR_FAILED")
+    page.route("**/viewer.js", lambda route: route.abort())
 
     page.reload()
 
     expect(page.locator("#unreachable")).to_be_visible()
+
+
+def test_images_are_sent_by_themselves_when_the_network_is_back(visit: Visit) -> None:
+    page = visit(expecting="ERR_INTERNET_DISCONNECTED")
+    page.context.set_offline(True)
+    page_actions.choose_files(page, CLEAR, OPACITY)
+    refused = page.locator(".visit", has_text=ENGLISH["problem.network.title"])
+    expect(refused).to_have_count(2)
+
+    page.context.set_offline(False)
+
+    expect(refused).to_have_count(0)
+    page_actions.expect_result(page)
+
+
+def test_page_opens_without_a_connection(visit: Visit) -> None:
+    page = visit(service_workers="allow", expecting="ERR_INTERNET_DISCONNECTED", locale="pt-BR")
+    page.evaluate("() => navigator.serviceWorker.ready")
+    page.context.set_offline(True)
+
+    page.reload()
+
+    page.wait_for_selector(READY)
+    expect(page.locator("h1")).to_have_text(page_actions.texts("pt")["try.title"])
+    page_actions.use_language(page, "es")  # its texts are stored, too
+
+
+def test_second_visit_costs_one_request(visit: Visit, server: Server) -> None:
+    """That of the document, for what is new in it; a window on a slow line opens as fast."""
+    page = visit(service_workers="allow")
+    page.evaluate("() => navigator.serviceWorker.ready")
+    page.wait_for_load_state("networkidle")
+
+    page.goto(server.url)
+    page.wait_for_selector(READY)
+    page.wait_for_load_state("networkidle")
+
+    assert page.evaluate(_FROM_THE_NETWORK) == []
+
+
+_FROM_THE_NETWORK = """() => performance.getEntriesByType("resource")
+  .filter(({ name, transferSize, workerStart }) => transferSize > 0 && !workerStart)
+  .map(({ name }) => name)"""
