@@ -1,4 +1,4 @@
-"""The metrics of kept analyses; they exist only in a gateway that keeps some."""
+"""The metrics of kept analyses and webhooks; they exist only in a gateway that keeps some."""
 
 # ruff: noqa: RUF009 - the calls below return dataclass fields, not values
 
@@ -8,7 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from bentos.metric_declarations import Labelled, counter, gauge, register
-from bentos.metric_labels import StoragePart
+from bentos.metric_labels import StoragePart, WebhookOutcome
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge
@@ -47,6 +47,21 @@ class HistoryMetrics:
         "Operations on the storage of kept analyses that failed, by its part",
         "part",
     )
+    webhook_deliveries: "Labelled[Counter, WebhookOutcome]" = counter(
+        "chestxray_webhook_attempts_total",
+        "Attempts to deliver to callers' webhooks, by outcome",
+        "outcome",
+    )
+    webhooks_waiting: "Gauge" = gauge(
+        "chestxray_webhook_deliveries_waiting",
+        "Deliveries to webhooks that wait for an attempt, in the database of all gateways",
+        multiprocess_mode="livemax",
+    )
+    webhooks_overdue: "Gauge" = gauge(
+        "chestxray_webhook_overdue_seconds",
+        "How long the delivery has been due that has been so longest, to no receiver that fails",
+        multiprocess_mode="livemax",
+    )
 
 
 @cache
@@ -60,4 +75,5 @@ def get_history_metrics() -> HistoryMetrics:
 def create_history_series(metrics: HistoryMetrics, *, max_bytes: int) -> None:
     """Creates what a gateway counts that keeps analyses."""
     metrics.failures.create(product(StoragePart))
+    metrics.webhook_deliveries.create(product(WebhookOutcome))
     metrics.kept_limit_bytes.set(max_bytes)

@@ -76,6 +76,16 @@ class JobOutcome(StrEnum):
     """It has a problem instead of an analysis: the filter's, or of its file."""
 
 
+class WebhookOutcome(StrEnum):
+    """What became of an attempt to deliver to a webhook."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    """It will be tried again."""
+    GIVEN_UP = "given_up"
+    """It failed, and that was the last attempt."""
+
+
 class DecoderRestartReason(StrEnum):
     """Why a decoder's process was replaced."""
 

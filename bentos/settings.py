@@ -26,6 +26,7 @@ from bentos.history_settings import HistorySettings
 from bentos.logs.lines import Format, Level
 from bentos.process import heartbeat
 from bentos.settings_checks import variable_of
+from bentos.webhook_settings import WebhookSettings
 from chestxray import quantised
 from chestxray.confinement import DEFAULT_PROCESS_LIMITS, ProcessLimits
 from chestxray.limits import DEFAULT_LIMITS, Limits
@@ -54,9 +55,9 @@ SHIPPED_EXAMPLES = WEB / "examples"
 """Synthetic radiographs, made by code."""
 
 
-class Settings(CallerSettings, HistorySettings, DicomSettings, BaseSettings):
-    """Every setting with its default, bounds and meaning; those of the DICOM node, of kept analyses
-    and of callers are inherited."""
+class Settings(CallerSettings, HistorySettings, WebhookSettings, DicomSettings, BaseSettings):
+    """Every setting with its default, bounds and meaning; those of the DICOM node, of kept
+    analyses, of callers and of webhooks are inherited."""
 
     # What an error shows of the input may be the token; explain() shows the rest.
     model_config = SettingsConfigDict(

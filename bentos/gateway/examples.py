@@ -8,6 +8,7 @@ from chestxray.labels import Verdict
 from chestxray.results import DISCLAIMER, SOFTWARE, FilterResult
 
 ID = "0f9d1c3a5b7e4d6f8a2b4c6d8e0f1a2b"
+WEBHOOK_URL = "https://hospital.example/chestxray"
 _DIGEST = "sha256:" + 32 * "5e"
 
 
@@ -102,6 +103,25 @@ _ITEMS = [
     {"position": 0, "state": "done", "digest": 32 * "5e", "result": problem(NotAnXRay.code)},
     {"position": 1, "state": "queued", "digest": 32 * "6f", "result": None},
 ]
+_WEBHOOK = {
+    "id": ID,
+    "url": WEBHOOK_URL,
+    "events": ["job.finished"],
+    "created_at": "2026-01-31T12:00:00Z",
+    "failing_since": None,
+    "disabled": None,
+    "previous_secret_until": None,
+}
+_ISSUED_WEBHOOK = _WEBHOOK | {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="}
+_DELIVERY = {
+    "id": "5b7e4d6f8a2b4c6d8e0f1a2b0f9d1c3a",
+    "state": "delivered",
+    "created_at": "2026-01-31T13:00:00Z",
+    "attempts": 1,
+    "attempted_at": "2026-01-31T13:00:01Z",
+    "last_status": 204,
+    "last_error": None,
+}
 _EXAMPLES: dict[str, Any] = {
     "examples": [
         {
@@ -122,6 +142,11 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "get_job": _JOB,
     "get_job_results": {"items": _ITEMS, "next": None, "disclaimer": DISCLAIMER},
     "cancel_job": _JOB | {"state": "cancelled"},
+    "create_webhook": _ISSUED_WEBHOOK,
+    "list_webhooks": {"webhooks": [_WEBHOOK]},
+    "get_webhook": _WEBHOOK,
+    "list_webhook_deliveries": {"deliveries": [_DELIVERY]},
+    "rotate_webhook_secret": _ISSUED_WEBHOOK,
     "delete_analyses": {"deleted": 3},
     "list_examples": _EXAMPLES,
     "get_limits": _LIMITS,

@@ -1,4 +1,4 @@
-"""Problem codes of keys, quotas, kept analyses and jobs."""
+"""Problem codes of keys, quotas, kept analyses, jobs and webhooks."""
 
 from http import HTTPStatus
 
@@ -39,6 +39,31 @@ CALLER_CODES = {
         HTTPStatus.NOT_FOUND,
         "The caller has no such job: it never had, deleted it, or it has expired.",
         "List the jobs, with the key or cookie that they were sent with.",
+    ),
+    "no-such-webhook": Code(
+        HTTPStatus.NOT_FOUND,
+        "The caller has no such webhook: it never had, or deleted it.",
+        "List the webhooks, with the key that they were made with.",
+    ),
+    "not-for-visitors": Code(
+        HTTPStatus.FORBIDDEN,
+        "Visitors have no webhooks.",
+        "Ask the operator for a key, and send it as Authorization: Bearer.",
+    ),
+    "webhooks-disabled": Code(
+        HTTPStatus.FORBIDDEN,
+        "This service sends no webhooks.",
+        "Ask for the state of the job instead. The operator can turn CHESTXRAY_WEBHOOKS on.",
+    ),
+    "webhook-url-refused": Code(
+        HTTPStatus.BAD_REQUEST,
+        "Nothing is sent to this URL; detail says why.",
+        "Send an https URL on port 443 or 8443 whose host has a public address.",
+    ),
+    "too-many-webhooks": Code(
+        HTTPStatus.FORBIDDEN,
+        "The caller has as many webhooks as it may.",
+        "Delete one first.",
     ),
     "malformed-zip": Code(
         HTTPStatus.BAD_REQUEST,
