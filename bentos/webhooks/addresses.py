@@ -18,6 +18,7 @@ _GLOBAL_UNICAST = IPv6Network("2000::/3")
 """All that is assigned for the public Internet. IPv4-mapped addresses and NAT64's are outside:
 they would reach any IPv4 address."""
 _NOT_PUBLIC: tuple[Network, ...] = (
+    IPv4Network("192.0.0.0/24"),  # protocol assignments, and a cloud's metadata
     IPv4Network("192.88.99.0/24"),  # 6to4's relays (RFC 7526), which Python takes for global
     IPv6Network("2001::/23"),  # protocol assignments, among them Teredo's tunnels
     IPv6Network("2002::/16"),  # 6to4 has an IPv4 address inside
@@ -45,7 +46,7 @@ class Target:
             raise RefusedUrl(f"the URL must have at most {MAX_URL} ASCII characters, no spaces")
         try:
             parts = urlsplit(url)
-            port = parts.port
+            port = PORTS[0] if parts.port is None else parts.port
         except ValueError as error:
             raise RefusedUrl("the URL is malformed") from error
         if parts.scheme != "https":
@@ -54,13 +55,13 @@ class Target:
             raise RefusedUrl("the URL must have no user and no password")
         if "#" in url:
             raise RefusedUrl("the URL must have no fragment")
-        if (port or PORTS[0]) not in PORTS:
+        if port not in PORTS:
             raise RefusedUrl("the port must be 443 or 8443")
         host = parts.hostname or ""
         if not (_HOST.fullmatch(host) or _literal(host)):
             raise RefusedUrl("the host must be a name or an address; xn--... for others than ASCII")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return cls(host, port or PORTS[0], path)
+        return cls(host, port, path)
 
     def check(self, networks: Sequence[Network]) -> None:
         """Refuses an address in place of a name at once. Raises RefusedUrl.

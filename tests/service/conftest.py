@@ -22,6 +22,7 @@ from tests.service.fakes import FakeModels, app_over, client_of
 from tests.service.keeping import run_gateways
 from tests.service.object_store import ObjectStore
 from tests.service.postgres import Postgres
+from tests.service.receivers import Receiver, receiver
 from tests.service.server import Server, serve
 
 NO_SHEDDING = {"CHESTXRAY_MAX_QUEUE_SECONDS": "60"}
@@ -105,6 +106,13 @@ def run_keeping(
 ) -> Callable[..., None]:
     """Runs an async test with gateways that share a place for kept analyses."""
     return partial(run_gateways, weights=[random_filter, random_classifier], storage=storage)
+
+
+@pytest.fixture
+def hospital(tmp_path: Path) -> Iterator[Receiver]:
+    """A receiver of webhooks."""
+    with receiver(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
