@@ -137,7 +137,7 @@ def _bind() -> tuple[_Server, str]:
 
 def _write_certificate(file: Path, key_file: Path, address: IPv4Address) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, str(address))])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()

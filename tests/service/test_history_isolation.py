@@ -11,6 +11,7 @@ import pytest
 
 from bentos.callers.caller import Scope
 from tests.service.keeping import Gateway, keep
+from tests.service.webhook_steps import URL, WEBHOOKS
 
 Run = Callable[..., None]
 _SAMPLES, _TRIES = 300, 4
@@ -40,6 +41,12 @@ def told(answer: httpx.Response) -> Any:
     return answer.status_code, headers, body
 
 
+def code_of(answer: httpx.Response) -> str | None:
+    """The problem's code; visitors have no webhooks, and are told so whatever the id is."""
+    found: str | None = answer.json().get("code")
+    return found
+
+
 async def strangers(gateway: Gateway) -> list[httpx.AsyncClient]:
     """Two holders of keys, one an administrator, and two visitors, one with a cookie."""
     visitor = gateway.visitor()
@@ -66,7 +73,7 @@ def test_no_route_tells_another_s_analysis_from_none(run_keeping: Run, owned_by:
                     for identifier in (mine, uuid.uuid4().hex)
                 ]
                 assert told(answers[0]) == told(answers[1]), (method, path)
-                assert answers[0].status_code == 404
+                assert answers[0].status_code == 404 or code_of(answers[0]) == "not-for-visitors"
 
         assert (await owner.get(f"/v1/analyses/{mine}/image")).content == image
 
@@ -87,6 +94,29 @@ def test_no_route_without_an_identifier_shows_or_deletes_another_s(run_keeping: 
         assert (await owner.get(f"/v1/analyses/{mine}")).status_code == 200
 
     run_keeping(test)
+
+
+def test_no_route_tells_another_s_webhook_from_none(run_keeping: Run) -> None:
+    async def test(gateway: Gateway) -> None:
+        owner = await gateway.holder()
+        mine = (await owner.post(WEBHOOKS, json={"url": URL})).json()["id"]
+        tried = [each for each in await operations(owner) if each[1].startswith(WEBHOOKS)]
+        assert len(tried) >= 6
+
+        for stranger in await strangers(gateway):
+            for method, path in tried:
+                answers = [
+                    await stranger.request(method, path.replace("{id}", identifier))
+                    for identifier in (mine, uuid.uuid4().hex)
+                ]
+                assert told(answers[0]) == told(answers[1]), (method, path)
+                assert mine not in answers[0].text
+                assert answers[0].status_code in (403, 404) or "{id}" not in path
+
+        found = (await owner.get(WEBHOOKS)).json()["webhooks"]
+        assert [(each["id"], each["previous_secret_until"]) for each in found] == [(mine, None)]
+
+    run_keeping(test, webhooks=True)
 
 
 @pytest.mark.alone

@@ -1,17 +1,13 @@
 """Deliveries: retried, given up, never to an address that is not allowed, and none is lost."""
 
 import asyncio
-import time
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from bentos.metric_labels import WebhookOutcome
 from bentos.webhooks import deliverer as deliverer_module
 from bentos.webhooks import schedule
 from bentos.webhooks.connecting import PinnedBackend
@@ -20,7 +16,7 @@ from bentos.webhooks.deliveries import LEASE
 from bentos.webhooks.schedule import PAUSES
 from bentos.webhooks.sending import Answer, Failure, Sender
 from tests.service.keeping import Gateway
-from tests.service.receivers import LOOPBACK, NAME, Receiver, receiver
+from tests.service.receivers import LOOPBACK, Receiver, receiver
 from tests.service.webhook_steps import (
     ON,
     WEBHOOKS,
@@ -37,15 +33,6 @@ from tests.service.webhook_steps import (
     set_failing_since,
     shown,
 )
-
-
-def send(sender: Sender, url: str) -> Answer:
-    return asyncio.run(sender.send(url, {"webhook-id": "1"}, b"{}"))
-
-
-def sender_to(hospital: Receiver, **options: Any) -> Sender:
-    backend = PinnedBackend((LOOPBACK,), resolve=hospital.resolve)
-    return Sender(backend, tls=hospital.tls, **options)
 
 
 def test_failed_delivery_is_retried_with_the_same_id_until_it_is_given_up(
@@ -280,132 +267,5 @@ def test_messages_go_with_their_job_and_webhooks_with_their_key(run_keeping: Run
         assert await rows(gateway) == (1, 1)
         assert [each["state"] for each in await messages(other, made)] == ["waiting"]
         assert await claimed(gateway)
-
-    run_keeping(test, **ON)
-
-
-def test_backlog_counts_no_receiver_that_fails_as_late(
-    run_keeping: Run, hospital: Receiver
-) -> None:
-    async def test(gateway: Gateway) -> None:
-        client, clock = await gateway.holder(), Clock()
-        await create(client, hospital.url)
-        await end_job(client)
-        (clock.now,) = await due_at(gateway)
-        clock.advance(timedelta(minutes=3))
-        deliveries = gateway.webhooks.deliveries
-        assert await deliveries.backlog(now=clock.now) == (1, 180)
-        await set_failing_since(gateway, clock.now)
-
-        assert await deliveries.backlog(now=clock.now) == (1, 0)
-
-    run_keeping(test, **ON)
-
-
-def test_redirect_is_not_followed(hospital: Receiver, tmp_path: Path) -> None:
-    with receiver(tmp_path) as inner:
-        hospital.status, hospital.headers = 302, {"Location": inner.literal_url}
-
-        assert send(sender_to(hospital), hospital.url) == Answer(302, Failure.STATUS)
-        assert inner.received == []
-
-
-@pytest.mark.parametrize("networks", [(), (LOOPBACK,)])
-def test_loopback_is_reached_only_where_the_operator_allows_it(
-    hospital: Receiver, networks: Sequence[Any]
-) -> None:
-    for url in (hospital.url, hospital.literal_url):
-        backend = PinnedBackend(networks, resolve=hospital.resolve)
-        if url == hospital.literal_url:
-            backend = PinnedBackend(networks)
-        answer = send(Sender(backend, tls=hospital.tls), url)
-        assert answer.failure == (None if networks else Failure.REFUSED_ADDRESS)
-    assert len(hospital.received) == 2 * len(networks)
-
-
-def test_name_that_is_rebound_between_two_deliveries_reaches_nothing(hospital: Receiver) -> None:
-    answers = [["8.8.8.8"], [hospital.address]]
-
-    async def rebinding(host: str, port: int) -> list[str]:
-        return answers.pop(0)
-
-    sender = Sender(PinnedBackend((), resolve=rebinding), tls=hospital.tls, seconds=0.5)
-    first, second = send(sender, hospital.url), send(sender, hospital.url)
-
-    assert first.failure in (Failure.TIMEOUT, Failure.UNREACHABLE)  # tests have no Internet
-    assert second.failure is Failure.REFUSED_ADDRESS
-    assert hospital.received == []
-
-
-def test_certificate_must_be_trusted_and_for_the_name(hospital: Receiver) -> None:
-    backend = PinnedBackend((LOOPBACK,), resolve=hospital.resolve)
-    assert send(Sender(backend), hospital.url).failure is Failure.TLS
-
-    async def other(host: str, port: int) -> list[str]:
-        return [hospital.address]
-
-    elsewhere = hospital.url.replace(NAME, "other.example")
-    sender = Sender(PinnedBackend((LOOPBACK,), resolve=other), tls=hospital.tls)
-    assert send(sender, elsewhere).failure is Failure.TLS
-    assert hospital.received == []
-
-
-def test_proxy_of_the_environment_is_not_used(
-    hospital: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-
-    assert send(sender_to(hospital), hospital.url) == Answer(204)
-
-
-def test_slow_receiver_is_given_up_in_time(hospital: Receiver) -> None:
-    hospital.seconds = 20
-    begun = time.monotonic()
-
-    assert send(sender_to(hospital, seconds=0.5), hospital.url) == Answer(failure=Failure.TIMEOUT)
-    assert time.monotonic() - begun < 5
-
-
-def test_large_answer_is_not_read(hospital: Receiver) -> None:
-    hospital.status, hospital.body = 200, b"x" * 2**26
-    begun = time.monotonic()
-
-    assert send(sender_to(hospital), hospital.url) == Answer(200)
-    assert time.monotonic() - begun < 5
-
-
-@pytest.mark.parametrize("far", [30, 3600])
-def test_retry_after_may_be_seconds_or_a_date(hospital: Receiver, far: int) -> None:
-    hospital.status = 429
-    hospital.headers = {"Retry-After": str(far)}
-    assert send(sender_to(hospital), hospital.url).retry_after == far
-    then = datetime.now(UTC) + timedelta(seconds=far)
-    hospital.headers = {"Retry-After": format_datetime(then, usegmt=True)}
-    asked = send(sender_to(hospital), hospital.url).retry_after
-    assert asked is not None and abs(asked - far) < 5
-    hospital.headers = {"Retry-After": "soon"}
-    assert send(sender_to(hospital), hospital.url).retry_after is None
-
-
-def test_outcomes_are_counted(run_keeping: Run, hospital: Receiver) -> None:
-    from bentos.history_metrics import get_history_metrics
-
-    def count(outcome: WebhookOutcome) -> float:
-        series = get_history_metrics().webhook_deliveries.labels(outcome)
-        return float(series._value.get())
-
-    async def test(gateway: Gateway) -> None:
-        before = [count(each) for each in WebhookOutcome]
-        client, clock = await gateway.holder(), Clock()
-        await create(client, hospital.url)
-        for _ in range(3):
-            await end_job(client)
-        clock.now = max(await due_at(gateway))
-        by = deliverer(gateway, hospital, now=clock)
-        for hospital.status in (204, 500, 410):
-            assert await attempt(by, gateway, clock)
-
-        assert [count(each) for each in WebhookOutcome] == [each + 1 for each in before]
 
     run_keeping(test, **ON)

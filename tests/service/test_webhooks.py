@@ -7,6 +7,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from bentos.callers.caller import Scope
+from bentos.database.errors import StorageUnavailable
 from bentos.webhooks.endpoints import MOST
 from tests.service.fakes import DARK, check_problem
 from tests.service.job_steps import finished, submit, working
@@ -76,6 +77,32 @@ def test_job_of_refused_images_alone_and_a_cancelled_one_are_told(
             ("finished", 2, 2),
             ("cancelled", 1, 0),
         ]
+
+    run_keeping(test, **ON)
+
+
+def test_job_ends_only_together_with_its_message(
+    run_keeping: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dies(*_: object) -> None:
+        raise StorageUnavailable("the process died here")
+
+    async def test(gateway: Gateway) -> None:
+        client = await gateway.holder()
+        made = await create(client)
+        job = await submit(client, DARK)
+        claim = await gateway.jobs.queue.claim(now=datetime.now(UTC))
+        assert claim
+        with monkeypatch.context() as patched, pytest.raises(StorageUnavailable):
+            patched.setattr("bentos.jobs.queue.announce", dies)
+            await gateway.jobs.queue.finish(claim, {"code": "x"})
+        assert (await client.get(job)).json()["state"] == "queued"
+        assert await messages(client, made) == []
+
+        assert await gateway.jobs.queue.finish(claim, {"code": "x"})
+        assert not await gateway.jobs.queue.finish(claim, {"code": "x"})
+        assert (await client.get(job)).json()["state"] == "finished"
+        assert len(await messages(client, made)) == 1
 
     run_keeping(test, **ON)
 
