@@ -16,6 +16,7 @@ from monitoring import (
     objectives,
     public_address,
     rules,
+    webhooks,
 )
 from monitoring.dashboards import dashboards
 
@@ -25,7 +26,7 @@ _COMPONENT, _PLAIN = _K8S / "components" / "monitoring", _K8S / "monitoring-plai
 
 def groups() -> list[rules.Group]:
     """Returns every rule group."""
-    sources = (objectives, alerts, kept_analyses, dicom_node, public_address, cluster)
+    sources = (objectives, alerts, kept_analyses, webhooks, dicom_node, public_address, cluster)
     return [group for source in sources for group in source.groups()]
 
 

@@ -157,6 +157,22 @@ _KEPT = [
         "problem: one instead of an analysis, such as that of the filter.",
         "stack",
     ),
+    Panel(
+        "Attempts to deliver to webhooks",
+        "cps",
+        {"{{outcome}}": rate("chestxray_webhook_attempts_total", by="outcome")},
+        "failed: it will be tried again.",
+        "stack",
+    ),
+    Panel(
+        "Messages to webhooks that wait",
+        "short",
+        {
+            "waiting": f"max({gauge('chestxray_webhook_deliveries_waiting')})",
+            "seconds late": f"max({gauge('chestxray_webhook_overdue_seconds')})",
+        },
+        "Those to receivers that fail wait, but are not counted as late.",
+    ),
 ]
 _USED = [
     Panel(

@@ -27,12 +27,21 @@ COMBINATIONS: list[tuple[Mix, Values]] = [
     (("dicom", "priority"), {"architectures": [], "dicom": ON, "priority": ON}),
     (("postgres", "object-store"), {"architectures": [], "history": ON}),
     (
-        ("classifier", "network-policies", "postgres", "object-store", "postgres-trial", *LAST),
+        (
+            "classifier",
+            "network-policies",
+            "postgres",
+            "object-store",
+            "postgres-trial",
+            "webhooks",
+            *LAST,
+        ),
         {
             "openshift": True,
             "tier": ON,
             "networkPolicies": ON,
             "history": ON | {"trial": ON},
+            "webhooks": ON,
         },
     ),
     (

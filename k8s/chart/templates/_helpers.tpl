@@ -40,6 +40,10 @@ where gateways have them. */}}
 {{- $_ := set $policy.spec "egress" (append $policy.spec.egress $rule) }}
 {{- end }}
 {{- end }}
+{{- if and $root.Values.webhooks.enabled (eq $policy.metadata.name "gateway") }}
+{{- $added := $root.Files.Get "files/components/webhooks/egress.yaml" | fromYamlArray | first }}
+{{- $_ := set $policy.spec "egress" (append $policy.spec.egress $added.value) }}
+{{- end }}
 {{- include "chestxray.object" (list $root $policy) }}
 {{- end }}
 
@@ -65,6 +69,10 @@ where gateways have them. */}}
 {{- if .Values.dicom.enabled }}
 {{- $node := .Files.Get "files/components/dicom/kustomization.yaml" | fromYaml }}
 {{- $lines = concat $lines (first $node.configMapGenerator).literals }}
+{{- end }}
+{{- if .Values.webhooks.enabled }}
+{{- $sending := .Files.Get "files/components/webhooks/kustomization.yaml" | fromYaml }}
+{{- $lines = concat $lines (first $sending.configMapGenerator).literals }}
 {{- end }}
 {{- $settings := dict }}
 {{- range $lines }}
