@@ -20,6 +20,7 @@ from bentos.gateway import (
     stow,
 )
 from bentos.gateway import jobs as jobs_routes
+from bentos.gateway import keys as keys_routes
 from bentos.gateway.keeping import Keeping
 from bentos.gateway.pipeline import Pipeline
 from bentos.history.history import History
@@ -107,6 +108,7 @@ def create_app(
     if jobs:
         app.include_router(jobs_routes.create_router(jobs, keeping, settings))
         app.include_router(kept_analyses.create_router(pipeline, keeping))
+        app.include_router(keys_routes.create_router(keeping, settings))
     app.include_router(
         inference_protocol.create_router(pipeline, admission, settings, is_ready, keeping)
     )

@@ -102,6 +102,25 @@ _ITEMS = [
     {"position": 0, "state": "done", "digest": 32 * "5e", "result": problem(NotAnXRay.code)},
     {"position": 1, "state": "queued", "digest": 32 * "6f", "result": None},
 ]
+KEY_ID = "0123456789abcdef"
+NEW_KEY: dict[str, Any] = {
+    "name": "Hospital of the north",
+    "scopes": ["analyse", "history"],
+    "expires_days": 365,
+}
+_KEY: dict[str, Any] = {
+    "id": KEY_ID,
+    "name": "Hospital of the north",
+    "scopes": ["analyse", "history"],
+    "state": "valid",
+    "requests_per_minute": None,
+    "retention_hours": None,
+    "created_at": "2026-01-31T12:00:00Z",
+    "expires_at": "2027-01-31T12:00:00Z",
+    "revoked_at": None,
+    "previous_secret_until": None,
+}
+_ISSUED_KEY = _KEY | {"key": f"cxr_{KEY_ID}_{43 * 'x'}"}
 _EXAMPLES: dict[str, Any] = {
     "examples": [
         {
@@ -123,6 +142,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "get_job_results": {"items": _ITEMS, "next": None, "disclaimer": DISCLAIMER},
     "cancel_job": _JOB | {"state": "cancelled"},
     "delete_analyses": {"deleted": 3},
+    "create_key": _ISSUED_KEY,
+    "list_keys": {"keys": [_KEY], "next": None},
+    "get_key": _KEY,
+    "rotate_key": _ISSUED_KEY | {"previous_secret_until": "2026-02-01T12:00:00Z"},
     "list_examples": _EXAMPLES,
     "get_limits": _LIMITS,
 }

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from bentos.gateway import examples
 from bentos.gateway.uploads import FIELD
@@ -17,6 +18,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "analyses", "description": "Images in, findings out. Nothing is stored unless asked."},
     {"name": "history", "description": "What was kept for the caller. Nobody else sees it."},
     {"name": "jobs", "description": "Many images, which are analysed when there is capacity."},
+    {"name": "keys", "description": "API keys, for callers with the scope admin."},
     {"name": "storage", "description": "DICOMweb: objects for the queue of the DICOM node."},
     {"name": "service", "description": "Models, metrics, limits and examples."},
 ]
@@ -131,7 +133,8 @@ def _complete(operation: dict[str, Any]) -> None:
     # FastAPI would drop nulls from an example.
     example = examples.ANSWERS.get(operation["operationId"])
     if example:
-        operation["responses"]["200"]["content"][JSON]["example"] = example
+        status = next(each for each in ("200", "201") if each in operation["responses"])
+        operation["responses"][status]["content"][JSON]["example"] = example
 
 
 def _leave_out_keeping(operation: dict[str, Any]) -> None:
@@ -190,6 +193,15 @@ def job_body(route: str) -> dict[str, Any]:
     }
 
 
+def json_body(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """Describes a body of JSON; what its model refers to is a part of an answer as well."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    _leave_out_titles(schema)
+    content = {JSON: {"schema": schema, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def related_body() -> dict[str, Any]:
     """Describes the body of a route that takes DICOM objects."""
     described = 'One DICOM object (PS3.10) in each part; type="application/dicom"'
@@ -203,10 +215,10 @@ def answer(description: str, *headers: str, **more: Any) -> dict[int | str, dict
     return {HTTPStatus.OK.value: {"description": description, "headers": named} | more}
 
 
-def created(description: str) -> dict[int | str, dict[str, Any]]:
+def created(description: str, *, schema: str = "Analysis") -> dict[int | str, dict[str, Any]]:
     """Describes the 201 response of a route that keeps what it answers."""
     named = {name: {"$ref": f"#/components/headers/{name}"} for name in ("Location", "Vary")}
-    content = {JSON: {"schema": {"$ref": "#/components/schemas/Analysis"}}}
+    content = {JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
     described = {"description": description, "headers": named, "content": content}
     return {HTTPStatus.CREATED.value: described}
 

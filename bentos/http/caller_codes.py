@@ -40,6 +40,21 @@ CALLER_CODES = {
         "The caller has no such job: it never had, deleted it, or it has expired.",
         "List the jobs, with the key or cookie that they were sent with.",
     ),
+    "no-such-key": Code(
+        HTTPStatus.NOT_FOUND,
+        "There is no API key with this id.",
+        "List the keys; the id is the part of a key between the first two underscores.",
+    ),
+    "key-ended": Code(
+        HTTPStatus.CONFLICT,
+        "The API key is revoked or expired, or was rotated by another request just now.",
+        "Make a new key, or list the keys again.",
+    ),
+    "last-admin-key": Code(
+        HTTPStatus.CONFLICT,
+        "Without this API key none with the scope admin would be valid.",
+        "Make another such key first, or send last=true.",
+    ),
     "malformed-zip": Code(
         HTTPStatus.BAD_REQUEST,
         "The body is no zip file that can be read.",
