@@ -98,9 +98,14 @@ class Trail:
             self._file.close()
 
 
+def digest_of(name: str) -> str:
+    """Returns what stands for a name that a line must not have, as the id of a job, which is its
+    caller's own."""
+    return hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+
+
 def _actor(owner: str) -> str:
     """Returns an owner without the name that is in a visitor's cookie."""
     if not owner.startswith(VISITOR_OWNER):
         return owner or UNKNOWN
-    name = owner.removeprefix(VISITOR_OWNER)
-    return f"{VISITOR_OWNER}{hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_CHARACTERS]}"
+    return f"{VISITOR_OWNER}{digest_of(owner.removeprefix(VISITOR_OWNER))}"

@@ -20,8 +20,7 @@ from bentos.http.problems import RequestProblem
 _MAX_BYTES = 8 * 1024
 """Of a body: several times the longest name."""
 _MAX_PAGE = 100
-
-Limit = Annotated[int, Field(ge=1)] | SkipJsonSchema[None]
+_MAX_IMAGES = key_rules.MAX_IMAGES_PER_MINUTE
 
 
 class NewKey(BaseModel):
@@ -37,18 +36,14 @@ class NewKey(BaseModel):
         max_length=len(Scope),
         description="What its holder may do; only what the caller may do as well",
     )
-    requests_per_minute: Limit = Field(
-        None,
-        le=key_rules.MAX_IMAGES_PER_MINUTE,
-        description="Images that its holder may send in a minute, if not the service's default",
+    requests_per_minute: Annotated[int, Field(ge=1, le=_MAX_IMAGES)] | None = Field(
+        None, description="Images that its holder may send in a minute, if not the default"
     )
-    retention_hours: Limit = Field(
-        None,
-        le=MAX_RETENTION_HOURS,
-        description="How long its analyses are kept, if not for the service's default",
+    retention_hours: Annotated[int, Field(ge=1, le=MAX_RETENTION_HOURS)] | None = Field(
+        None, description="How long its analyses are kept, if not for the default"
     )
-    expires_days: Limit = Field(
-        None, le=key_rules.MAX_DAYS, description="After how many days it expires; without: never"
+    expires_days: Annotated[int, Field(ge=1, le=key_rules.MAX_DAYS)] | None = Field(
+        None, description="After how many days it expires; without: never"
     )
 
     @property

@@ -72,7 +72,7 @@ CALLER_CODES = {
     ),
     "quota-exceeded": Code(
         HTTPStatus.TOO_MANY_REQUESTS,
-        "The caller has sent as many images in a minute as its quota allows.",
+        "The caller has sent as many images in a minute, or in jobs in a day, as its quota allows.",
         "Try again after the number of seconds in Retry-After; RateLimit says what is left.",
     ),
 }

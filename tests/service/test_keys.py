@@ -50,6 +50,19 @@ def test_key_that_was_made_admits_and_its_secret_is_shown_once(run_keeping: Run)
     run_keeping(test)
 
 
+def test_limit_that_is_null_is_the_default(run_keeping: Run) -> None:
+    """Found by Schemathesis: it was answered with 500."""
+
+    async def test(gateway: Gateway) -> None:
+        admin = await gateway.holder(*Scope)
+        names = ("requests_per_minute", "retention_hours", "expires_days")
+        key = await made(admin, **dict.fromkeys(names))
+
+        assert (key["requests_per_minute"], key["expires_at"]) == (None, None)
+
+    run_keeping(test)
+
+
 def test_nobody_without_admin_may_do_anything_or_learn_of_a_key(run_keeping: Run) -> None:
     async def test(gateway: Gateway) -> None:
         await gateway.holder(*Scope)
