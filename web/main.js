@@ -10,6 +10,7 @@ import { element } from "./element.js";
 import { mountHistory } from "./history.js";
 import { mountIntake } from "./intake.js";
 import { KEY_PROBLEMS, mountKeyNote } from "./key.js";
+import { offerKeys } from "./key_offer.js";
 import { Language } from "./language.js";
 import { mountPerformance } from "./performance.js";
 import { mountProgress } from "./progress.js";
@@ -33,7 +34,7 @@ async function main() {
   mountSwitches(at("preferences"), { language });
   const [keep, key] = [element("div", { className: "consent" }), element("div", { className: "row key-note" })];
   mountConsent(keep, { language, consent });
-  mountKeyNote(key, { language });
+  mountKeyNote(key, { language, isOffered: limits.keeps });
   mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [keep, key] });
   const [progress, controls] = [element("div", { className: "progress" }), element("div")];
   at("viewer").replaceChildren(element("div", { className: "frame" }, viewer.stage, progress), controls);
@@ -42,6 +43,7 @@ async function main() {
   mountResult(at("result"), { language, analyses, viewer, threshold, pointing, announce });
   mountHistory(at("history"), { language, analyses, threshold });
   if (limits.keeps) offerKept({ language, analyses, threshold });
+  if (limits.keeps) offerKeys(/** @type {HTMLDetailsElement} */ (at("keys")), at("keys-body"), { language, announce });
   mountPerformance(at("performance"), { language, models });
   mountSnippets(at("snippets"), { language });
   openProjectorLate(language, analyses);

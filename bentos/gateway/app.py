@@ -12,6 +12,7 @@ from bentos.admission.pacing import Pacing
 from bentos.callers.quotas import Quotas
 from bentos.gateway import (
     analyses,
+    caller,
     documentation,
     inference_protocol,
     kept_analyses,
@@ -114,6 +115,7 @@ def create_app(
     )
     app.include_router(stow.create_router(pipeline, admission, settings))
     app.include_router(page.create_router(settings))
+    app.include_router(caller.create_router(keeping, is_offered=False))
 
     _add_constants(app, pipeline)
     app.get(METRICS, include_in_schema=False)(metrics)

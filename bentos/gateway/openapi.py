@@ -31,6 +31,8 @@ _KEEPING_STATUSES = (
     HTTPStatus.CONFLICT,
 )
 _KEY = "apiKey"
+_FOR_ALL = "get_caller"
+"""It tells those without a key what they may do: nothing, maybe."""
 _FORM, _BYTES = "multipart/form-data", "application/octet-stream"
 # contentMediaType is OpenAPI 3.1; many generators only support format: binary.
 BINARY = {"type": "string", "format": "binary", "contentMediaType": _BYTES}
@@ -116,7 +118,8 @@ def complete(app: FastAPI, settings: Settings) -> dict[str, Any]:
                 operation["responses"].pop(str(HTTPStatus.TOO_MANY_REQUESTS.value), None)
             _complete(operation)
             if "401" in operation["responses"]:  # the empty one: a key is optional
-                operation["security"] = [{_KEY: []}] + ([{}] if settings.anonymous else [])
+                is_optional = settings.anonymous or operation["operationId"] == _FOR_ALL
+                operation["security"] = [{_KEY: []}] + ([{}] if is_optional else [])
     return document
 
 
@@ -141,7 +144,7 @@ def _leave_out_keeping(operation: dict[str, Any]) -> None:
     """Removes what only a service that keeps analyses has: keys, and answers about them."""
     parameters = operation.get("parameters", [])
     operation["parameters"] = [each for each in parameters if each["name"] not in KEEPING]
-    if "analyses" in operation["tags"]:
+    if "analyses" in operation["tags"] or operation["operationId"] == _FOR_ALL:
         for status in _KEEPING_STATUSES:
             operation["responses"].pop(str(status.value), None)
 

@@ -272,3 +272,20 @@ def test_what_is_done_to_keys_has_a_line_each(run_keeping: Run, tmp_path: Path) 
             assert each["key"].rpartition("_")[2] not in text
 
     run_keeping(test, audit_file=str(file))
+
+
+@pytest.mark.parametrize("anonymous", [True, False])
+def test_caller_is_told_what_it_may_do(run_keeping: Run, anonymous: bool) -> None:
+    async def test(gateway: Gateway) -> None:
+        admin, analyst = await gateway.holder(*Scope), await gateway.holder(Scope.ANALYSE)
+        told = [(await each.get("/v1/caller")).json() for each in (admin, analyst, gateway.client)]
+
+        assert [(each["kind"], each["scopes"]) for each in told] == [
+            ("key", ["admin", "analyse", "annotate", "history"]),
+            ("key", ["analyse"]),
+            ("none", ["analyse", "history"] if anonymous else []),
+        ]
+        unknown = with_key(gateway, f"cxr_{16 * 'f'}_{43 * 'x'}")
+        check_problem(await unknown.get("/v1/caller"), 401, "invalid-key")
+
+    run_keeping(test, anonymous=anonymous)
