@@ -215,11 +215,11 @@ def test_keys_are_managed_with_the_keyboard_alone(visit_keyed: Visit, keyed: Key
     page.keyboard.press("Enter")
     expect(page.locator("#keys summary")).to_be_focused()
     count = listed.count()
-    tab_to(page, ".api-key:first-child [id^=keys-revoke]")
+    tab_to(page, ".api-key:first-child button[id^=keys-revoke]")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.locator(".api-key:first-child [id^=keys-revoke]")).to_be_focused()
+    expect(page.locator(".api-key:first-child button[id^=keys-revoke]")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
 
