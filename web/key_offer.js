@@ -10,7 +10,7 @@ import { caller } from "./key_api.js";
  */
 
 /** @param {HTMLDetailsElement} details @param {HTMLElement} place @param {Parts} parts */
-export function offerKeys(details, place, parts) {
+export function followCaller(details, place, parts) {
   /** @type {Scope[]} */
   let scopes = [];
   let asked = 0;

@@ -10,7 +10,6 @@ import { element } from "./element.js";
 import { mountHistory } from "./history.js";
 import { mountIntake } from "./intake.js";
 import { KEY_PROBLEMS, mountKeyNote } from "./key.js";
-import { offerKeys } from "./key_offer.js";
 import { Language } from "./language.js";
 import { mountPerformance } from "./performance.js";
 import { mountProgress } from "./progress.js";
@@ -43,7 +42,7 @@ async function main() {
   mountResult(at("result"), { language, analyses, viewer, threshold, pointing, announce });
   mountHistory(at("history"), { language, analyses, threshold });
   if (limits.keeps) offerKept({ language, analyses, threshold });
-  if (limits.keeps) offerKeys(/** @type {HTMLDetailsElement} */ (at("keys")), at("keys-body"), { language, announce });
+  if (limits.keeps) offerKeys({ language, announce });
   mountPerformance(at("performance"), { language, models });
   mountSnippets(at("snippets"), { language });
   openProjectorLate(language, analyses);
@@ -89,6 +88,12 @@ function offerKept(parts) {
   details.addEventListener("toggle", mount, { once: true });
   at("privacy-server").dataset.text = "privacy.serverKeeps";
   at("privacy-server").textContent = language.text("privacy.serverKeeps");
+}
+
+/** Offers API keys to those who may manage them. @param {{language: Language, announce: (text: string) => void}} parts */
+async function offerKeys(parts) {
+  const { followCaller } = await import("./key_offer.js");
+  followCaller(/** @type {HTMLDetailsElement} */ (at("keys")), at("keys-body"), parts);
 }
 
 /** Loads the projector's code and points when it is opened, and disposes of them when it is closed. */

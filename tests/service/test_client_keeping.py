@@ -23,6 +23,9 @@ class Sync:
     def __init__(self, url: str, key: str) -> None:
         self._client = Client(url, api_key=key)
 
+    def close(self) -> None:
+        self._client.close()
+
     def __call__(self, path: str, *arguments: Any, **options: Any) -> Any:
         part, _, method = path.rpartition(".")
         found = getattr(getattr(self._client, part) if part else self._client, method)
@@ -35,6 +38,9 @@ class Async:
 
     def __init__(self, url: str, key: str) -> None:
         self._url, self._key = url, key
+
+    def close(self) -> None:
+        """Each call has closed its connections."""
 
     def __call__(self, path: str, *arguments: Any, **options: Any) -> Any:
         part, _, method = path.rpartition(".")
@@ -59,6 +65,7 @@ def client(
     made("kept.delete_all")
     for job in made("jobs.list"):
         made("jobs.delete", job.id)
+    made.close()
 
 
 def test_kept_analysis_is_listed_read_and_deleted(client: Any) -> None:
