@@ -1,5 +1,6 @@
 """API keys over HTTP: by the rules of the command, for those with the scope admin."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -167,6 +168,24 @@ def test_last_key_with_admin_is_revoked_only_on_demand(run_keeping: Run) -> None
         assert await gateway.history.keys.list() == []
 
     run_keeping(test)
+
+
+def test_administrators_who_revoke_each_other_at_once_leave_one(run_keeping: Run) -> None:
+    async def test(first: Gateway, second: Gateway) -> None:
+        clients = [await first.holder(Scope.ADMIN), await first.holder(Scope.ADMIN)]
+        clients[1]._transport = second.client._transport
+        own, other = [each.id for each in await first.history.keys.list()]
+        assert (await clients[1].get(KEYS)).status_code == 200
+
+        answers = await asyncio.gather(
+            clients[0].delete(f"{KEYS}/{other}"), clients[1].delete(f"{KEYS}/{own}")
+        )
+
+        codes = sorted(each.status_code for each in answers)
+        assert codes[0] == 204 and codes[1] in (401, 409)
+        assert len(await first.history.keys.list()) == 1
+
+    run_keeping(test, count=2)
 
 
 def test_list_has_every_key_once_over_several_pages(run_keeping: Run) -> None:
