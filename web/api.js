@@ -95,7 +95,7 @@ function settle(request, resolve, reject) {
 }
 
 /** @param {number} status @param {Problem | null} body @param {string | null} retryAfter */
-function problemOf(status, body, retryAfter) {
+export function problemOf(status, body, retryAfter) {
   const code = body?.code ?? "internal-error"; // a proxy's error page is not problem+json
   return new AnalysisProblem({ detail: "", ...body, code, status, retryAfter: Number(retryAfter) || undefined });
 }

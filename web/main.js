@@ -33,7 +33,7 @@ async function main() {
   mountSwitches(at("preferences"), { language });
   const [keep, key] = [element("div", { className: "consent" }), element("div", { className: "row key-note" })];
   mountConsent(keep, { language, consent });
-  mountKeyNote(key, { language });
+  mountKeyNote(key, { language, isOffered: limits.keeps });
   mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [keep, key] });
   const [progress, controls] = [element("div", { className: "progress" }), element("div")];
   at("viewer").replaceChildren(element("div", { className: "frame" }, viewer.stage, progress), controls);
@@ -42,6 +42,7 @@ async function main() {
   mountResult(at("result"), { language, analyses, viewer, threshold, pointing, announce });
   mountHistory(at("history"), { language, analyses, threshold });
   if (limits.keeps) offerKept({ language, analyses, threshold });
+  if (limits.keeps) offerKeys({ language, announce });
   mountPerformance(at("performance"), { language, models });
   mountSnippets(at("snippets"), { language });
   openProjectorLate(language, analyses);
@@ -87,6 +88,12 @@ function offerKept(parts) {
   details.addEventListener("toggle", mount, { once: true });
   at("privacy-server").dataset.text = "privacy.serverKeeps";
   at("privacy-server").textContent = language.text("privacy.serverKeeps");
+}
+
+/** Offers API keys to those who may manage them. @param {{language: Language, announce: (text: string) => void}} parts */
+async function offerKeys(parts) {
+  const { followCaller } = await import("./key_offer.js");
+  followCaller(/** @type {HTMLDetailsElement} */ (at("keys")), at("keys-body"), parts);
 }
 
 /** Loads the projector's code and points when it is opened, and disposes of them when it is closed. */

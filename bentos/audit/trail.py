@@ -1,4 +1,4 @@
-"""The audit file: one line of JSON for each thing that is done to a kept analysis or a key.
+"""The audit file: one line of JSON for each thing that is done to a kept analysis, job or key.
 
 No line has an image, a file name, a secret, a cookie, an address, or a key's name. A line that
 cannot be written is counted and left out: the service stays available without its audit file.
@@ -35,6 +35,14 @@ class Event(StrEnum):
     DELETED = "analysis.deleted"
     DELETED_ALL = "analyses.deleted_all"
     EXPIRED = "analysis.expired"
+    JOB_SUBMITTED = "job.submitted"
+    JOBS_LISTED = "job.listed"
+    JOB_READ = "job.read"
+    JOB_RESULTS_READ = "job.results_read"
+    JOB_CANCELLED = "job.cancelled"
+    JOB_DELETED = "job.deleted"
+    KEYS_LISTED = "key.listed"
+    KEY_READ = "key.read"
     KEY_CREATED = "key.created"
     KEY_ROTATED = "key.rotated"
     KEY_REVOKED = "key.revoked"
@@ -49,7 +57,7 @@ class Outcome(StrEnum):
 
     SUCCESS = "success"
     NOT_FOUND = "not_found"
-    """There is no such analysis of this caller's."""
+    """There is no such analysis or job of this caller's, or no such key."""
     REFUSED = "refused"
 
 
@@ -93,9 +101,14 @@ class Trail:
             self._file.close()
 
 
+def digest_of(name: str) -> str:
+    """Returns what stands for a name that a line must not have, as the id of a job, which is its
+    caller's own."""
+    return hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+
+
 def _actor(owner: str) -> str:
     """Returns an owner without the name that is in a visitor's cookie."""
     if not owner.startswith(VISITOR_OWNER):
         return owner or UNKNOWN
-    name = owner.removeprefix(VISITOR_OWNER)
-    return f"{VISITOR_OWNER}{hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_CHARACTERS]}"
+    return f"{VISITOR_OWNER}{digest_of(owner.removeprefix(VISITOR_OWNER))}"

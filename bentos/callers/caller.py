@@ -16,10 +16,6 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
-MAX_KEY_NAME = 120
-"""Characters of an API key's name."""
-
-
 @dataclass(frozen=True)
 class Caller:
     """A program or a person; nobody else sees what it owns."""

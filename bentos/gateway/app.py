@@ -12,6 +12,7 @@ from bentos.admission.pacing import Pacing
 from bentos.callers.quotas import Quotas
 from bentos.gateway import (
     analyses,
+    caller,
     documentation,
     inference_protocol,
     kept_analyses,
@@ -20,6 +21,7 @@ from bentos.gateway import (
     stow,
 )
 from bentos.gateway import jobs as jobs_routes
+from bentos.gateway import keys as keys_routes
 from bentos.gateway import webhooks as webhooks_routes
 from bentos.gateway.keeping import Keeping
 from bentos.gateway.pipeline import Pipeline
@@ -114,6 +116,7 @@ def create_app(
     if jobs:
         app.include_router(jobs_routes.create_router(jobs, keeping, settings))
         app.include_router(kept_analyses.create_router(pipeline, keeping))
+        app.include_router(keys_routes.create_router(keeping, settings))
     if webhooks:
         app.include_router(webhooks_routes.create_router(webhooks, keeping, settings))
     app.include_router(
@@ -121,6 +124,7 @@ def create_app(
     )
     app.include_router(stow.create_router(pipeline, admission, settings))
     app.include_router(page.create_router(settings))
+    app.include_router(caller.create_router(keeping, is_offered=False))
 
     _add_constants(app, pipeline)
     app.get(METRICS, include_in_schema=False)(metrics)

@@ -122,6 +122,25 @@ _DELIVERY = {
     "last_status": 204,
     "last_error": None,
 }
+KEY_ID = "0123456789abcdef"
+NEW_KEY: dict[str, Any] = {
+    "name": "Hospital of the north",
+    "scopes": ["analyse", "history"],
+    "expires_days": 365,
+}
+_KEY: dict[str, Any] = {
+    "id": KEY_ID,
+    "name": "Hospital of the north",
+    "scopes": ["analyse", "history"],
+    "state": "valid",
+    "requests_per_minute": None,
+    "retention_hours": None,
+    "created_at": "2026-01-31T12:00:00Z",
+    "expires_at": "2027-01-31T12:00:00Z",
+    "revoked_at": None,
+    "previous_secret_until": None,
+}
+_ISSUED_KEY = _KEY | {"key": f"cxr_{KEY_ID}_{43 * 'x'}"}
 _EXAMPLES: dict[str, Any] = {
     "examples": [
         {
@@ -148,6 +167,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "list_webhook_deliveries": {"deliveries": [_DELIVERY]},
     "rotate_webhook_secret": _ISSUED_WEBHOOK,
     "delete_analyses": {"deleted": 3},
+    "create_key": _ISSUED_KEY,
+    "list_keys": {"keys": [_KEY], "next": None},
+    "get_key": _KEY,
+    "rotate_key": _ISSUED_KEY | {"previous_secret_until": "2026-02-01T12:00:00Z"},
     "list_examples": _EXAMPLES,
     "get_limits": _LIMITS,
 }

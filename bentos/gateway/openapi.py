@@ -19,6 +19,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "history", "description": "What was kept for the caller. Nobody else sees it."},
     {"name": "jobs", "description": "Many images, which are analysed when there is capacity."},
     {"name": "webhooks", "description": "URLs to which the ends of the caller's jobs are sent."},
+    {"name": "keys", "description": "API keys, for callers with the scope admin."},
     {"name": "storage", "description": "DICOMweb: objects for the queue of the DICOM node."},
     {"name": "service", "description": "Models, metrics, limits and examples."},
 ]
@@ -31,6 +32,8 @@ _KEEPING_STATUSES = (
     HTTPStatus.CONFLICT,
 )
 _KEY = "apiKey"
+_FOR_ALL = "get_caller"
+"""It tells those without a key what they may do: nothing, maybe."""
 _FORM, _BYTES = "multipart/form-data", "application/octet-stream"
 # contentMediaType is OpenAPI 3.1; many generators only support format: binary.
 BINARY = {"type": "string", "format": "binary", "contentMediaType": _BYTES}
@@ -116,7 +119,8 @@ def complete(app: FastAPI, settings: Settings) -> dict[str, Any]:
                 operation["responses"].pop(str(HTTPStatus.TOO_MANY_REQUESTS.value), None)
             _complete(operation)
             if "401" in operation["responses"]:  # the empty one: a key is optional
-                operation["security"] = [{_KEY: []}] + ([{}] if settings.anonymous else [])
+                is_optional = settings.anonymous or operation["operationId"] == _FOR_ALL
+                operation["security"] = [{_KEY: []}] + ([{}] if is_optional else [])
     return document
 
 
@@ -141,7 +145,7 @@ def _leave_out_keeping(operation: dict[str, Any]) -> None:
     """Removes what only a service that keeps analyses has: keys, and answers about them."""
     parameters = operation.get("parameters", [])
     operation["parameters"] = [each for each in parameters if each["name"] not in KEEPING]
-    if "analyses" in operation["tags"]:
+    if "analyses" in operation["tags"] or operation["operationId"] == _FOR_ALL:
         for status in _KEEPING_STATUSES:
             operation["responses"].pop(str(status.value), None)
 

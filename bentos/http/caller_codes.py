@@ -65,6 +65,21 @@ CALLER_CODES = {
         "The caller has as many webhooks as it may.",
         "Delete one first.",
     ),
+    "no-such-key": Code(
+        HTTPStatus.NOT_FOUND,
+        "There is no API key with this id.",
+        "List the keys; the id is the part of a key between the first two underscores.",
+    ),
+    "key-ended": Code(
+        HTTPStatus.CONFLICT,
+        "The API key is revoked or expired, or was rotated by another request just now.",
+        "Make a new key, or list the keys again.",
+    ),
+    "last-admin-key": Code(
+        HTTPStatus.CONFLICT,
+        "Without this API key none with the scope admin would be valid.",
+        "Make another such key first, or send last=true.",
+    ),
     "malformed-zip": Code(
         HTTPStatus.BAD_REQUEST,
         "The body is no zip file that can be read.",
@@ -82,7 +97,7 @@ CALLER_CODES = {
     ),
     "quota-exceeded": Code(
         HTTPStatus.TOO_MANY_REQUESTS,
-        "The caller has sent as many images in a minute as its quota allows.",
+        "The caller has sent as many images in a minute, or in jobs in a day, as its quota allows.",
         "Try again after the number of seconds in Retry-After; RateLimit says what is left.",
     ),
 }

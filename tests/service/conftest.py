@@ -117,11 +117,11 @@ def hospital(tmp_path: Path) -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session")
 def keeping_key(keeping_server: Server, kept_data: Path) -> str:
-    """An API key of that server."""
+    """An API key of that server that may do all."""
 
     async def create() -> str:
         database = Database("", data_folder=str(kept_data))
-        _, text = await ApiKeys(database).create("tests", [Scope.ANALYSE, Scope.HISTORY])
+        _, text = await ApiKeys(database).create("tests", list(Scope))
         await database.close()
         return text
 

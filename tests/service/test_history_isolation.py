@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from bentos.callers.caller import Scope
+from bentos.gateway.keys import KEYS
 from tests.service.keeping import Gateway, keep
 from tests.service.webhook_steps import URL, WEBHOOKS
 
@@ -64,16 +65,21 @@ def test_no_route_tells_another_s_analysis_from_none(run_keeping: Run, owned_by:
         mine = (await keep(owner)).json()["id"]
         image = (await owner.get(f"/v1/analyses/{mine}/image")).content
         tried = [each for each in await operations(owner) if "{id}" in each[1]]
-        assert len(tried) >= 4
+        assert len(tried) >= 4 and any(path.startswith(KEYS) for _, path in tried)
 
-        for stranger in await strangers(gateway):
+        others = await strangers(gateway)
+        admin = others[1]
+        for stranger in others:
             for method, path in tried:
                 answers = [
                     await stranger.request(method, path.replace("{id}", identifier))
                     for identifier in (mine, uuid.uuid4().hex)
                 ]
                 assert told(answers[0]) == told(answers[1]), (method, path)
-                assert answers[0].status_code == 404 or code_of(answers[0]) == "not-for-visitors"
+                barred = path.startswith(KEYS) and stranger is not admin
+                missing = 403 if barred else 404
+                visitor = code_of(answers[0]) == "not-for-visitors"
+                assert answers[0].status_code == missing or visitor
 
         assert (await owner.get(f"/v1/analyses/{mine}/image")).content == image
 
@@ -117,6 +123,23 @@ def test_no_route_tells_another_s_webhook_from_none(run_keeping: Run) -> None:
         assert [(each["id"], each["previous_secret_until"]) for each in found] == [(mine, None)]
 
     run_keeping(test, webhooks=True)
+
+
+def test_no_route_tells_a_key_from_none_to_those_without_admin(run_keeping: Run) -> None:
+    async def test(gateway: Gateway) -> None:
+        others = await strangers(gateway)
+        key = (await gateway.history.keys.list())[0].id
+        for stranger in [others[0], *others[2:]]:
+            for method, path in await operations(stranger):
+                if path.startswith(KEYS):
+                    answers = [
+                        await stranger.request(method, path.replace("{id}", identifier))
+                        for identifier in (key, "f" * 16)
+                    ]
+                    assert told(answers[0]) == told(answers[1]), (method, path)
+                    assert answers[0].status_code == 403
+
+    run_keeping(test)
 
 
 @pytest.mark.alone
