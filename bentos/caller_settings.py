@@ -16,8 +16,8 @@ class CallerSettings(BaseModel):
     """Images that the holder of an API key may send in a minute, unless the key says otherwise; 429
     above it. 0: no quota."""
     visitor_images_per_minute: int = Field(default=0, ge=0)
-    """The same for one client address (IPv6: one /64 network) without a key. 0: no quota; capacity
-    is shared fairly in any case."""
+    """The same for one client address (IPv6: one /64 network) without a key, or for one person who
+    has signed in. 0: no quota; capacity is shared fairly in any case."""
     quota_store: SecretStr = SecretStr("")
     """Address of a Redis or Valkey, redis://user:password@host:6379/0 or rediss:// with TLS, in
     which all gateways count together; it has addresses of clients for two minutes. Empty, and while
