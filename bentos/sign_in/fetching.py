@@ -59,7 +59,7 @@ class Fetching:
             raise ProviderUnavailable(
                 f"the provider cannot be reached: {type(error).__name__}"
             ) from error
-        except ValueError as error:  # what it says may be of a person
+        except (ValueError, RecursionError) as error:  # what it says may be of a person
             raise ProviderUnavailable("the provider's answer is no JSON") from error
         if not isinstance(found, dict):
             raise ProviderUnavailable("the provider's answer is no JSON object")

@@ -5,6 +5,7 @@ The flow against a provider that others wrote is in test_sign_in_flow.py.
 
 import base64
 import hashlib
+import hmac
 import json
 import secrets
 import threading
@@ -17,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from joserfc import jwt
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import RSAKey
 
 CLIENT, SECRET = "chestxray", "a secret of the client"
 PLACES = ("/.well-known/openid-configuration", "/keys", "/token", "/userinfo")
@@ -62,13 +63,13 @@ class Provider:
         return jwt.encode({"alg": "RS256", "kid": self.key.kid} | header, claims, self.key)
 
     def unsigned(self, claims: dict[str, Any]) -> str:
-        parts = [json.dumps(each).encode() for each in ({"alg": "none"}, claims)]
-        return ".".join(base64.urlsafe_b64encode(each).decode().rstrip("=") for each in parts) + "."
+        return _unsigned({"alg": "none"}, claims) + "."
 
     def signed_by_the_public_key(self, claims: dict[str, Any]) -> str:
         """The confusion of algorithms: HMAC with what everybody can read."""
-        secret = OctKey.import_key(self.key.as_pem(private=False))
-        return jwt.encode({"alg": "HS256", "kid": self.key.kid}, claims, secret, ["HS256"])
+        text = _unsigned({"alg": "HS256", "kid": self.key.kid}, claims)
+        secret = self.key.as_pem(private=False)
+        return f"{text}.{_base64(hmac.digest(secret, text.encode(), 'sha256'))}"
 
     def answer(self, path: str, form: dict[str, str], authorization: str) -> tuple[int, Any]:
         match path:
@@ -85,7 +86,7 @@ class Provider:
     def _token(self, form: dict[str, str], authorization: str) -> tuple[int, Any]:
         asked = self._codes.pop(form.get("code", ""), None)  # a code is good once
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
-        challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        challenge = _base64(digest)
         if (
             asked is None
             or asked["code_challenge"] != challenge
@@ -112,6 +113,14 @@ class Provider:
             "token_type": "Bearer",
             "id_token": self.sign(kept),
         }
+
+
+def _unsigned(*parts: dict[str, Any]) -> str:
+    return ".".join(_base64(json.dumps(each).encode()) for each in parts)
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 @contextmanager

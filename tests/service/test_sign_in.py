@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -109,18 +108,15 @@ def test_session_expires(run_keeping: Run, provider: Provider) -> None:
     run_keeping(test, **settings_of(provider))
 
 
-@pytest.mark.parametrize("place", [0, 0.5, -1])
-def test_session_that_was_changed_is_none(
-    run_keeping: Run, provider: Provider, place: float
-) -> None:
+def test_session_that_was_changed_is_none(run_keeping: Run, provider: Provider) -> None:
     async def test(gateway: Gateway) -> None:
         value = (await person(gateway, provider, "a subject")).cookies[sessions.COOKIE]
-        at = int(place * len(value)) if place >= 0 else len(value) - 2
-        changed = value[:at] + ("A" if value[at] != "A" else "B") + value[at + 1 :]
-        forger = gateway.visitor()
-        forger.cookies.set(sessions.COOKIE, changed)
+        for at in (0, len(value) // 2, len(value) - 2):
+            changed = value[:at] + ("A" if value[at] != "A" else "B") + value[at + 1 :]
+            forger = gateway.visitor()
+            forger.cookies.set(sessions.COOKIE, changed)
 
-        assert (await caller(forger))["kind"] == "none"
+            assert (await caller(forger))["kind"] == "none", at
 
     run_keeping(test, **settings_of(provider))
 
@@ -185,24 +181,20 @@ def test_roles_are_looked_up_in_userinfo_where_the_token_has_none(
     run_keeping(test, **settings_of(provider, oidc_roles_claim="groups", oidc_roles=EVERYTHING))
 
 
-@pytest.mark.parametrize("roles", [None, [], ["unknown"], "not it", {"it": True}, [["it"]], 7])
-def test_person_without_a_known_role_is_refused_or_a_visitor(
-    run_keeping: Run, provider: Provider, roles: Any
-) -> None:
-    provider.claims = {"groups": roles}
-    known = {"oidc_roles_claim": "groups", "oidc_roles": EVERYTHING}
-
-    async def refused(gateway: Gateway) -> None:
+def test_person_without_a_known_role_is_refused(run_keeping: Run, provider: Provider) -> None:
+    async def test(gateway: Gateway) -> None:
         browser = gateway.visitor()
+        provider.claims = {"groups": ["unknown"]}
+
         check_problem(await sign_in(browser, provider), 403, "sign-in-refused")
         assert sessions.COOKIE not in browser.cookies
 
-    async def admitted(gateway: Gateway) -> None:
-        browser = await person(gateway, provider, "a subject")
-        assert (await caller(browser))["scopes"] == ["analyse", "history"]
-
-    run_keeping(refused, **settings_of(provider, oidc_without_role=False, **known))
-    run_keeping(admitted, **settings_of(provider, **known))
+    run_keeping(
+        test,
+        **settings_of(
+            provider, oidc_without_role=False, oidc_roles_claim="groups", oidc_roles=EVERYTHING
+        ),
+    )
 
 
 def test_service_for_known_callers_admits_who_has_signed_in(
@@ -250,19 +242,16 @@ def test_key_in_a_header_comes_before_a_session(run_keeping: Run, provider: Prov
     run_keeping(test, **settings_of(provider))
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-        {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {"Origin": PUBLIC, "Sec-Fetch-Site": "cross-site"},
-    ],
-)
-def test_page_of_another_origin_changes_nothing(
-    run_keeping: Run, provider: Provider, headers: dict[str, str]
-) -> None:
+ELSEWHERE: list[dict[str, str]] = [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": PUBLIC, "Sec-Fetch-Site": "cross-site"},
+]
+
+
+def test_page_of_another_origin_changes_nothing(run_keeping: Run, provider: Provider) -> None:
     async def test(gateway: Gateway) -> None:
         browser = await person(gateway, provider, "a subject")
         made = (await keep(browser, headers={"Origin": PUBLIC})).json()["id"]
@@ -272,8 +261,9 @@ def test_page_of_another_origin_changes_nothing(
             ("DELETE", "/v1/analyses"),
             ("POST", "/sign-out"),
         ):
-            answer = await browser.request(method, path, headers=headers)
-            check_problem(answer, 403, "cross-site-request")
+            for headers in ELSEWHERE:
+                answer = await browser.request(method, path, headers=headers)
+                check_problem(answer, 403, "cross-site-request")
 
         assert await ids(browser) == [made]
         assert (await browser.post("/sign-out", headers=signing_in.BROWSER)).status_code == 200
@@ -311,34 +301,6 @@ def test_cookies_are_for_this_service_alone(
         assert [("Secure" in each) for each in (leaving, session)] == [secure, secure]
 
     run_keeping(test, **settings_of(provider, public_url=public))
-
-
-@pytest.mark.parametrize(
-    ("place", "ends_at"),
-    [
-        ("/#kept", "/#kept"),
-        ("/docs?a=b", "/docs?a=b"),
-        ("https://evil.example", "/"),
-        ("//evil.example", "/"),
-        ("/\\evil.example", "/"),
-        ("/\tevil.example", "/"),
-        ("/%0d%0aSet-Cookie: a=b", "/"),
-        ("javascript:alert(1)", "/"),
-        ("@evil.example", "/"),
-        (".evil.example", "/"),
-        ("", "/"),
-        (f"/{'a' * 600}", "/"),
-    ],
-)
-def test_nobody_is_sent_elsewhere_after_the_sign_in(
-    run_keeping: Run, provider: Provider, place: str, ends_at: str
-) -> None:
-    async def test(gateway: Gateway) -> None:
-        answer = await sign_in(gateway.visitor(), provider, place)
-
-        assert answer.headers["location"] == f"{PUBLIC}{ends_at}"
-
-    run_keeping(test, **settings_of(provider))
 
 
 def test_audit_and_database_have_no_name_address_or_subject(
