@@ -114,7 +114,7 @@ def create_app(
     )
     app.include_router(stow.create_router(pipeline, admission, settings))
     app.include_router(page.create_router(settings))
-    app.include_router(caller.create_router(keeping, settings.signs_in))
+    app.include_router(caller.create_router(keeping, is_offered=settings.signs_in))
     if keeping.is_enabled and (provider := keeping.history.sign_in):
         app.include_router(sign_in.create_router(keeping.history, provider))
 

@@ -27,7 +27,7 @@ class CallerFacts(BaseModel):
     signed_in_until: datetime | None = Field(description="When the session of a person ends")
 
 
-def create_router(keeping: Keeping, is_offered: bool) -> APIRouter:
+def create_router(keeping: Keeping, *, is_offered: bool) -> APIRouter:
     """Builds the route; `is_offered` says whether people can sign in."""
     router = APIRouter(tags=["service"])
 

@@ -3,14 +3,16 @@
 import statistics
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from bentos.callers.caller import Scope
+from tests.service.faulty_provider import Provider, faulty_provider
 from tests.service.keeping import Gateway, keep
+from tests.service.signing_in import person, settings_of
 
 Run = Callable[..., None]
 _SAMPLES, _TRIES = 300, 4
@@ -40,26 +42,47 @@ def told(answer: httpx.Response) -> Any:
     return answer.status_code, headers, body
 
 
-async def strangers(gateway: Gateway) -> list[httpx.AsyncClient]:
-    """Two holders of keys, one an administrator, and two visitors, one with a cookie."""
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with faulty_provider() as running:
+        yield running
+
+
+async def strangers(gateway: Gateway, provider: Provider) -> list[httpx.AsyncClient]:
+    """Two holders of keys, one an administrator, two visitors, one with a cookie, and a person."""
     visitor = gateway.visitor()
     await keep(visitor)
     holders = [await gateway.holder(), await gateway.holder(*Scope)]
     for holder in holders:
         await keep(holder)
-    return [*holders, visitor, gateway.visitor()]
+    signed_in = await person(gateway, provider, "a stranger")
+    await keep(signed_in)
+    return [*holders, visitor, gateway.visitor(), signed_in]
 
 
-@pytest.mark.parametrize("owned_by", ["key", "cookie"])
-def test_no_route_tells_another_s_analysis_from_none(run_keeping: Run, owned_by: str) -> None:
+async def owner_by(kind: str, gateway: Gateway, provider: Provider) -> httpx.AsyncClient:
+    """Somebody who can keep something."""
+    match kind:
+        case "key":
+            return await gateway.holder()
+        case "session":
+            return await person(gateway, provider, "an owner")
+        case _:
+            return gateway.visitor()
+
+
+@pytest.mark.parametrize("owned_by", ["key", "cookie", "session"])
+def test_no_route_tells_another_s_analysis_from_none(
+    run_keeping: Run, owned_by: str, provider: Provider
+) -> None:
     async def test(gateway: Gateway) -> None:
-        owner = await gateway.holder() if owned_by == "key" else gateway.visitor()
+        owner = await owner_by(owned_by, gateway, provider)
         mine = (await keep(owner)).json()["id"]
         image = (await owner.get(f"/v1/analyses/{mine}/image")).content
         tried = [each for each in await operations(owner) if "{id}" in each[1]]
         assert len(tried) >= 4
 
-        for stranger in await strangers(gateway):
+        for stranger in await strangers(gateway, provider):
             for method, path in tried:
                 answers = [
                     await stranger.request(method, path.replace("{id}", identifier))
@@ -70,15 +93,17 @@ def test_no_route_tells_another_s_analysis_from_none(run_keeping: Run, owned_by:
 
         assert (await owner.get(f"/v1/analyses/{mine}/image")).content == image
 
-    run_keeping(test)
+    run_keeping(test, **settings_of(provider))
 
 
-def test_no_route_without_an_identifier_shows_or_deletes_another_s(run_keeping: Run) -> None:
+def test_no_route_without_an_identifier_shows_or_deletes_another_s(
+    run_keeping: Run, provider: Provider
+) -> None:
     async def test(gateway: Gateway) -> None:
-        owner = await gateway.holder()
+        owner = await person(gateway, provider, "an owner")
         mine = (await keep(owner)).json()["id"]
 
-        for stranger in await strangers(gateway):
+        for stranger in await strangers(gateway, provider):
             for method, path in await operations(stranger):
                 if "{" not in path:
                     answer = await stranger.request(method, path)
@@ -86,7 +111,7 @@ def test_no_route_without_an_identifier_shows_or_deletes_another_s(run_keeping: 
 
         assert (await owner.get(f"/v1/analyses/{mine}")).status_code == 200
 
-    run_keeping(test)
+    run_keeping(test, **settings_of(provider))
 
 
 @pytest.mark.alone
