@@ -143,7 +143,8 @@ async def _answered(
         yield answers
     except SignInError as error:
         status, code = _PROBLEMS[type(error)]
-        logger.warning("a sign-in did not succeed: %s", error)
+        level = logging.WARNING if isinstance(error, ProviderUnavailable) else logging.INFO
+        logger.log(level, "a sign-in did not succeed: %s", error)
         history.trail.record(
             Event.SIGN_IN_REFUSED, "", outcome=Outcome.REFUSED, reason=code, cause=str(error)
         )

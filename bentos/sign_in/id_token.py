@@ -44,7 +44,7 @@ async def validated(
             {"nonce": nonce, "client_id": client, "access_token": access_token},
         )
         claims.validate(leeway=_LEEWAY_SECONDS)
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise SignInFailed(f"the ID token is not valid: {type(error).__name__}") from error
     return dict(claims)
 

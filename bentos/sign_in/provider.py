@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import JWKRegistry, Key, KeySet
 
 from bentos.sign_in.errors import ProviderUnavailable
 from bentos.sign_in.fetching import Fetching
@@ -92,8 +92,16 @@ class Provider:
 
     async def _read_keys(self) -> KeySet:
         address = (await self.metadata())["jwks_uri"]
-        found = await self._fetching.get(address)
-        try:
-            return KeySet.import_key_set(found)  # type: ignore[arg-type]  # it checks the shape
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ProviderUnavailable("the provider's keys cannot be read") from error
+        found = (await self._fetching.get(address)).get("keys")
+        keys = [key for each in (found if isinstance(found, list) else []) if (key := _key(each))]
+        if not keys:
+            raise ProviderUnavailable("the provider has no keys that can be read")
+        return KeySet(keys)
+
+
+def _key(described: Any) -> Key | None:
+    """Returns a key; None for one of a kind that is not known here, which others may be beside."""
+    try:
+        return JWKRegistry.import_key(described)
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -1,11 +1,14 @@
 """People who sign in at a provider, through the app over fake models."""
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
+import pytest
 
-from bentos.callers.sessions import COOKIE
+from bentos.callers.sessions import COOKIE, Session
+from bentos.sign_in.errors import SignInError
+from bentos.sign_in.sign_in import SignIn
 from tests.service.faulty_provider import CLIENT, SECRET, Provider
 from tests.service.keeping import Gateway
 
@@ -59,3 +62,22 @@ async def caller(client: httpx.AsyncClient) -> dict[str, Any]:
     answer = await client.get("/v1/caller")
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
+
+
+async def answered(
+    signing: SignIn, provider: Provider, **changes: str | None
+) -> tuple[Session, str, str]:
+    """Signs in, with changes of what the browser brings back."""
+    address, cookie = await signing.begin("/")
+    query = dict(parse_qsl(urlsplit(provider.authorise(address)).query)) | changes
+    return await signing.finish({k: v for k, v in query.items() if v is not None}, cookie)
+
+
+async def fails(
+    signing: SignIn, provider: Provider, wanted: type[SignInError], /, **changes: Any
+) -> None:
+    with pytest.raises(wanted) as raised:
+        await answered(signing, provider, **changes)
+    assert type(raised.value) is wanted
+    for private in (provider.subject, "Maria", "maria@"):
+        assert private not in str(raised.value)

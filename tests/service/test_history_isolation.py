@@ -3,14 +3,14 @@
 import statistics
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from bentos.callers.caller import Scope
-from tests.service.faulty_provider import Provider, faulty_provider
+from tests.service.faulty_provider import Provider
 from tests.service.keeping import Gateway, keep
 from tests.service.signing_in import person, settings_of
 
@@ -40,12 +40,6 @@ def told(answer: httpx.Response) -> Any:
     for name in ("request_id", "timing_ms"):
         body.pop(name, None) if isinstance(body, dict) else None
     return answer.status_code, headers, body
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    with faulty_provider() as running:
-        yield running
 
 
 async def strangers(gateway: Gateway, provider: Provider) -> list[httpx.AsyncClient]:

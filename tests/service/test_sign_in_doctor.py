@@ -1,7 +1,6 @@
 """`chestxray doctor` says whether people can sign in."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,8 @@ import pytest
 from bentos.administration import access_checks, sign_in_checks
 from bentos.administration.findings import Finding
 from bentos.settings import Settings
-from tests.service.faulty_provider import Provider, faulty_provider
+from tests.service.faulty_provider import Provider
 from tests.service.signing_in import PUBLIC, settings_of
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    with faulty_provider() as running:
-        yield running
 
 
 def found(provider: Provider, folder: Path, **changes: Any) -> list[Finding]:
