@@ -22,7 +22,6 @@ from bentos.sign_in.sign_in import SignIn
 from tests.service.faulty_provider import PLACES, Provider
 from tests.service.signing_in import PUBLIC, answered, fails
 
-SECRET = "a secret of the cookies, of a test"
 DISCOVERY, KEYS, TOKEN, USERINFO = PLACES
 
 
