@@ -21,16 +21,19 @@ class CallerKind(StrEnum):
     """How a caller was told apart."""
 
     KEY = "key"
+    PERSON = "person"
+    """By the session of somebody who has signed in."""
     VISITOR = "visitor"
     """By its cookie."""
     NONE = "none"
-    """Not at all: it has neither, or neither is valid."""
+    """Not at all: it has none of these, or none is valid."""
 
 
 class QuotaKind(StrEnum):
     """Whose quota was used up."""
 
     KEY = "key"
+    PERSON = "person"
     ADDRESS = "address"
 
 

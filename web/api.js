@@ -141,6 +141,23 @@ export const deleteAllKept = () => ask("", async () => {}, "DELETE");
 /** Other programs may have asked for the map of one class only. @param {any} analysis @returns {Analysis} */
 const withMaps = (analysis) => ({ ...analysis, heatmaps: analysis.heatmaps ?? { [analysis.heatmap.label]: analysis.heatmap } });
 
+/** What the service knows of the session, whatever the key. @returns {Promise<{kind: string, sign_in: boolean, signed_in_until: string | null}>} */
+export async function session() {
+  const unknown = { kind: "none", sign_in: false, signed_in_until: null };
+  try {
+    const answer = await fetch("v1/caller");
+    return answer.ok ? await answer.json() : unknown;
+  } catch {
+    return unknown; // the page works without a session
+  }
+}
+/** Ends the session. Rejects with AnalysisProblem. @returns {Promise<string | null>} where to end that at the provider */
+export async function signOut() {
+  const answer = await fetch("sign-out", { method: "POST" });
+  const body = await answer.json().catch(() => null);
+  if (!answer.ok) throw problemOf(answer.status, body, answer.headers.get("Retry-After"));
+  return body.end_session_url;
+}
 /** @returns {Promise<Model[]>} filter and classifier */
 export const models = async () => (await get("v1/models")).models;
 /** @returns {Promise<Limits>} */

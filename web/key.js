@@ -3,6 +3,7 @@
 
 import { access } from "./access.js";
 import { element, keepingFocus } from "./element.js";
+import { signInLink } from "./sign_in.js";
 
 /** @typedef {import("./language.js").Language} Language */
 
@@ -23,6 +24,7 @@ export function keyForm(id, language) {
     access.use(field.value);
   };
   return element("form", { className: "key", on: { submit } },
+    access.canSignIn && !access.isSignedIn ? element("p", {}, signInLink(language)) : null,
     element("label", { htmlFor: id }, language.text("key.label")),
     element("div", { className: "row" }, field, element("button", { className: "primary" }, language.text("key.use"))),
     element("div", { className: "muted", id: `${id}-note` }, language.text("key.note")));

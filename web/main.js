@@ -14,6 +14,7 @@ import { Language } from "./language.js";
 import { mountPerformance } from "./performance.js";
 import { mountProgress } from "./progress.js";
 import { mountResult } from "./result.js";
+import { mountSignIn } from "./sign_in.js";
 import { mountSnippets } from "./snippets.js";
 import { Store } from "./store.js";
 import { mountSwitches } from "./switches.js";
@@ -23,7 +24,8 @@ import { Viewer } from "./viewer.js";
 const at = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 async function main() {
-  const [language, limits, models, examples, store] = await Promise.all([Language.open(), api.limits(), api.models(), api.examples(), Store.open()]);
+  const [language, limits, models, examples, store, session] = await Promise.all([Language.open(), api.limits(), api.models(), api.examples(), Store.open(), api.session()]);
+  access.learn(session);
   const consent = new Consent(limits);
   const analyses = new Analyses(store, limits, consent);
   const viewer = new Viewer(language);
@@ -33,6 +35,7 @@ async function main() {
   mountSwitches(at("preferences"), { language });
   const [keep, key] = [element("div", { className: "consent" }), element("div", { className: "row key-note" })];
   mountConsent(keep, { language, consent });
+  mountSignIn(at("sign-in"), { language, announce, ended: session.signed_in_until });
   mountKeyNote(key, { language, isOffered: limits.keeps });
   mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [keep, key] });
   const [progress, controls] = [element("div", { className: "progress" }), element("div")];
@@ -46,6 +49,7 @@ async function main() {
   mountPerformance(at("performance"), { language, models });
   mountSnippets(at("snippets"), { language });
   openProjectorLate(language, analyses);
+  at("privacy-sign-in").hidden = !session.sign_in;
   at("versions").textContent = models.map(({ name, version }) => `${name} ${version}`).join(" · ");
 
   language.addEventListener("change", () => announce("")); // the last announcement was in the old language

@@ -23,7 +23,7 @@ _WIDEST = {4: 8, 6: 16}
 async def check(settings: Settings) -> AsyncIterator[Finding]:
     """Checks proxies, keys, webhooks and the DICOM node."""
     yield _proxies(settings)
-    if not settings.anonymous:
+    if not settings.anonymous and not settings.signs_in:  # then nobody needs a key
         yield await _keys(settings)
     yield _webhooks(settings)
     for each in _dicom(settings):

@@ -49,6 +49,9 @@ class Event(StrEnum):
     WEBHOOK_CREATED = "webhook.created"
     WEBHOOK_ROTATED = "webhook.rotated"
     WEBHOOK_DELETED = "webhook.deleted"
+    SIGNED_IN = "person.signed_in"
+    SIGNED_OUT = "person.signed_out"
+    SIGN_IN_REFUSED = "person.sign_in_refused"
     REFUSED = "authentication.refused"
 
 

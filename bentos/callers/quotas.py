@@ -57,6 +57,9 @@ class Quotas:
         if caller.is_visitor:  # a visitor could throw its cookie away
             limit = self._settings.visitor_images_per_minute
             made = Allowance(self._store, state, limit, state.caller, QuotaKind.ADDRESS)
+        elif caller.is_person:
+            limit = self._settings.visitor_images_per_minute
+            made = Allowance(self._store, state, limit, caller.owner, QuotaKind.PERSON)
         else:
             own, default = caller.requests_per_minute, self._settings.key_images_per_minute
             limit = default if own is None else own
@@ -73,6 +76,9 @@ class Quotas:
         if caller.is_visitor:
             limit, name = self._settings.visitor_job_images_per_day, address
             kind = QuotaKind.ADDRESS
+        elif caller.is_person:
+            limit, name = self._settings.visitor_job_images_per_day, caller.owner
+            kind = QuotaKind.PERSON
         else:
             limit, name = self._settings.key_job_images_per_day, caller.owner
             kind = QuotaKind.KEY

@@ -96,6 +96,15 @@ api_keys = Table(
 """`digest`: of the secret, SHA-256, which is enough for 256 random bits. `previous_digest`: of the
 secret before the last rotation, valid until `previous_until`."""
 
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index(None, "expires_at"),
+)
+"""Sessions that a person has ended; a row is of no use once its session would have expired."""
+
 
 class JobState(StrEnum):
     """Where a job is in its life."""

@@ -18,6 +18,7 @@ from bentos.gateway import (
     kept_analyses,
     openapi,
     page,
+    sign_in,
     stow,
 )
 from bentos.gateway import jobs as jobs_routes
@@ -124,7 +125,9 @@ def create_app(
     )
     app.include_router(stow.create_router(pipeline, admission, settings))
     app.include_router(page.create_router(settings))
-    app.include_router(caller.create_router(keeping, is_offered=False))
+    app.include_router(caller.create_router(keeping, is_offered=settings.signs_in))
+    if keeping.is_enabled and (provider := keeping.history.sign_in):
+        app.include_router(sign_in.create_router(keeping.history, provider))
 
     _add_constants(app, pipeline)
     app.get(METRICS, include_in_schema=False)(metrics)

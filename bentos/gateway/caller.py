@@ -1,5 +1,6 @@
-"""The route that tells a caller what it may do."""
+"""The route that tells a caller what it may do, and whether people can sign in."""
 
+from datetime import datetime
 from typing import Literal
 
 from fastapi import APIRouter, Request
@@ -8,7 +9,6 @@ from pydantic import BaseModel, Field
 from bentos.callers.caller import Scope
 from bentos.gateway import openapi
 from bentos.gateway.keeping import Keeping
-from bentos.http.problems import RequestProblem
 
 Kind = Literal["key", "person", "visitor", "none"]
 
@@ -20,8 +20,11 @@ class CallerFacts(BaseModel):
         description="key: an API key; person: signed in; visitor: the cookie of one who had "
         "something kept; none: nothing of these"
     )
-    scopes: list[Scope] = Field(description="What it may do; empty where a key is needed")
-    sign_in: bool = Field(description="Whether people can sign in")
+    scopes: list[Scope] = Field(
+        description="What it may do; empty where a key or a sign-in is needed"
+    )
+    sign_in: bool = Field(description="Whether people can sign in, at sign-in")
+    signed_in_until: datetime | None = Field(description="When the session of a person ends")
 
 
 def create_router(keeping: Keeping, *, is_offered: bool) -> APIRouter:
@@ -36,13 +39,12 @@ def create_router(keeping: Keeping, *, is_offered: bool) -> APIRouter:
     async def get_caller(request: Request) -> CallerFacts:
         """Returns how the service knows the caller, and what it may do. A key that is not valid
         is a 401; no key is none."""
-        try:
-            caller = await keeping.caller(request)
-        except RequestProblem as problem:
-            if problem.code != "key-required":
-                raise
-            return CallerFacts(kind="none", scopes=[], sign_in=is_offered)
-        scopes = caller.scopes if keeping.is_enabled else frozenset({Scope.ANALYSE})
-        return CallerFacts(kind=caller.kind.value, scopes=sorted(scopes), sign_in=is_offered)
+        known = await keeping.known(request)
+        return CallerFacts(
+            kind=known.caller.kind.value,
+            scopes=sorted(known.caller.scopes),
+            sign_in=is_offered,
+            signed_in_until=known.until,
+        )
 
     return router

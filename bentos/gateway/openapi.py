@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from bentos.callers.sessions import COOKIE
 from bentos.gateway import examples
 from bentos.gateway.uploads import FIELD
 from bentos.http.codes import CODES
@@ -31,7 +32,14 @@ _KEEPING_STATUSES = (
     HTTPStatus.FORBIDDEN,
     HTTPStatus.CONFLICT,
 )
-_KEY = "apiKey"
+_SIGN_IN_TAG = {"name": "sign-in", "description": "People sign in with a browser."}
+_KEY, _SESSION = "apiKey", "session"
+_COOKIE = {
+    "type": "apiKey",
+    "in": "cookie",
+    "name": COOKIE,
+    "description": "The session of a person, on the service's own page alone",
+}
 _FOR_ALL = "get_caller"
 """It tells those without a key what they may do: nothing, maybe."""
 _FORM, _BYTES = "multipart/form-data", "application/octet-stream"
@@ -111,6 +119,9 @@ def complete(app: FastAPI, settings: Settings) -> dict[str, Any]:
     document["components"]["securitySchemes"] = {
         _KEY: {"type": "http", "scheme": "bearer", "description": "An API key of the operator's"}
     }
+    if settings.signs_in:
+        document["tags"].append(_SIGN_IN_TAG)
+        document["components"]["securitySchemes"][_SESSION] = _COOKIE
     for operations in document["paths"].values():
         for operation in operations.values():
             if not settings.keeps:
@@ -118,10 +129,17 @@ def complete(app: FastAPI, settings: Settings) -> dict[str, Any]:
             if not (settings.keeps or settings.visitor_images_per_minute):  # a key has a quota
                 operation["responses"].pop(str(HTTPStatus.TOO_MANY_REQUESTS.value), None)
             _complete(operation)
-            if "401" in operation["responses"]:  # the empty one: a key is optional
-                is_optional = settings.anonymous or operation["operationId"] == _FOR_ALL
-                operation["security"] = [{_KEY: []}] + ([{}] if is_optional else [])
+            if "401" in operation["responses"]:
+                operation["security"] = _security(operation, settings)
     return document
+
+
+def _security(operation: dict[str, Any], settings: Settings) -> list[dict[str, list[str]]]:
+    """Returns what may authorise an operation; the empty one means that nothing needs to."""
+    known: list[dict[str, list[str]]] = [{_KEY: []}]
+    known += [{_SESSION: []}] if settings.signs_in else []
+    is_optional = settings.anonymous or operation["operationId"] == _FOR_ALL
+    return known + ([{}] if is_optional else [])
 
 
 def _complete(operation: dict[str, Any]) -> None:
@@ -225,6 +243,12 @@ def created(description: str, *, schema: str = "Analysis") -> dict[int | str, di
     content = {JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
     described = {"description": description, "headers": named, "content": content}
     return {HTTPStatus.CREATED.value: described}
+
+
+def redirect(description: str) -> dict[int | str, dict[str, Any]]:
+    """Describes the 303 response of a route that sends a browser elsewhere."""
+    named = {"Location": {"$ref": "#/components/headers/Location"}}
+    return {HTTPStatus.SEE_OTHER.value: {"description": description, "headers": named}}
 
 
 def accepted(description: str) -> dict[int | str, dict[str, Any]]:

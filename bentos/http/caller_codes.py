@@ -1,4 +1,4 @@
-"""Problem codes of keys, quotas, kept analyses, jobs and webhooks."""
+"""Problem codes of keys, sign-ins, quotas, kept analyses, jobs and webhooks."""
 
 from http import HTTPStatus
 
@@ -7,8 +7,8 @@ from bentos.http.code import RETRY, Code
 CALLER_CODES = {
     "key-required": Code(
         HTTPStatus.UNAUTHORIZED,
-        "This service analyses images only for holders of an API key.",
-        "Ask the operator for a key, and send it as Authorization: Bearer.",
+        "This service analyses images only for holders of an API key or people who signed in.",
+        "Ask the operator for a key, and send it as Authorization: Bearer; or sign in on the page.",
     ),
     "invalid-key": Code(
         HTTPStatus.UNAUTHORIZED,
@@ -17,8 +17,29 @@ CALLER_CODES = {
     ),
     "scope-missing": Code(
         HTTPStatus.FORBIDDEN,
-        "The API key may not do this; detail names the scope that it lacks.",
-        "Ask the operator for a key with that scope.",
+        "The API key or a person's roles do not allow this; detail names the missing scope.",
+        "Ask the operator for a key or a role with that scope.",
+    ),
+    "cross-site-request": Code(
+        HTTPStatus.FORBIDDEN,
+        "A page of another site sent this with the session of a person who has signed in here.",
+        "Do it on the service's own page; programs use an API key.",
+    ),
+    "sign-in-unavailable": Code(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The place where people sign in does not answer. Who has signed in stays so.",
+        RETRY,
+    ),
+    "sign-in-failed": Code(
+        HTTPStatus.BAD_REQUEST,
+        "What came back from the sign-in is not the answer to what was asked: it is too late, was "
+        "used before, or is of another browser.",
+        "Sign in again.",
+    ),
+    "sign-in-refused": Code(
+        HTTPStatus.FORBIDDEN,
+        "The person did not agree to the sign-in, or has no role that allows anything here.",
+        "Ask the operator for a role, or use the service without a sign-in where that is possible.",
     ),
     "history-disabled": Code(
         HTTPStatus.FORBIDDEN,

@@ -27,6 +27,10 @@ COMBINATIONS: list[tuple[Mix, Values]] = [
     (("dicom", "priority"), {"architectures": [], "dicom": ON, "priority": ON}),
     (("postgres", "object-store"), {"architectures": [], "history": ON}),
     (
+        ("network-policies", "postgres", "object-store", "sign-in"),
+        {"architectures": [], "history": ON, "networkPolicies": ON, "signIn": ON},
+    ),
+    (
         (
             "classifier",
             "network-policies",

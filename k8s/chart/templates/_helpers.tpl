@@ -26,7 +26,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
 {{/* A network policy: (list $ path). OpenShift's DNS is added where pods may ask DNS, and the places of kept analyses
-where gateways have them. */}}
+and the provider of the sign-in where gateways have them. */}}
 {{- define "chestxray.policy" -}}
 {{- $root := first . }}
 {{- $policy := $root.Files.Get (last .) | fromYaml }}
@@ -43,6 +43,10 @@ where gateways have them. */}}
 {{- if and $root.Values.webhooks.enabled (eq $policy.metadata.name "gateway") }}
 {{- $added := $root.Files.Get "files/components/webhooks/egress.yaml" | fromYamlArray | first }}
 {{- $_ := set $policy.spec "egress" (append $policy.spec.egress $added.value) }}
+{{- end }}
+{{- if and $root.Values.signIn.enabled (eq $policy.metadata.name "gateway") }}
+{{- $rule := dict "ports" (list (dict "port" (int $root.Values.signIn.port))) }}
+{{- $_ := set $policy.spec "egress" (append $policy.spec.egress $rule) }}
 {{- end }}
 {{- include "chestxray.object" (list $root $policy) }}
 {{- end }}
@@ -85,7 +89,7 @@ where gateways have them. */}}
 {{- if not (hasKey $settings $name) }}
 {{- fail (printf "settings: %s is no setting; files/base/settings.env has all" $name) }}
 {{- end }}
-{{- with get (dict "CHESTXRAY_OBJECT_STORE" "history.objectStore.bucket" "CHESTXRAY_ANONYMOUS" "history.anonymous") $name }}
+{{- with get (dict "CHESTXRAY_OBJECT_STORE" "history.objectStore.bucket" "CHESTXRAY_ANONYMOUS" "history.anonymous" "CHESTXRAY_OIDC_ISSUER" "signIn.issuer" "CHESTXRAY_OIDC_CLIENT_ID" "signIn.clientId") $name }}
 {{- fail (printf "settings: pods that keep no analyses refuse %s; set %s instead" $name .) }}
 {{- end }}
 {{- $_ := set $settings $name $value }}

@@ -96,6 +96,10 @@ envFrom:
   - configMapRef:
       name: object-store
   {{- end }}
+  {{- if .signIn }}
+  - configMapRef:
+      name: sign-in
+  {{- end }}
 ports:
   - name: http
     containerPort: {{ .port }}
