@@ -9,6 +9,7 @@ import { mountControls } from "./controls.js";
 import { element } from "./element.js";
 import { mountHistory } from "./history.js";
 import { mountIntake } from "./intake.js";
+import { JobIntake, hasJobs } from "./job_intake.js";
 import { KEY_PROBLEMS, mountKeyNote } from "./key.js";
 import { Language } from "./language.js";
 import { mountPerformance } from "./performance.js";
@@ -34,7 +35,8 @@ async function main() {
   const [keep, key] = [element("div", { className: "consent" }), element("div", { className: "row key-note" })];
   mountConsent(keep, { language, consent });
   mountKeyNote(key, { language });
-  mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [keep, key] });
+  const jobs = limits.max_job_images ? offerJobs({ language, limits, consent, threshold, announce, analyses }) : null;
+  mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [keep, key], jobs });
   const [progress, controls] = [element("div", { className: "progress" }), element("div")];
   at("viewer").replaceChildren(element("div", { className: "frame" }, viewer.stage, progress), controls);
   mountProgress(progress, { language, analyses });
@@ -87,6 +89,20 @@ function offerKept(parts) {
   details.addEventListener("toggle", mount, { once: true });
   at("privacy-server").dataset.text = "privacy.serverKeeps";
   at("privacy-server").textContent = language.text("privacy.serverKeeps");
+}
+
+/** Offers jobs; the code is loaded when somebody has or wants one. @param {{language: Language, limits: api.Limits, consent: Consent, threshold: number, announce: (text: string) => void, analyses: Analyses}} parts */
+function offerJobs(parts) {
+  const details = /** @type {HTMLDetailsElement} */ (at("jobs"));
+  const here = (/** @type {any[]} */ films) => parts.analyses.add(films);
+  const mount = async () => (await import("./job_section.js")).mountJobs(details, at("jobs-body"), { ...parts, here });
+  /** @type {ReturnType<typeof mount> | undefined} */
+  let mounted;
+  const open = () => (mounted ??= mount());
+  details.hidden = false;
+  details.addEventListener("toggle", open, { once: true });
+  details.open = hasJobs();
+  return new JobIntake(parts.limits, open);
 }
 
 /** Loads the projector's code and points when it is opened, and disposes of them when it is closed. */
