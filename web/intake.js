@@ -31,7 +31,13 @@ export function mountIntake(place, { language, analyses, examples, accepted, bes
   render();
 }
 
-/** @param {import("./language.js").Language} language X {
+/**
+ * @param {import("./language.js").Language} language
+ * @param {string} accepted
+ * @param {JobIntake | null} jobs
+ * @param {(files: FileList | null) => void} take
+ */
+function dropZone(language, accepted, jobs, take) {
   const pick = (/** @type {string} */ key, /** @type {Record<string, any>} */ more) => {
     const change = ({ target }) => { take(target.files); target.value = ""; };
     const input = element("input", { type: "file", className: "visually-hidden", id: key, on: { change }, ...more });
