@@ -104,18 +104,19 @@ export function bundlesOf(films, limits) {
       bytes += size;
     }
   }
-  const label = folderOf(films);
-  return parts.map((part, index) => bundle(part, parts.length > 1 ? `${label} ${index + 1}/${parts.length}`.trim() : label));
+  const folder = folderOf(films);
+  const named = (/** @type {number} */ index) => (parts.length > 1 ? `${folder} ${index + 1}/${parts.length}`.trim() : folder);
+  return parts.map((part, index) => bundle(part, named(index), folder ? folder.length + 1 : 0));
 }
 
-/** @param {Film[]} films @param {string} label @returns {Bundle} */
-function bundle(films, label) {
+/** @param {Film[]} films @param {string} label @param {number} begin of each name within the folder @returns {Bundle} */
+function bundle(films, label, begin) {
   const body = () => {
     const form = new FormData();
     for (const { file } of films) form.append("image", /** @type {File} */ (file), "image"); // not by its name
     return form;
   };
-  return { label, names: films.map(({ name }) => name), bytes: films.reduce((sum, film) => sum + sizeOf(film), 0), body };
+  return { label, names: films.map(({ name }) => name.slice(begin)), bytes: films.reduce((sum, film) => sum + sizeOf(film), 0), body };
 }
 
 /** @param {File} file @returns {Promise<Bundle>} */

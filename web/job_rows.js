@@ -2,7 +2,7 @@
 /** The films of a job as rows: counted, filtered and sorted. */
 
 import { FINDINGS } from "./api.js";
-import { wording } from "./problem.js";
+import { view, wording } from "./problem.js";
 import { outcomeOf } from "./result.js";
 
 /**
@@ -68,7 +68,7 @@ export function outcomeText(outcome, language) {
 /** Why a film has no result, in words. @param {Problem} problem @param {Language} language */
 export function problemText(problem, language) {
   const { title, advice } = wording(problem, language);
-  const fitting = `jobs.advice.${problem.code}`; // some advice is only right for a single image
+  const fitting = `jobs.advice.${problem.filter ? view(problem.filter) : problem.code}`; // some advice is only right for a single image
   return { title, advice: language.has(fitting) ? language.text(fitting) : advice };
 }
 

@@ -7,11 +7,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 
-_PASSED_ON = ("content-type", "cache-control", "content-security-policy", "etag", "retry-after")
+_PASSED_ON = (
+    "content-type",
+    "cache-control",
+    "content-security-policy",
+    "etag",
+    "retry-after",
+    "set-cookie",
+)
 
 
 class Relay(ThreadingHTTPServer):
-    """A proxy that forwards requests while `open` is set."""
+    """A proxy that forwards requests while `open` is set, and loses bodies and answers on demand."""
 
     daemon_threads = True
 
@@ -22,6 +29,8 @@ class Relay(ThreadingHTTPServer):
         self.answers: list[bytes] = []
         self.open = threading.Event()
         self.open.set()
+        self.lost_bodies, self.lost_answers = 0, 0
+        """Of so many requests the connection breaks before, or after the service has them."""
 
     @property
     def url(self) -> str:
@@ -52,14 +61,26 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.bodies.append(body)
         self.server.open.wait()
+        if self.server.lost_bodies:
+            self.server.lost_bodies -= 1
+            self.close_connection = True
+            return
         self._forward(body)
+
+    def do_DELETE(self) -> None:
+        self._forward(b"")
 
     def _forward(self, body: bytes) -> None:
         address = self.server.target + self.path.removeprefix(self.server.path)
         headers = {"content-type": self.headers.get("Content-Type", "")} if body else {}
+        headers |= {"cookie": self.headers["Cookie"]} if "Cookie" in self.headers else {}
         answer = httpx.request(self.command, address, content=body, headers=headers, timeout=60)
         if body:
             self.server.answers.append(answer.content)
+            if self.server.lost_answers:
+                self.server.lost_answers -= 1
+                self.close_connection = True
+                return
         with suppress(ConnectionError):
             self.send_response(answer.status_code)
             for name in _PASSED_ON:
