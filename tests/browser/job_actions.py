@@ -69,7 +69,7 @@ def rows(page: Page) -> Locator:
     return page.locator(".films tbody tr")
 
 
-def state(key: str, done: int, total: int) -> str:
+def state(key: str, done: int, total: int | str) -> str:
     """How far a job is."""
     return ENGLISH[f"jobs.state.{key}"].format(done=done, total=total)
 

@@ -18,7 +18,7 @@ _PASSED_ON = (
 
 
 class Relay(ThreadingHTTPServer):
-    """A proxy that forwards requests while `open` is set, and loses bodies and answers on demand."""
+    """A proxy that forwards requests while `open` is set, and loses some if told to."""
 
     daemon_threads = True
 
