@@ -2,9 +2,9 @@
 /** One job, or one that is being sent: how far it is, and what can be done with it. */
 
 import { element } from "./element.js";
+import { problemText } from "./job_rows.js";
 import { mountTable } from "./job_table.js";
 import { KEY_PROBLEMS, keyForm } from "./key.js";
-import { wording } from "./problem.js";
 import { askingButton } from "./question.js";
 
 /**
@@ -44,7 +44,7 @@ export function uploadCard(upload, { language, jobs }) {
 
 /** @param {import("./api.js").Problem} problem @param {string} id @param {Language} language */
 function failure(problem, id, language) {
-  const { title, advice } = wording(problem, language);
+  const { title, advice } = problemText(problem, language);
   const said = problem.code === "network" ? language.text("jobs.network") : advice;
   return element("div", { className: "problem" },
     element("div", { role: "alert" }, element("strong", {}, title), element("p", {}, said)),

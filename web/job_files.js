@@ -78,8 +78,8 @@ export function inOrder(films) {
  * @param {Film[]} films
  * @param {Limits} limits
  */
-export function sorted(films, { max_image_bytes: most }) {
-  const canBeSent = ({ file }) => file !== null && file.size <= most;
+export function divided(films, { max_image_bytes: most }) {
+  const canBeSent = (/** @type {Film} */ { file }) => file !== null && file.size <= most && !isZip(file);
   return { sent: films.filter(canBeSent), left: films.filter((film) => !canBeSent(film)) };
 }
 

@@ -30,17 +30,18 @@ export class JobIntake {
 
   /** Offers files as a job, or returns false where they are for the page itself. @param {FileList} files */
   take(files) {
-    const [zips, others] = [[...files].filter(isZip), [...files].filter((file) => !isZip(file))];
-    const isFolder = others.some(({ webkitRelativePath }) => webkitRelativePath);
-    if (!zips.length && !isFolder && others.length <= this.few) return false;
-    this.#offer(filmsOf(others), isFolder ? [] : zips, isFolder);
+    const isFolder = [...files].some(({ webkitRelativePath }) => webkitRelativePath);
+    const zips = isFolder ? [] : [...files].filter(isZip);
+    const films = filmsOf(files).filter(({ file }) => !zips.includes(/** @type {File} */ (file)));
+    if (!zips.length && !isFolder && films.length <= this.few) return false;
+    this.#offer(films, zips, isFolder);
     return true;
   }
 
   /** Offers dropped folders as a job, or returns false where there is none. @param {DataTransfer | null} transfer */
   drop(transfer) {
     const films = droppedFolders(transfer);
-    films?.then((found) => this.#offer(found.filter(({ file }) => !file || !isZip(file)), [], true));
+    films?.then((found) => this.#offer(found, [], true));
     return films !== null;
   }
 

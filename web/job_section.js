@@ -1,7 +1,7 @@
 // @ts-check
 /** Assembles the part of the page that sends and shows jobs; it is loaded once somebody has or wants one. */
 
-import { bundleOfZip, bundlesOf, inOrder, sorted } from "./job_files.js";
+import { bundleOfZip, bundlesOf, divided, inOrder } from "./job_files.js";
 import { UNTIL } from "./job_intake.js";
 import { mountJobList } from "./job_list.js";
 import { Names } from "./job_names.js";
@@ -31,7 +31,7 @@ export async function mountJobs(details, place, parts) {
   return {
     /** Asks what to do with films, and does it. @param {Given} given */
     offer: async ({ films, zips, isFolder }) => {
-      const { sent, left } = sorted(isFolder ? inOrder(films) : films, parts.limits);
+      const { sent, left } = divided(isFolder ? inOrder(films) : films, parts.limits);
       const fitting = zips.filter(({ size }) => size <= Number(parts.limits.max_job_bytes));
       const bundles = [...bundlesOf(sent, parts.limits), ...(await Promise.all(fitting.map(bundleOfZip)))];
       const answer = await ask(document.body, { bundles, films: sent, zips, left }, parts);

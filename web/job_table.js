@@ -98,7 +98,7 @@ function problemOf(results, language) {
   if (!results.problem) return [];
   const { title, advice } = problemText(results.problem, language);
   const retry = element("button", { type: "button", on: { click: () => results.refresh() } }, language.text("problem.retry"));
-  return [element("div", { className: "problem" }, element("div", { role: "alert" }, element("strong", {}, title), element("p", {}, advice)), retry)];
+  return [element("div", { className: "problem" }, element("div", { role: "alert" }, element("strong", {}, title), element("p", {}, results.problem.code === "network" ? language.text("kept.network") : advice)), retry)];
 }
 
 /** Roles are given, since the styles for small screens take those of a table away. @param {Row[]} rows @param {Language} language */
