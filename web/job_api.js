@@ -35,6 +35,9 @@ export const cancel = (id) => ask(`${JOBS}/${id}/cancel`, (answer) => answer.jso
 /** @param {string} id @returns {Promise<void>} */
 export const remove = (id) => ask(`${JOBS}/${id}`, async () => {}, "DELETE");
 
+/** Lets the service know this browser by a cookie, before it is asked to store anything. @returns {Promise<void>} */
+export const introduce = () => ask("v1/visitors", async () => {}, "POST");
+
 /**
  * Posts the files of a job. Rejects with AnalysisProblem, or with AbortError if aborted.
  * @param {string} id the job's own, so that a repeated request returns the same job

@@ -33,6 +33,7 @@ export function uploadCard(upload, { language, jobs }) {
     ...(problem ? [failure(problem, id, language)] : [state, bar]),
     element("div", { className: "row" }, ...(problem ? [retry] : []), drop));
   const update = (/** @type {Upload} */ { state: now, sent }) => {
+    if (now === "failed") return;
     state.textContent = now === "sending" ? language.text("progress.sending", { share: language.percent(sent) }) : language.text(`jobs.upload.${now}`);
     if (now === "sending") bar.value = sent;
     else if (now === "waiting") bar.value = 0;

@@ -99,6 +99,7 @@ export class Uploads extends EventTarget {
   async #try(upload) {
     const { id, bundle, abort: { signal } } = upload;
     this.#update(upload, { state: "sending", sent: 0 });
+    await api.introduce(); // else a job whose response is lost would be nobody's
     const known = (await api.jobs()).find((job) => job.id === id);
     signal.throwIfAborted();
     const onSent = (/** @type {number} */ sent) => this.#update(upload, { sent, state: sent < 1 ? "sending" : "storing" });

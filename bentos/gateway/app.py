@@ -18,6 +18,7 @@ from bentos.gateway import (
     openapi,
     page,
     stow,
+    visitors,
 )
 from bentos.gateway import jobs as jobs_routes
 from bentos.gateway import webhooks as webhooks_routes
@@ -114,6 +115,7 @@ def create_app(
     if jobs:
         app.include_router(jobs_routes.create_router(jobs, keeping, settings))
         app.include_router(kept_analyses.create_router(pipeline, keeping))
+        app.include_router(visitors.create_router(keeping))
     if webhooks:
         app.include_router(webhooks_routes.create_router(webhooks, keeping, settings))
     app.include_router(
