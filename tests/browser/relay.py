@@ -59,13 +59,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.bodies.append(body)
-        self.server.open.wait()
-        if self.server.lost_bodies:
-            self.server.lost_bodies -= 1
+        if body and not self._carries(body):
             self.close_connection = True
             return
         self._forward(body)
+
+    def _carries(self, body: bytes) -> bool:
+        """Records a body and waits; False where its request is to be lost."""
+        self.server.bodies.append(body)
+        self.server.open.wait()
+        is_lost = self.server.lost_bodies > 0
+        self.server.lost_bodies -= is_lost
+        return not is_lost
 
     def do_DELETE(self) -> None:
         self._forward(b"")
