@@ -90,6 +90,7 @@ def test_jobs_are_usable_with_the_keyboard_alone(visit_jobs: Visit, tmp_path: Pa
     expect(page.get_by_role("button", name=ENGLISH["jobs.offer.send"])).to_be_focused()
     page.keyboard.press("Enter")
     job_actions.expect_finished(page, len(NAMES))
+    expect(job_actions.rows(page).locator("td[data-name]")).to_have_count(9)
     tab_to(page, "[id^=job-refused]")
     page.keyboard.press("Enter")
     expect(job_actions.rows(page)).to_have_count(2)
