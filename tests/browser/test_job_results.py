@@ -69,7 +69,7 @@ def count(page: Page, outcome: str) -> Any:
 
 
 def order(page: Page, text: str) -> None:
-    page.get_by_label(ENGLISH["jobs.sort"], exact=True).select_option(text)
+    page.locator("[id^=job-order]").select_option(text)
 
 
 def save(page: Page, key: str) -> tuple[str, str]:
