@@ -23,11 +23,14 @@ const NAMED = 3;
  */
 export function ask(place, offered, parts) {
   const dialog = build(offered, parts);
+  const opener = /** @type {HTMLElement | null} */ (document.activeElement);
+  opener?.blur(); // with the focus back on it at once, the Enter that answers would open it again
   place.append(dialog);
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       dialog.remove();
+      setTimeout(() => opener?.focus({ preventScroll: true }));
       resolve(dialog.returnValue);
     });
   });
