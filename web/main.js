@@ -9,6 +9,7 @@ import { mountControls } from "./controls.js";
 import { element } from "./element.js";
 import { mountHistory } from "./history.js";
 import { mountIntake } from "./intake.js";
+import { JobIntake, hasJobs } from "./job_intake.js";
 import { KEY_PROBLEMS, mountKeyNote } from "./key.js";
 import { Language } from "./language.js";
 import { mountPerformance } from "./performance.js";
@@ -37,7 +38,8 @@ async function main() {
   mountConsent(keep, { language, consent });
   mountSignIn(at("sign-in"), { language, announce, ended: session.signed_in_until });
   mountKeyNote(key, { language, isOffered: limits.keeps });
-  mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [keep, key] });
+  const jobs = limits.max_job_images ? offerJobs({ language, limits, consent, threshold, announce, analyses }) : null;
+  mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [keep, key], jobs });
   const [progress, controls] = [element("div", { className: "progress" }), element("div")];
   at("viewer").replaceChildren(element("div", { className: "frame" }, viewer.stage, progress), controls);
   mountProgress(progress, { language, analyses });
@@ -98,6 +100,20 @@ function offerKept(parts) {
 async function offerKeys(parts) {
   const { followCaller } = await import("./key_offer.js");
   followCaller(/** @type {HTMLDetailsElement} */ (at("keys")), at("keys-body"), parts);
+}
+
+/** Offers jobs; the code is loaded when somebody has or wants one. @param {{language: Language, limits: api.Limits, consent: Consent, threshold: number, announce: (text: string) => void, analyses: Analyses}} parts */
+function offerJobs(parts) {
+  const details = /** @type {HTMLDetailsElement} */ (at("jobs"));
+  const here = (/** @type {any[]} */ films) => parts.analyses.add(films);
+  const mount = async () => (await import("./job_section.js")).mountJobs(details, at("jobs-body"), { ...parts, here });
+  /** @type {ReturnType<typeof mount> | undefined} */
+  let mounted;
+  const open = () => (mounted ??= mount());
+  details.hidden = false;
+  details.addEventListener("toggle", open, { once: true });
+  details.open = hasJobs();
+  return new JobIntake(parts.limits, open);
 }
 
 /** Loads the projector's code and points when it is opened, and disposes of them when it is closed. */

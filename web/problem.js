@@ -66,7 +66,7 @@ export function wording(problem, language) {
  * Returns frontal_chest if it has the highest score but is below the threshold; else the verdict.
  * @param {import("./api.js").FilterResult} filter
  */
-function view({ verdict, score, threshold, scores }) {
+export function view({ verdict, score, threshold, scores }) {
   const { frontal_chest: frontal = 0, ...others } = scores;
   return frontal > Math.max(0, ...Object.values(others)) && score < threshold ? "frontal_chest" : verdict;
 }

@@ -20,6 +20,7 @@ from bentos.gateway import (
     page,
     sign_in,
     stow,
+    visitors,
 )
 from bentos.gateway import jobs as jobs_routes
 from bentos.gateway import keys as keys_routes
@@ -118,6 +119,7 @@ def create_app(
         app.include_router(jobs_routes.create_router(jobs, keeping, settings))
         app.include_router(kept_analyses.create_router(pipeline, keeping))
         app.include_router(keys_routes.create_router(keeping, settings))
+        app.include_router(visitors.create_router(keeping))
     if webhooks:
         app.include_router(webhooks_routes.create_router(webhooks, keeping, settings))
     app.include_router(

@@ -83,6 +83,8 @@ _LIMITS: dict[str, Any] = {
     "media_types": ["image/jpeg", "image/png", "image/tiff", "image/webp", "image/bmp"],
     "keeps": True,
     "retention_hours": 24,
+    "max_job_images": 10_000,
+    "max_job_bytes": 4_294_967_296,
     "disclaimer": DISCLAIMER,
 }
 _KEPT = _ANALYSIS | {"kept": True, "expires_at": "2026-02-01T12:00:00Z"}

@@ -89,8 +89,8 @@ def _facts(settings: Settings) -> APIRouter:
         responses=openapi.answer("The limits") | openapi.problems(500, 503),
     )
     def get_limits() -> Limits:
-        """Returns the maximum image size, the supported formats, and how long the service keeps
-        an analysis if it does."""
+        """Returns the maximum image size, the supported formats, and, if the service keeps
+        analyses, for how long, and how large a job may be."""
         return Limits(
             max_image_bytes=settings.max_image_bytes,
             max_image_pixels=settings.max_image_pixels,
@@ -99,6 +99,8 @@ def _facts(settings: Settings) -> APIRouter:
             media_types=list(MEDIA_TYPES.values()),
             keeps=settings.keeps,
             retention_hours=settings.retention_hours if settings.keeps else None,
+            max_job_images=settings.max_job_images if settings.keeps else None,
+            max_job_bytes=settings.max_job_bytes if settings.keeps else None,
         )
 
     return router
