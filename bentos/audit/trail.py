@@ -1,8 +1,8 @@
 """The audit file: one line of JSON for each thing that is done to a kept analysis or a key.
 
 No line has an image, a file name, a secret, a cookie, an address, or a key's name. A line that
-cannot be written is counted and left out: the service stays available without its audit file. Of
-refused callers there are so many lines a minute at most, and then one that has the number of others.
+cannot be written is counted and left out: the service stays available without its audit file. The
+lines about refused callers are bounded; those beyond are counted in a line of their own.
 """
 
 import asyncio
