@@ -126,10 +126,12 @@ def test_query_of_the_autoscaler_names_the_namespace_of_the_release() -> None:
         "ScaledObject",
         "classifier",
     )
-    query = scaled["spec"]["triggers"][0]["metadata"]["query"]
+    queries = [each["metadata"]["query"] for each in scaled["spec"]["triggers"]]
 
-    assert query.count('namespace="elsewhere"') == 1
-    assert "chestxray" not in query.split('namespace="')[1]
+    assert len(queries) == 2
+    for query in queries:
+        assert query.count('namespace="elsewhere"') == 1
+        assert "chestxray" not in query.split('namespace="')[1]
 
 
 @pytest.mark.parametrize("name", EXAMPLE_NAMES)
