@@ -26,13 +26,26 @@ COMBINATIONS: list[tuple[Mix, Values]] = [
     (("loadtest", "architectures"), {"loadtest": ON}),
     (("dicom", "priority"), {"architectures": [], "dicom": ON, "priority": ON}),
     (("postgres", "object-store"), {"architectures": [], "history": ON}),
+    (("redis", "audit"), {"architectures": [], "quotas": ON, "audit": ON}),
     (
-        ("classifier", "network-policies", "postgres", "object-store", "postgres-trial", *LAST),
+        (
+            "classifier",
+            "network-policies",
+            "postgres",
+            "object-store",
+            "postgres-trial",
+            "redis",
+            "redis-trial",
+            "audit",
+            *LAST,
+        ),
         {
             "openshift": True,
             "tier": ON,
             "networkPolicies": ON,
             "history": ON | {"trial": ON},
+            "quotas": ON | {"trial": ON},
+            "audit": ON,
         },
     ),
     (
