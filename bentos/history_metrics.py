@@ -8,7 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from bentos.metric_declarations import Labelled, counter, gauge, register
-from bentos.metric_labels import StoragePart, WebhookOutcome
+from bentos.metric_labels import StoragePart, Swept, WebhookOutcome
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge
@@ -34,9 +34,10 @@ class HistoryMetrics:
         "Size above which no further analysis is kept",
         multiprocess_mode="livemax",
     )
-    last_sweep: "Gauge" = gauge(
+    last_sweep: "Labelled[Gauge, Swept]" = gauge(
         "chestxray_last_sweep_timestamp_seconds",
-        "Time at which the last sweep was complete; 0 before the first",
+        "Time at which the last sweep was complete, by what it deletes; 0 before the first",
+        "kind",
         multiprocess_mode="livemax",
     )
     swept: "Counter" = counter(
@@ -76,4 +77,5 @@ def create_history_series(metrics: HistoryMetrics, *, max_bytes: int) -> None:
     """Creates what a gateway counts that keeps analyses."""
     metrics.failures.create(product(StoragePart))
     metrics.webhook_deliveries.create(product(WebhookOutcome))
+    metrics.last_sweep.create(product(Swept))
     metrics.kept_limit_bytes.set(max_bytes)

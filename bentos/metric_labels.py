@@ -138,6 +138,13 @@ PodFailureReason = Literal[
 """Why a classifier pod is not used."""
 
 
+class Swept(StrEnum):
+    """What a sweep deletes."""
+
+    ANALYSES = "analyses"
+    JOBS = "jobs"
+
+
 class StoragePart(StrEnum):
     """A part of the storage of kept analyses."""
 

@@ -134,7 +134,7 @@ _KEPT = [
     Panel(
         "Time since the last sweep",
         "s",
-        {"by any": f"time() - max({gauge('chestxray_last_sweep_timestamp_seconds')})"},
+        {"{{kind}}": f"time() - max by (kind) ({gauge('chestxray_last_sweep_timestamp_seconds')})"},
         "Every gateway sweeps for all, about once a minute.",
     ),
     Panel(

@@ -26,7 +26,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
 {{/* A network policy: (list $ path). OpenShift's DNS is added where pods may ask DNS, and the places of kept analyses
-and the provider of the sign-in where gateways have them. */}}
+and of quotas, and the provider of the sign-in where gateways have them. */}}
 {{- define "chestxray.policy" -}}
 {{- $root := first . }}
 {{- $policy := $root.Files.Get (last .) | fromYaml }}
@@ -34,8 +34,15 @@ and the provider of the sign-in where gateways have them. */}}
 {{- $added := $root.Files.Get "files/components/openshift/dns.yaml" | fromYamlArray | first }}
 {{- $_ := set $policy.spec "egress" (append $policy.spec.egress $added.value) }}
 {{- end }}
-{{- if and $root.Values.history.enabled (eq $policy.metadata.name "gateway") }}
-{{- range list $root.Values.history.database.port $root.Values.history.objectStore.port }}
+{{- if eq $policy.metadata.name "gateway" }}
+{{- $ports := list }}
+{{- with $root.Values.history }}
+{{- $ports = ternary (list .database.port .objectStore.port) $ports .enabled }}
+{{- end }}
+{{- with $root.Values.quotas }}
+{{- $ports = ternary (append $ports .port) $ports .enabled }}
+{{- end }}
+{{- range $ports }}
 {{- $rule := dict "ports" (list (dict "port" (int .))) }}
 {{- $_ := set $policy.spec "egress" (append $policy.spec.egress $rule) }}
 {{- end }}
