@@ -160,7 +160,7 @@ def test_list_asks_for_a_key_too(visit_locked: Visit, locked: Locked) -> None:
 
     give(page, locked.whole, place="#kept")
 
-    expect(page.locator("#kept form")).to_have_count(0)
+    expect(page.locator("#kept form.key")).to_have_count(0)
     expect(page.locator("#kept")).to_contain_text(ENGLISH["kept.noteKey"])
 
 
