@@ -38,7 +38,7 @@ def item(position: int) -> dict[str, Any]:
     if position % 3 == 2:
         result: dict[str, Any] = {"code": "blank-image", "status": 422, "detail": "blank"}
     else:
-        covid19 = 0.5 + position / (2 * MANY)
+        covid19 = 0.8 + position / (10 * MANY)
         shares = {"no_finding": 0.0, "lung_opacity": 1 - covid19, "covid19": covid19}
         result = {"prediction": {"label": "covid19", "probabilities": shares}, "disclaimer": "No."}
     return {"position": position, "state": "done", "digest": "0" * 64, "result": result}
