@@ -1,4 +1,4 @@
-"""The metrics of kept analyses; they exist only in a gateway that keeps some."""
+"""The metrics of kept analyses and webhooks; they exist only in a gateway that keeps some."""
 
 # ruff: noqa: RUF009 - the calls below return dataclass fields, not values
 
@@ -8,7 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from bentos.metric_declarations import Labelled, counter, gauge, register
-from bentos.metric_labels import StoragePart
+from bentos.metric_labels import StoragePart, Swept, WebhookOutcome
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge
@@ -34,9 +34,10 @@ class HistoryMetrics:
         "Size above which no further analysis is kept",
         multiprocess_mode="livemax",
     )
-    last_sweep: "Gauge" = gauge(
+    last_sweep: "Labelled[Gauge, Swept]" = gauge(
         "chestxray_last_sweep_timestamp_seconds",
-        "Time at which the last sweep was complete; 0 before the first",
+        "Time at which the last sweep was complete, by what it deletes; 0 before the first",
+        "kind",
         multiprocess_mode="livemax",
     )
     swept: "Counter" = counter(
@@ -46,6 +47,21 @@ class HistoryMetrics:
         "chestxray_storage_failures_total",
         "Operations on the storage of kept analyses that failed, by its part",
         "part",
+    )
+    webhook_deliveries: "Labelled[Counter, WebhookOutcome]" = counter(
+        "chestxray_webhook_attempts_total",
+        "Attempts to deliver to callers' webhooks, by outcome",
+        "outcome",
+    )
+    webhooks_waiting: "Gauge" = gauge(
+        "chestxray_webhook_deliveries_waiting",
+        "Deliveries to webhooks that wait for an attempt, in the database of all gateways",
+        multiprocess_mode="livemax",
+    )
+    webhooks_overdue: "Gauge" = gauge(
+        "chestxray_webhook_overdue_seconds",
+        "How long the delivery has been due that has been so longest, to no receiver that fails",
+        multiprocess_mode="livemax",
     )
 
 
@@ -60,4 +76,6 @@ def get_history_metrics() -> HistoryMetrics:
 def create_history_series(metrics: HistoryMetrics, *, max_bytes: int) -> None:
     """Creates what a gateway counts that keeps analyses."""
     metrics.failures.create(product(StoragePart))
+    metrics.webhook_deliveries.create(product(WebhookOutcome))
+    metrics.last_sweep.create(product(Swept))
     metrics.kept_limit_bytes.set(max_bytes)

@@ -53,8 +53,9 @@ class HistorySettings(BaseModel):
     """Secret of 32 characters or more that signs the cookies of visitors; all gateways need the
     same. Empty: one in `data_folder`, made at the first start."""
     anonymous: bool = True
-    """Whether images are analysed for those without an API key. Otherwise they are answered 401;
-    DICOM peers are admitted by their address. `chestxray keys` makes keys."""
+    """Whether images are analysed for those without an API key who have not signed in. Otherwise
+    they are answered 401; DICOM peers are admitted by their address. `chestxray keys` makes
+    keys."""
     retention_hours: int = Field(default=24, ge=1, le=MAX_RETENTION_HOURS)
     """How long an analysis is kept, unless its key says otherwise; then it is deleted."""
     max_kept_per_caller: PositiveInt = 10_000

@@ -21,16 +21,19 @@ class CallerKind(StrEnum):
     """How a caller was told apart."""
 
     KEY = "key"
+    PERSON = "person"
+    """By the session of somebody who has signed in."""
     VISITOR = "visitor"
     """By its cookie."""
     NONE = "none"
-    """Not at all: it has neither, or neither is valid."""
+    """Not at all: it has none of these, or none is valid."""
 
 
 class QuotaKind(StrEnum):
     """Whose quota was used up."""
 
     KEY = "key"
+    PERSON = "person"
     ADDRESS = "address"
 
 
@@ -74,6 +77,16 @@ class JobOutcome(StrEnum):
     ANALYSED = "analysed"
     PROBLEM = "problem"
     """It has a problem instead of an analysis: the filter's, or of its file."""
+
+
+class WebhookOutcome(StrEnum):
+    """What became of an attempt to deliver to a webhook."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    """It will be tried again."""
+    GIVEN_UP = "given_up"
+    """It failed, and that was the last attempt."""
 
 
 class DecoderRestartReason(StrEnum):
@@ -123,6 +136,13 @@ PodFailureReason = Literal[
     "unreachable", "timeout", "busy", "refused", "malformed", "implausible", "wrong"
 ]
 """Why a classifier pod is not used."""
+
+
+class Swept(StrEnum):
+    """What a sweep deletes."""
+
+    ANALYSES = "analyses"
+    JOBS = "jobs"
 
 
 class StoragePart(StrEnum):

@@ -26,6 +26,8 @@ from bentos.history_settings import HistorySettings
 from bentos.logs.lines import Format, Level
 from bentos.process import heartbeat
 from bentos.settings_checks import variable_of
+from bentos.sign_in_settings import SignInSettings
+from bentos.webhook_settings import WebhookSettings
 from chestxray import quantised
 from chestxray.confinement import DEFAULT_PROCESS_LIMITS, ProcessLimits
 from chestxray.limits import DEFAULT_LIMITS, Limits
@@ -54,9 +56,11 @@ SHIPPED_EXAMPLES = WEB / "examples"
 """Synthetic radiographs, made by code."""
 
 
-class Settings(CallerSettings, HistorySettings, DicomSettings, BaseSettings):
-    """Every setting with its default, bounds and meaning; those of the DICOM node, of kept analyses
-    and of callers are inherited."""
+class Settings(
+    CallerSettings, SignInSettings, HistorySettings, WebhookSettings, DicomSettings, BaseSettings
+):
+    """Every setting with its default, bounds and meaning; those of the DICOM node, of kept
+    analyses, of callers, of the sign-in and of webhooks are inherited."""
 
     # What an error shows of the input may be the token; explain() shows the rest.
     model_config = SettingsConfigDict(
@@ -237,6 +241,8 @@ class Settings(CallerSettings, HistorySettings, DicomSettings, BaseSettings):
             faults.append(
                 f"{longer} must be below {limit}: a pod that hangs would cost its requests"
             )
+        if self.signs_in and not self.keeps:
+            faults.append(f"{variable_of('oidc_issuer')} needs a place for kept analyses")
         if self.precision == "int8":
             faults += settings_checks.int8_faults(self.device, self.classifier_file)
         if faults:

@@ -38,7 +38,7 @@ _MAX_COUNT = 2**20
 MIN_SECONDS = 0.01
 """What is shorter would refuse everything, and is a mistake of units; 0 may mean something."""
 _SHOWN_CHARACTERS = 80
-_UNREADABLE_JSON = ("tuple_type", "list_type", "dict_type", "set_type", "frozen_set_type")
+_UNREADABLE_JSON = ("tuple_type", "list_type", "set_type", "frozen_set_type")
 
 
 class Environment(EnvSettingsSource):
@@ -121,6 +121,8 @@ def explain(error: ValidationError, settings: type[BaseModel]) -> list[str]:
 
 
 def _reason(error: ErrorDetails) -> str:
+    if error["type"] == "dict_type":
+        return 'must be an object as JSON, such as {"a": ["b"]}'
     if error["type"] in _UNREADABLE_JSON:
         return 'must be a list as JSON, such as ["a", "b"]'
     return str(error.get("ctx", {}).get("error", error["msg"]))

@@ -225,6 +225,11 @@ class Limits(_Wire):
         description="How long an analysis is kept, unless its caller's key says otherwise; null "
         "if the service keeps none"
     )
+    max_job_images: int | None = Field(description="Of one job; null if the service has none")
+    max_job_bytes: int | None = Field(
+        description="Of one job's images together, and of the body that carries them; null if the "
+        "service has no jobs"
+    )
     disclaimer: str = DISCLAIMER
 
 

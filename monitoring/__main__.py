@@ -9,13 +9,16 @@ from pathlib import Path
 
 from monitoring import (
     alerts,
+    callers,
     cluster,
     dicom_node,
     grafana,
+    jobs,
     kept_analyses,
     objectives,
     public_address,
     rules,
+    webhooks,
 )
 from monitoring.dashboards import dashboards
 
@@ -25,7 +28,8 @@ _COMPONENT, _PLAIN = _K8S / "components" / "monitoring", _K8S / "monitoring-plai
 
 def groups() -> list[rules.Group]:
     """Returns every rule group."""
-    sources = (objectives, alerts, kept_analyses, dicom_node, public_address, cluster)
+    storage = (kept_analyses, webhooks, jobs, callers)
+    sources = (objectives, alerts, *storage, dicom_node, public_address, cluster)
     return [group for source in sources for group in source.groups()]
 
 

@@ -186,14 +186,14 @@ def _out_of_memory() -> Alert:
 def _volume_full() -> Alert:
     def volume(which: str) -> str:
         metric = f"kubelet_volume_stats_{which}_bytes"
-        claim = 'persistentvolumeclaim="training-runs"'
+        claim = 'persistentvolumeclaim=~"training-runs|gateway-audit"'
         return f"max by (namespace, persistentvolumeclaim) ({metric}{{{claim}}})"
 
     return Alert(
         name="ChestxrayVolumeFull",
         severity="warning",
-        # Training writes to this claim alone, perhaps in a namespace without gateways. The claim
-        # of the DICOM node is larger than its queue may grow; emptyDirs count as the node's disk.
+        # Training writes to its claim alone, perhaps in a namespace without gateways. The claim of
+        # the DICOM node is larger than its queue may grow; emptyDirs count as the node's disk.
         query=f"""
             {volume("available")} / {volume("capacity")} < {_LITTLE_SPACE:g}
         """,
@@ -201,7 +201,7 @@ def _volume_full() -> Alert:
         summary="The volume {{ $labels.persistentvolumeclaim }} is almost full",
         description="""
             {{ $value | humanizePercentage }} are free. When nothing is, training fails at its next
-            checkpoint.""",
+            checkpoint, or lines of the audit file are lost.""",
     )
 
 

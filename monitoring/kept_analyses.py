@@ -53,12 +53,12 @@ def _not_swept() -> Alert:
         # The time is 0 before the first sweep, so that gateways which restart do not hide it. The
         # newest of all gateways, as each of them sweeps for all.
         query=f"""
-            time() - max by (namespace) (chestxray_last_sweep_timestamp_seconds)
+            time() - max by (namespace, kind) (chestxray_last_sweep_timestamp_seconds)
             > {_LATE_SECONDS:g}
         """,
         lasts="50m",
-        summary="Expired analyses are not deleted",
+        summary="Expired {{ $labels.kind }} are not deleted",
         description="""
-            No gateway has completed a sweep for an hour: analyses are kept for longer than was
-            promised.""",
+            No gateway has completed a sweep of {{ $labels.kind }} for an hour: they are kept for
+            longer than was promised.""",
     )

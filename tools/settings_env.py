@@ -16,6 +16,8 @@ from bentos.dicom_settings import DicomSettings
 from bentos.history_settings import HistorySettings
 from bentos.settings import Settings
 from bentos.settings_checks import variable_of
+from bentos.sign_in_settings import SignInSettings
+from bentos.webhook_settings import WebhookSettings
 
 _ROOT = Path(__file__).parents[1]
 _TARGET = _ROOT / "k8s" / "base" / "settings.env"
@@ -32,7 +34,7 @@ def render() -> str:
 
 def fields() -> list[tuple[str, FieldInfo]]:
     """The settings in the order of the code; those that are inherited come last."""
-    bases = (CallerSettings, HistorySettings, DicomSettings)
+    bases = (CallerSettings, SignInSettings, HistorySettings, WebhookSettings, DicomSettings)
     inherited = {name for base in bases for name in base.model_fields}
     return sorted(Settings.model_fields.items(), key=lambda each: each[0] in inherited)
 
@@ -42,7 +44,7 @@ def text_of(value: Any) -> str:
     match value:
         case Path():
             return str(value.relative_to(_ROOT))
-        case tuple():
+        case tuple() | dict():
             return json.dumps(value)
         case _:
             return str(value)

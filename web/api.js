@@ -35,7 +35,7 @@ import { access } from "./access.js";
  * @property {number} [retryAfter] seconds
  *
  * @typedef {{name: string, version: string, digest: string, labels: string[], thresholds: Record<string, number>, metrics: Record<string, any>}} Model
- * @typedef {{max_image_bytes: number, max_image_pixels: number, max_webp_pixels: number, media_types: string[], keeps: boolean, retention_hours: number | null}} Limits
+ * @typedef {{max_image_bytes: number, max_image_pixels: number, max_webp_pixels: number, max_images_per_batch: number, media_types: string[], keeps: boolean, retention_hours: number | null, max_job_images: number | null, max_job_bytes: number | null}} Limits
  * @typedef {{name: string, url: string, thumbnail: string, synthetic: boolean}} Example
  * @typedef {{variance: number[], labels: Finding[], points: [number, number, number][], model: string}} Projection
  */
@@ -96,7 +96,7 @@ function settle(request, resolve, reject) {
 }
 
 /** @param {number} status @param {Problem | null} body @param {string | null} retryAfter */
-function problemOf(status, body, retryAfter) {
+export function problemOf(status, body, retryAfter) {
   const code = body?.code ?? "internal-error"; // a proxy's error page is not problem+json
   return new AnalysisProblem({ detail: "", ...body, code, status, retryAfter: Number(retryAfter) || undefined });
 }
@@ -121,16 +121,16 @@ async function failure(file) {
 }
 
 /**
- * Asks for a kept analysis or its deletion. Rejects with AnalysisProblem.
+ * Asks for what the service keeps, or its deletion. Rejects with AnalysisProblem.
  * @template T
  * @param {string} path
  * @param {(answer: Response) => Promise<T>} read
  * @param {string} [method]
  * @returns {Promise<T>}
  */
-async function ask(path, read, method = "GET") {
+export async function ask(path, read, method = "GET") {
   try {
-    const answer = await fetch(`${ANALYSES}${path}`, { method, headers: access.headers, signal: AbortSignal.timeout(LONGEST_WAIT_MS) });
+    const answer = await fetch(path, { method, headers: access.headers, signal: AbortSignal.timeout(LONGEST_WAIT_MS) });
     if (answer.ok) return await read(answer);
     throw problemOf(answer.status, await answer.json().catch(() => null), answer.headers.get("Retry-After"));
   } catch (error) {
@@ -141,18 +141,39 @@ async function ask(path, read, method = "GET") {
 }
 
 /** @param {string | null} cursor `next` of the page before @returns {Promise<{analyses: Summary[], next: string | null}>} newest first */
-export const keptAnalyses = (cursor) => ask(`?limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, (answer) => answer.json());
+export const keptAnalyses = (cursor) => ask(`${ANALYSES}?limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, (answer) => answer.json());
 /** @param {string} id @returns {Promise<Analysis>} */
-export const keptAnalysis = (id) => ask(`/${id}`, async (answer) => withMaps(await answer.json()));
+export const keptAnalysis = (id) => ask(`${ANALYSES}/${id}`, async (answer) => withMaps(await answer.json()));
 /** @param {string} id @returns {Promise<Blob>} the film alone, without borders */
-export const keptImage = (id) => ask(`/${id}/image`, (answer) => answer.blob());
+export const keptImage = (id) => ask(`${ANALYSES}/${id}/image`, (answer) => answer.blob());
 /** @param {string} id @returns {Promise<void>} */
-export const deleteKept = (id) => ask(`/${id}`, async () => {}, "DELETE");
+export const deleteKept = (id) => ask(`${ANALYSES}/${id}`, async () => {}, "DELETE");
 /** @returns {Promise<void>} */
-export const deleteAllKept = () => ask("", async () => {}, "DELETE");
+export const deleteAllKept = () => ask(ANALYSES, async () => {}, "DELETE");
 
 /** Other programs may have asked for the map of one class only. @param {any} analysis @returns {Analysis} */
 const withMaps = (analysis) => ({ ...analysis, heatmaps: analysis.heatmaps ?? { [analysis.heatmap.label]: analysis.heatmap } });
 
+/** @typedef {{kind: string, sign_in: boolean, signed_in_until: string | null}} Session */
+
+/** @type {Session} */
+export const NOBODY = { kind: "none", sign_in: false, signed_in_until: null };
+
+/** What the service knows of the session, whatever the key. @returns {Promise<Session>} */
+export async function session() {
+  try {
+    const answer = await fetch("v1/caller");
+    return answer.ok ? await answer.json() : NOBODY;
+  } catch {
+    return NOBODY; // the page works without a session
+  }
+}
+/** Ends the session. Rejects with AnalysisProblem. @returns {Promise<string | null>} where to end that at the provider */
+export async function signOut() {
+  const answer = await fetch("sign-out", { method: "POST" });
+  const body = await answer.json().catch(() => null);
+  if (!answer.ok) throw problemOf(answer.status, body, answer.headers.get("Retry-After"));
+  return body.end_session_url;
+}
 /** @returns {Promise<Projection>} */
 export const projection = async () => (await get("v1/projection")).json();

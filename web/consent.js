@@ -70,12 +70,12 @@ function tick(language, consent) {
 
 /** @param {Language} language @param {Consent} consent */
 function meaning(language, { milliseconds }) {
-  const key = access.hasKey;
+  const { by } = access;
   const time = language.duration(milliseconds);
   const rows = [
     [language.text("keep.what"), language.text("keep.whatText")],
-    [language.text("keep.where"), language.text(key ? "keep.whereKey" : "keep.whereCookie")],
-    [language.text("keep.until"), language.text(key ? "keep.untilKey" : "keep.untilCookie", { time })],
+    [language.text("keep.where"), language.text(`keep.where${by}`)],
+    [language.text("keep.until"), language.text(`keep.until${by}`, { time })],
     [language.text("keep.deletion"), language.text("keep.deletionText")],
   ];
   const made = facts(rows);

@@ -7,32 +7,38 @@ import { element } from "./element.js";
 /**
  * @typedef {import("./api.js").Example} Example
  * @typedef {import("./analyses.js").Analyses} Analyses
+ * @typedef {import("./job_intake.js").JobIntake} JobIntake
  */
 
 /**
  * @param {HTMLElement} place
- * @param {{language: import("./language.js").Language, analyses: Analyses, examples: Example[], accepted: string, beside: HTMLElement[]}} parts
+ * @param {{language: import("./language.js").Language, analyses: Analyses, examples: Example[], accepted: string, beside: HTMLElement[], jobs: JobIntake | null}} parts
  */
-export function mountIntake(place, { language, analyses, examples, accepted, beside }) {
+export function mountIntake(place, { language, analyses, examples, accepted, beside, jobs }) {
   const drop = element("div", { className: "drop" });
   const list = element("div");
   place.replaceChildren(drop, ...beside, list);
 
   const take = (/** @type {FileList | null | undefined} */ files) => {
-    if (files?.length) analyses.add([...files].map((file) => ({ file, name: file.name })));
+    if (files?.length && !jobs?.take(files)) analyses.add([...files].map((file) => ({ file, name: file.name })));
   };
 
   function render() {
-    drop.replaceChildren(...dropZone(language, accepted, take));
+    drop.replaceChildren(...dropZone(language, accepted, jobs, take));
     list.replaceChildren(...exampleList(language, examples, analyses));
   }
   language.addEventListener("change", render);
-  listenForFiles(drop, take);
+  listenForFiles(drop, jobs, take);
   render();
 }
 
-/** @param {import("./language.js").Language} language @param {string} accepted @param {(files: FileList | null) => void} take */
-function dropZone(language, accepted, take) {
+/**
+ * @param {import("./language.js").Language} language
+ * @param {string} accepted
+ * @param {JobIntake | null} jobs
+ * @param {(files: FileList | null) => void} take
+ */
+function dropZone(language, accepted, jobs, take) {
   const pick = (/** @type {string} */ key, /** @type {Record<string, any>} */ more) => {
     const change = ({ target }) => { take(target.files); target.value = ""; };
     const input = element("input", { type: "file", className: "visually-hidden", id: key, on: { change }, ...more });
@@ -40,16 +46,18 @@ function dropZone(language, accepted, take) {
     return [input, element("label", { className: `button${primary}`, htmlFor: key }, language.text(key))];
   };
   const row = element("div", { className: "row" }, ...pick("intake.pick", { accept: accepted, multiple: true }),
-    ...pick("intake.camera", { accept: "image/*", capture: "environment" }));
+    ...pick("intake.camera", { accept: "image/*", capture: "environment" }),
+    ...(jobs?.pickers ?? []).flatMap(([key, more]) => pick(key, more)));
   return [
     element("strong", {}, language.text("intake.title")),
     row,
     element("p", { className: "muted" }, language.text("intake.hint")),
+    ...(jobs ? [element("p", { className: "muted" }, language.text("jobs.hint", { count: language.number(jobs.few) }))] : []),
   ];
 }
 
-/** @param {HTMLElement} drop @param {(files: FileList | null | undefined) => void} take */
-function listenForFiles(drop, take) {
+/** @param {HTMLElement} drop @param {JobIntake | null} jobs @param {(files: FileList | null | undefined) => void} take */
+function listenForFiles(drop, jobs, take) {
   const over = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
   document.addEventListener("dragover", (event) => {
     if (!over(event)) return;
@@ -61,7 +69,7 @@ function listenForFiles(drop, take) {
     if (!over(event)) return;
     event.preventDefault();
     mark(drop, false);
-    take(event.dataTransfer?.files);
+    if (!jobs?.drop(event.dataTransfer)) take(event.dataTransfer?.files);
   });
   document.addEventListener("paste", (event) => take(event.clipboardData?.files));
 }

@@ -1,8 +1,8 @@
 // @ts-check
 /** The analyses that the service keeps for this visitor; fires "change", and "gone" with the ids of deleted ones. */
 
-import { access } from "./access.js";
 import * as api from "./api.js";
+import { CallerState } from "./caller_state.js";
 
 /**
  * @typedef {import("./api.js").Summary} Summary
@@ -15,27 +15,18 @@ import * as api from "./api.js";
 /** @type {State} */
 const UNKNOWN = { list: null, next: null, problem: null, isBusy: false };
 
-export class Kept extends EventTarget {
-  /** Counts callers, so that an answer to an earlier one is not shown to the next. */
-  #caller = 0;
-  #last = Promise.resolve();
-
+/** @extends {CallerState<State>} state.list: newest first, null until it is loaded */
+export class Kept extends CallerState {
   constructor() {
-    super();
-    /** @type {State} list: newest first, null until it is loaded */
-    this.state = UNKNOWN;
-    access.addEventListener("change", () => {
-      this.#caller++;
-      this.#set(UNKNOWN);
-    });
+    super(UNKNOWN);
   }
 
   load() {
-    return this.#run(() => firstPage());
+    return this.run(() => firstPage());
   }
 
   more() {
-    return this.#run(async () => {
+    return this.run(async () => {
       const { analyses, next } = await api.keptAnalyses(this.state.next);
       const known = new Set(this.#list.map(({ id }) => id));
       return { list: [...this.#list, ...analyses.filter(({ id }) => !known.has(id))], next };
@@ -46,12 +37,12 @@ export class Kept extends EventTarget {
   add(analysis) {
     const { list } = this.state;
     if (!list || list.some(({ id }) => id === analysis.id)) return;
-    this.#set({ list: [/** @type {Summary} */ (analysis), ...list] });
+    this.set({ list: [/** @type {Summary} */ (analysis), ...list] });
   }
 
   /** @param {string} id @param {(entry: Entry) => void} show */
   open(id, show) {
-    return this.#run(async (isCurrent) => {
+    return this.run(async (isCurrent) => {
       try {
         const [result, shown] = await Promise.all([api.keptAnalysis(id), api.keptImage(id)]);
         if (isCurrent()) show(entryOf(result, shown));
@@ -66,7 +57,7 @@ export class Kept extends EventTarget {
 
   /** @param {string} id */
   remove(id) {
-    return this.#run(async () => {
+    return this.run(async () => {
       await api.deleteKept(id).catch((error) => { if (!isGone(error)) throw error; });
       this.#tellGone([id]);
       const list = without(this.#list, id);
@@ -75,7 +66,7 @@ export class Kept extends EventTarget {
   }
 
   removeAll() {
-    return this.#run(async () => {
+    return this.run(async () => {
       await api.deleteAllKept();
       this.#tellGone(null);
       return { list: [], next: null };
@@ -85,47 +76,16 @@ export class Kept extends EventTarget {
   /** Removes from the list what the service has deleted by now. @param {number} now in milliseconds since 1970 */
   expire(now) {
     const left = this.#list.filter(({ expires_at: end }) => Date.parse(end) > now);
-    this.#set(this.state.list ? { list: left } : {});
+    this.set(this.state.list ? { list: left } : {});
   }
 
   get #list() {
     return this.state.list ?? [];
   }
 
-  /**
-   * Does one thing after another.
-   * @param {(isCurrent: () => boolean) => Promise<Partial<State>>} work
-   */
-  #run(work) {
-    const caller = this.#caller;
-    const done = this.#last.then(() => this.#do(work, () => caller === this.#caller));
-    this.#last = done.catch(() => {});
-    return done;
-  }
-
-  /** @param {(isCurrent: () => boolean) => Promise<Partial<State>>} work @param {() => boolean} isCurrent */
-  async #do(work, isCurrent) {
-    if (!isCurrent()) return;
-    this.#set({ isBusy: true, problem: null });
-    let changes;
-    try {
-      changes = await work(isCurrent);
-    } catch (error) {
-      if (!(error instanceof api.AnalysisProblem)) throw error;
-      changes = { problem: error.problem };
-    }
-    if (isCurrent()) this.#set({ ...changes, isBusy: false });
-  }
-
   /** @param {string[] | null} ids null for all */
   #tellGone(ids) {
     this.dispatchEvent(new CustomEvent("gone", { detail: ids }));
-  }
-
-  /** @param {Partial<State>} changes */
-  #set(changes) {
-    this.state = { ...this.state, ...changes };
-    this.dispatchEvent(new Event("change"));
   }
 }
 

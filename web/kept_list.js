@@ -30,7 +30,7 @@ export function mountKeptList(details, place, parts) {
 
   const fill = () => {
     const { state } = kept;
-    const facts = [language.code, access.hasKey, state.list?.length === 0, Boolean(state.list), state.isBusy && !state.list].join();
+    const facts = [language.code, access.by, state.list?.length === 0, Boolean(state.list), state.isBusy && !state.list].join();
     if (facts !== headed) head.replaceChildren(...heading(parts)); // a question that is open stays
     headed = facts;
     if (state.problem !== told) trouble.replaceChildren(...explained(state.problem, parts)); // an alert is said once
@@ -68,7 +68,7 @@ export function mountKeptList(details, place, parts) {
 /** @param {Parts} parts */
 function heading({ language, kept }) {
   const { list, isBusy } = kept.state;
-  const by = access.hasKey ? "Key" : "Cookie";
+  const { by } = access;
   const texts = {
     button: language.text("kept.removeAll"),
     question: language.text(`kept.question${by}`),

@@ -3,6 +3,7 @@
 
 import { access } from "./access.js";
 import { element, keepingFocus } from "./element.js";
+import { signInLink } from "./sign_in.js";
 
 /** @typedef {import("./language.js").Language} Language */
 
@@ -23,20 +24,30 @@ export function keyForm(id, language) {
     access.use(field.value);
   };
   return element("form", { className: "key", on: { submit } },
+    access.canSignIn && !access.isSignedIn ? element("p", {}, signInLink(language)) : null,
     element("label", { htmlFor: id }, language.text("key.label")),
     element("div", { className: "row" }, field, element("button", { className: "primary" }, language.text("key.use"))),
     element("div", { className: "muted", id: `${id}-note` }, language.text("key.note")));
 }
 
-/** @param {HTMLElement} place @param {{language: Language}} parts */
-export function mountKeyNote(place, { language }) {
+/** @param {HTMLElement} place @param {{language: Language, isOffered: boolean}} parts isOffered: whether the service has keys */
+export function mountKeyNote(place, { language, isOffered }) {
   const render = () => {
-    place.hidden = !access.hasKey;
+    place.hidden = !access.hasKey && !isOffered;
     if (place.hidden) return place.replaceChildren();
+    if (!access.hasKey) return place.replaceChildren(asking(language));
     const forget = element("button", { type: "button", on: { click: () => access.use("") } }, language.text("key.forget"));
     place.replaceChildren(element("span", {}, language.text("key.used")), forget);
   };
   access.addEventListener("change", () => keepingFocus(place, render));
   language.addEventListener("change", render);
   render();
+}
+
+/** A form for those who have a key, where none is demanded. @param {Language} language */
+function asking(language) {
+  const details = element("details", { className: "own-key" }, element("summary", {}, language.text("key.own")));
+  const open = () => details.append(keyForm("own-key", language));
+  details.addEventListener("toggle", open, { once: true });
+  return details;
 }

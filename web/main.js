@@ -9,12 +9,14 @@ import { mountControls } from "./controls.js";
 import { element } from "./element.js";
 import { mountHistory } from "./history.js";
 import { mountIntake } from "./intake.js";
+import { JobIntake, hasJobs } from "./job_intake.js";
 import { KEY_PROBLEMS, mountKeyNote } from "./key.js";
 import { Language } from "./language.js";
 import { mountPerformance } from "./performance.js";
 import { openOffline } from "./offline.js";
 import { mountProgress } from "./progress.js";
 import { mountResult } from "./result.js";
+import { mountSignIn } from "./sign_in.js";
 import { mountSnippets } from "./snippets.js";
 import { service } from "./service.js";
 import { Store } from "./store.js";
@@ -27,7 +29,8 @@ const at = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 async function main() {
   const { limits, models, examples } = service;
   const language = new Language();
-  const store = await Store.open();
+  const [store, session] = await Promise.all([Store.open(), service.sign_in ? api.session() : api.NOBODY]);
+  access.learn(session);
   const consent = new Consent(limits);
   const analyses = new Analyses(store, limits, consent);
   const viewer = new Viewer(language);
@@ -37,8 +40,10 @@ async function main() {
   mountSwitches(at("preferences"), { language });
   const [keep, key] = [element("div", { className: "consent" }), element("div", { className: "row key-note" })];
   mountConsent(keep, { language, consent });
-  mountKeyNote(key, { language });
-  mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [keep, key] });
+  mountSignIn(at("sign-in"), { language, announce, ended: session.signed_in_until });
+  mountKeyNote(key, { language, isOffered: limits.keeps });
+  const jobs = limits.max_job_images ? offerJobs({ language, limits, consent, threshold, announce, analyses }) : null;
+  mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [keep, key], jobs });
   const [progress, controls] = [element("div", { className: "progress" }), element("div")];
   at("viewer").replaceChildren(element("div", { className: "frame" }, viewer.stage, progress), controls);
   mountProgress(progress, { language, analyses });
@@ -51,9 +56,11 @@ async function main() {
   };
   mountHistory(at("history"), { language, analyses, threshold, open });
   if (limits.keeps) offerKept({ language, analyses, threshold, open });
+  if (limits.keeps) offerKeys({ language, announce });
   mountPerformance(at("performance"), { language, models });
   mountSnippets(at("snippets"), { language });
   openProjectorLate(language, analyses);
+  at("privacy-sign-in").hidden = !session.sign_in;
   at("versions").textContent = models.map(({ name, version }) => `${name} ${version}`).join(" · ");
 
   language.addEventListener("change", () => announce("")); // the last announcement was in the old language
@@ -95,6 +102,26 @@ function offerKept(parts) {
   details.addEventListener("toggle", mount, { once: true });
   at("privacy-server").dataset.text = "privacy.serverKeeps";
   at("privacy-server").textContent = language.text("privacy.serverKeeps");
+}
+
+/** Offers API keys to those who may manage them. @param {{language: Language, announce: (text: string) => void}} parts */
+async function offerKeys(parts) {
+  const { followCaller } = await import("./key_offer.js");
+  followCaller(/** @type {HTMLDetailsElement} */ (at("keys")), at("keys-body"), parts);
+}
+
+/** Offers jobs; the code is loaded when somebody has or wants one. @param {{language: Language, limits: api.Limits, consent: Consent, threshold: number, announce: (text: string) => void, analyses: Analyses}} parts */
+function offerJobs(parts) {
+  const details = /** @type {HTMLDetailsElement} */ (at("jobs"));
+  const here = (/** @type {any[]} */ films) => parts.analyses.add(films);
+  const mount = async () => (await import("./job_section.js")).mountJobs(details, at("jobs-body"), { ...parts, here });
+  /** @type {ReturnType<typeof mount> | undefined} */
+  let mounted;
+  const open = () => (mounted ??= mount());
+  details.hidden = false;
+  details.addEventListener("toggle", open, { once: true });
+  details.open = hasJobs();
+  return new JobIntake(parts.limits, open);
 }
 
 /** Loads the projector's code and points when it is opened, and disposes of them when it is closed. */

@@ -1,6 +1,7 @@
 // @ts-check
 /** Explains why an image has no analysis, and what to do. */
 
+import { access } from "./access.js";
 import { element, facts } from "./element.js";
 import { KEY_PROBLEMS, keyForm } from "./key.js";
 import { REPAIRS, repair } from "./pictures.js";
@@ -54,7 +55,8 @@ export function explain(entry, { language, analyses }) {
  * @param {Language} language
  */
 export function wording(problem, language) {
-  const key = problem.filter ? `verdict.${view(problem.filter)}` : `problem.${problem.code}`;
+  const code = problem.filter ? `verdict.${view(problem.filter)}` : `problem.${problem.code}`;
+  const key = access.canSignIn && language.has(`${code}.signIn.title`) ? `${code}.signIn` : code;
   if (!language.has(`${key}.title`)) return { title: language.text("problem.unknown"), advice: problem.detail };
   const values = { seconds: problem.retryAfter ?? 1, bytes: language.megabytes(problem.limit ?? 0), found: problem.found ?? "" };
   const advised = language.has(`${key}.${problem.found}.advice`) ? `${key}.${problem.found}` : key;
@@ -65,7 +67,7 @@ export function wording(problem, language) {
  * Returns frontal_chest if it has the highest score but is below the threshold; else the verdict.
  * @param {import("./api.js").FilterResult} filter
  */
-function view({ verdict, score, threshold, scores }) {
+export function view({ verdict, score, threshold, scores }) {
   const { frontal_chest: frontal = 0, ...others } = scores;
   return frontal > Math.max(0, ...Object.values(others)) && score < threshold ? "frontal_chest" : verdict;
 }

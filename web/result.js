@@ -41,7 +41,7 @@ export function mountResult(place, parts) {
 }
 
 /** @param {import("./api.js").Analysis["prediction"]} prediction @param {number} threshold */
-function outcomeOf({ label, probabilities }, threshold) {
+export function outcomeOf({ label, probabilities }, threshold) {
   return probabilities[label] < threshold ? "indeterminate" : label;
 }
 

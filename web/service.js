@@ -10,6 +10,7 @@
  * @property {string} language its code
  * @property {Record<string, string>} texts
  * @property {{code: string, name: string}[]} languages
+ * @property {boolean} sign_in whether people can sign in
  * @property {Limits} limits
  * @property {Model[]} models filter and classifier
  * @property {Example[]} examples

@@ -21,10 +21,11 @@ _WIDEST = {4: 8, 6: 16}
 
 
 async def check(settings: Settings) -> AsyncIterator[Finding]:
-    """Checks proxies, keys and the DICOM node."""
+    """Checks proxies, keys, webhooks and the DICOM node."""
     yield _proxies(settings)
-    if not settings.anonymous:
+    if not settings.anonymous and not settings.signs_in:  # then nobody needs a key
         yield await _keys(settings)
+    yield _webhooks(settings)
     for each in _dicom(settings):
         yield each
     if settings.dicom_service_key.get_secret_value() and settings.keeps:
@@ -43,6 +44,23 @@ def _proxies(settings: Settings) -> Finding:
         found = "none is trusted: behind one, cookies lack Secure and all visitors share one limit"
         return warning(check, found, f"where there is one, set {variable}")
     return ok(check, "none is trusted")
+
+
+def _webhooks(settings: Settings) -> Finding:
+    check, variable = "webhooks", variable_of("webhooks")
+    if not settings.webhooks:
+        return ok(check, "off: no gateway connects to an address that a caller names")
+    if not settings.keeps:
+        return warning(check, "on, but there are no jobs", f"set {variable} to false, or a place")
+    networks, wide = variable_of("webhook_networks"), settings.webhook_networks
+    if whole := [each for each in wide if each.prefixlen < _WIDEST[each.version]]:
+        found = f"callers may have a POST sent to any address in {whole[0]}"
+        return warning(check, found, f"name only the networks of receivers in {networks}")
+    if not settings.encryption_keys.get_secret_value():
+        remedy = f"set {variable_of('encryption_keys')}"
+        return warning(check, "on; their secrets are in the database without encryption", remedy)
+    also = f", and to {len(wide)} networks of the operator's" if wide else ""
+    return ok(check, f"on: to public addresses on ports 443 and 8443{also}")
 
 
 async def _keys(settings: Settings) -> Finding:

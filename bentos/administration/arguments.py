@@ -1,16 +1,13 @@
 """What an operator's commands take; cheap to import, as every command reads it."""
 
 import argparse
-import re
 from collections.abc import Callable
 
-from bentos.callers.caller import MAX_KEY_NAME, Scope
+from bentos.callers import key_rules
+from bentos.callers.caller import Scope
 from bentos.history_settings import MAX_RETENTION_HOURS
 
 COMMANDS = ("keys", "migrate", "sweep", "rotate-encryption", "doctor")
-_IDENTIFIER = re.compile(r"[0-9a-f]{16}")
-_MAX_DAYS = 3660
-_MAX_REQUESTS = 1_000_000
 _STATUS = """
 exit status:
   0    done
@@ -50,14 +47,16 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     creating.add_argument(
         "--scopes", type=_scopes, required=True, help=f"separated by commas: {', '.join(Scope)}"
     )
-    creating.add_argument("--requests-per-minute", type=_number(_MAX_REQUESTS), metavar="N")
+    creating.add_argument(
+        "--requests-per-minute", type=_number(key_rules.MAX_IMAGES_PER_MINUTE), metavar="N"
+    )
     creating.add_argument(
         "--retention-hours",
         type=_number(MAX_RETENTION_HOURS),
         metavar="N",
         help="how long its analyses are kept, instead of CHESTXRAY_RETENTION_HOURS",
     )
-    creating.add_argument("--expires-days", type=_number(_MAX_DAYS), metavar="N")
+    creating.add_argument("--expires-days", type=_number(key_rules.MAX_DAYS), metavar="N")
     listing = _add(actions, "list", "list the keys, without their secrets")
     listing.add_argument("--all", action="store_true", help="also those that have ended")
     listing.add_argument("--json", action="store_true")
@@ -67,10 +66,10 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
         each.add_argument("id", type=_identifier, help="from `chestxray keys list`")
     rotating.add_argument(
         "--overlap-hours",
-        type=_number(_MAX_DAYS * 24, least=0),
-        default=24,
+        type=_number(key_rules.MAX_OVERLAP_HOURS, least=0),
+        default=key_rules.OVERLAP_HOURS,
         metavar="H",
-        help="how long the old secret stays valid; 24",
+        help=f"how long the old secret stays valid; {key_rules.OVERLAP_HOURS}",
     )
 
 
@@ -87,9 +86,10 @@ def _add(
 
 
 def _name(text: str) -> str:
-    if not (text.strip() and text.isprintable() and len(text) <= MAX_KEY_NAME):
-        raise argparse.ArgumentTypeError(f"must have 1 to {MAX_KEY_NAME} printable characters")
-    return text.strip()
+    try:
+        return key_rules.checked_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _scopes(text: str) -> list[Scope]:
@@ -103,7 +103,7 @@ def _scopes(text: str) -> list[Scope]:
 
 def _identifier(text: str) -> str:
     """Without the text in the message: it may be a whole key."""
-    if not _IDENTIFIER.fullmatch(text):
+    if not key_rules.is_identifier(text):
         raise argparse.ArgumentTypeError(
             "must be the 16 hexadecimal digits of a key that `chestxray keys list` shows"
         )

@@ -6,7 +6,12 @@ from collections.abc import AsyncIterator
 
 from pydantic import ValidationError
 
-from bentos.administration import access_checks, model_checks, storage_checks
+from bentos.administration import (
+    access_checks,
+    model_checks,
+    sign_in_checks,
+    storage_checks,
+)
 from bentos.administration.findings import Finding, Level, fault, ok
 from bentos.logs.setup import configure
 from bentos.settings import Settings, explain, get_settings
@@ -36,7 +41,7 @@ async def _check(settings: Settings) -> AsyncIterator[Finding]:
     yield ok("settings", f"{len(settings.model_fields_set)} are set")
     for each in model_checks.check(settings):
         yield each
-    for check in (storage_checks.check, access_checks.check):
+    for check in (storage_checks.check, access_checks.check, sign_in_checks.check):
         try:
             async for each in check(settings):
                 yield each

@@ -1,4 +1,4 @@
-"""`chestxray rotate-encryption`: encrypts kept pictures anew with the first key of the settings."""
+"""`chestxray rotate-encryption`: encrypts what is kept anew with the first key of the settings."""
 
 import sys
 
@@ -9,6 +9,7 @@ from bentos.history.inventory import Inventory
 from bentos.history.reencryption import Reencryption
 from bentos.settings import Settings
 from bentos.settings_checks import variable_of
+from bentos.webhooks import reencryption as webhook_secrets
 
 
 async def rotate(settings: Settings) -> int:
@@ -24,9 +25,13 @@ async def rotate(settings: Settings) -> int:
         # A bar is for people; without a terminal there is none.
         with tqdm(total=total, unit=" analyses", dynamic_ncols=True, disable=None) as bar:
             progress = await Reencryption(inventory, history.blobs).run(bar.update)
+        secrets = await webhook_secrets.reencrypt(history.database, history.blobs.keyring)
         left = await inventory.encryption_keys()
         jobs = await inventory.encryption_keys_of_jobs()
+        webhooks = await webhook_secrets.encryption_keys(history.database)
     print(f"encrypted with {current}: {progress.done} analyses")
+    if secrets:
+        print(f"and the secrets of webhooks: {secrets}")
     if progress.deleted:
         print(f"deleted meanwhile: {progress.deleted}")
     others = {key or "no key": count for key, count in left.items() if key != current}
@@ -34,7 +39,9 @@ async def rotate(settings: Settings) -> int:
         print(f"still encrypted with {name}: {count} analyses", file=sys.stderr)
     if waiting := sum(count for key, count in jobs.items() if key != current):
         print(f"jobs whose images need an older key until they end: {waiting}", file=sys.stderr)
-    if others or waiting:
+    if unread := sum(count for key, count in webhooks.items() if key != current):
+        print(f"webhooks whose secrets need an older key: {unread}", file=sys.stderr)
+    if others or waiting or unread:
         return 1
-    print(f"no picture needs another key than {current} any more")
+    print(f"nothing needs another key than {current} any more")
     return 0

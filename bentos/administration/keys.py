@@ -13,6 +13,8 @@ from bentos.administration import opening
 from bentos.audit.trail import OPERATOR, Event, Trail
 from bentos.callers.api_keys import ApiKey, ApiKeys
 from bentos.callers.caller import Scope
+from bentos.callers.key_rules import KeyState
+from bentos.callers.shown_keys import shown
 from bentos.settings import Settings
 
 _HEADINGS = ("ID", "NAME", "SCOPES", "STATE", "CREATED", "EXPIRES", "PER MINUTE", "KEPT HOURS")
@@ -46,7 +48,8 @@ async def show(settings: Settings, *, ended: bool, as_json: bool) -> int:
     """Prints all keys, without their secrets."""
     async with opening.prepared_database(settings) as database:
         keys = await ApiKeys(database).list(ended=ended)
-    described = [_described(each, now=datetime.now(UTC)) for each in keys]
+    now = datetime.now(UTC)
+    described = [shown(each, now=now).model_dump(mode="json") for each in keys]
     if as_json:
         print(json.dumps(described, indent=2))
     else:
@@ -71,9 +74,9 @@ async def rotate(settings: Settings, identifier: str, *, overlap_hours: int) -> 
     async with opening.prepared_database(settings) as database:
         keys = ApiKeys(database)
         key = await keys.get(identifier)
-        if key is None or (state := _state(key, now=datetime.now(UTC))) == "revoked":
+        if key is None or (state := key.state(datetime.now(UTC))) is KeyState.REVOKED:
             return _fail(f"there is no key {identifier} that is not revoked")
-        if state == "expired":
+        if state is KeyState.EXPIRED:
             return _fail(f"key {identifier} has expired: make a new one")
         rotated = await keys.rotate(identifier, overlap=timedelta(hours=overlap_hours))
     if rotated is None:
@@ -93,31 +96,6 @@ def _note(settings: Settings, event: Event, identifier: str) -> None:
 def _hand_out(key: ApiKey, text: str) -> None:
     print(text, flush=True)
     _say(f"key {key.id} of {key.name} ({', '.join(sorted(key.scopes))}); it is shown only now")
-
-
-def _described(key: ApiKey, *, now: datetime) -> dict[str, Any]:
-    """A key as JSON, without anything that was made of its secret."""
-    rotating = key.previous_until is not None and now < key.previous_until
-    times = {
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
-        "previous_secret_until": key.previous_until if rotating else None,
-    }
-    return {
-        "id": key.id,
-        "name": key.name,
-        "scopes": sorted(key.scopes),
-        "state": _state(key, now=now),
-        "requests_per_minute": key.requests_per_minute,
-        "retention_hours": key.retention_hours,
-    } | {name: time.isoformat(timespec="seconds") if time else None for name, time in times.items()}
-
-
-def _state(key: ApiKey, *, now: datetime) -> str:
-    if key.revoked_at:
-        return "revoked"
-    return "expired" if key.expires_at and key.expires_at <= now else "valid"
 
 
 def _row(key: dict[str, Any]) -> tuple[str, ...]:

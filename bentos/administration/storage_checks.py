@@ -19,6 +19,7 @@ from bentos.history.records import Records
 from bentos.history_settings import SHORTEST_SECRET, parse_keys
 from bentos.settings import Settings
 from bentos.settings_checks import variable_of
+from bentos.webhooks import reencryption as webhook_secrets
 
 _FEWEST_BYTES = 2**27
 """Below this a disk is full within minutes."""
@@ -80,7 +81,7 @@ async def _database(settings: Settings, database: Database) -> AsyncIterator[Fin
                 yield fault("database", f"{place} has not the tables of this version", remedy)
             return
         yield ok("database", f"{place}, at this version")
-        yield await _keys_in_use(settings, Inventory(database))
+        yield await _keys_in_use(settings, database)
         if settings.data_folder:
             yield await _space(settings, Records(database))
     except StorageUnavailable as error:
@@ -119,18 +120,23 @@ def _cookie_secret(settings: Settings) -> Finding:
     return ok(check, f"in {file}")
 
 
-async def _keys_in_use(settings: Settings, inventory: Inventory) -> Finding:
+async def _keys_in_use(settings: Settings, database: Database) -> Finding:
     check, variable = "encryption", variable_of("encryption_keys")
     names = list(parse_keys(settings.encryption_keys.get_secret_value()))
+    inventory = Inventory(database)
     used = await inventory.encryption_keys()
     jobs = await inventory.encryption_keys_of_jobs()
-    if missing := sorted({*used, *jobs} - {*names, ""}):
-        counts = [sum(each.get(name, 0) for name in missing) for each in (used, jobs)]
-        found = "{} analyses and {} jobs".format(*counts)
+    webhooks = await webhook_secrets.encryption_keys(database)
+    if missing := sorted({*used, *jobs, *webhooks} - {*names, ""}):
+        counts = [sum(each.get(name, 0) for name in missing) for each in (used, jobs, webhooks)]
+        found = "{} analyses, {} jobs and {} webhooks".format(*counts)
         found += f" cannot be read without the keys {', '.join(missing)}"
         return fault(check, found, f"add them to {variable}, behind the first")
     if not names:
         return ok(check, f"pictures are not encrypted by this service: {variable} is empty")
+    if old := sum(count for name, count in webhooks.items() if name != names[0]):
+        found = f"the secrets of {old} webhooks are not encrypted with {names[0]}, the first key"
+        return warning(check, found, "run chestxray rotate-encryption")
     if others := sum(count for name, count in used.items() if name != names[0]):
         found = f"{others} analyses are not encrypted with {names[0]}, the first key"
         return warning(check, found, "run chestxray rotate-encryption")

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, insert, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bentos.callers.caller import KEY_OWNER, Caller, Scope
+from bentos.callers.key_rules import KeyState
 from bentos.database.database import Database
 from bentos.database.tables import api_keys
 
@@ -44,8 +46,15 @@ class ApiKey:
         is_current = hmac.compare_digest(given, self.digest)
         is_previous = hmac.compare_digest(given, self.previous_digest or "")
         in_transition = self.previous_until is not None and now < self.previous_until
-        ended = self.revoked_at or (self.expires_at and self.expires_at <= now)
-        return not ended and (is_current or (is_previous and in_transition))
+        is_valid = self.state(now) is KeyState.VALID
+        return is_valid and (is_current or (is_previous and in_transition))
+
+    def state(self, now: datetime) -> KeyState:
+        """Whether it opens anything."""
+        if self.revoked_at:
+            return KeyState.REVOKED
+        has_expired = self.expires_at is not None and self.expires_at <= now
+        return KeyState.EXPIRED if has_expired else KeyState.VALID
 
     @property
     def caller(self) -> Caller:
@@ -53,6 +62,10 @@ class ApiKey:
         return Caller(
             f"{KEY_OWNER}{self.id}", self.scopes, self.retention_hours, self.requests_per_minute
         )
+
+
+class LastAdminKey(Exception):
+    """Without this key none with the scope admin would be valid."""
 
 
 def parse(text: str) -> tuple[str, str] | None:
@@ -97,10 +110,10 @@ class ApiKeys:
     async def rotate(self, identifier: str, *, overlap: timedelta) -> tuple[ApiKey, str] | None:
         """Gives a key a new secret, and returns both; the old one is valid for `overlap` more.
 
-        None if there is no such key, or it is revoked.
+        None if there is no such key, it has ended, or it is rotated by another at this moment.
         """
         key = await self.get(identifier)
-        if key is None or key.revoked_at:
+        if key is None or key.state(datetime.now(UTC)) is not KeyState.VALID:
             return None
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         rotated = replace(
@@ -113,15 +126,20 @@ class ApiKeys:
         same = (api_keys.c.id == identifier, api_keys.c.digest == key.digest)
         async with self._database.writing() as connection:
             changed = await connection.execute(update(api_keys).where(*same).values(**changes))
-        if not changed.rowcount:  # rotated by somebody else at the same moment
+        if not changed.rowcount:
             return None
         return rotated, _text(identifier, secret)
 
-    async def revoke(self, identifier: str) -> bool:
-        """Ends a key for good; False if there is none that is not revoked."""
+    async def revoke(self, identifier: str, *, spares_last_admin: bool = False) -> bool:
+        """Ends a key for good; False if there is none that is not revoked.
+
+        Raises LastAdminKey, where that is to be spared.
+        """
         valid = (api_keys.c.id == identifier, api_keys.c.revoked_at.is_(None))
         ended = update(api_keys).where(*valid).values(revoked_at=datetime.now(UTC))
         async with self._database.writing() as connection:
+            if spares_last_admin and await _valid_administrators(connection) == {identifier}:
+                raise LastAdminKey
             return bool((await connection.execute(ended)).rowcount)
 
     async def get(self, identifier: str) -> ApiKey | None:
@@ -131,16 +149,41 @@ class ApiKeys:
             row = (await connection.execute(wanted)).mappings().first()
         return _key(row) if row else None
 
-    async def list(self, *, ended: bool = False) -> list[ApiKey]:
+    async def list(self, *, ended: bool = False) -> Sequence[ApiKey]:
         """Returns all keys, oldest first; those that are revoked or expired only where wanted."""
         wanted = select(api_keys).order_by(api_keys.c.created_at)
         if not ended:
-            lasting = or_(
-                api_keys.c.expires_at.is_(None), api_keys.c.expires_at > datetime.now(UTC)
-            )
-            wanted = wanted.where(api_keys.c.revoked_at.is_(None), lasting)
+            wanted = wanted.where(*_valid())
+        return await self._fetch(wanted)
+
+    async def page(self, *, ended: bool, after: str | None, limit: int) -> Sequence[ApiKey]:
+        """Returns keys, newest first, from behind that with an identifier."""
+        wanted = select(api_keys).where(*(() if ended else _valid()))
+        if after:
+            if (last := await self.get(after)) is None:
+                return []
+            place = tuple_(last.created_at, last.id)
+            wanted = wanted.where(tuple_(api_keys.c.created_at, api_keys.c.id) < place)
+        newest_first = (api_keys.c.created_at.desc(), api_keys.c.id.desc())
+        return await self._fetch(wanted.order_by(*newest_first).limit(limit))
+
+    async def _fetch(self, wanted: "Select[Any]") -> Sequence[ApiKey]:
         async with self._database.reading() as connection:
             return [_key(row) for row in (await connection.execute(wanted)).mappings()]
+
+
+def _valid() -> tuple["ColumnElement[bool]", ...]:
+    """Conditions of a key that has not ended."""
+    lasting = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > datetime.now(UTC))
+    return api_keys.c.revoked_at.is_(None), lasting
+
+
+async def _valid_administrators(connection: AsyncConnection) -> set[str]:
+    """Returns the valid keys with the scope admin, locked, so that two requests that each end
+    another's do not end both."""
+    holds = api_keys.c.scopes.contains(Scope.ADMIN)  # no scope's name is a part of another's
+    wanted = select(api_keys.c.id).where(holds, *_valid()).order_by(api_keys.c.id)
+    return set((await connection.execute(wanted.with_for_update())).scalars())
 
 
 def _digest(secret: str) -> str:

@@ -1,19 +1,22 @@
-"""Finds out who sent a request."""
+"""Finds out who sent a request: by a key, a session, or the cookie of a visitor."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import NamedTuple
 
 from fastapi import Request
 
 from bentos.audit.trail import Event, Outcome, Trail
-from bentos.callers import api_keys
+from bentos.callers import api_keys, sessions
 from bentos.callers.api_keys import ApiKey, ApiKeys
-from bentos.callers.caller import ANONYMOUS, Caller, Scope
+from bentos.callers.caller import ANONYMOUS, NOBODY, Caller, Scope
+from bentos.callers.sessions import Sessions
 from bentos.callers.visitors import COOKIE, Visitors
 from bentos.database.errors import StorageUnavailable
+from bentos.http import same_origin
 from bentos.http.problems import RequestProblem
 
 _FRESH_SECONDS = 5.0
@@ -22,6 +25,14 @@ _STALE_SECONDS = 900.0
 """A key that was valid is believed for this time while the database does not answer."""
 _MAX_REMEMBERED = 4096
 _SCHEME = "bearer "
+
+
+class Known(NamedTuple):
+    """A caller, and until when it is known."""
+
+    caller: Caller
+    until: datetime | None = None
+    """The end of a person's session."""
 
 
 class Authentication:
@@ -34,9 +45,13 @@ class Authentication:
         *,
         anonymous: bool,
         trail: Trail,
+        people: Sessions | None = None,
+        public_url: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`anonymous` says whether those without a key may do anything."""
+        """`anonymous` says whether those without a key may do anything; without `people` nobody
+        signs in."""
+        self._people, self._public_url = people, public_url
         self._keys, self._visitors, self._anonymous = keys, visitors, anonymous
         self._clock, self._trail = clock, trail
         self._remembered: OrderedDict[str, tuple[ApiKey | None, float]] = OrderedDict()
@@ -54,15 +69,29 @@ class Authentication:
             raise
         return caller
 
-    async def _identify(self, request: Request) -> Caller:
+    async def known(self, request: Request) -> Known:
+        """Returns who sent a request, or nobody where a key or a sign-in is needed. Raises
+        RequestProblem for a key that is not valid."""
         header = request.headers.get("authorization", "")
         if header.lower().startswith(_SCHEME):
-            return await self._holder(header[len(_SCHEME) :].strip())
+            return Known(await self._holder(header[len(_SCHEME) :].strip()))
+        cookie = request.cookies.get(sessions.COOKIE, "") if self._people else ""
+        if self._people and cookie and (session := await self._people.find(cookie)):
+            return Known(session.caller, session.expires_at)
         if not self._anonymous:
-            detail = "this service needs an API key"
-            raise _unauthorised("key-required", detail, 'realm="chestxray"')
+            return Known(NOBODY)
         cookie = request.cookies.get(COOKIE, "")
-        return (self._visitors.recognise(cookie) if cookie else None) or ANONYMOUS
+        return Known((self._visitors.recognise(cookie) if cookie else None) or ANONYMOUS)
+
+    async def _identify(self, request: Request) -> Caller:
+        caller = (await self.known(request)).caller
+        if caller is NOBODY:
+            detail = "this service needs an API key"
+            detail += ", or that you sign in" if self._people else ""
+            raise _unauthorised("key-required", detail, 'realm="chestxray"')
+        if caller.is_person:
+            same_origin.check(request, self._public_url)
+        return caller
 
     async def _holder(self, text: str) -> Caller:
         parsed = api_keys.parse(text)
@@ -95,7 +124,8 @@ class Authentication:
 def _check(caller: Caller, scopes: Sequence[Scope]) -> None:
     """Raises RequestProblem if a caller may not do all of this."""
     if missing := sorted(set(scopes) - caller.scopes):
-        detail = f"the API key lacks the scope {missing[0]}; ask the operator for one with it"
+        what = "your roles lack" if caller.is_person else "the API key lacks"
+        detail = f"{what} the scope {missing[0]}; ask the operator for one with it"
         raise RequestProblem(HTTPStatus.FORBIDDEN, "scope-missing", detail)
 
 

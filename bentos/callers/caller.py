@@ -16,10 +16,6 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
-MAX_KEY_NAME = 120
-"""Characters of an API key's name."""
-
-
 @dataclass(frozen=True)
 class Caller:
     """A program or a person; nobody else sees what it owns."""
@@ -35,19 +31,28 @@ class Caller:
 
     @property
     def is_visitor(self) -> bool:
-        """Whether it has no key."""
-        return not self.owner.startswith(KEY_OWNER)
+        """Whether it has neither a key nor signed in."""
+        return not self.owner.startswith((KEY_OWNER, PERSON_OWNER))
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it has signed in."""
+        return self.owner.startswith(PERSON_OWNER)
 
     @property
     def kind(self) -> CallerKind:
         """How it was told apart."""
+        if self.is_person:
+            return CallerKind.PERSON
         if not self.is_visitor:
             return CallerKind.KEY
         return CallerKind.VISITOR if self.owner else CallerKind.NONE
 
 
-KEY_OWNER, VISITOR_OWNER = "key:", "visitor:"
+KEY_OWNER, PERSON_OWNER, VISITOR_OWNER = "key:", "person:", "visitor:"
 """What the owners begin with."""
 VISITOR_SCOPES = frozenset({Scope.ANALYSE, Scope.HISTORY})
 """What those without a key may do, where they may do anything."""
 ANONYMOUS = Caller("", VISITOR_SCOPES)
+NOBODY = Caller("", frozenset())
+"""A caller without a key or a session, where one is needed."""

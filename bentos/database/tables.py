@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -95,6 +96,15 @@ api_keys = Table(
 """`digest`: of the secret, SHA-256, which is enough for 256 random bits. `previous_digest`: of the
 secret before the last rotation, valid until `previous_until`."""
 
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index(None, "expires_at"),
+)
+"""Sessions that a person has ended; a row is of no use once its session would have expired."""
+
 
 class JobState(StrEnum):
     """Where a job is in its life."""
@@ -157,3 +167,54 @@ job_items = Table(
 )
 """`claim`: names the turn of the worker that has the item until `claimed_until`. `digest`: of the
 file."""
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery to a webhook is."""
+
+    WAITING = "waiting"
+    """For its first attempt, or for another."""
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(80), nullable=False),
+    Column("url", String(1024), nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("previous_secret", LargeBinary),
+    Column("previous_until", UtcDateTime),
+    Column("encryption_key", String(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("failing_since", UtcDateTime),
+    Column("disabled", String(7)),
+    Index(None, "owner", "created_at"),
+)
+"""`previous_secret`: the one before the last rotation, which signs, too, until `previous_until`.
+`failing_since`: the first failure after the last success. `disabled`: why nothing is delivered."""
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("webhook", String(32), nullable=False),
+    Column("job", String(32), nullable=False),
+    Column("payload", String(512), nullable=False),
+    Column("state", String(9), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("claim", String(32)),
+    Column("attempts", Integer, nullable=False),
+    Column("attempted_at", UtcDateTime),
+    Column("last_status", Integer),
+    Column("last_error", String(20)),
+    Index(None, "state", "due_at"),
+    Index(None, "webhook", "created_at"),
+    Index(None, "job"),
+)
+"""`job` is the key of the job that ended. A claim moves `due_at` to the time at which others may
+claim the delivery again. No foreign keys: a job's end must not fail because a webhook is deleted at
+that moment; a sweep deletes what belongs to neither any more."""

@@ -12,14 +12,19 @@ from bentos.admission.pacing import Pacing
 from bentos.callers.quotas import Quotas
 from bentos.gateway import (
     analyses,
+    caller,
     documentation,
     inference_protocol,
     kept_analyses,
     openapi,
     page,
+    sign_in,
     stow,
+    visitors,
 )
 from bentos.gateway import jobs as jobs_routes
+from bentos.gateway import keys as keys_routes
+from bentos.gateway import webhooks as webhooks_routes
 from bentos.gateway.keeping import Keeping
 from bentos.gateway.pipeline import Pipeline
 from bentos.history.history import History
@@ -29,6 +34,7 @@ from bentos.http.metrics_endpoint import metrics
 from bentos.http.middleware import METRICS, RequestMiddleware
 from bentos.jobs.jobs import Jobs
 from bentos.settings import Settings
+from bentos.webhooks.webhooks import Webhooks
 from chestxray.checkpoints import Reference
 from chestxray.results import DISCLAIMER, Model, Models, Projection
 
@@ -48,6 +54,7 @@ class PublicApp(NamedTuple):
     app: RequestMiddleware
     jobs: Jobs | None
     quotas: Quotas
+    webhooks: Webhooks | None
 
 
 def create_public_app(
@@ -66,10 +73,13 @@ def create_public_app(
         max_queue_seconds=settings.max_queue_seconds,
         ledger=ledger,
     )
-    jobs = Jobs(history, pipeline, admission, is_stopping=lambda: drain.begun) if history else None
+    jobs = webhooks = None
+    if history:
+        jobs = Jobs(history, pipeline, admission, is_stopping=lambda: drain.begun)
+        webhooks = Webhooks(history, settings, is_stopping=lambda: drain.begun)
     keeping = Keeping(history, pipeline, settings, quotas)
     middleware = RequestMiddleware(
-        create_app(pipeline, admission, settings, is_ready, keeping, jobs),
+        create_app(pipeline, admission, settings, is_ready, keeping, jobs, webhooks),
         drain,
         is_ready,
         admission.check,
@@ -79,7 +89,7 @@ def create_public_app(
         cors_origins=settings.cors_origins,
         paths=ADMITTED,
     )
-    return PublicApp(middleware, jobs, quotas)
+    return PublicApp(middleware, jobs, quotas, webhooks)
 
 
 def create_app(
@@ -89,6 +99,7 @@ def create_app(
     is_ready: Callable[[], Awaitable[bool]],
     keeping: Keeping,
     jobs: Jobs | None,
+    webhooks: Webhooks | None,
 ) -> FastAPI:
     """Builds the app."""
     app = FastAPI(
@@ -107,11 +118,18 @@ def create_app(
     if jobs:
         app.include_router(jobs_routes.create_router(jobs, keeping, settings))
         app.include_router(kept_analyses.create_router(pipeline, keeping))
+        app.include_router(keys_routes.create_router(keeping, settings))
+        app.include_router(visitors.create_router(keeping))
+    if webhooks:
+        app.include_router(webhooks_routes.create_router(webhooks, keeping, settings))
     app.include_router(
         inference_protocol.create_router(pipeline, admission, settings, is_ready, keeping)
     )
     app.include_router(stow.create_router(pipeline, admission, settings))
     page.install(app, settings, partial(_models, pipeline))
+    app.include_router(caller.create_router(keeping, is_offered=settings.signs_in))
+    if keeping.is_enabled and (provider := keeping.history.sign_in):
+        app.include_router(sign_in.create_router(keeping.history, provider))
 
     _add_constants(app, pipeline)
     app.get(METRICS, include_in_schema=False)(metrics)

@@ -8,6 +8,7 @@ from chestxray.labels import Verdict
 from chestxray.results import DISCLAIMER, SOFTWARE, FilterResult
 
 ID = "0f9d1c3a5b7e4d6f8a2b4c6d8e0f1a2b"
+WEBHOOK_URL = "https://hospital.example/chestxray"
 _DIGEST = "sha256:" + 32 * "5e"
 
 
@@ -82,6 +83,8 @@ _LIMITS: dict[str, Any] = {
     "media_types": ["image/jpeg", "image/png", "image/tiff", "image/webp", "image/bmp"],
     "keeps": True,
     "retention_hours": 24,
+    "max_job_images": 10_000,
+    "max_job_bytes": 4_294_967_296,
     "disclaimer": DISCLAIMER,
 }
 _KEPT = _ANALYSIS | {"kept": True, "expires_at": "2026-02-01T12:00:00Z"}
@@ -102,6 +105,44 @@ _ITEMS = [
     {"position": 0, "state": "done", "digest": 32 * "5e", "result": problem(NotAnXRay.code)},
     {"position": 1, "state": "queued", "digest": 32 * "6f", "result": None},
 ]
+_WEBHOOK = {
+    "id": ID,
+    "url": WEBHOOK_URL,
+    "events": ["job.finished"],
+    "created_at": "2026-01-31T12:00:00Z",
+    "failing_since": None,
+    "disabled": None,
+    "previous_secret_until": None,
+}
+_ISSUED_WEBHOOK = _WEBHOOK | {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="}
+_DELIVERY = {
+    "id": "5b7e4d6f8a2b4c6d8e0f1a2b0f9d1c3a",
+    "state": "delivered",
+    "created_at": "2026-01-31T13:00:00Z",
+    "attempts": 1,
+    "attempted_at": "2026-01-31T13:00:01Z",
+    "last_status": 204,
+    "last_error": None,
+}
+KEY_ID = "0123456789abcdef"
+NEW_KEY: dict[str, Any] = {
+    "name": "Hospital of the north",
+    "scopes": ["analyse", "history"],
+    "expires_days": 365,
+}
+_KEY: dict[str, Any] = {
+    "id": KEY_ID,
+    "name": "Hospital of the north",
+    "scopes": ["analyse", "history"],
+    "state": "valid",
+    "requests_per_minute": None,
+    "retention_hours": None,
+    "created_at": "2026-01-31T12:00:00Z",
+    "expires_at": "2027-01-31T12:00:00Z",
+    "revoked_at": None,
+    "previous_secret_until": None,
+}
+_ISSUED_KEY = _KEY | {"key": f"cxr_{KEY_ID}_{43 * 'x'}"}
 _EXAMPLES: dict[str, Any] = {
     "examples": [
         {
@@ -122,7 +163,16 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "get_job": _JOB,
     "get_job_results": {"items": _ITEMS, "next": None, "disclaimer": DISCLAIMER},
     "cancel_job": _JOB | {"state": "cancelled"},
+    "create_webhook": _ISSUED_WEBHOOK,
+    "list_webhooks": {"webhooks": [_WEBHOOK]},
+    "get_webhook": _WEBHOOK,
+    "list_webhook_deliveries": {"deliveries": [_DELIVERY]},
+    "rotate_webhook_secret": _ISSUED_WEBHOOK,
     "delete_analyses": {"deleted": 3},
+    "create_key": _ISSUED_KEY,
+    "list_keys": {"keys": [_KEY], "next": None},
+    "get_key": _KEY,
+    "rotate_key": _ISSUED_KEY | {"previous_secret_until": "2026-02-01T12:00:00Z"},
     "list_examples": _EXAMPLES,
     "get_limits": _LIMITS,
 }

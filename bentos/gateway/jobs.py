@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from http import HTTPStatus
@@ -12,10 +12,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from bentos.audit.trail import Event, Outcome, digest_of
 from bentos.callers.caller import Caller, Scope
+from bentos.callers.quotas import Allowance
 from bentos.gateway import examples, openapi
 from bentos.gateway.image_task import Heatmaps
-from bentos.gateway.job_bodies import images_in
+from bentos.gateway.job_bodies import Image, images_in
 from bentos.gateway.keeping import Keeping, translated
 from bentos.http.client_address import caller_of
 from bentos.http.negotiation import JSON, acceptable
@@ -106,11 +108,16 @@ def create_router(jobs: Jobs, keeping: Keeping, settings: Settings) -> APIRouter
         expires or is deleted; names of files are not."""
         caller, cookie = keeping.introduced(caller)
         identifier = options.id or uuid.uuid4().hex
-        with translated(), uploads.one(caller_of(request.scope, settings.trusted_proxies)):
-            job = await jobs.queue.get(caller.owner, identifier)
+        address = caller_of(request.scope, settings.trusted_proxies)
+        with translated(), uploads.one(address):
+            job, event = await jobs.queue.get(caller.owner, identifier), Event.JOB_READ
             if job is None:
-                job = await _receive(jobs, request, caller, identifier, options.heatmap, settings)
+                allowance = await keeping.quotas.job_allowance(request, caller, address)
+                images = _counted(images_in(request, settings), allowance)
+                job = await _receive(jobs, images, caller, identifier, options.heatmap, settings)
+                event = Event.JOB_SUBMITTED
                 jobs.worker.wake()
+        _note(keeping, event, job, images=job.total)
         response.headers["Location"] = f"{prefix.get()}{JOBS}/{identifier}"
         keeping.remember(response, request, caller, cookie)
         return status_of(job)
@@ -120,16 +127,25 @@ def create_router(jobs: Jobs, keeping: Keeping, settings: Settings) -> APIRouter
     return router
 
 
+async def _counted(images: AsyncIterator[Image], allowance: Allowance) -> AsyncIterator[Image]:
+    """Counts the images once all have arrived; refuses more than the quota allows at once."""
+    count = 0
+    async for image in images:
+        count += 1
+        allowance.check_so_far(count)
+        yield image
+    await allowance.spend(count)
+
+
 async def _receive(
     jobs: Jobs,
-    request: Request,
+    images: AsyncIterator[Image],
     caller: Caller,
     identifier: str,
     heatmap: Heatmaps,
     settings: Settings,
 ) -> Job:
     """Stores the images of a body as a new job. Raises RequestProblem."""
-    images = images_in(request, settings)
     if await jobs.queue.total_bytes() > settings.max_waiting_bytes:
         detail = "as many images wait in jobs as may; try again later"
         headers, status = {"Retry-After": "60"}, HTTPStatus.SERVICE_UNAVAILABLE
@@ -150,6 +166,8 @@ def _finder(jobs: Jobs, keeping: Keeping) -> Any:
         with translated():
             job = await jobs.queue.get(caller.owner, identifier)
         if job is None:
+            trail, name = keeping.history.trail, digest_of(identifier)
+            trail.record(Event.JOB_READ, caller.owner, outcome=Outcome.NOT_FOUND, job=name)
             detail = "this caller has no such job: it never had, deleted it, or it has expired"
             raise RequestProblem(HTTPStatus.NOT_FOUND, "no-such-job", detail)
         return job
@@ -166,11 +184,14 @@ def _add_reading(router: APIRouter, jobs: Jobs, keeping: Keeping) -> None:
         caller = await keeping.caller(request, Scope.HISTORY)
         with translated():
             found = await jobs.queue.newest(caller.owner, limit=_MAX_PAGE)
+        listed = [digest_of(each.id) for each in found]
+        keeping.history.trail.record(Event.JOBS_LISTED, caller.owner, jobs=listed)
         return JobList(jobs=[status_of(each) for each in found])
 
     @router.get(_ONE, response_model=JobStatus, **_GET)
     async def get_job(job: Found) -> JobStatus:
         """Returns how far a job is."""
+        _note(keeping, Event.JOB_READ, job)
         return status_of(job)
 
     @router.get(f"{_ONE}/results", response_model=JobResults, **_RESULTS)
@@ -179,6 +200,7 @@ def _add_reading(router: APIRouter, jobs: Jobs, keeping: Keeping) -> None:
         without one yet."""
         with translated():
             items = await jobs.queue.items(job, begin=page.begin, limit=page.limit)
+        _note(keeping, Event.JOB_RESULTS_READ, job, begin=page.begin, count=len(items))
         following = page.begin + len(items)
         return JobResults(
             items=[JobItem(**vars(each)) for each in items],
@@ -196,6 +218,7 @@ def _add_ending(router: APIRouter, jobs: Jobs, keeping: Keeping) -> None:
         with translated():
             await jobs.cancel(job)
             changed = await jobs.queue.get(job.owner, job.id)
+        _note(keeping, Event.JOB_CANCELLED, job)
         return status_of(changed or job)
 
     @router.delete(_ONE, status_code=HTTPStatus.NO_CONTENT, response_class=Response, **_DELETE)
@@ -203,7 +226,13 @@ def _add_ending(router: APIRouter, jobs: Jobs, keeping: Keeping) -> None:
         """Cancels a job, and deletes it with its images and results."""
         with translated():
             await jobs.queue.hide(job)
+        _note(keeping, Event.JOB_DELETED, job)
         jobs.sweep_soon()
+
+
+def _note(keeping: Keeping, event: Event, job: Job, **about: Any) -> None:
+    """Adds a line to the audit trail."""
+    keeping.history.trail.record(event, job.owner, job=digest_of(job.id), **about)
 
 
 def status_of(job: Job) -> JobStatus:
@@ -219,7 +248,7 @@ _SUBMIT: dict[str, Any] = _JSON | {
     "summary": "Submit a job",
     "openapi_extra": openapi.job_body(JOBS),
     "responses": openapi.accepted("The job; or the one that the caller has with this id")
-    | openapi.problems(400, 401, 403, 406, 408, 409, 413, 415, 500, 503),
+    | openapi.problems(400, 401, 403, 406, 408, 409, 413, 415, 429, 500, 503),
 }
 _LIST: dict[str, Any] = _JSON | {
     "summary": "List jobs",

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from typing import NamedTuple
 from fastapi import Request, Response
 
 from bentos.audit.trail import Event
-from bentos.callers.authentication import Authentication
+from bentos.callers.authentication import Authentication, Known
 from bentos.callers.caller import ANONYMOUS, Caller, Scope
 from bentos.callers.quotas import Quotas
 from bentos.callers.visitors import COOKIE
@@ -69,6 +70,8 @@ class Keeping:
                 history.visitors,
                 anonymous=settings.anonymous,
                 trail=history.trail,
+                people=history.sign_in.sessions if history.sign_in else None,
+                public_url=settings.public_url,
             )
 
     @property
@@ -94,6 +97,15 @@ class Keeping:
             caller = await self._authentication.caller(request, *scopes)
         state_of(request.scope).caller_kind = caller.kind
         return caller
+
+    async def known(self, request: Request) -> Known:
+        """Returns who sent a request, whatever that caller may do. Raises RequestProblem."""
+        if self._authentication is None:
+            return Known(replace(ANONYMOUS, scopes=frozenset({Scope.ANALYSE})))
+        with translated():
+            known = await self._authentication.known(request)
+        state_of(request.scope).caller_kind = known.caller.kind
+        return known
 
     async def analyse(
         self, upload: Upload, caller: Caller, *, heatmap: Heatmaps, key: str | None

@@ -5,7 +5,9 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 
+from bentos.callers.sessions import COOKIE
 from bentos.gateway import examples
 from bentos.gateway.uploads import FIELD
 from bentos.http.codes import CODES
@@ -17,6 +19,8 @@ TAGS: list[dict[str, Any]] = [
     {"name": "analyses", "description": "Images in, findings out. Nothing is stored unless asked."},
     {"name": "history", "description": "What was kept for the caller. Nobody else sees it."},
     {"name": "jobs", "description": "Many images, which are analysed when there is capacity."},
+    {"name": "webhooks", "description": "URLs to which the ends of the caller's jobs are sent."},
+    {"name": "keys", "description": "API keys, for callers with the scope admin."},
     {"name": "storage", "description": "DICOMweb: objects for the queue of the DICOM node."},
     {"name": "service", "description": "Models, metrics, limits and examples."},
 ]
@@ -28,7 +32,16 @@ _KEEPING_STATUSES = (
     HTTPStatus.FORBIDDEN,
     HTTPStatus.CONFLICT,
 )
-_KEY = "apiKey"
+_SIGN_IN_TAG = {"name": "sign-in", "description": "People sign in with a browser."}
+_KEY, _SESSION = "apiKey", "session"
+_COOKIE = {
+    "type": "apiKey",
+    "in": "cookie",
+    "name": COOKIE,
+    "description": "The session of a person, on the service's own page alone",
+}
+_FOR_ALL = "get_caller"
+"""It tells those without a key what they may do: nothing, maybe."""
 _FORM, _BYTES = "multipart/form-data", "application/octet-stream"
 # contentMediaType is OpenAPI 3.1; many generators only support format: binary.
 BINARY = {"type": "string", "format": "binary", "contentMediaType": _BYTES}
@@ -106,6 +119,9 @@ def complete(app: FastAPI, settings: Settings) -> dict[str, Any]:
     document["components"]["securitySchemes"] = {
         _KEY: {"type": "http", "scheme": "bearer", "description": "An API key of the operator's"}
     }
+    if settings.signs_in:
+        document["tags"].append(_SIGN_IN_TAG)
+        document["components"]["securitySchemes"][_SESSION] = _COOKIE
     for operations in document["paths"].values():
         for operation in operations.values():
             if not settings.keeps:
@@ -113,9 +129,17 @@ def complete(app: FastAPI, settings: Settings) -> dict[str, Any]:
             if not (settings.keeps or settings.visitor_images_per_minute):  # a key has a quota
                 operation["responses"].pop(str(HTTPStatus.TOO_MANY_REQUESTS.value), None)
             _complete(operation)
-            if "401" in operation["responses"]:  # the empty one: a key is optional
-                operation["security"] = [{_KEY: []}] + ([{}] if settings.anonymous else [])
+            if "401" in operation["responses"]:
+                operation["security"] = _security(operation, settings)
     return document
+
+
+def _security(operation: dict[str, Any], settings: Settings) -> list[dict[str, list[str]]]:
+    """Returns what may authorise an operation; the empty one means that nothing needs to."""
+    known: list[dict[str, list[str]]] = [{_KEY: []}]
+    known += [{_SESSION: []}] if settings.signs_in else []
+    is_optional = settings.anonymous or operation["operationId"] == _FOR_ALL
+    return known + ([{}] if is_optional else [])
 
 
 def _complete(operation: dict[str, Any]) -> None:
@@ -131,14 +155,15 @@ def _complete(operation: dict[str, Any]) -> None:
     # FastAPI would drop nulls from an example.
     example = examples.ANSWERS.get(operation["operationId"])
     if example:
-        operation["responses"]["200"]["content"][JSON]["example"] = example
+        status = next(each for each in ("200", "201") if each in operation["responses"])
+        operation["responses"][status]["content"][JSON]["example"] = example
 
 
 def _leave_out_keeping(operation: dict[str, Any]) -> None:
     """Removes what only a service that keeps analyses has: keys, and answers about them."""
     parameters = operation.get("parameters", [])
     operation["parameters"] = [each for each in parameters if each["name"] not in KEEPING]
-    if "analyses" in operation["tags"]:
+    if "analyses" in operation["tags"] or operation["operationId"] == _FOR_ALL:
         for status in _KEEPING_STATUSES:
             operation["responses"].pop(str(status.value), None)
 
@@ -190,6 +215,15 @@ def job_body(route: str) -> dict[str, Any]:
     }
 
 
+def json_body(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """Describes a body of JSON; what its model refers to is a part of an answer as well."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    _leave_out_titles(schema)
+    content = {JSON: {"schema": schema, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def related_body() -> dict[str, Any]:
     """Describes the body of a route that takes DICOM objects."""
     described = 'One DICOM object (PS3.10) in each part; type="application/dicom"'
@@ -203,12 +237,18 @@ def answer(description: str, *headers: str, **more: Any) -> dict[int | str, dict
     return {HTTPStatus.OK.value: {"description": description, "headers": named} | more}
 
 
-def created(description: str) -> dict[int | str, dict[str, Any]]:
+def created(description: str, *, schema: str = "Analysis") -> dict[int | str, dict[str, Any]]:
     """Describes the 201 response of a route that keeps what it answers."""
     named = {name: {"$ref": f"#/components/headers/{name}"} for name in ("Location", "Vary")}
-    content = {JSON: {"schema": {"$ref": "#/components/schemas/Analysis"}}}
+    content = {JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
     described = {"description": description, "headers": named, "content": content}
     return {HTTPStatus.CREATED.value: described}
+
+
+def redirect(description: str) -> dict[int | str, dict[str, Any]]:
+    """Describes the 303 response of a route that sends a browser elsewhere."""
+    named = {"Location": {"$ref": "#/components/headers/Location"}}
+    return {HTTPStatus.SEE_OTHER.value: {"description": description, "headers": named}}
 
 
 def accepted(description: str) -> dict[int | str, dict[str, Any]]:

@@ -43,6 +43,7 @@ def install(app: FastAPI, settings: Settings, models: Callable[[], list[Model]])
         files,
         lambda: {
             "limits": _limits(settings).model_dump(mode="json"),
+            "sign_in": settings.signs_in,
             "models": [each.model_dump(mode="json") for each in models()],
         },
     )
@@ -151,8 +152,8 @@ def _facts(settings: Settings) -> APIRouter:
         responses=openapi.answer("The limits") | openapi.problems(500, 503),
     )
     def get_limits() -> Limits:
-        """Returns the maximum image size, the supported formats, and how long the service keeps
-        an analysis if it does."""
+        """Returns the maximum image size, the supported formats, and, if the service keeps
+        analyses, for how long, and how large a job may be."""
         return _limits(settings)
 
     return router
@@ -167,6 +168,8 @@ def _limits(settings: Settings) -> Limits:
         media_types=list(MEDIA_TYPES.values()),
         keeps=settings.keeps,
         retention_hours=settings.retention_hours if settings.keeps else None,
+        max_job_images=settings.max_job_images if settings.keeps else None,
+        max_job_bytes=settings.max_job_bytes if settings.keeps else None,
     )
 
 

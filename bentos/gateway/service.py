@@ -72,7 +72,7 @@ class Gateway:
             delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
         )
         self._history = History(settings) if settings.keeps else None
-        self.app, self._jobs, self._quotas = create_public_app(
+        self.app, self._jobs, self._quotas, self._webhooks = create_public_app(
             self._pipeline, settings, self._drain, self.__is_ready__, self._history
         )
 
@@ -90,6 +90,8 @@ class Gateway:
             self._background.append(asyncio.create_task(self._history.run()))
         if self._jobs:
             self._background.append(asyncio.create_task(self._jobs.run()))
+        if self._webhooks:
+            self._background.append(asyncio.create_task(self._webhooks.run()))
 
     @bentoml.on_shutdown
     async def stop(self) -> None:

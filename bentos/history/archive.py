@@ -16,6 +16,7 @@ from bentos.history.blobs import Blobs
 from bentos.history.errors import StorageFull, TooManyKept
 from bentos.history.records import Position, Record, Records
 from bentos.history_metrics import get_history_metrics
+from bentos.metric_labels import Swept
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ class Archive:
         self.total_bytes = await self._records.total_bytes()
         metrics.kept_bytes.set(self.total_bytes)
         metrics.kept.set(await self._records.count_all())
-        metrics.last_sweep.set_to_current_time()
+        metrics.last_sweep.labels(Swept.ANALYSES).set_to_current_time()
         return swept
 
     async def _finish(self, identifiers: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from bentos.history.records import Records
 from bentos.history.sweeper import Sweeper
 from bentos.history_settings import parse_keys
 from bentos.settings import Settings
+from bentos.sign_in.sign_in import SignIn
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ _RETRY_SECONDS = 5.0
 
 
 class History:
-    """Kept analyses, keys and visitors."""
+    """Kept analyses, keys, people and visitors."""
 
     def __init__(self, settings: Settings) -> None:
         """Opens nothing but the folder. Raises OSError where that cannot be written."""
@@ -45,8 +46,9 @@ class History:
             on_expired=lambda each: self.trail.record(Event.EXPIRED, SERVICE, analysis=each),
         )
         self.keys = ApiKeys(self.database)
-        secret = settings.cookie_secret.get_secret_value()
-        self.visitors = Visitors(secret or secret_in(Path(folder)))
+        secret = settings.cookie_secret.get_secret_value() or secret_in(Path(folder))
+        self.visitors = Visitors(secret)
+        self.sign_in = SignIn(settings, self.database, secret) if settings.signs_in else None
         self._sweeper = Sweeper(lambda: self.until_done(self.archive.sweep))
 
     async def prepare(self) -> None:
@@ -63,7 +65,9 @@ class History:
         self._sweeper.soon()
 
     async def close(self) -> None:
-        """Closes the database's connections, and the audit file."""
+        """Closes the connections to the database and the provider, and the audit file."""
+        if self.sign_in:
+            await self.sign_in.close()
         await self.database.close()
         self.trail.close()
 

@@ -126,7 +126,7 @@ CODES = {
     ),
     "unsupported-media-type": Code(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "The Content-Type is not one for images.",
+        "The Content-Type is not one that the route takes; for most that is one for images.",
         "Send a form with the file in the field image, or the bytes of the image as image/* or "
         "application/octet-stream.",
     ),

@@ -9,7 +9,8 @@ _BATCH = 10
 
 
 async def sweep(queue: JobQueue, blobs: Blobs) -> int:
-    """Deletes jobs that have expired, were deleted or given up; returns how many.
+    """Deletes jobs that have expired, were deleted or given up, and what was to be delivered of
+    them; returns how many.
 
     Several processes may sweep at once. Raises StorageUnavailable.
     """
@@ -19,4 +20,5 @@ async def sweep(queue: JobQueue, blobs: Blobs) -> int:
             await blobs.delete_folder(key)
         await queue.forget(keys)
         swept += len(keys)
+    await queue.prune_webhooks()
     return swept

@@ -15,6 +15,8 @@ from sqlalchemy.exc import IntegrityError
 from bentos.database.database import Database
 from bentos.database.tables import ItemState, JobState, job_items, jobs
 from bentos.jobs.job import Claim, Item, Job, Received
+from bentos.webhooks.outbox import announce
+from bentos.webhooks.pruning import prune
 
 LEASE = timedelta(minutes=2)
 """A worker that has not ended an item in this time is taken for dead; no analysis lasts as long."""
@@ -74,6 +76,8 @@ class JobQueue:
             changed = await connection.execute(update(jobs).where(opened).values(**made))
             if changed.rowcount:
                 await connection.execute(insert(job_items), values)
+            if changed.rowcount and made["state"] == JobState.FINISHED:
+                await announce(connection, job.key)
             return bool(changed.rowcount)
 
     async def abandoned(self, owner: str, identifier: str, *, now: datetime) -> Job | None:
@@ -170,7 +174,9 @@ class JobQueue:
                 return False
             await connection.execute(update(jobs).where(mine).values(done=jobs.c.done + 1))
             ended = and_(mine, jobs.c.done == jobs.c.total, jobs.c.state == JobState.QUEUED)
-            await connection.execute(update(jobs).where(ended).values(state=JobState.FINISHED))
+            finished = update(jobs).where(ended).values(state=JobState.FINISHED)
+            if (await connection.execute(finished)).rowcount:
+                await announce(connection, claim.job)
         return True
 
     async def put_back(self, claim: Claim) -> None:
@@ -193,7 +199,9 @@ class JobQueue:
                 return []
             cancelled = update(job_items).where(waiting).values(state=ItemState.CANCELLED)
             found = await connection.execute(cancelled.returning(job_items.c.position))
-            return list(found.scalars())
+            positions = list(found.scalars())
+            await announce(connection, job.key)
+            return positions
 
     async def hide(self, job: Job) -> bool:
         """Hides a job for good; False where it was hidden already."""
@@ -244,6 +252,10 @@ class JobQueue:
             await connection.execute(delete(job_items).where(job_items.c.job.in_(keys)))
             gone = and_(jobs.c.key.in_(keys), jobs.c.state == JobState.DELETING)
             await connection.execute(delete(jobs).where(gone))
+
+    async def prune_webhooks(self) -> None:
+        """Deletes deliveries of jobs that are gone, and webhooks of keys that have ended."""
+        await prune(self._database, now=datetime.now(UTC))
 
     async def depth(self) -> int:
         """Returns how many items wait or are being analysed."""

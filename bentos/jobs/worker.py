@@ -13,13 +13,14 @@ from bentos.gateway.image_task import Heatmaps
 from bentos.gateway.pipeline import Pipeline
 from bentos.gateway.uploads import Upload
 from bentos.history.blobs import Blobs
+from bentos.history_metrics import get_history_metrics
 from bentos.http import problems
 from bentos.http.problems import RequestProblem
 from bentos.jobs import deletion
 from bentos.jobs.intake import name_of
 from bentos.jobs.job import Claim
 from bentos.jobs.queue import MAX_ATTEMPTS, JobQueue
-from bentos.metric_labels import JobOutcome
+from bentos.metric_labels import JobOutcome, Swept
 from bentos.metrics import get_metrics
 from chestxray.errors import AnalysisError, ModelUnavailable, UnreadableImage
 
@@ -69,6 +70,7 @@ class JobWorker:
     async def sweep(self) -> None:
         """Deletes jobs that have expired or were deleted, with their images."""
         await deletion.sweep(self._queue, self._blobs)
+        get_history_metrics().last_sweep.labels(Swept.JOBS).set_to_current_time()
 
     async def _work(self, *, is_first: bool) -> None:
         while True:

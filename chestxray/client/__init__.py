@@ -5,6 +5,12 @@
     with Client("http://localhost:3000") as client:
         print(client.analyze("chest.png").prediction.label)
 
+        print(client.analyze("chest.png", keep=True).expires_at)
+        job = client.jobs.submit(Path("films").iterdir())
+        client.jobs.wait(job.id, timeout=3600, progress=lambda status: print(status.done))
+        for item in client.jobs.results(job.id):
+            print(item.position, item.result)
+
 `AsyncClient` has the same methods as coroutines. Both try again what the service asks to try again.
 """
 
@@ -25,6 +31,9 @@ from chestxray.client.results import (
     FilterResult,
     Heatmap,
     Input,
+    JobItem,
+    JobStatus,
+    KeptAnalysis,
     Prediction,
     Problem,
     Timing,
@@ -42,6 +51,9 @@ __all__ = [
     "Heatmaps",
     "Image",
     "Input",
+    "JobItem",
+    "JobStatus",
+    "KeptAnalysis",
     "Prediction",
     "Problem",
     "ProblemError",

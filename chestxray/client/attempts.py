@@ -16,7 +16,7 @@ from chestxray.client.errors import (
 AGAIN = frozenset(
     {
         HTTPStatus.REQUEST_TIMEOUT,  # RFC 9110, 15.5.9
-        HTTPStatus.CONFLICT,  # an earlier try with the same Idempotency-Key is being answered
+        HTTPStatus.CONFLICT,  # with Retry-After: an earlier try of the same is being answered
         HTTPStatus.TOO_MANY_REQUESTS,
         HTTPStatus.BAD_GATEWAY,  # of a proxy: the service did not answer
         HTTPStatus.SERVICE_UNAVAILABLE,  # at capacity, shutting down, or without a model
@@ -95,5 +95,6 @@ class Attempts:
 
 def _may_succeed(error: ChestXrayError) -> bool:
     if isinstance(error, ProblemError):
-        return error.status in AGAIN
+        is_lasting = error.status == HTTPStatus.CONFLICT and error.retry_after is None
+        return error.status in AGAIN and not is_lasting
     return isinstance(error, ConnectionFailed) and not error.lasting

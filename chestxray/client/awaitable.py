@@ -22,6 +22,8 @@ from chestxray.client.exchange import (
     with_key,
 )
 from chestxray.client.images import Image, read
+from chestxray.client.jobs import AsyncJobs
+from chestxray.client.kept import AsyncKept
 from chestxray.client.results import Analysis, Problem
 
 
@@ -41,6 +43,7 @@ class AsyncClient:
         self._options = Options(url, timeout, retries, with_key(headers, api_key))
         self._owned = http is None
         self._http = http or httpx.AsyncClient()
+        self.kept, self.jobs = AsyncKept(self._call), AsyncJobs(self._call)
 
     async def __aenter__(self) -> Self:
         return self
@@ -59,10 +62,19 @@ class AsyncClient:
             await self._http.aclose()
 
     async def analyze(
-        self, image: Image, *, heatmap: Heatmaps = "cam", timeout: float | None = None
+        self,
+        image: Image,
+        *,
+        heatmap: Heatmaps = "cam",
+        keep: bool = False,
+        timeout: float | None = None,
     ) -> Analysis:
-        """Analyses one image; one that is no frontal chest radiograph raises ProblemError."""
-        return await self._call(calls.analyze(await _read(image), heatmap), timeout)
+        """Analyses one image; one that is no frontal chest radiograph raises ProblemError.
+
+        With `keep` the service keeps the film and the result for the caller, in `kept`.
+        """
+        call = calls.analyze(await _read(image), heatmap, keep=keep)
+        return await self._call(call, timeout)
 
     async def analyze_batch(
         self, images: Iterable[Image], *, heatmap: Heatmaps = "cam", timeout: float | None = None

@@ -22,6 +22,8 @@ from chestxray.client.exchange import (
     with_key,
 )
 from chestxray.client.images import Image, read
+from chestxray.client.jobs import Jobs
+from chestxray.client.kept import Kept
 from chestxray.client.results import Analysis, Problem
 
 
@@ -33,6 +35,9 @@ class Client:
     `AsyncClient` does not allow. `headers` are added to every request, and `api_key` as
     the service's operator has given it. TLS and proxies are those of `http`, a client of httpx that
     is then not closed here.
+
+    `kept` has what the service keeps for the caller, and `jobs` analyses many images when there is
+    capacity. Without an API key the caller is who has the cookies of this client.
 
     Every method raises ChestXrayError, and OSError where an image cannot be opened.
     """
@@ -50,6 +55,7 @@ class Client:
         self._options = Options(url, timeout, retries, with_key(headers, api_key))
         self._owned = http is None
         self._http = http or httpx.Client()
+        self.kept, self.jobs = Kept(self._call), Jobs(self._call)
 
     def __enter__(self) -> Self:
         return self
@@ -68,10 +74,18 @@ class Client:
             self._http.close()
 
     def analyze(
-        self, image: Image, *, heatmap: Heatmaps = "cam", timeout: float | None = None
+        self,
+        image: Image,
+        *,
+        heatmap: Heatmaps = "cam",
+        keep: bool = False,
+        timeout: float | None = None,
     ) -> Analysis:
-        """Analyses one image; one that is no frontal chest radiograph raises ProblemError."""
-        return self._call(calls.analyze(read(image), heatmap), timeout)
+        """Analyses one image; one that is no frontal chest radiograph raises ProblemError.
+
+        With `keep` the service keeps the film and the result for the caller, in `kept`.
+        """
+        return self._call(calls.analyze(read(image), heatmap, keep=keep), timeout)
 
     def analyze_batch(
         self, images: Iterable[Image], *, heatmap: Heatmaps = "cam", timeout: float | None = None

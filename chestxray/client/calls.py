@@ -1,6 +1,7 @@
 """The requests that the client makes, and how their answers are read; no input or output."""
 
 import json
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +21,7 @@ Heatmaps: TypeAlias = Literal["cam", "all", "none"]
 Result = TypeVar("Result")
 
 _ONE, _SEVERAL = "/v1/analyses", "/v1/analyses/batch"
-_JSON, _PNG = "application/json", "image/png"
+JSON, PNG = "application/json", "image/png"
 _DICOM, _RELATED = "application/dicom", "multipart/related"
 _BYTES = "application/octet-stream"
 """The media type of every image: the service goes by the content of the file."""
@@ -54,11 +55,17 @@ class Call(Generic[Result]):
     """Raises ValueError."""
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "POST"
+    done_by: frozenset[str] = frozenset()
+    """Codes of problems that say that it was done before, by an earlier try maybe."""
 
     def read(self, answer: Answer) -> Result:
         """Returns the result. Raises ProblemError, and UnexpectedAnswer."""
-        if answer.status != HTTPStatus.OK:
-            raise refusal(answer.status, answer.headers, answer.body)
+        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            problem = refusal(answer.status, answer.headers, answer.body)
+            if problem.code not in self.done_by:
+                raise problem
+            return self.parse(answer)
         try:
             if answer.media_type != self.media_type:
                 raise ValueError(f"its type is {answer.media_type!r}")
@@ -68,9 +75,12 @@ class Call(Generic[Result]):
             raise UnexpectedAnswer(message) from error
 
 
-def analyze(image: bytes, heatmap: Heatmaps) -> Call[Analysis]:
-    """Asks for the analysis of one image."""
-    return _one(_JSON, image, _analysis, params={"heatmap": heatmap})
+def analyze(image: bytes, heatmap: Heatmaps, *, keep: bool = False) -> Call[Analysis]:
+    """Asks for the analysis of one image; one that is to be kept is so once, however often the
+    request is sent."""
+    params = {"heatmap": heatmap} | ({"keep": "true"} if keep else {})
+    headers = {"Idempotency-Key": uuid.uuid4().hex} if keep else {}
+    return _one(JSON, image, analysis_of, params=params, headers=headers)
 
 
 def analyze_batch(images: Sequence[bytes], heatmap: Heatmaps) -> Call[list[Analysis | Problem]]:
@@ -78,18 +88,18 @@ def analyze_batch(images: Sequence[bytes], heatmap: Heatmaps) -> Call[list[Analy
     # A part without a name of a file could be taken for text.
     files = [("image", ("image", image, _BYTES)) for image in images]
     parse = partial(_results, count=len(images))
-    headers, params = {"Accept": _JSON}, {"heatmap": heatmap}
-    return Call(_SEVERAL, _JSON, {"files": files}, parse, params, headers)
+    headers, params = {"Accept": JSON}, {"heatmap": heatmap}
+    return Call(_SEVERAL, JSON, {"files": files}, parse, params, headers)
 
 
 def heatmap(image: bytes) -> Call[bytes]:
     """Asks for the heatmap over the image, as PNG."""
-    return _one(_PNG, image, _body)
+    return _one(PNG, image, body_of)
 
 
 def report(image: bytes, language: str) -> Call[bytes]:
     """Asks for the report of a DICOM image, as a DICOM object."""
-    return _one(_DICOM, image, _body, headers={"Accept-Language": language})
+    return _one(_DICOM, image, body_of, headers={"Accept-Language": language})
 
 
 def dicom_objects(image: bytes, language: str) -> Call[list[bytes]]:
@@ -111,11 +121,13 @@ def _one(
     return Call(_ONE, media_type, {"content": image}, parse, params or {}, every)
 
 
-def _body(answer: Answer) -> bytes:
+def body_of(answer: Answer) -> bytes:
+    """Returns what was answered as it is."""
     return answer.body
 
 
-def _analysis(answer: Answer) -> Analysis:
+def analysis_of(answer: Answer) -> Analysis:
+    """Reads an analysis. Raises ValueError."""
     return structured(Analysis, json.loads(answer.body))
 
 
@@ -124,10 +136,11 @@ def _results(answer: Answer, *, count: int) -> list[Analysis | Problem]:
     results = document.get("results") if isinstance(document, dict) else None
     if not isinstance(results, list) or len(results) != count:
         raise ValueError("it has not one result for each image")
-    return [_result(each) for each in results]
+    return [result_of(each) for each in results]
 
 
-def _result(value: object) -> Analysis | Problem:
+def result_of(value: object) -> Analysis | Problem:
+    """Reads an analysis or a problem. Raises ValueError."""
     if isinstance(value, dict) and "code" in value:
         return structured(Problem, value)
     return structured(Analysis, value)

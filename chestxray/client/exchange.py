@@ -102,7 +102,7 @@ def _result(call: Call[Result], outcome: Outcome) -> Result:
 def _request(options: Options, call: Call[Result], seconds: float) -> dict[str, Any]:
     milliseconds = min(_LONGEST_MS, max(1, math.floor(seconds * 1000)))
     return {
-        "method": "POST",
+        "method": call.method,
         "url": options.url.rstrip("/") + call.path,
         "params": dict(call.params),
         "headers": {

@@ -99,3 +99,38 @@ class Problem:
     found: str | None = None
     filter: FilterResult | None = None
     limit: int | None = None
+
+
+@dataclass(frozen=True)
+class KeptAnalysis:
+    """What the list says of a kept analysis."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime
+    prediction: Prediction
+    models: dict[str, str]
+    software: str = ""
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """A job: images that are analysed when the service has capacity; `done` have a result."""
+
+    id: str
+    state: str
+    created_at: datetime
+    expires_at: datetime
+    total: int
+    done: int
+    disclaimer: str = ""
+
+
+@dataclass(frozen=True)
+class JobItem:
+    """One image of a job, whose images are counted from 0; None until it has a result."""
+
+    position: int
+    state: str
+    digest: str
+    result: Analysis | Problem | None = None

@@ -134,7 +134,7 @@ _KEPT = [
     Panel(
         "Time since the last sweep",
         "s",
-        {"by any": f"time() - max({gauge('chestxray_last_sweep_timestamp_seconds')})"},
+        {"{{kind}}": f"time() - max by (kind) ({gauge('chestxray_last_sweep_timestamp_seconds')})"},
         "Every gateway sweeps for all, about once a minute.",
     ),
     Panel(
@@ -156,6 +156,22 @@ _KEPT = [
         {"{{outcome}}": rate("chestxray_job_items_total", by="outcome")},
         "problem: one instead of an analysis, such as that of the filter.",
         "stack",
+    ),
+    Panel(
+        "Attempts to deliver to webhooks",
+        "cps",
+        {"{{outcome}}": rate("chestxray_webhook_attempts_total", by="outcome")},
+        "failed: it will be tried again.",
+        "stack",
+    ),
+    Panel(
+        "Messages to webhooks that wait",
+        "short",
+        {
+            "waiting": f"max({gauge('chestxray_webhook_deliveries_waiting')})",
+            "seconds late": f"max({gauge('chestxray_webhook_overdue_seconds')})",
+        },
+        "Those to receivers that fail wait, but are not counted as late.",
     ),
 ]
 _USED = [

@@ -7,11 +7,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 
-_PASSED_ON = ("content-type", "cache-control", "content-security-policy", "etag", "retry-after")
+_PASSED_ON = (
+    "content-type",
+    "cache-control",
+    "content-security-policy",
+    "etag",
+    "retry-after",
+    "set-cookie",
+)
 
 
 class Relay(ThreadingHTTPServer):
-    """A proxy that forwards requests while `open` is set."""
+    """A proxy that forwards requests while `open` is set, and loses some if told to."""
 
     daemon_threads = True
 
@@ -22,6 +29,8 @@ class Relay(ThreadingHTTPServer):
         self.answers: list[bytes] = []
         self.open = threading.Event()
         self.open.set()
+        self.lost_bodies, self.lost_answers = 0, 0
+        """Of so many requests the connection breaks before, or after the service has them."""
 
     @property
     def url(self) -> str:
@@ -50,16 +59,33 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if body and not self._carries(body):
+            self.close_connection = True
+            return
+        self._forward(body)
+
+    def _carries(self, body: bytes) -> bool:
+        """Records a body and waits; False where its request is to be lost."""
         self.server.bodies.append(body)
         self.server.open.wait()
-        self._forward(body)
+        is_lost = self.server.lost_bodies > 0
+        self.server.lost_bodies -= is_lost
+        return not is_lost
+
+    def do_DELETE(self) -> None:
+        self._forward(b"")
 
     def _forward(self, body: bytes) -> None:
         address = self.server.target + self.path.removeprefix(self.server.path)
         headers = {"content-type": self.headers.get("Content-Type", "")} if body else {}
+        headers |= {"cookie": self.headers["Cookie"]} if "Cookie" in self.headers else {}
         answer = httpx.request(self.command, address, content=body, headers=headers, timeout=60)
         if body:
             self.server.answers.append(answer.content)
+            if self.server.lost_answers:
+                self.server.lost_answers -= 1
+                self.close_connection = True
+                return
         with suppress(ConnectionError):
             self.send_response(answer.status_code)
             for name in _PASSED_ON:

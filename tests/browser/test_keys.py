@@ -4,12 +4,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from tests.browser import kept_actions, page_actions
+from tests.browser import job_actions, kept_actions, page_actions
 from tests.browser.chromium import READY
 from tests.browser.conftest import Visit
 from tests.browser.page_actions import CLEAR, ENGLISH, PATCHES, texts
@@ -159,8 +160,29 @@ def test_list_asks_for_a_key_too(visit_locked: Visit, locked: Locked) -> None:
 
     give(page, locked.whole, place="#kept")
 
-    expect(page.locator("#kept form")).to_have_count(0)
+    expect(page.locator("#kept form.key")).to_have_count(0)
     expect(page.locator("#kept")).to_contain_text(ENGLISH["kept.noteKey"])
+
+
+def test_job_that_is_refused_without_a_key_is_sent_once_there_is_one(
+    visit_locked: Visit, locked: Locked, tmp_path: Path
+) -> None:
+    page = visit_locked()
+    folder = job_actions.folder_of_films(tmp_path)
+    card = job_actions.send_folder(page, folder)
+    expect(card.get_by_role("alert")).to_contain_text(ENGLISH["problem.key-required.title"])
+
+    give(page, locked.whole, place=".job")
+
+    job_actions.expect_finished(page, len(job_actions.NAMES))
+    expect(page.locator("#jobs")).to_contain_text(ENGLISH["jobs.noteKey"])
+    job_actions.choose_folder(page, folder)
+    until = ENGLISH["jobs.offer.untilKey"].format(time="24 hours")
+    expect(page.get_by_role("dialog")).to_contain_text(until)
+    job_actions.answer(page, "jobs.offer.cancel")
+    page_actions.press_button(page, ENGLISH["key.forget"])
+    expect(page.locator("#jobs")).to_contain_text(ENGLISH["problem.key-required.title"])
+    expect(job_actions.jobs(page)).to_have_count(0)
 
 
 def test_consent_says_what_a_key_changes(visit_locked: Visit, locked: Locked) -> None:

@@ -153,7 +153,7 @@ def start_locust(cluster: Cluster, seconds: int) -> "subprocess.Popen[str]":
 
 def demand(cluster: Cluster) -> list[Any]:
     """What Prometheus answers to the query that scales the tier."""
-    [trigger] = cluster.get("scaledobject", "classifier")["spec"]["triggers"]
+    trigger, _ = cluster.get("scaledobject", "classifier")["spec"]["triggers"]
     query = f"query={trigger['metadata']['query']}"
     url = f"{PROMETHEUS}/api/v1/query"
     answer = run([LAB, "exec", "curl", "-sS", "--get", "--data-urlencode", query, url])

@@ -16,6 +16,7 @@ CHART = K8S / "chart"
 EXAMPLES = CHART / "examples"
 CHECKSUM = "checksum/settings"
 OF_STORE = "checksum/object-store"
+OF_SIGN_IN = "checksum/sign-in"
 OF_HELM = {"app.kubernetes.io/managed-by", "helm.sh/chart"}
 
 Values = dict[str, Any]
@@ -60,9 +61,9 @@ def keda(**changes: Any) -> Values:
 def as_in_both(manifests: list[Manifest]) -> dict[str, Manifest]:
     """The objects of either tool by kind and name, without what only that tool makes.
 
-    Of kustomize that is the Namespace, and the hash in the names of the ConfigMaps `settings` and
-    `object-store`; of Helm its two labels of an object, and the annotations of pods that stand for
-    the hashes.
+    Of kustomize that is the Namespace, and the hash in the names of the ConfigMaps `settings`,
+    `object-store` and `sign-in`; of Helm its two labels of an object, and the annotations of pods
+    that stand for the hashes.
     """
     compared = [
         _without_hash(_without_marks_of_helm(copy.deepcopy(each)))
@@ -78,7 +79,7 @@ def _without_marks_of_helm(manifest: Manifest) -> Manifest:
         manifest["metadata"]["labels"].pop(label, None)
     if manifest["kind"] in ("Deployment", "StatefulSet"):
         pod = manifest["spec"]["template"]["metadata"]
-        for checksum in (CHECKSUM, OF_STORE):
+        for checksum in (CHECKSUM, OF_STORE, OF_SIGN_IN):
             pod.get("annotations", {}).pop(checksum, None)
         if not pod.get("annotations", True):
             del pod["annotations"]
@@ -93,5 +94,7 @@ def _without_hash(manifest: Manifest) -> Manifest:
         for source in container.get("envFrom", [])
     ]
     for named in references + [each["metadata"] for each in of_kind([manifest], "ConfigMap")]:
-        named["name"] = re.sub(r"^(settings|object-store)-[a-z0-9]{10}$", r"\1", named["name"])
+        named["name"] = re.sub(
+            r"^(settings|object-store|sign-in)-[a-z0-9]{10}$", r"\1", named["name"]
+        )
     return manifest

@@ -65,7 +65,7 @@ def noise_attack(now: float) -> float:
 
 def needed(films: Callable[[float], float], now: float, spec: dict[str, Any]) -> int:
     """The pods that the most images per second of the last quarter of an hour need."""
-    [trigger] = spec["triggers"]
+    trigger = spec["triggers"][0]
     most = max(films(at) for at in range(max(0, int(now) - MEMORY_SECONDS), int(now) + 1, 5))
     active = most > float(trigger["metadata"]["activationThreshold"]) / 2
     return math.ceil(most / float(trigger["metadata"]["threshold"])) if active else 0

@@ -26,13 +26,32 @@ COMBINATIONS: list[tuple[Mix, Values]] = [
     (("loadtest", "architectures"), {"loadtest": ON}),
     (("dicom", "priority"), {"architectures": [], "dicom": ON, "priority": ON}),
     (("postgres", "object-store"), {"architectures": [], "history": ON}),
+    (("redis", "audit"), {"architectures": [], "quotas": ON, "audit": ON}),
     (
-        ("classifier", "network-policies", "postgres", "object-store", "postgres-trial", *LAST),
+        ("network-policies", "postgres", "object-store", "sign-in"),
+        {"architectures": [], "history": ON, "networkPolicies": ON, "signIn": ON},
+    ),
+    (
+        (
+            "classifier",
+            "network-policies",
+            "postgres",
+            "object-store",
+            "postgres-trial",
+            "redis",
+            "redis-trial",
+            "audit",
+            "webhooks",
+            *LAST,
+        ),
         {
             "openshift": True,
             "tier": ON,
             "networkPolicies": ON,
             "history": ON | {"trial": ON},
+            "webhooks": ON,
+            "quotas": ON | {"trial": ON},
+            "audit": ON,
         },
     ),
     (
@@ -126,10 +145,12 @@ def test_query_of_the_autoscaler_names_the_namespace_of_the_release() -> None:
         "ScaledObject",
         "classifier",
     )
-    query = scaled["spec"]["triggers"][0]["metadata"]["query"]
+    queries = [each["metadata"]["query"] for each in scaled["spec"]["triggers"]]
 
-    assert query.count('namespace="elsewhere"') == 1
-    assert "chestxray" not in query.split('namespace="')[1]
+    assert len(queries) == 2
+    for query in queries:
+        assert query.count('namespace="elsewhere"') == 1
+        assert "chestxray" not in query.split('namespace="')[1]
 
 
 @pytest.mark.parametrize("name", EXAMPLE_NAMES)

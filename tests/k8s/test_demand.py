@@ -130,7 +130,10 @@ def test_overlay_in_another_namespace_counts_its_own_gateways(tmp_path: Path) ->
     moved = moved.replace("../..", os.path.relpath(K8S, tmp_path))
     (tmp_path / "kustomization.yaml").write_text(moved)
 
-    found = query(build(tmp_path))
+    spec = find(build(tmp_path), "ScaledObject", "classifier")["spec"]
 
-    assert f'namespace="{ELSEWHERE}"' in found
-    assert f'"{HERE}"' not in found
+    assert len(spec["triggers"]) == 2
+    for each in spec["triggers"]:
+        found = each["metadata"]["query"]
+        assert f'namespace="{ELSEWHERE}"' in found
+        assert f'"{HERE}"' not in found

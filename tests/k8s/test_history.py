@@ -22,7 +22,7 @@ from tools.preflight.manifests import Manifests
 
 Rendered = dict[str, list[Manifest]]
 PLACES: Mix = ("network-policies", "postgres", "object-store")
-DATABASE, BUCKET = 5432, 443
+DATABASE, BUCKET, QUOTAS = 5432, 443, 6379
 DOCUMENTED = (K8S / "README.md").read_text().partition("## Kept analyses")[2].partition("\n## ")[0]
 SECRETS = {
     variable_of("database"): "postgresql://chestxray:secret@postgres-trial/chestxray",
@@ -158,6 +158,9 @@ async def is_current(address: str) -> bool:
         (("object-store",), {BUCKET}),
         (("postgres", "object-store"), {DATABASE, BUCKET}),
         (("postgres", "postgres-trial", "object-store"), {DATABASE, BUCKET}),
+        (("redis",), {QUOTAS}),
+        (("redis", "redis-trial", "audit"), {QUOTAS}),
+        (("postgres", "object-store", "redis"), {DATABASE, BUCKET, QUOTAS}),
     ],
 )
 def test_policies_open_the_places_of_composed_components_to_gateways_alone(
@@ -171,7 +174,7 @@ def test_policies_open_the_places_of_composed_components_to_gateways_alone(
 
 
 def test_components_add_no_policy_of_gateways_where_there_is_none(rendered: Rendered) -> None:
-    for mix in ("base+postgres", "base+object-store"):
+    for mix in ("base+postgres", "base+object-store", "base+webhooks", "base+redis"):
         assert of_kind(rendered[mix], "NetworkPolicy") == []
 
 

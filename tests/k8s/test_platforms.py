@@ -23,7 +23,7 @@ def test_services_listen_at_every_address(rendered: Rendered) -> None:
     for mix, manifests in rendered.items():
         for deployment in of_kind(manifests, "Deployment", "StatefulSet"):
             container = deployment["spec"]["template"]["spec"]["containers"][0]
-            if container["image"].startswith("postgres:"):
+            if container["image"].startswith(("postgres:", "valkey/valkey:")):
                 continue
             args = container["args"]
             assert args[1:3] == ["--host", EVERY_ADDRESS], mix

@@ -8,9 +8,9 @@ from tools.preflight.manifests import values
 
 README = (K8S / "README.md").read_text()
 Rendered = dict[str, list[Manifest]]
-PLATFORM_PORTS = {53, 5353, 15012, 15020, 8080, 8086, 8090, 4191, 104, 2762, 443, 5432}
+PLATFORM_PORTS = {53, 5353, 15012, 15020, 8080, 8086, 8090, 4191, 104, 2762, 443, 5432, 6379, 8443}
 """DNS, OpenShift's DNS, what sidecars of Istio and of Linkerd use, destinations of DICOM, the
-database and the bucket of kept analyses."""
+database and the bucket of kept analyses, the store of quotas, receivers of webhooks."""
 
 
 def names(manifests: list[Manifest], kind: str) -> set[str]:

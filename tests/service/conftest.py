@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,17 @@ from bentos.callers.caller import Scope
 from bentos.database.database import Database
 from bentos.decoding.decoders import Decoders
 from bentos.settings import Settings
+from bentos.sign_in.sign_in import SignIn
 from tests.phantoms import encode, phantom
-from tests.service import object_store, passing, postgres
+from tests.service import object_store, passing, postgres, signing_in
 from tests.service.dicom_node import Archive, Node, archive, node, to
 from tests.service.fakes import FakeModels, app_over, client_of
+from tests.service.faulty_provider import Provider, faulty_provider
+from tests.service.keeping import SECRET as COOKIE_SECRET
 from tests.service.keeping import run_gateways
 from tests.service.object_store import ObjectStore
 from tests.service.postgres import Postgres
+from tests.service.receivers import Receiver, receiver
 from tests.service.server import Server, serve
 
 NO_SHEDDING = {"CHESTXRAY_MAX_QUEUE_SECONDS": "60"}
@@ -107,13 +111,20 @@ def run_keeping(
     return partial(run_gateways, weights=[random_filter, random_classifier], storage=storage)
 
 
+@pytest.fixture
+def hospital(tmp_path: Path) -> Iterator[Receiver]:
+    """A receiver of webhooks."""
+    with receiver(tmp_path) as made:
+        yield made
+
+
 @pytest.fixture(scope="session")
 def keeping_key(keeping_server: Server, kept_data: Path) -> str:
-    """An API key of that server."""
+    """An API key of that server that may do all."""
 
     async def create() -> str:
         database = Database("", data_folder=str(kept_data))
-        _, text = await ApiKeys(database).create("tests", [Scope.ANALYSE, Scope.HISTORY])
+        _, text = await ApiKeys(database).create("tests", list(Scope))
         await database.close()
         return text
 
@@ -174,3 +185,33 @@ def run(models: FakeModels, random_filter: Path, random_classifier: Path) -> Cal
 def png() -> bytes:
     """A small radiograph as a PNG file."""
     return encode(phantom(300, 300), "PNG")
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """A provider of OpenID Connect that a test may change."""
+    with faulty_provider() as running:
+        yield running
+
+
+@pytest.fixture
+def run_client(provider: Provider, tmp_path: Path) -> Callable[..., None]:
+    """Runs an async test with a client of the provider."""
+
+    def start(test: Callable[[SignIn], Awaitable[Any]], **changes: Any) -> None:
+        settings = Settings(
+            data_folder=str(tmp_path), **signing_in.settings_of(provider, **changes)
+        )
+
+        async def main() -> None:
+            database = Database("", data_folder=str(tmp_path))
+            made = SignIn(settings, database, COOKIE_SECRET)
+            try:
+                await test(made)
+            finally:
+                await made.close()
+                await database.close()
+
+        asyncio.run(main())
+
+    return start

@@ -18,6 +18,7 @@ from bentos.decoding.decoders import Decoders
 from bentos.history.history import History
 from bentos.jobs.jobs import Jobs
 from bentos.settings import Settings
+from bentos.webhooks.webhooks import Webhooks
 from tests.service.fakes import DARK, FakeModels, client_of, form, public_app_over
 
 KEEP = "/v1/analyses?keep=true"
@@ -33,6 +34,7 @@ class Gateway:
     models: FakeModels
     jobs: Jobs
     quotas: Quotas
+    webhooks: Webhooks
 
     def visitor(self) -> httpx.AsyncClient:
         """Another client of the same gateway, with cookies of its own."""
@@ -73,8 +75,16 @@ def run_gateways(
             models, history = FakeModels(), History(settings)
             public = public_app_over(models, weights, settings, decoders, history)
             assert public.jobs
+            assert public.webhooks
             gateways.append(
-                Gateway(client_of(public.app), history, models, public.jobs, public.quotas)
+                Gateway(
+                    client_of(public.app),
+                    history,
+                    models,
+                    public.jobs,
+                    public.quotas,
+                    public.webhooks,
+                )
             )
         await schema.migrate(gateways[0].history.database)
         try:

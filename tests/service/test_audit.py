@@ -14,6 +14,7 @@ from bentos.database.tables import analyses
 from tests.service.fakes import DARK, form
 from tests.service.keeping import KEEP, Gateway, keep
 from tests.service.test_history import expire
+from tests.service.webhook_steps import URL, WEBHOOKS, create
 
 Run = Callable[..., None]
 Lines = list[dict[str, Any]]
@@ -68,6 +69,27 @@ def test_what_a_caller_does_has_a_line_each(run_keeping: Run, file: Path) -> Non
         assert lines[-1]["count"] == 1
 
     run_keeping(test, audit_file=str(file))
+
+
+def test_webhooks_made_rotated_and_deleted_have_a_line_without_their_url(
+    run_keeping: Run, file: Path
+) -> None:
+    async def test(gateway: Gateway) -> None:
+        holder = await gateway.holder()
+        made = await create(holder)
+        await holder.post(f"{WEBHOOKS}/{made['id']}/rotate-secret")
+        await holder.delete(f"{WEBHOOKS}/{made['id']}")
+        text = file.read_text()
+        lines = read(file)
+
+        assert told(lines, "webhook") == [
+            ("webhook.created", "success", made["id"]),
+            ("webhook.rotated", "success", made["id"]),
+            ("webhook.deleted", "success", made["id"]),
+        ]
+        assert URL not in text and made["secret"] not in text
+
+    run_keeping(test, audit_file=str(file), webhooks=True)
 
 
 def test_strangers_tries_are_noted_without_names_cookies_or_addresses(

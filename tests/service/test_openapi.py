@@ -69,6 +69,7 @@ def test_operation_and_schema_names_suit_generated_clients(document: dict[str, A
         "analyse_batch",
         "list_examples",
         "get_limits",
+        "get_caller",
         "list_models",
         "get_projection",
     ]

@@ -256,19 +256,22 @@ def test_limits_route_returns_the_settings(run: Callable[..., None]) -> None:
         assert limits.max_image_bytes == 2000
         assert "image/jpeg" in limits.media_types
         assert (limits.keeps, limits.retention_hours) == (False, None)
+        assert (limits.max_job_images, limits.max_job_bytes) == (None, None)
 
     run(test, max_image_pixels=1000, max_image_bytes=2000)
 
 
-def test_limits_route_says_how_long_analyses_are_kept(
+def test_limits_route_says_how_long_analyses_are_kept_and_how_large_a_job_may_be(
     run: Callable[..., None], tmp_path: Path
 ) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         limits = Limits.model_validate_json((await client.get("/v1/limits")).text)
 
         assert (limits.keeps, limits.retention_hours) == (True, 72)
+        assert (limits.max_job_images, limits.max_job_bytes) == (70, 7000)
 
-    run(test, data_folder=str(tmp_path), retention_hours=72)
+    settings = {"retention_hours": 72, "max_job_images": 70, "max_job_bytes": 7000}
+    run(test, data_folder=str(tmp_path), **settings)
 
 
 def test_shipped_examples_are_synthetic_and_served(run: Callable[..., None]) -> None:

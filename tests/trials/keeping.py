@@ -18,8 +18,6 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,8 +35,7 @@ from bentos.history.records import Record
 from bentos.settings import Settings
 from chestxray.results import Analysis
 from tests.conftest import ROOT
-from tests.service import object_store, postgres
-from tests.service.keeping import SECRET
+from tests.trials.storages import Storage, storages
 from tests.trials.table import Table
 
 _MODULE = "tests.trials.keeping"
@@ -47,43 +44,6 @@ _AT_ONCE, _WORKERS = 16, 4
 _LATER = timedelta(hours=1)
 """By then whatever a dead process has begun is swept."""
 _PICTURE = b"\x89PNG" + bytes(2000)
-
-
-@dataclass
-class Storage:
-    """A place for kept analyses, as environment variables."""
-
-    name: str
-    environment: dict[str, str]
-
-    @asynccontextmanager
-    async def history(self) -> AsyncIterator[History]:
-        os.environ.update(self.environment)  # the object store's client reads its own there
-        history = History(Settings())
-        try:
-            yield history
-        finally:
-            await history.close()
-
-
-@contextmanager
-def storages(folder: Path) -> Iterator[list[Storage]]:
-    """Every kind that is installed."""
-    common = {"CHESTXRAY_COOKIE_SECRET": SECRET}
-    sqlite = Storage("SQLite, folder", common | {"CHESTXRAY_DATA_FOLDER": str(folder / "data")})
-    if postgres.needed().args[0] or object_store.needed().args[0]:
-        yield [sqlite]
-        return
-    with (
-        postgres.postgres() as database,
-        object_store.object_store(folder) as s3,
-    ):
-        places = {
-            "CHESTXRAY_DATA_FOLDER": "",
-            "CHESTXRAY_DATABASE": database.database(),
-            "CHESTXRAY_OBJECT_STORE": s3.bucket("kept"),
-        }
-        yield [sqlite, Storage("PostgreSQL, S3", common | places | s3.environment)]
 
 
 def record_of(owner: str, *, expired: bool = False) -> Record:

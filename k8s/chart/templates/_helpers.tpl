@@ -26,7 +26,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
 {{/* A network policy: (list $ path). OpenShift's DNS is added where pods may ask DNS, and the places of kept analyses
-where gateways have them. */}}
+and of quotas, and the provider of the sign-in where gateways have them. */}}
 {{- define "chestxray.policy" -}}
 {{- $root := first . }}
 {{- $policy := $root.Files.Get (last .) | fromYaml }}
@@ -34,11 +34,26 @@ where gateways have them. */}}
 {{- $added := $root.Files.Get "files/components/openshift/dns.yaml" | fromYamlArray | first }}
 {{- $_ := set $policy.spec "egress" (append $policy.spec.egress $added.value) }}
 {{- end }}
-{{- if and $root.Values.history.enabled (eq $policy.metadata.name "gateway") }}
-{{- range list $root.Values.history.database.port $root.Values.history.objectStore.port }}
+{{- if eq $policy.metadata.name "gateway" }}
+{{- $ports := list }}
+{{- with $root.Values.history }}
+{{- $ports = ternary (list .database.port .objectStore.port) $ports .enabled }}
+{{- end }}
+{{- with $root.Values.quotas }}
+{{- $ports = ternary (append $ports .port) $ports .enabled }}
+{{- end }}
+{{- range $ports }}
 {{- $rule := dict "ports" (list (dict "port" (int .))) }}
 {{- $_ := set $policy.spec "egress" (append $policy.spec.egress $rule) }}
 {{- end }}
+{{- end }}
+{{- if and $root.Values.webhooks.enabled (eq $policy.metadata.name "gateway") }}
+{{- $added := $root.Files.Get "files/components/webhooks/egress.yaml" | fromYamlArray | first }}
+{{- $_ := set $policy.spec "egress" (append $policy.spec.egress $added.value) }}
+{{- end }}
+{{- if and $root.Values.signIn.enabled (eq $policy.metadata.name "gateway") }}
+{{- $rule := dict "ports" (list (dict "port" (int $root.Values.signIn.port))) }}
+{{- $_ := set $policy.spec "egress" (append $policy.spec.egress $rule) }}
 {{- end }}
 {{- include "chestxray.object" (list $root $policy) }}
 {{- end }}
@@ -66,6 +81,10 @@ where gateways have them. */}}
 {{- $node := .Files.Get "files/components/dicom/kustomization.yaml" | fromYaml }}
 {{- $lines = concat $lines (first $node.configMapGenerator).literals }}
 {{- end }}
+{{- if .Values.webhooks.enabled }}
+{{- $sending := .Files.Get "files/components/webhooks/kustomization.yaml" | fromYaml }}
+{{- $lines = concat $lines (first $sending.configMapGenerator).literals }}
+{{- end }}
 {{- $settings := dict }}
 {{- range $lines }}
 {{- if hasPrefix "CHESTXRAY_" . }}
@@ -77,7 +96,7 @@ where gateways have them. */}}
 {{- if not (hasKey $settings $name) }}
 {{- fail (printf "settings: %s is no setting; files/base/settings.env has all" $name) }}
 {{- end }}
-{{- with get (dict "CHESTXRAY_OBJECT_STORE" "history.objectStore.bucket" "CHESTXRAY_ANONYMOUS" "history.anonymous") $name }}
+{{- with get (dict "CHESTXRAY_OBJECT_STORE" "history.objectStore.bucket" "CHESTXRAY_ANONYMOUS" "history.anonymous" "CHESTXRAY_OIDC_ISSUER" "signIn.issuer" "CHESTXRAY_OIDC_CLIENT_ID" "signIn.clientId") $name }}
 {{- fail (printf "settings: pods that keep no analyses refuse %s; set %s instead" $name .) }}
 {{- end }}
 {{- $_ := set $settings $name $value }}

@@ -45,6 +45,10 @@ topologySpreadConstraints:
 securityContext:
   {{- include "chestxray.podSecurity" .root | nindent 2 }}
 volumes:
+  {{- if and (eq .name "gateway") .root.Values.audit.enabled }}
+  {{- $patch := .root.Files.Get "files/components/audit/gateway.yaml" | fromYaml }}
+  {{- toYaml $patch.spec.template.spec.volumes | nindent 2 }}
+  {{- end }}
   # Sockets and metrics files; in memory, to avoid disk latency.
   - name: tmp
     emptyDir:
@@ -96,6 +100,10 @@ envFrom:
   - configMapRef:
       name: object-store
   {{- end }}
+  {{- if .signIn }}
+  - configMapRef:
+      name: sign-in
+  {{- end }}
 ports:
   - name: http
     containerPort: {{ .port }}
@@ -137,6 +145,9 @@ securityContext:
     drop:
       - ALL
 volumeMounts:
+  {{- if .audit }}
+  {{- (include "chestxray.patched" (list .root "audit") | fromYaml).volumeMounts | toYaml | nindent 2 }}
+  {{- end }}
   - name: tmp
     mountPath: /tmp
   - name: bentoml

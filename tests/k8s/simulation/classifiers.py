@@ -35,7 +35,7 @@ def demand(rates: Counts) -> float:
 
 @dataclass
 class Keda:
-    """The operator's decisions about one ScaledObject with one trigger, as of KEDA 2.17."""
+    """The operator's decisions about one ScaledObject by its first trigger, as of KEDA 2.17."""
 
     spec: dict[str, Any]
     _failures: int = 0
@@ -45,7 +45,7 @@ class Keda:
         behavior = self.spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
         most = self.spec["maxReplicaCount"]
         self._hpa = Autoscaler(max(1, self.spec["minReplicaCount"]), most, behavior)
-        [trigger] = self.spec["triggers"]
+        trigger = self.spec["triggers"][0]
         self._target = float(trigger["metadata"]["threshold"])
         self._activation = float(trigger["metadata"].get("activationThreshold", 0))
 

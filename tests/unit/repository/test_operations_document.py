@@ -11,7 +11,7 @@ from bentos.settings import PREFIX, Settings
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs/operations.md").read_text()
-PAGES = ("operations.md", "privacy.md")
+PAGES = ("operations.md", "privacy.md", "webhooks.md")
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -27,6 +27,7 @@ def test_settings_env_contains_every_setting_except_the_secrets() -> None:
         "ENCRYPTION_KEYS",
         "COOKIE_SECRET",
         "QUOTA_STORE",
+        "OIDC_CLIENT_SECRET",
     )
 
     assert keys - set(values()) == {f"{PREFIX}{each}" for each in secrets}

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from bentos.jobs import bundles
 from bentos.settings import WEB
 from chestxray import cam
 from chestxray.labels import FINDINGS, VERDICTS, Verdict
@@ -42,3 +43,7 @@ def test_page_rotates_an_image_back_by_the_angle_of_its_verdict() -> None:
 
 def test_page_offers_to_invert_a_negative() -> None:
     assert f"{Verdict.INVERTED}: {{ negative: true }}" in constant("pictures.js", "REPAIRS")
+
+
+def test_page_leaves_out_the_files_that_the_service_leaves_out_of_a_zip_file() -> None:
+    assert json.loads(constant("job_files.js", "NO_FILMS")) == list(bundles._NO_IMAGES)

@@ -94,7 +94,7 @@ def test_rotation_needs_a_key_and_says_what_is_left(tmp_path: Path) -> None:
     assert without.returncode == 1
     assert "CHESTXRAY_ENCRYPTION_KEYS is empty" in without.stderr
     assert made.returncode == 0, made.stderr
-    assert "no picture needs another key than new any more" in made.stdout
+    assert "nothing needs another key than new any more" in made.stdout
 
 
 def test_wrong_setting_stops_the_command(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_analyses_under_a_key_that_is_not_configured_are_a_fault(tmp_path: Path)
     current = stored(data_folder=data, encryption_keys=SecretStr(kept.OLD_KEY))["encryption"]
 
     assert (missing.level, waiting.level, current.level) == ("fault", "warning", "ok")
-    assert missing.found == "2 analyses and 0 jobs cannot be read without the keys old"
+    assert missing.found == "2 analyses, 0 jobs and 0 webhooks cannot be read without the keys old"
     assert waiting.remedy == "run chestxray rotate-encryption"
 
 
@@ -176,6 +176,19 @@ def test_everyone_as_a_proxy_is_a_warning(folder: str) -> None:
     assert access(trusted_proxies=["10.0.0.0/8", "::1/128"])["proxies"].level == Level.OK
     assert access(data_folder=folder)["proxies"].level == Level.WARNING
     assert access()["proxies"].level == Level.OK
+
+
+def test_doctor_says_whether_webhooks_are_on(folder: str) -> None:
+    on = {"webhooks": True, "data_folder": folder}
+    safe = on | {"encryption_keys": SecretStr(kept.NEW_KEY)}
+
+    assert access()["webhooks"].found.startswith("off")
+    assert access(**safe)["webhooks"].level == Level.OK
+    assert access(**on)["webhooks"].level == Level.WARNING
+    assert access(webhooks=True)["webhooks"].level == Level.WARNING
+    everywhere = access(**safe, webhook_networks=["10.0.0.0/8", "0.0.0.0/0"])["webhooks"]
+    assert (everywhere.level, "0.0.0.0/0" in everywhere.found) == (Level.WARNING, True)
+    assert "1 networks" in access(**safe, webhook_networks=["10.1.2.0/24"])["webhooks"].found
 
 
 def test_service_that_nobody_may_use_is_a_warning(folder: str) -> None:
@@ -256,4 +269,4 @@ def test_folder_of_another_user_is_a_finding_and_no_crash(
     found = asyncio.run(main())
 
     assert [each.found for each in found if each.level == Level.FAULT] == ["Permission denied"]
-    assert found[-1].check == "proxies"
+    assert found[-1].check == "webhooks"

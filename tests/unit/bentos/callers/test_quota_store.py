@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bentos.callers import quota_store
-from bentos.callers.quota_store import MAX_CALLERS, WINDOW_SECONDS, QuotaStore, Usage
+from bentos.callers.quota_store import MAX_CALLERS, QuotaStore, Usage, Window
 from bentos.metrics import get_metrics
 from loadtests.load_generator import free_port
 from tests.windows import Clock
@@ -31,14 +31,14 @@ def later(usage: Usage, seconds: float) -> Usage:
     if seconds < usage.now_ends or not usage.now:
         left = max(0.0, usage.before_ends - seconds)
         return replace(usage, before_ends=left, now_ends=max(0.0, usage.now_ends - seconds))
-    left = max(0.0, WINDOW_SECONDS - (seconds - usage.now_ends))
+    left = max(0.0, Window.MINUTE - (seconds - usage.now_ends))
     return Usage(usage.limit, before=usage.now, before_ends=left)
 
 
 @st.composite
 def usages(draw: st.DrawFn) -> Usage:
     limit = draw(st.integers(1, 100))
-    ends = draw(st.floats(0.01, WINDOW_SECONDS))
+    ends = draw(st.floats(0.01, Window.MINUTE))
     before, now = draw(st.integers(0, limit)), draw(st.integers(0, limit))
     return Usage(limit, before, ends if before else 0.0, now, ends if now else 0.0)
 
@@ -90,6 +90,20 @@ def test_quota_comes_back_over_the_next_minute(clock: Clock) -> None:
         return left
 
     assert asyncio.run(test()) == [0, 0, 0, 30, 60]
+
+
+def test_quota_of_a_day_is_counted_apart_and_comes_back_over_the_next_day(clock: Clock) -> None:
+    async def test() -> list[int]:
+        store, left = QuotaStore(), []
+        clock.now -= clock.now % Window.DAY
+        await store.spend("a", 48, 48, Window.DAY)
+        assert (await store.usage("a", 48)).remaining == 48
+        for hours in (0, 24, 12, 12):
+            clock.now += hours * 3600
+            left.append((await store.usage("a", 48, Window.DAY)).remaining)
+        return left
+
+    assert asyncio.run(test()) == [0, 0, 24, 48]
 
 
 def test_memory_is_bounded_and_callers_idle_longest_are_forgotten(clock: Clock) -> None:

@@ -167,8 +167,21 @@ def test_codes_that_advise_to_try_again_are_tried_again() -> None:
     }
     # Those two say in other words that the same request may succeed.
     advised |= {"header-timeout", "not-ready"}
+    lasting = {"key-ended", "last-admin-key"}  # conflicts without Retry-After
 
-    assert {name for name, code in public.items() if code.status in AGAIN} == advised
+    tried = {name for name, code in public.items() if code.status in AGAIN}
+    assert tried - lasting == advised
+
+
+def test_conflict_is_tried_again_where_the_service_says_when(clock: Clock) -> None:
+    for retry_after, code in ((5.0, "request-in-progress"), (None, "last-admin-key")):
+        trying, error = attempts(clock), overloaded(retry_after, code)
+        trying.begin()
+        if retry_after:
+            assert trying.pause_after(error) >= retry_after
+            continue
+        with pytest.raises(ProblemError):
+            trying.pause_after(error)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,18 @@ from bentos.gateway.examples import ANSWERS
 from chestxray import client, results
 from chestxray.client.structure import structured
 
-NAMES = ("Analysis", "FilterResult", "Heatmap", "Input", "Prediction", "Problem", "Timing")
+NAMES = (
+    "Analysis",
+    "FilterResult",
+    "Heatmap",
+    "Input",
+    "JobItem",
+    "JobStatus",
+    "KeptAnalysis",
+    "Prediction",
+    "Problem",
+    "Timing",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
