@@ -3,7 +3,7 @@
 
 import { access } from "./access.js";
 import { Analyses } from "./analyses.js";
-import { isOfTheNetwork } from "./api.js";
+import * as api from "./api.js";
 import { Consent, mountConsent } from "./consent.js";
 import { mountControls } from "./controls.js";
 import { element } from "./element.js";
@@ -137,5 +137,5 @@ function openProjectorLate(/** @type {Language} */ language, /** @type {Analyses
   });
 }
 
-addEventListener("unhandledrejection", ({ reason }) => { at(isOfTheNetwork(reason) ? "unreachable" : "failed").hidden = false; });
+addEventListener("unhandledrejection", ({ reason }) => { at(api.isOfTheNetwork(reason) ? "unreachable" : "failed").hidden = false; });
 main();

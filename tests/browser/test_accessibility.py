@@ -98,10 +98,10 @@ def test_page_fits_the_width_of_the_smallest_screen(
     assert page.evaluate(_WIDTH) <= 320
 
 
-def tab_to(page: Page, selector: str, *, max_presses: int = 80) -> None:
-    """Presses Tab until an element is focused."""
+def tab_to(page: Page, selector: str, *, key: str = "Tab", max_presses: int = 80) -> None:
+    """Presses Tab, or Shift+Tab, until an element is focused."""
     for _ in range(max_presses):
-        page.keyboard.press("Tab")
+        page.keyboard.press(key)
         if page.evaluate("wanted => document.activeElement.matches(wanted)", selector):
             return
     raise AssertionError(f"{selector} cannot be reached by Tab")

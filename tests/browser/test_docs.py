@@ -35,7 +35,7 @@ def page(browser: Browser) -> Iterator[Page]:
 def test_swagger_ui_shows_every_operation(page: Page, base: str) -> None:
     page.goto(f"{base}/docs")
 
-    expect(page.locator(".opblock")).to_have_count(6)
+    expect(page.locator(".opblock")).to_have_count(7)
     expect(page.locator(".info")).to_contain_text(DISCLAIMER)
 
 

@@ -32,7 +32,7 @@ def public_paths() -> set[str]:
     admission: Any = SimpleNamespace()
     settings = Settings()
     keeping = Keeping(None, pipeline, settings, Quotas(settings))
-    app = create_app(pipeline, admission, settings, ready, keeping, None)
+    app = create_app(pipeline, admission, settings, ready, keeping, None, None)
     return {re.sub(r"\{.*?\}", "x", path) for path in paths_of(app.routes)} - PRIVATE
 
 

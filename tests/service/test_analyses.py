@@ -199,7 +199,8 @@ def test_openapi_document_lists_every_route_and_error_status(run: Callable[..., 
         document = (await client.get("/openapi.json")).json()
 
         assert document["openapi"].startswith("3.1")
-        routes = {"analyses", "analyses/batch", "examples", "limits", "models", "projection"}
+        routes = {"analyses", "analyses/batch", "caller"}
+        routes |= {"examples", "limits", "models", "projection"}
         assert set(document["paths"]) == {f"/v1/{route}" for route in routes}
         responses = document["paths"]["/v1/analyses"]["post"]["responses"]
         errors = {"400", "406", "408", "413", "415", "500", "503", "504"}
