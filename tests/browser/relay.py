@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 
+_SENT_ON = ("Accept-Language", "Cookie")
 _PASSED_ON = (
     "content-type",
     "cache-control",
@@ -78,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _forward(self, body: bytes) -> None:
         address = self.server.target + self.path.removeprefix(self.server.path)
         headers = {"content-type": self.headers.get("Content-Type", "")} if body else {}
-        headers |= {"cookie": self.headers["Cookie"]} if "Cookie" in self.headers else {}
+        headers |= {name: self.headers[name] for name in _SENT_ON if name in self.headers}
         answer = httpx.request(self.command, address, content=body, headers=headers, timeout=60)
         if body:
             self.server.answers.append(answer.content)

@@ -12,7 +12,7 @@ from tests.browser.conftest import Visit
 from tests.browser.page_actions import CLEAR, ENGLISH, HAND, TURNED
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-_EXPECTED = "status of 422|ERR_FAILED|Failed to fetch"
+_EXPECTED = "status of 422|ERR_FAILED|AnalysisProblem"
 _WIDTH = "document.documentElement.scrollWidth"
 _OUTLINE = """() => {
   const focused = document.activeElement;

@@ -103,7 +103,7 @@ def test_films_are_filtered_and_sorted(many: Page) -> None:
     many.locator(".job-films fieldset button", has_text="COVID-19").click()
     order(many, "COVID-19: highest first")
     expect(rows.locator("th")).to_contain_text(["Film 4,999", "Film 4,997"])
-    order(many, "Lung Opacity: highest first")
+    order(many, f"{ENGLISH['finding.lung_opacity']}: highest first")
     expect(rows.locator("th")).to_contain_text(["Film 1", "Film 2"])
     order(many, ENGLISH["jobs.sort.outcome"])
     many.locator(".job-films fieldset button", has_text=ENGLISH["jobs.all"]).click()

@@ -56,7 +56,9 @@ def test_job_goes_on_and_is_shown_again_after_a_reload_in_the_middle(
     page_actions.press_button(page, ENGLISH["jobs.results"])
     expect(job_actions.rows(page).first).to_contain_text("film 0.jpg")
     job_actions.expect_finished(page, 60)
-    expect(job_actions.rows(page).locator(".outcome")).to_have_text(["Lung Opacity"] * 50)
+    expect(job_actions.rows(page).locator(".outcome")).to_have_text(
+        [ENGLISH["finding.lung_opacity"]] * 50
+    )
 
 
 def test_job_whose_upload_breaks_off_is_sent_again(
@@ -218,5 +220,5 @@ def test_cancelled_job_keeps_its_results(visit_kept: Visit, tmp_path: Path) -> N
     expect(job.get_by_role("button", name=ENGLISH["jobs.cancel"])).to_have_count(0)
     page.get_by_role("button", name=f"{ENGLISH['jobs.outcome.cancelled']} ").click()
     expect(job_actions.rows(page).first).to_contain_text(ENGLISH["jobs.outcome.cancelled"])
-    page.get_by_role("button", name="Lung Opacity ").click()
+    page.get_by_role("button", name=f"{ENGLISH['finding.lung_opacity']} ").click()
     expect(job_actions.rows(page).first).to_contain_text("%")

@@ -49,7 +49,9 @@ def show_key(page: Page) -> None:
     show_key_forms(page)
     page.unroute(ANALYSES)
     page.locator("#problem-key").evaluate(
-        "async () => (await import('./web/access.js')).access.use('cxr_example')"
+        """async () => {
+          const { src } = document.querySelector("script[type=module]");
+          (await import(new URL("access.js", src))).access.use("cxr_example"); }"""
     )
     expect(page.locator(".key-note button")).to_be_visible()
 

@@ -39,7 +39,7 @@ def drag_to_rotate(page: Page, space: Locator) -> None:
 def test_projector_is_loaded_only_when_opened(visit: Visit) -> None:
     page = visit()
     page.wait_for_load_state("networkidle")
-    late = ("web/projector.js", "web/points.js", "v1/projection")
+    late = ("/projector.js", "/points.js", "/v1/projection")
     assert [name for name in page.evaluate(_ASKED) if name.endswith(late)] == []
 
     open_projector(page)

@@ -2,7 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -84,23 +88,42 @@ def test_images_are_analysed_where_the_quota_is_used_up(visit: Visit, server: Se
 
 
 @pytest.fixture
-def framed_server(browser: Browser, tmp_path: Path) -> Iterator[Server]:
-    with serve(tmp_path, OMP_NUM_THREADS="1", CHESTXRAY_FRAME_ANCESTORS=PORTAL) as running:
+def framed_server(tmp_path: Path) -> Iterator[Server]:
+    with serve(tmp_path, OMP_NUM_THREADS="1", CHESTXRAY_FRAME_ANCESTORS=PORTALS) as running:
         yield running
 
 
-PORTAL = "http://portal.example"
+PORTALS = "http://localhost:*"
+"""Another site than 127.0.0.1, where the service is."""
+
+
+@contextmanager
+def portal(folder: Path, document: str) -> Iterator[str]:
+    """Serves a page of a portal, at loopback too: browsers keep others from loopback."""
+    (folder / "index.html").write_text(document)
+    handler = partial(QuietHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever).start()
+        yield f"http://localhost:{server.server_port}/"
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Logs nothing."""
 
 
 @pytest.mark.parametrize("sandbox", ["", 'sandbox="allow-scripts allow-same-origin"'])
 def test_page_works_in_the_frame_of_another_site(
-    browser: Browser, framed_server: Server, sandbox: str
+    browser: Browser, framed_server: Server, tmp_path: Path, sandbox: str
 ) -> None:
     document = f'<!doctype html><iframe {sandbox} width=900 height=900 src="{framed_server.url}">'
-    with browser.new_context(locale="en-US", service_workers="block") as context:
+    with (
+        portal(tmp_path, document) as address,
+        browser.new_context(locale="en-US", service_workers="block") as context,
+    ):
         page = context.new_page()
-        page.route(f"{PORTAL}/", lambda r: r.fulfill(body=document, content_type="text/html"))
-        page.goto(f"{PORTAL}/")
+        page.goto(address)
         frame = page.frame_locator("iframe")
         frame.locator(READY).wait_for()
 
@@ -152,7 +175,7 @@ def test_file_that_is_gone_is_no_problem_of_the_network(visit: Visit, tmp_path: 
     gone = tmp_path / "gone.jpg"
     gone.write_bytes(OPACITY.read_bytes())
     held: list[Route] = []
-    page.route(ANALYSES, held.append)
+    page.route(ANALYSES, lambda route: held.append(route))
     page_actions.choose_files(page, CLEAR, gone)
     expect(page.locator(".visit")).to_have_count(2)
     page.wait_for_function("() => true")
