@@ -71,7 +71,7 @@ def test_failed_fetch_shows_that_the_service_is_unreachable(
     visit: Visit, server: Server, wanted: str
 ) -> None:
     with run_relay(server.url) as relay:
-        page = visit(relay.url, expecting="ERR_CONNECTION_REFUSED|AnalysisProblem")
+        page = visit(relay.url, expecting="ERR_CONNECTION_REFUSED|AnalysisProblem|Failed to fetch")
         page.wait_for_load_state("networkidle")
 
     page.locator(wanted).first.click()

@@ -175,14 +175,12 @@ def test_file_that_is_gone_is_no_problem_of_the_network(visit: Visit, tmp_path: 
     gone = tmp_path / "gone.jpg"
     gone.write_bytes(OPACITY.read_bytes())
     held: list[Route] = []
-    page.route(ANALYSES, lambda route: held.append(route))
-    page_actions.choose_files(page, CLEAR, gone)
+    page.route(ANALYSES, lambda route: route.continue_() if held else held.append(route))
+    with page.expect_request(ANALYSES):
+        page_actions.choose_files(page, CLEAR, gone)
     expect(page.locator(".visit")).to_have_count(2)
-    page.wait_for_function("() => true")
     gone.unlink()
-    page.unroute(ANALYSES)
-    for each in held:
-        each.continue_()
+    held[0].continue_()
 
     page.locator(".visit .open", has_text="gone.jpg").click()
 
