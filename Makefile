@@ -86,7 +86,7 @@ test-trials: $(VENV)/.dev ## a minute of each trial
 test-soak: $(VENV)/.dev ## the tests that take minutes of load
 	$(BIN)/pytest -m soak
 
-trials: $(VENV)/.dev $(BENTOML_HOME) ## overload, kills, failing decoders, rolling restarts, a dying DICOM node and a hostile address, minutes each; tables in results/trials
+trials: $(VENV)/.dev $(BENTOML_HOME) ## overload, kills, failing decoders, rolling restarts, dying DICOM nodes and gateways, and a hostile address, minutes each; tables in results/trials
 	$(BIN)/python -m tests.trials.overload --seconds 300
 	$(BIN)/python -m tests.trials.chaos --seconds 300
 	$(BIN)/python -m tests.trials.decoders --failures 1000
@@ -94,6 +94,7 @@ trials: $(VENV)/.dev $(BENTOML_HOME) ## overload, kills, failing decoders, rolli
 	$(BIN)/python -m tests.trials.receiver --objects 2000 --kills 50
 	$(BIN)/python -m tests.trials.keeping --records 10000 --kills 200
 	$(BIN)/python -m tests.trials.jobs --films 5000 --kills 20
+	$(BIN)/python -m tests.trials.job_kills --kills 200
 	$(BIN)/python -m tests.trials.backpressure
 	$(BIN)/python -m tests.trials.hostile --seconds 600
 

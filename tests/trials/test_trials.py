@@ -8,6 +8,7 @@ from tests.trials import (
     chaos,
     decoders,
     hostile,
+    job_kills,
     mixed,
     overload,
     receiver,
@@ -54,6 +55,10 @@ def test_rolling_update_loses_no_request() -> None:
 
 def test_killed_dicom_node_answers_each_acknowledged_object_once() -> None:
     check_table(receiver.trial(60, 4))
+
+
+def test_killed_gateways_lose_no_job_and_answer_no_item_twice() -> None:
+    check_table(job_kills.trial(8))
 
 
 def test_good_client_is_served_during_attacks_of_another_client(tmp_path: Path) -> None:
