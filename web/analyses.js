@@ -5,6 +5,7 @@
  */
 
 import { AnalysisProblem, analyse } from "./api.js";
+import { sha256 } from "./digest.js";
 import { fit, preview } from "./pictures.js";
 
 /**
@@ -24,6 +25,7 @@ import { fit, preview } from "./pictures.js";
  * @property {Blob | null} shown the image to display; null if the browser cannot decode the file
  * @property {Blob | null} thumbnail
  * @property {[number, number, number, number]} [film] where the film lies in `shown`, if not where the result says
+ * @property {string | null} [digest] of the file as it was added, SHA-256; null if the browser computes none
  * @property {Blob} [file] the file to send; stored until there is a result
  * @property {Promise<void>} [previewed] when `shown` and `thumbnail` are made
  * @property {boolean} [keep] whether the visitor had it kept when adding or retrying it; lost on reload
@@ -163,6 +165,7 @@ export class Analyses extends EventTarget {
   /** @param {Entry} entry @param {AbortSignal} signal */
   async #send(entry, signal) {
     // A retry sends the same bytes: the service refuses others under the same name.
+    entry.digest ??= entry.file ? await sha256(entry.file) : null;
     entry.file = await fit(/** @type {Blob} */ (entry.file ?? entry.shown), this.limits);
     signal.throwIfAborted();
     entry.keepAs ??= String(crypto.getRandomValues(new Uint32Array(4))); // randomUUID needs https or localhost

@@ -53,7 +53,7 @@ function mapControls(language, viewer) {
 }
 
 /** The legend of the map. @param {Language} language */
-function scale(language) {
+export function scale(language) {
   const bar = element("canvas", { width: LEGEND_WIDTH, height: 1, "aria-hidden": "true" });
   const context = bar.getContext("2d");
   for (let x = 0; x < LEGEND_WIDTH; x++) {

@@ -66,7 +66,7 @@ function answer(entry, outcome, fresh, parts) {
     element("p", { className: "muted" }, language.text("result.meaning")),
     ...pointed(parts),
     ...(result.kept && result.expires_at ? [element("p", {}, language.text("result.kept", { when: language.time(Date.parse(result.expires_at)) }))] : []),
-    actions(entry, parts),
+    actions(entry, outcome, parts),
     chart(result, language),
     figures(result, language),
   ];
@@ -101,16 +101,20 @@ function anyFinding({ probabilities, abnormal = 1 - probabilities.no_finding }, 
     element("dd", { className: "value" }, language.percent(abnormal, 1)));
 }
 
-/** @param {Entry} entry @param {Parts} parts */
-function actions(entry, { language, viewer }) {
-  const picture = async () => download(await viewer.overlay(), `chestxray-${viewer.finding}.png`);
+/** @param {Entry} entry @param {string} outcome @param {Parts} parts */
+function actions(entry, outcome, parts) {
+  const { language, viewer } = parts;
+  const name = `${entry.name.replace(/\.\w+$/, "")}-chestxray`;
+  const picture = async () => download(await viewer.export(true), `${name}-map-${viewer.finding}.png`);
   const json = () => {
-    const text = JSON.stringify(entry.result, null, 2);
-    download(new Blob([text], { type: "application/json" }), "chestxray.json");
+    const film = { name: entry.name, sha256: entry.digest ?? null };
+    const text = JSON.stringify({ film, ...entry.result }, null, 2);
+    download(new Blob([text], { type: "application/json" }), `${name}-${outcome}.json`);
   };
+  const report = async () => (await import("./report.js")).print(entry, outcome, parts);
   const button = (/** @type {string} */ key, /** @type {() => void} */ click) =>
     element("button", { type: "button", on: { click } }, language.text(key));
-  return element("div", { className: "row" }, button("result.png", picture), button("result.json", json));
+  return element("div", { className: "row" }, button("result.print", report), button("result.png", picture), button("result.json", json));
 }
 
 /** @param {import("./api.js").Analysis} result @param {Language} language */

@@ -139,21 +139,21 @@ export class Viewer extends EventTarget {
     this.#paint(context, { x: -size.width / 2, y: -size.height / 2, ...size });
   }
 
-  /** Exports the whole image with the map over it, at the image's resolution. @returns {Promise<Blob>} */
-  overlay() {
+  /** Exports the whole image, with or without the map over it, at the image's resolution. @param {boolean} mapped @returns {Promise<Blob>} */
+  export(mapped) {
     const { width, height } = this.film ?? { width: 512, height: 512 };
     const canvas = new OffscreenCanvas(width, height);
-    this.#paint(/** @type {any} */ (canvas.getContext("2d")), { x: 0, y: 0, width, height });
+    this.#paint(/** @type {any} */ (canvas.getContext("2d")), { x: 0, y: 0, width, height }, mapped);
     return canvas.convertToBlob({ type: "image/png" });
   }
 
-  #paint(/** @type {CanvasRenderingContext2D} */ context, /** @type {{x: number, y: number, width: number, height: number}} */ { x, y, width, height }) {
+  #paint(/** @type {CanvasRenderingContext2D} */ context, /** @type {{x: number, y: number, width: number, height: number}} */ { x, y, width, height }, mapped = true) {
     context.imageSmoothingQuality = "high";
     if (this.picture) context.drawImage(this.picture, x, y, width, height);
     const [left, top, right, bottom] = this.entry?.film ?? this.entry?.result?.input?.film ?? WHOLE_PICTURE;
     const film = [x + left * width, y + top * height, (right - left) * width, (bottom - top) * height];
     context.globalAlpha = this.opacity;
-    if (this.map) context.drawImage(this.map, ...film);
+    if (this.map && mapped) context.drawImage(this.map, ...film);
     context.globalAlpha = 1;
   }
 

@@ -1,6 +1,7 @@
 """Images are submitted in every way and analysed."""
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -177,7 +178,9 @@ def test_probability_of_any_finding_is_shown_separately(visit: Visit, server: Se
     assert float(value.rstrip("%")) == pytest.approx(100 * abnormal, abs=0.06)
 
 
-def test_saved_json_equals_the_response(visit: Visit, server: Server, tmp_path: Path) -> None:
+def test_saved_json_is_the_response_and_names_the_film(
+    visit: Visit, server: Server, tmp_path: Path
+) -> None:
     with run_relay(server.url) as relay:
         page = visit(relay.url)
         page_actions.analyse(page, CLEAR)
@@ -185,9 +188,12 @@ def test_saved_json_equals_the_response(visit: Visit, server: Server, tmp_path: 
     with page.expect_download() as saved:
         page_actions.press_button(page, ENGLISH["result.json"])
 
-    assert saved.value.suggested_filename == "chestxray.json"
+    assert re.fullmatch(r"clear-chestxray-\w+\.json", saved.value.suggested_filename)
     saved.value.save_as(tmp_path / "result.json")
-    assert json.loads((tmp_path / "result.json").read_bytes()) == json.loads(relay.answers[0])
+    found = json.loads((tmp_path / "result.json").read_bytes())
+    digest = hashlib.sha256(CLEAR.read_bytes()).hexdigest()
+    assert found.pop("film") == {"name": CLEAR.name, "sha256": digest}
+    assert found == json.loads(relay.answers[0])
 
 
 def test_saved_image_contains_the_heatmap_at_original_size(visit: Visit, tmp_path: Path) -> None:
