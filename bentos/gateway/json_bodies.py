@@ -12,6 +12,7 @@ from bentos.http.negotiation import JSON
 from bentos.http.problems import RequestProblem
 
 _MAX_BYTES = 8 * 1024
+"""Several times the longest name or address."""
 
 Body = TypeVar("Body", bound=BaseModel)
 

@@ -1,24 +1,16 @@
-"""What the routes of API keys take and answer, and how a body of JSON is read."""
+"""What the routes of API keys take and answer."""
 
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Request
-from multipart import parse_options_header
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from bentos.callers import key_rules
 from bentos.callers.caller import Scope
 from bentos.callers.shown_keys import Key
-from bentos.gateway.uploads import bounded, check_encoding
 from bentos.history_settings import MAX_RETENTION_HOURS
-from bentos.http.negotiation import JSON
-from bentos.http.problems import RequestProblem
 
-_MAX_BYTES = 8 * 1024
-"""Of a body: several times the longest name."""
 _MAX_PAGE = 100
 _MAX_IMAGES = key_rules.MAX_IMAGES_PER_MINUTE
 
@@ -103,35 +95,3 @@ class Revocation(BaseModel):
 def issued(key: Key, text: str) -> IssuedKey:
     """Returns a key with its secret."""
     return IssuedKey(**vars(key), key=text)
-
-
-async def read_new_key(request: Request, *, pause: float) -> NewKey:
-    """Reads the key to be made from a body. Raises RequestProblem."""
-    check_encoding(request)
-    media_type, _ = parse_options_header(request.headers.get("content-type", ""))
-    if media_type != JSON:
-        raise RequestProblem(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "unsupported-media-type",
-            f"the Content-Type is not {JSON}; send the key to be made as JSON",
-            headers={"Accept": JSON},
-        )
-    body = bytearray()
-    async for chunk in bounded(request, max_bytes=_MAX_BYTES, pause=pause, count=lambda size: None):
-        body += chunk
-    try:
-        return NewKey.model_validate_json(bytes(body))
-    except ValidationError as error:
-        raise RequestProblem(
-            HTTPStatus.BAD_REQUEST, "invalid-parameter", _described(error)
-        ) from error
-
-
-def _described(error: ValidationError) -> str:
-    """Says what is wrong, without what was sent."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    if first["type"] == "extra_forbidden":
-        return "the body has an unknown member; /docs lists the known ones"
-    member = first["loc"][0] if first["loc"] else ""
-    where = f"member {member} of the body" if member else "the body"
-    return f"{where}: {first['msg'].lower()}"

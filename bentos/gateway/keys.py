@@ -12,7 +12,7 @@ from bentos.callers.api_keys import ApiKey, LastAdminKey
 from bentos.callers.caller import Caller, Scope
 from bentos.callers.key_rules import KeyState
 from bentos.callers.shown_keys import Key, shown
-from bentos.gateway import examples, openapi
+from bentos.gateway import examples, json_bodies, openapi
 from bentos.gateway.keeping import Keeping, translated
 from bentos.gateway.key_forms import (
     IssuedKey,
@@ -22,7 +22,6 @@ from bentos.gateway.key_forms import (
     Revocation,
     Rotation,
     issued,
-    read_new_key,
 )
 from bentos.history.history import History
 from bentos.http.negotiation import JSON, acceptable
@@ -94,7 +93,7 @@ def _add_all(router: APIRouter, access: _Access, settings: Settings) -> None:
     Administrator = Annotated[Caller, Depends(access.administrator)]
 
     async def wanted(_: Administrator, request: Request) -> NewKey:  # nobody else's body is read
-        return await read_new_key(request, pause=settings.body_timeout_seconds)
+        return await json_bodies.read(request, NewKey, pause=settings.body_timeout_seconds)
 
     @router.post(KEYS, response_model=IssuedKey, status_code=HTTPStatus.CREATED, **_CREATE)
     async def create_key(
