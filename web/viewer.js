@@ -26,6 +26,8 @@ export class Viewer extends EventTarget {
     this.entry = null;
     /** @type {ReturnType<typeof greyLevels> | null} */
     this.film = null;
+    /** @type {Blob | null} what the film is, or is being, decoded from */
+    this.loaded = null;
     /** @type {OffscreenCanvas | null} */
     this.picture = null;
     /** @type {OffscreenCanvas | null} */
@@ -47,15 +49,16 @@ export class Viewer extends EventTarget {
     const other = entry?.id !== this.entry?.id;
     const read = entry?.result && (other || !this.map);
     this.entry = entry;
-    if (other) Object.assign(this, { view: whole(), window: { ...PLAIN }, film: null, picture: null, map: null });
+    if (other) Object.assign(this, { view: whole(), window: { ...PLAIN }, film: null, loaded: null, picture: null, map: null });
     if (read && entry.result) this.choose(entry.result.prediction.label);
-    if (!this.film && entry) await this.#load(entry);
+    if (!this.film && entry?.shown && entry.shown !== this.loaded) await this.#load(entry, entry.shown);
     this.render();
   }
 
-  /** @param {Entry} entry */
-  async #load(entry) {
-    const picture = entry.shown && (await decode(entry.shown));
+  /** Decodes a picture once, however often it is shown meanwhile. @param {Entry} entry @param {Blob} shown */
+  async #load(entry, shown) {
+    this.loaded = shown;
+    const picture = await decode(shown);
     if (!picture || this.entry !== entry) return;
     this.film = greyLevels(picture);
     this.develop();
