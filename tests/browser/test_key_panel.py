@@ -156,6 +156,7 @@ def test_rotated_key_has_a_new_secret_and_revoked_one_none(
     page = visit_keyed()
     listed = open_keys(page, keyed.admin)
     old = make_key(page, "rotated")
+    expect(page.get_by_role("listitem", name="rotated")).to_be_visible()
     count = listed.count()
 
     confirm(page, "rotate", "rotated")
