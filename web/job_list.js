@@ -4,8 +4,7 @@
 import { access } from "./access.js";
 import { element, keepingFocus } from "./element.js";
 import { factsOfJob, factsOfUpload, jobCard, uploadCard } from "./job_card.js";
-import { KEY_PROBLEMS, keyForm } from "./key.js";
-import { wording } from "./problem.js";
+import { explained, whileOpen } from "./list_section.js";
 
 /**
  * @typedef {import("./job_card.js").Card} Card
@@ -13,7 +12,6 @@ import { wording } from "./problem.js";
  * @typedef {import("./job_table.js").Parts & {announce: (text: string) => void}} Parts
  */
 
-const CLOCK_MS = 30_000;
 const NEW_VIEW = { outcome: "all", order: "position", page: 0, isOpen: false };
 
 /** @param {HTMLDetailsElement} details @param {HTMLElement} place @param {Parts} parts */
@@ -31,7 +29,7 @@ export function mountJobList(details, place, parts) {
   const fill = () => {
     const { state } = jobs;
     head.replaceChildren(...heading(parts));
-    if (state.problem !== told) trouble.replaceChildren(...explained(state.problem, parts));
+    if (state.problem !== told) trouble.replaceChildren(...explained(state.problem, "jobs", "problem.retry", () => jobs.load(), language));
     told = state.problem;
     list.ariaBusy = String(state.isBusy);
     const wanted = [
@@ -42,13 +40,6 @@ export function mountJobList(details, place, parts) {
   };
   const render = () => keepingFocus(place, fill, () => list.querySelector("button") ?? details.querySelector("summary"));
   const load = () => { if (details.open) jobs.load(); };
-  let clock = 0;
-  const follow = () => {
-    clearInterval(clock);
-    if (details.open) clock = setInterval(() => jobs.expire(Date.now()), CLOCK_MS);
-    load();
-  };
-  details.addEventListener("toggle", follow);
   access.addEventListener("change", () => { views.clear(); load(); });
   jobs.addEventListener("change", render);
   jobs.uploads.addEventListener("change", render);
@@ -60,7 +51,7 @@ export function mountJobList(details, place, parts) {
   });
   tell(parts);
   fill();
-  follow();
+  whileOpen(details, jobs);
 }
 
 /** @param {Map<string, View>} views @param {string} id */
@@ -109,19 +100,6 @@ function heading({ language, jobs }) {
     element("p", { className: "muted" }, language.text(access.hasKey ? "jobs.noteKey" : "jobs.noteCookie")),
     ...(said ? [element("p", {}, language.text(said))] : []),
   ];
-}
-
-/** @param {import("./api.js").Problem | null} problem @param {Parts} parts */
-function explained(problem, { language, jobs }) {
-  if (!problem) return [];
-  const { title, advice } = wording(problem, language);
-  const about = element("div", { role: "alert" },
-    element("strong", {}, title),
-    element("p", {}, problem.code === "network" ? language.text("kept.network") : advice));
-  const remedy = KEY_PROBLEMS.includes(problem.code)
-    ? keyForm("jobs-key", language)
-    : element("button", { type: "button", id: "jobs-retry", on: { click: () => jobs.load() } }, language.text("problem.retry"));
-  return [element("div", { className: "problem" }, about, remedy)];
 }
 
 /** Says to those who do not see it how far jobs are. @param {Parts} parts */

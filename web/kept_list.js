@@ -3,8 +3,7 @@
 
 import { access } from "./access.js";
 import { element, keepingFocus } from "./element.js";
-import { KEY_PROBLEMS, keyForm } from "./key.js";
-import { wording } from "./problem.js";
+import { explained, whileOpen } from "./list_section.js";
 import { askingButton } from "./question.js";
 import { named } from "./result.js";
 
@@ -17,7 +16,6 @@ import { named } from "./result.js";
  * @typedef {{language: Language, kept: Kept, analyses: Analyses, threshold: number, show: (entry: Entry) => void, announce: (text: string) => void}} Parts
  */
 
-const CLOCK_MS = 30_000;
 
 /** @param {HTMLDetailsElement} details @param {HTMLElement} place @param {Parts} parts */
 export function mountKeptList(details, place, parts) {
@@ -33,7 +31,7 @@ export function mountKeptList(details, place, parts) {
     const facts = [language.code, access.by, state.list?.length === 0, Boolean(state.list), state.isBusy && !state.list].join();
     if (facts !== headed) head.replaceChildren(...heading(parts)); // a question that is open stays
     headed = facts;
-    if (state.problem !== told) trouble.replaceChildren(...explained(state.problem, parts)); // an alert is said once
+    if (state.problem !== told) trouble.replaceChildren(...explained(state.problem, "kept", "problem.retry", () => kept.load(), language)); // an alert is said once
     told = state.problem;
     list.ariaBusy = String(state.isBusy);
     list.replaceChildren(...(state.list ?? []).map((each) => item(each, parts)));
@@ -45,13 +43,6 @@ export function mountKeptList(details, place, parts) {
     keepingFocus(place, fill, neighbour);
   };
   const load = () => { if (details.open) kept.load(); };
-  let clock = 0;
-  const follow = () => {
-    clearInterval(clock);
-    if (details.open) clock = setInterval(() => kept.expire(Date.now()), CLOCK_MS);
-    load();
-  };
-  details.addEventListener("toggle", follow);
   access.addEventListener("change", load);
   kept.addEventListener("change", render);
   kept.addEventListener("gone", () => parts.announce(language.text("kept.deleted")));
@@ -62,7 +53,7 @@ export function mountKeptList(details, place, parts) {
   });
   language.addEventListener("change", () => { told = null; render(); });
   fill();
-  follow();
+  whileOpen(details, kept);
 }
 
 /** @param {Parts} parts */
@@ -81,19 +72,6 @@ function heading({ language, kept }) {
     ...(said ? [element("p", {}, language.text(said))] : []),
     ...(list?.length ? [askingButton("kept-remove-all", texts, () => kept.removeAll())] : []),
   ];
-}
-
-/** @param {import("./api.js").Problem | null} problem @param {Parts} parts */
-function explained(problem, { language, kept }) {
-  if (!problem) return [];
-  const { title, advice } = wording(problem, language);
-  const about = element("div", { role: "alert" },
-    element("strong", {}, title),
-    element("p", {}, problem.code === "network" ? language.text("kept.network") : advice));
-  const remedy = KEY_PROBLEMS.includes(problem.code)
-    ? keyForm("kept-key", language)
-    : button("kept-retry", language.text("problem.retry"), () => kept.load());
-  return [element("div", { className: "problem" }, about, remedy)];
 }
 
 /** @param {Summary} summary @param {Parts} parts */

@@ -3,9 +3,8 @@
 
 import { copyButton } from "./clipboard.js";
 import { element, keepingFocus } from "./element.js";
-import { KEY_PROBLEMS, keyForm } from "./key.js";
+import { explained } from "./list_section.js";
 import { newKeyForm } from "./new_key.js";
-import { wording } from "./problem.js";
 import { askingButton } from "./question.js";
 
 /**
@@ -29,7 +28,7 @@ export function mountKeyList(details, place, parts) {
     headed = facts;
     if (state.issued !== issued) secret.replaceChildren(...issuedKey(parts));
     issued = state.issued;
-    if (state.problem !== told) trouble.replaceChildren(...explained(parts)); // an alert is said once
+    if (state.problem !== told) trouble.replaceChildren(...explained(state.problem, "keys", "keys.reload", () => keys.load(), language)); // an alert is said once
     told = state.problem;
     list.ariaBusy = String(state.isBusy);
     if (state.list !== listed) list.replaceChildren(...(state.list ?? []).map((each) => item(each, parts)));
@@ -58,16 +57,6 @@ function issuedKey({ language, keys }) {
     element("p", { id: "keys-secret-title" }, language.text("keys.secret", { name: issued.name })),
     shown,
     element("div", { className: "row" }, copyButton(issued.key, shown, language), button("keys-hide", language.text("keys.hide"), () => keys.hide())))];
-}
-
-/** @param {Parts} parts */
-function explained({ language, keys }) {
-  const { problem } = keys.state;
-  if (!problem) return [];
-  const { title, advice } = wording(problem, language);
-  const about = element("div", { role: "alert" }, element("strong", {}, title), element("p", {}, problem.code === "network" ? language.text("kept.network") : advice));
-  const remedy = KEY_PROBLEMS.includes(problem.code) ? keyForm("keys-key", language) : button("keys-retry", language.text("keys.reload"), () => keys.load());
-  return [element("div", { className: "problem" }, about, remedy)];
 }
 
 /** @param {Key} key @param {Parts} parts */
