@@ -215,6 +215,7 @@ def test_keys_are_managed_with_the_keyboard_alone(visit_keyed: Visit, keyed: Key
     tab_to(page, "#keys-hide")
     page.keyboard.press("Enter")
     expect(page.locator("#keys summary")).to_be_focused()
+    expect(page.get_by_role("listitem", name=name)).to_be_visible()
     count = listed.count()
     tab_to(page, ".api-key:first-child button[id^=keys-revoke]")
     page.keyboard.press("Enter")
