@@ -11,25 +11,27 @@ from chestxray.texts import probabilities
 
 TEMPLATES = {
     "en": "Use of artificial intelligence, noted as CFM Resolution 2.454/2026 asks: radiograph "
-    "analysed by {software} on {when} (models: {models}). Result: no finding {no_finding}, lung "
-    "opacity {lung_opacity}, COVID-19 {covid19}; any finding {abnormal}. The values from 0 to 1 "
-    "divide the model's belief among its classes; they are no probability of disease. Limits: "
-    "research use only, not a diagnosis; the models know three classes from public images of few "
-    "hospitals and see no other disease. To be confirmed by a physician who has read the image.",
+    "analysed by {software} on {when} (models: {models}). Result: no opacity detected "
+    "{no_finding}; opacity, not COVID-like {lung_opacity}; COVID-19 {covid19}; any opacity "
+    "{abnormal}. The scores from 0 to 1 split 1 among three classes; they are not the "
+    "probability of disease. Limits: research use only, not a diagnosis; the models know "
+    "three classes from public images of few hospitals and see no other disease. To be "
+    "confirmed by a physician who has read the image.",
     "pt-BR": "Uso de inteligência artificial, registrado conforme a Resolução CFM 2.454/2026: "
-    "radiografia analisada por {software} em {when} (modelos: {models}). Resultado: sem achados "
-    "{no_finding}, opacidade pulmonar {lung_opacity}, COVID-19 {covid19}; algum achado "
-    "{abnormal}. Os valores de 0 a 1 dividem a convicção do modelo entre as suas classes; não são "
-    "a probabilidade de doença. Limites: somente para pesquisa, não é um diagnóstico; os modelos "
-    "conhecem três classes, de imagens públicas de poucos hospitais, e não veem outras doenças. A "
-    "confirmar por um médico que tenha lido a imagem.",
+    "radiografia analisada por {software} em {when} (modelos: {models}). Resultado: sem "
+    "opacidade detectada {no_finding}; opacidade, não sugestiva de COVID-19 {lung_opacity}; "
+    "COVID-19 {covid19}; alguma opacidade {abnormal}. As pontuações de 0 a 1 dividem 1 entre "
+    "três classes; não são a probabilidade de doença. Limites: somente para pesquisa, não é "
+    "laudo nem diagnóstico; os modelos conhecem três classes, de imagens públicas de poucos "
+    "hospitais, e não veem outras doenças. A confirmar por um médico que tenha lido a imagem.",
     "es": "Uso de inteligencia artificial, anotado como pide la Resolución CFM 2.454/2026: "
-    "radiografía analizada por {software} el {when} (modelos: {models}). Resultado: sin hallazgos "
-    "{no_finding}, opacidad pulmonar {lung_opacity}, COVID-19 {covid19}; algún hallazgo "
-    "{abnormal}. Los valores de 0 a 1 reparten la convicción del modelo entre sus clases; no son "
-    "la probabilidad de enfermedad. Límites: solo para investigación, no es un diagnóstico; los "
-    "modelos conocen tres clases, de imágenes públicas de pocos hospitales, y no ven otras "
-    "enfermedades. A confirmar por un médico que haya leído la imagen.",
+    "radiografía analizada por {software} el {when} (modelos: {models}). Resultado: sin "
+    "opacidad detectada {no_finding}; opacidad, no sugestiva de COVID-19 {lung_opacity}; "
+    "COVID-19 {covid19}; alguna opacidad {abnormal}. Las puntuaciones de 0 a 1 reparten 1 "
+    "entre tres clases; no son la probabilidad de enfermedad. Límites: solo para "
+    "investigación, no es un diagnóstico; los modelos conocen tres clases, de imágenes "
+    "públicas de pocos hospitales, y no ven otras enfermedades. A confirmar por un médico que "
+    "haya leído la imagen.",
 }
 """By the tags of `texts.LANGUAGES`."""
 

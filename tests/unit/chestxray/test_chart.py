@@ -20,7 +20,10 @@ def test_text_has_tool_version_models_date_result_and_limits() -> None:
     assert f"{made.software} on 2026-11-27 10:20 UTC" in said
     for model in (FILTER, CLASSIFIER):
         assert f"{model.name} {model.digest[:19]}" in said
-    assert "no finding 0.10, lung opacity 0.25, COVID-19 0.65; any finding 0.90." in said
+    assert (
+        "no opacity detected 0.10; opacity, not COVID-like 0.25; COVID-19 0.65; any opacity 0.90."
+        in said
+    )
     assert "not a diagnosis" in said and "physician" in said and "2.454/2026" in said
 
 
@@ -36,7 +39,7 @@ def test_halves_are_rounded_up_as_browsers_do() -> None:
 
     said = chart.text(made.model_copy(update={"prediction": prediction}), "en")
 
-    assert "no finding 0.13, lung opacity 0.38" in said
+    assert "no opacity detected 0.13; opacity, not COVID-like 0.38" in said
 
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)

@@ -120,7 +120,8 @@ def test_evidence_is_the_radiograph() -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "name"), [("en", "lung opacity"), ("pt-BR", "opacidade"), ("es", "opacidad")]
+    ("language", "name"),
+    [("en", "opacity, not"), ("pt-BR", "opacidade, não"), ("es", "opacidad, no")],
 )
 def test_words_are_of_the_language_that_the_report_names(language: str, name: str) -> None:
     root = write(language)
