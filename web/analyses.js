@@ -6,7 +6,8 @@
 
 import { AnalysisProblem, analyse } from "./api.js";
 import { sha256 } from "./digest.js";
-import { fit, preview } from "./pictures.js";
+import { preview } from "./pictures.js";
+import { upload } from "./upload.js";
 
 /**
  * @typedef {import("./api.js").Analysis} Analysis
@@ -26,7 +27,8 @@ import { fit, preview } from "./pictures.js";
  * @property {Blob | null} thumbnail
  * @property {[number, number, number, number]} [film] where the film lies in `shown`, if not where the result says
  * @property {string | null} [digest] of the file as it was added, SHA-256; null if the browser computes none
- * @property {Blob} [file] the file to send; stored until there is a result
+ * @property {Blob} [file] as it was added; stored until there is a result
+ * @property {Blob} [upload] what is sent of it: the file, or a smaller copy; lost on reload
  * @property {Promise<void>} [previewed] when `shown` and `thumbnail` are made
  * @property {boolean} [keep] whether the visitor had it kept when adding or retrying it; lost on reload
  * @property {string} [keepAs] names the request, for all tries with the same file; lost on reload
@@ -48,6 +50,8 @@ export class Analyses extends EventTarget {
     this.entries = [];
     /** @type {Entry | null} the selected entry */
     this.current = null;
+    /** Whether files are sent as they are, however large. */
+    this.sendsOriginals = false;
   }
 
   /** Restores the entries that were stored before a reload, and goes on with those that were not analysed. */
@@ -166,12 +170,12 @@ export class Analyses extends EventTarget {
   async #send(entry, signal) {
     // A retry sends the same bytes: the service refuses others under the same name.
     entry.digest ??= entry.file ? await sha256(entry.file) : null;
-    entry.file = await fit(/** @type {Blob} */ (entry.file ?? entry.shown), this.limits);
+    entry.upload ??= await upload(/** @type {Blob} */ (entry.file ?? entry.shown), this.limits, this.sendsOriginals);
     signal.throwIfAborted();
     entry.keepAs ??= String(crypto.getRandomValues(new Uint32Array(4))); // randomUUID needs https or localhost
     const keepAs = entry.keep && this.consent.isGiven ? entry.keepAs : null;
     const onSent = (/** @type {number} */ sent) => this.#update(entry, { sent, state: sent < 1 ? "sending" : "reading" });
-    return analyse(entry.file, { signal, onSent, keepAs });
+    return analyse(entry.upload, { signal, onSent, keepAs });
   }
 
   /** @param {Entry} entry @param {Partial<Entry>} changes */

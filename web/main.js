@@ -14,6 +14,7 @@ import { KEY_PROBLEMS, mountKeyNote } from "./key.js";
 import { Language } from "./language.js";
 import { mountPerformance } from "./performance.js";
 import { openOffline } from "./offline.js";
+import { mountOriginal } from "./original.js";
 import { mountProgress } from "./progress.js";
 import { mountResult } from "./result.js";
 import { mountSignIn } from "./sign_in.js";
@@ -38,12 +39,13 @@ async function main() {
   const pointing = models[1].metrics.map?.predicted?.pointing_game;
 
   mountSwitches(at("preferences"), { language });
-  const [keep, key] = [element("div", { className: "consent" }), element("div", { className: "row key-note" })];
+  const [original, keep, key] = ["original", "consent", "row key-note"].map((className) => element("div", { className }));
+  mountOriginal(original, { language, analyses });
   mountConsent(keep, { language, consent });
   mountSignIn(at("sign-in"), { language, announce, ended: session.signed_in_until });
   mountKeyNote(key, { language, isOffered: limits.keeps });
   const jobs = limits.max_job_images ? offerJobs({ language, limits, consent, threshold, announce, analyses }) : null;
-  mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [keep, key], jobs });
+  mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [original, keep, key], jobs });
   const [progress, controls] = [element("div", { className: "progress" }), element("div")];
   at("viewer").replaceChildren(element("div", { className: "frame" }, viewer.stage, progress), controls);
   mountProgress(progress, { language, analyses });

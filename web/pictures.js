@@ -18,10 +18,11 @@ export const REPAIRS = {
 /**
  * Decodes with EXIF orientation; null if the browser does not support the format (usually TIFF).
  * @param {Blob} file
+ * @param {ImageBitmapOptions} [how]
  */
-export async function decode(file) {
+export async function decode(file, how) {
   try {
-    return await createImageBitmap(file);
+    return await createImageBitmap(file, how);
   } catch {
     return null;
   }
@@ -77,7 +78,7 @@ export async function repair(file, how) {
  * @param {ImageBitmap} picture
  * @param {{side: number} & Repair} how
  */
-function draw(picture, { side, degrees = 0, negative = false }) {
+export function draw(picture, { side, degrees = 0, negative = false }) {
   const scale = Math.min(1, side / Math.max(picture.width, picture.height));
   const width = Math.max(1, Math.round(picture.width * scale));
   const height = Math.max(1, Math.round(picture.height * scale));
@@ -96,7 +97,7 @@ function draw(picture, { side, degrees = 0, negative = false }) {
   return canvas;
 }
 
-/** @param {OffscreenCanvas} canvas */
-function encode(canvas) {
-  return canvas.convertToBlob({ type: "image/jpeg", quality: JPEG_QUALITY });
+/** @param {OffscreenCanvas} canvas @param {number} [quality] of the JPEG, 0 to 1 */
+export function encode(canvas, quality = JPEG_QUALITY) {
+  return canvas.convertToBlob({ type: "image/jpeg", quality });
 }
