@@ -112,9 +112,10 @@ function actions(entry, outcome, parts) {
     download(new Blob([text], { type: "application/json" }), `${name}-${outcome}.json`);
   };
   const report = async () => (await import("./report.js")).print(entry, outcome, parts);
+  const sheet = async () => download(await (await import("./report_picture.js")).picture(entry, outcome, parts), `${name}-report-${outcome}.png`);
   const button = (/** @type {string} */ key, /** @type {() => void} */ click) =>
     element("button", { type: "button", on: { click } }, language.text(key));
-  return element("div", { className: "row" }, button("result.print", report), button("result.png", picture), button("result.json", json));
+  return element("div", { className: "row" }, button("result.print", report), button("result.sheet", sheet), button("result.png", picture), button("result.json", json));
 }
 
 /** @param {import("./api.js").Analysis} result @param {Language} language */

@@ -2,8 +2,11 @@
 
 import hashlib
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser import page_actions
@@ -44,6 +47,29 @@ def test_report_is_one_page_with_all_that_another_reader_needs(visit: Visit, loc
 
     assert len(_PAGE_OF_PDF.findall(page.pdf(prefer_css_page_size=True))) == 1
     expect(report).to_have_count(0)
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_report_is_saved_as_a_picture_of_one_page(
+    visit: Visit, tmp_path: Path, locale: str
+) -> None:
+    page = visit(locale=locale)
+    page_actions.analyse(page, CLEAR)
+
+    with page.expect_download() as saved:
+        page_actions.press_button(page, texts(LOCALES[locale])["result.sheet"])
+
+    assert re.fullmatch(r"clear-chestxray-report-\w+\.png", saved.value.suggested_filename)
+    saved.value.save_as(tmp_path / "report.png")
+    with Image.open(tmp_path / "report.png") as file:
+        sheet = np.asarray(file.convert("RGB")).astype(int)
+    height, width, _ = sheet.shape
+    assert height / width == pytest.approx(2**0.5, abs=0.01)
+    margin = width // 16
+    assert sheet[:, :margin].min() == sheet[:, -margin:].min() == sheet[-margin:].min() == 255
+    film, mapped = (sheet[:, width // 2 * side :][:, : width // 2] for side in (0, 1))
+    coloured = [np.ptp(half, axis=2).max() for half in (film[:, margin:], mapped[:, :-margin])]
+    assert coloured[0] < 30 < coloured[1]
 
 
 def test_page_itself_is_printed_without_controls(visit: Visit) -> None:
