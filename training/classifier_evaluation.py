@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from chestxray import projection
-from chestxray.checkpoints import Card, Reference
+from chestxray.checkpoints import Reference
 from chestxray.labels import FINDINGS, Finding
 from chestxray.networks import CovidClassifierNet
 from chestxray.projection import PROJECTION_AXES
@@ -31,7 +31,8 @@ CAVEATS = (
     "COVID-19 films look normal.",
     "The patients of siim may overlap with those of radiodb; siim is not external. Its labels are "
     "of appearance, on which readers agree little.",
-    "Each class of the external set is one hospital.",
+    "Each class of the external set is one source, so its figures are confounded, too. That of its "
+    "opacities, NIH, gave training images of other patients.",
 )
 
 ABNORMAL = "abnormal"
@@ -151,7 +152,7 @@ def measure(evaluation_set: EvaluationSet) -> dict[str, Any]:
     metrics["by_age"] = _by_group(lambda r: r.age_group, test, external)
     metrics["calibration"] = {name: _calibration(part) for name, part in found.items()}
     metrics["calibration"]["test"] = _calibration(test)
-    metrics["certain"] = {name: _certain(p, evaluation_set.card) for name, p in found.items()}
+    metrics |= answers(test, external, evaluation_set.card.thresholds[INDETERMINATE])
     metrics["operating_points"] = _operating_points(test, evaluation_set.card.thresholds)
     metrics["abnormal"] = {name: _abnormal(part) for name, part in found.items()}
     metrics["map"] = map_evaluation.evaluate(evaluation_set)
@@ -174,12 +175,16 @@ def _by_group(
     key: Callable[[Record], str], test: Predictions, external: Predictions
 ) -> dict[str, Any]:
     """Metrics for every named group of the test split and the external set."""
-    metrics = {}
+    return {name: _classes(part) for name, part in _groups(key, test, external)}
+
+
+def _groups(
+    key: Callable[[Record], str], test: Predictions, external: Predictions
+) -> Iterator[tuple[str, Predictions]]:
     for split, part in (("test", test), ("external", external)):
         names = np.array([key(r) for r in part.records])
         for name in sorted(set(names) - {""}):
-            metrics[f"{split} {name}"] = _classes(part.where(names == name))
-    return metrics
+            yield f"{split} {name}", part.where(names == name)
 
 
 def _classes(part: Predictions) -> dict[str, Any]:
@@ -207,14 +212,39 @@ def _calibration(part: Predictions) -> dict[str, Any]:
     }
 
 
-def _certain(part: Predictions, card: Card) -> dict[str, Any]:
-    probabilities = part.probabilities.round(DIGITS)
-    certain = probabilities.max(axis=1) >= card.thresholds[INDETERMINATE]
-    right = probabilities.argmax(axis=1) == part.labels
+def answers(test: Predictions, external: Predictions, threshold: float) -> dict[str, Any]:
+    """What the service answers on every subset, and on the images of every source."""
+    by_source = _groups(lambda r: r.dataset, test, external)
     return {
-        "share": asdict(wilson(int(certain.sum()), len(certain))),
-        "right": asdict(wilson(int(right[certain].sum()), int(certain.sum()))),
+        "answered": {n: answered(p, threshold) for n, p in subsets(test, external).items()},
+        "answered_by_source": {name: answered(part, threshold) for name, part in by_source},
     }
+
+
+def answered(part: Predictions, threshold: float) -> dict[str, Any]:
+    """What the service answers, which names no class below the threshold.
+
+    Returns `share`, of the images that are answered with a class, and `right`, of those; also for
+    the images of each class, with the number of each answer.
+    """
+    probabilities = part.probabilities.round(DIGITS)
+    is_answered = probabilities.max(axis=1) >= threshold
+    predicted = probabilities.argmax(axis=1)
+    classes = {}
+    for c, label in enumerate(FINDINGS):
+        if (of_class := part.labels == c).any():
+            answers = np.bincount(predicted[of_class & is_answered], minlength=len(FINDINGS))
+            named = dict(zip(map(str, FINDINGS), answers.tolist(), strict=True))
+            rest = int((of_class & ~is_answered).sum())
+            shares = _share_and_right(is_answered[of_class], predicted[of_class] == c)
+            classes[str(label)] = shares | {"answers": named | {INDETERMINATE: rest}}
+    return _share_and_right(is_answered, predicted == part.labels) | {"classes": classes}
+
+
+def _share_and_right(is_answered: np.ndarray, is_right: np.ndarray) -> dict[str, Any]:
+    n = int(is_answered.sum())
+    found = {"share": asdict(wilson(n, len(is_answered)))}
+    return found | ({"right": asdict(wilson(int(is_right[is_answered].sum()), n))} if n else {})
 
 
 def _questions(probabilities: Floats, labels: Ints) -> Iterator[tuple[str, Floats, Ints]]:

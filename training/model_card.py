@@ -65,6 +65,25 @@ def rate(found: Mapping[str, Any]) -> str:
     return "{value:.3f} [{low:.3f}, {high:.3f}] (n={n})".format(**found)
 
 
+def answers(parts: Mapping[str, Any]) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """Head and rows of a table of what the service answers, part by part and class by class."""
+    head = ("part", "class", "answered", "of them right", "answers")
+    rows: list[Sequence[str]] = []
+    for part, found in parts.items():
+        whole = (part, "all", rate(found["share"]), _right(found), "")
+        rows += [whole, *(_answers_of_class(*each) for each in found["classes"].items())]
+    return head, rows
+
+
+def _answers_of_class(label: str, found: Mapping[str, Any]) -> Sequence[str]:
+    told = ", ".join(f"{answer} {count}" for answer, count in found["answers"].items())
+    return ("", label, rate(found["share"]), _right(found), told)
+
+
+def _right(found: Mapping[str, Any]) -> str:
+    return rate(found["right"]) if "right" in found else ""
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """A Markdown table."""
     return [
@@ -111,7 +130,12 @@ def _classes(card: Card, metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _more(metrics: Mapping[str, Any]) -> Iterator[str]:
-    """Sections that only a classifier has: calibration, confident predictions, groups."""
+    """Sections that only a classifier has: answers, calibration, groups."""
+    if "answered" in metrics:
+        yield from ("", "### What the service answers, at its threshold", "")
+        yield from table(*answers(metrics["answered"]))
+        yield from ("", "### What the service answers, by source", "")
+        yield from table(*answers(metrics["answered_by_source"]))
     if "calibration" not in metrics:
         return
     yield from ("", "### Calibration", "")
@@ -124,10 +148,6 @@ def _more(metrics: Mapping[str, Any]) -> Iterator[str]:
             for part, found in metrics["calibration"].items()
         ],
     )
-    yield from ("", "### Answers that are not indeterminate", "")
-    certain = metrics["certain"].items()
-    rows = [(part, rate(found["share"]), rate(found["right"])) for part, found in certain]
-    yield from table(("part", "share of all", "of them right"), rows)
     yield from ("", "### Operating points, chosen on validation, on the test split", "")
     yield from _operating_points(metrics["operating_points"])
     yield from ("", "### Abnormal or not: 1 - p(no finding)", "")

@@ -25,7 +25,7 @@ from chestxray.engines import GRAPHS, Images, OnnxEngine, Outputs
 from chestxray.networks import CovidClassifierNet
 from chestxray.preprocessing import SIZE
 from training import engine_speed, fidelity, quantisation, quantise_report
-from training.classifier_evaluation import Predictions
+from training.classifier_evaluation import INDETERMINATE, Predictions
 from training.evaluate import WEIGHTS, open_evaluation_set
 from training.evaluation_set import EvaluationSet
 from training.examples import Examples
@@ -132,7 +132,9 @@ def measure(setup: TrialSetup, made: Path) -> HeldOutResult:
         logits = torch.from_numpy(after["logits"]).double()
         answered[split] = Predictions(records, chosen.targets, logits, temperature)
     speed = engine_speed.compare(setup.float32, engine, setup.films, rounds=_ROUNDS)
-    return HeldOutResult(parts, quantise_report.performance(answered), speed)
+    threshold = evaluation_set.card.thresholds[INDETERMINATE]
+    found = quantise_report.performance(answered["test"], answered["external"], threshold)
+    return HeldOutResult(parts, found, speed)
 
 
 def ship(result: Result, made: Path, folder: Path) -> None:

@@ -68,15 +68,16 @@ class Result:
             yield from engine_speed.failed_criteria(self.tested.speed)
 
 
-def performance(answered: Mapping[str, Predictions]) -> dict[str, Any]:
-    """The figures of the classifier's card, part by part."""
-    parts = classifier_evaluation.subsets(answered["test"], answered["external"])
-    return {
+def performance(test: Predictions, external: Predictions, threshold: float) -> dict[str, Any]:
+    """The figures of the classifier's card, part by part; below the threshold no class is named."""
+    parts = classifier_evaluation.subsets(test, external)
+    found = {
         name: asdict(
             performance_of(part.probabilities, part.labels, generator=np.random.default_rng(0))
         )
         for name, part in parts.items()
     }
+    return found | classifier_evaluation.answers(test, external, threshold)
 
 
 def card_of(result: Result) -> Card:

@@ -22,7 +22,7 @@ from chestxray.results import DISCLAIMER
 from training import classifier_evaluation, filter_evaluation, pictures, plots
 from training.engine import HISTORY, Epoch
 from training.evaluation_set import EvaluationSet
-from training.model_card import rate
+from training.model_card import answers, rate
 
 AUDIT = "audit.json"
 REPORTS = Path("build") / "reports"
@@ -117,7 +117,7 @@ def _classifier(evaluation_set: EvaluationSet) -> list[Section]:
             "Operating points", "Chosen on validation, measured on the test split.",
             _operating_rows(metrics["operating_points"]),
         ),
-        Section("The indeterminate band", _BAND, _certain_rows(card)),
+        Section("What the service answers", _BAND, _answered_rows(card)),
         Section("By source", rows=_group_rows(metrics["by_source"])),
         Section("By age", "Where it is known.", _group_rows(metrics["by_age"])),
         *_projection(card),
@@ -161,10 +161,9 @@ def _operating_rows(points: Sequence[dict[str, Any]]) -> list[Sequence[str]]:
     ]  # fmt: skip
 
 
-def _certain_rows(card: Card) -> list[Sequence[str]]:
-    found = card.metrics["certain"].items()
-    rows = [(name, rate(each["share"]), rate(each["right"])) for name, each in found]
-    return [("part", "certain", "of them right"), *rows]
+def _answered_rows(card: Card) -> list[Sequence[str]]:
+    head, rows = answers(card.metrics["answered"] | card.metrics["answered_by_source"])
+    return [head, *rows]
 
 
 def _group_rows(groups: dict[str, Any]) -> list[Sequence[str]]:

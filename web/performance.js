@@ -17,13 +17,51 @@ const FILTER_RATES = ["accepted_of_upright", "rejected_of_turned", "rejected_of_
 export function mountPerformance(place, { language, models: [filter, classifier] }) {
   const render = () => place.replaceChildren(
     element("p", {}, language.text("performance.text")),
-    balanced(classifier, language),
-    ...CLASSIFIER_PARTS.filter((part) => part in classifier.metrics).map((part) => byClass(classifier, part, language)),
+    ...answersOf(classifier, language),
+    folded("performance.largest", language,
+      balanced(classifier, language),
+      ...CLASSIFIER_PARTS.filter((part) => part in classifier.metrics).map((part) => byClass(classifier, part, language))),
     ofFilter(filter, language),
     element("p", { className: "muted" }, language.text("performance.interval")),
   );
   language.addEventListener("change", render);
   render();
+}
+
+/** What the page says of test images at the threshold that it uses. @param {Model} model @param {Language} language */
+function answersOf({ metrics, thresholds }, language) {
+  const { answered, answered_by_source: bySource } = metrics;
+  if (!answered) return []; // a checkpoint of the operator
+  const threshold = language.percent(thresholds.indeterminate, 1);
+  return [
+    element("p", {}, language.text("performance.threshold", { threshold })),
+    ...CLASSIFIER_PARTS.filter((part) => part in answered).map((part) =>
+      answers(`${language.text("performance.answers")}: ${language.text(`performance.${part}`)}`, answered[part], language)),
+    folded("performance.bySource", language,
+      ...Object.entries(bySource).map(([name, found]) => answers(name, found, language))),
+  ];
+}
+
+/** @param {string} caption @param {any} found share, right, and both for each class @param {Language} language */
+function answers(caption, found, language) {
+  const given = [...Object.keys(Object.values(found.classes)[0].answers)];
+  const head = ["performance.class", "performance.answered", "performance.right"].map((key) => language.text(key));
+  const cells = (/** @type {any} */ { share, right }) => [rate(share, language), right ? rate(right, language) : "–"];
+  const rows = Object.entries(found.classes).map(([label, each]) => [
+    language.text(`finding.${label}`), ...cells(each), ...given.map((answer) => language.number(each.answers[answer])),
+  ]);
+  const all = [language.text("performance.all"), ...cells(found), ...given.map((answer) => language.number(sum(found, answer)))];
+  return table(caption, [...head, ...given.map((answer) => `“${language.text(`finding.${answer}`)}”`)], [...rows, all]);
+}
+
+/** @param {any} found @param {string} answer */
+function sum({ classes }, answer) {
+  return Object.values(classes).reduce((total, { answers: given }) => total + given[answer], 0);
+}
+
+/** @param {string} title @param {Language} language @param {HTMLElement[]} children */
+function folded(title, language, ...children) {
+  return element("details", {}, element("summary", {}, language.text(title)), ...children);
 }
 
 /** @param {Model} model @param {Language} language */
