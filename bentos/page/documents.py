@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from html import escape
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 from bentos.page.content import Content
@@ -29,7 +29,7 @@ class Documents:
         self._files, self._facts = files, facts
         self._texts: dict[str, dict[str, str]] = {}
         for name in files:
-            if Path(name).parts[0] == "locales":
+            if PurePath(name).match("locales/*.json"):
                 texts = json.loads(files[name].body)
                 self._texts[texts["language.code"]] = texts
         self.render = lru_cache(maxsize=2 * len(self._texts))(self._render)
