@@ -96,6 +96,7 @@ trials: $(VENV)/.dev $(BENTOML_HOME) ## overload, kills, failing decoders, rolli
 	$(BIN)/python -m tests.trials.jobs --films 5000 --kills 20
 	$(BIN)/python -m tests.trials.job_kills --kills 200
 	$(BIN)/python -m tests.trials.backpressure
+	$(BIN)/python -m tests.trials.upload --data $(DATA)
 	$(BIN)/python -m tests.trials.hostile --seconds 600
 
 soak: $(VENV)/.dev $(BENTOML_HOME) ## an hour at 70% of the capacity, one of mixed requests, and one of probes of the DICOM node: nothing may grow
