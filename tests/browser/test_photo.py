@@ -21,7 +21,7 @@ from tests.browser.relay import Relay, run_relay
 from tests.service.server import Server, serve
 
 PHOTO = 4000, 3000
-NOISE = 6.0  # standard deviation, in grey levels of 256
+NOISE = 3.0  # standard deviation, in grey levels of 256
 SMALL_LIMIT = 1_000_000
 RESAMPLING = 0.02
 """Tolerated change of a probability when an image is downscaled."""

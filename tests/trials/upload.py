@@ -29,7 +29,7 @@ from tests.service.server import Server, serve
 from tests.trials.table import Table
 
 _MEGAPIXELS = 12e6
-_NOISE = 6.0  # standard deviation, in grey levels of 256
+_NOISE = 3.0  # standard deviation, in grey levels of 256: a photograph has about 2 MB then
 _QUALITY = 92  # of the photograph's JPEG
 _WANTED_CHANGE = 0.02
 
