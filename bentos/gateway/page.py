@@ -118,7 +118,7 @@ def _documents(settings: Settings, documents: Documents) -> APIRouter:
 def _files(settings: Settings, files: Files, identity: Identity) -> APIRouter:
     """Builds the routes of files, which are not part of the API."""
     router, headers = APIRouter(), _headers(settings)
-    worker = service_worker(files)
+    worker = service_worker(files, without=identity.for_others)
 
     def of(name: str) -> dict[str, str]:
         is_svg = name.endswith(".svg")

@@ -8,6 +8,7 @@ from bentos.page.theme import FOLDER, name_of
 from bentos.portal.declaration import Party
 from bentos.portal.folder import PAGES, Portal
 
+_FAVICON = "favicon.ico"
 _ICON = '<link rel="icon" href="web/icon.svg" type="image/svg+xml">'
 _BRAND, _OPERATOR = "data-brand>", "<div data-operator></div>"
 _TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -33,7 +34,12 @@ class Identity:
     def icon(self) -> str:
         """The path of what stands for /favicon.ico."""
         own = self._declared.icon if self._declared else None
-        return f"{FOLDER}/{own}" if own else "favicon.ico"
+        return f"{FOLDER}/{own}" if own else _FAVICON
+
+    @property
+    def for_others(self) -> tuple[str, ...]:
+        """Files that the page itself never asks for."""
+        return (CARD, self.card, _FAVICON)
 
     def filled(self, markup: str, language: str, *, opens: bool = False) -> str:
         """Returns markup with brand, icon and operator; `opens` lets links open beside the page.

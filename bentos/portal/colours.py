@@ -21,21 +21,29 @@ _TEXTS = (
     ("alert", "alert_surface"),
 )
 """Every colour of text, and what it may lie on."""
+_CLASSES = tuple(
+    (each, behind)
+    for each in ("no_finding", "lung_opacity", "covid19")
+    for behind in ("surface", "sunken")
+)
+"""The colours of bars and dots, which no portal sets, and what they lie on."""
 
 
 def faults(declared: Schemes) -> Iterator[str]:
-    """Yields a line for each text that could not be read."""
+    """Yields a line for each text that could not be read, or bar that could not be seen."""
     for scheme in _SCHEMES:
         ours, all_ = _declared(declared, scheme), _all(declared, scheme)
-        for text, behind in _TEXTS:
-            found = contrast.ratio(all_[text], all_[behind])
-            if found >= contrast.LEAST:
+        judged = [*((*each, contrast.LEAST) for each in _TEXTS)]
+        judged += [(*each, contrast.LEAST_OF_GRAPHICS) for each in _CLASSES]
+        for front, behind, least in judged:
+            found = contrast.ratio(all_[front], all_[behind])
+            if found >= least:
                 continue
-            named = [each for each in (text, behind) if each in ours] or [text]
+            named = [each for each in (front, behind) if each in ours] or [front]
             yield (
-                f"colours.{scheme}.{named[0]}: {text} {all_[text]} on {behind} {all_[behind]} has "
-                f"a contrast of {found:.2f}:1; {contrast.LEAST}:1 is the least that can be read "
-                f"(WCAG 2.2); {_remedy(text, behind, all_)}"
+                f"colours.{scheme}.{named[0]}: {front} {all_[front]} on {behind} {all_[behind]} "
+                f"has a contrast of {found:.2f}:1; {least}:1 is the least (WCAG 2.2); "
+                f"{_remedy(front, behind, all_)}"
             )
 
 
@@ -89,8 +97,10 @@ def _shipped() -> dict[str, dict[str, str]]:
     }
 
 
-def _remedy(text: str, behind: str, values: dict[str, str]) -> str:
+def _remedy(front: str, behind: str, values: dict[str, str]) -> str:
     white = "#ffffff"
-    is_darker = contrast.ratio(values[text], white) > contrast.ratio(values[behind], white)
+    is_darker = contrast.ratio(values[front], white) > contrast.ratio(values[behind], white)
     ways = ("darker", "lighter") if is_darker else ("lighter", "darker")
-    return f"make {text} {ways[0]} or {behind} {ways[1]}"
+    if front not in Colours.model_fields:
+        return f"make {behind} {ways[1]}"
+    return f"make {front} {ways[0]} or {behind} {ways[1]}"

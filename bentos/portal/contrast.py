@@ -2,6 +2,8 @@
 
 LEAST = 4.5
 """Of text of any size on what is behind it, for level AA."""
+LEAST_OF_GRAPHICS = 3
+"""Of what is to be seen in a picture (1.4.11)."""
 _WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue
 
 

@@ -47,3 +47,12 @@ def test_text_that_is_too_pale_is_named_on_everything_behind_it() -> None:
 
     assert [each.split(" on ")[1].split()[0] for each in faults] == ["page", "surface", "sunken"]
     assert all(each.endswith("lighter") and "make muted darker" in each for each in faults)
+
+
+def test_bars_are_seen_on_the_colours_of_a_portal() -> None:
+    (fault,) = colours.faults(
+        Schemes(dark=Colours(sunken="#7a6200", text="#ffffff", muted="#ffffff"))
+    )
+
+    assert fault.startswith("colours.dark.sunken: lung_opacity #e69f00 on sunken #7a6200 has")
+    assert fault.endswith("3:1 is the least (WCAG 2.2); make sunken darker")
