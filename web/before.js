@@ -3,7 +3,8 @@
 (() => {
   const { documentElement: root } = document;
   addEventListener("error", () => {
-    const note = root.dataset.ready === undefined && document.getElementById("unreachable");
+    const why = self.origin === "null" ? "sandboxed" : "unreachable"; // a sandbox denies what modules need
+    const note = root.dataset.ready === undefined && document.getElementById(why);
     if (note) note.hidden = false; // a script did not load, or this browser cannot run it
   }, true);
   try {

@@ -47,7 +47,7 @@ class Documents:
             if PurePath(name).match("locales/*.json"):
                 texts = json.loads(files[name].body)
                 self._texts[texts["language.code"]] = texts
-                self._names[texts["language.code"]] = Path(name).stem
+                self._names[texts["language.code"]] = PurePath(name).stem
         self.render = lru_cache(maxsize=4 * len(self._texts))(self._render)
 
     @property

@@ -137,6 +137,15 @@ def test_frame_has_the_bench_and_the_disclaimer_alone(
     expect(beside.value.locator("#limits")).to_be_visible()
 
 
+def test_frame_that_a_sandbox_denies_its_scripts_says_so(
+    browser: Browser, stack: ExitStack, tmp_path: Path
+) -> None:
+    opened = open_portal(stack, browser, tmp_path, "{own}", 'sandbox="allow-scripts"')
+
+    expect(opened.frame.locator("#sandboxed")).to_have_text(ENGLISH["page.sandboxed"])
+    expect(opened.frame.locator("#unreachable")).to_be_hidden()
+
+
 def test_frame_is_refused_where_no_setting_allows_it(
     browser: Browser, stack: ExitStack, tmp_path: Path
 ) -> None:
