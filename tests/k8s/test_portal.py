@@ -101,7 +101,7 @@ def test_chart_mounts_the_config_map_of_its_values(
     assert made["volumes"] == ours["volumes"]
     for key in ("env", "volumeMounts"):
         found, expected = (
-            sorted(str(each) for each in owner["containers"][0][key]) for owner in (made, ours)
+            {each["name"]: each for each in owner["containers"][0][key]} for owner in (made, ours)
         )
         assert found == expected
 
