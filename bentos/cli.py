@@ -23,6 +23,8 @@ from typing import NoReturn
 from bentos.administration import arguments as administration
 from bentos.offline import arguments
 from bentos.offline.arguments import Wanted
+from bentos.portal import folder as portals
+from bentos.portal.errors import PortalError
 from bentos.process import pids
 from bentos.process.sockets import CLASSIFIER_POD, DRAINED, GATEWAY, Layout, run_folder
 from bentos.process.supervisor import StartError, Supervisor
@@ -85,8 +87,12 @@ def serve(layout: Layout, host: str, port: int) -> None:
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # disables BentoML's telemetry
     settings = settings_or_exit(pids.SUPERVISOR)
     try:
+        if layout is GATEWAY:
+            portals.read(settings.portal_folder)
         supervisor = Supervisor(layout, host=host, port=port, settings=settings)
         asyncio.run(supervisor.run())
+    except PortalError as error:
+        give_up(*error.faults)
     except StartError as error:
         give_up(str(error))
 

@@ -1,6 +1,5 @@
 """All settings, read once from the environment; docs/settings.md is generated from them."""
 
-import re
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -24,6 +23,7 @@ from bentos.caller_settings import CallerSettings
 from bentos.dicom_settings import DicomSettings
 from bentos.history_settings import HistorySettings
 from bentos.logs.lines import Format, Level
+from bentos.portal_settings import EVERY_ORIGIN, PortalSettings
 from bentos.process import heartbeat
 from bentos.settings_checks import variable_of
 from bentos.sign_in_settings import SignInSettings
@@ -38,8 +38,6 @@ LONGEST_REQUEST_SECONDS = 60
 
 PATH_PREFIX = r"^(/[A-Za-z0-9_.~-]+)*$"
 """What a path prefix is: segments, each behind a slash."""
-_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:\d+)?|[a-z]+://\[[0-9a-f:]+\](:\d+)?")
-"""As browsers spell it: in lower case, without a path."""
 PREFIX = settings_checks.PREFIX
 AT_MOST = (
     ("max_images_per_batch", "max_images_in_flight"),
@@ -57,10 +55,16 @@ SHIPPED_EXAMPLES = WEB / "examples"
 
 
 class Settings(
-    CallerSettings, SignInSettings, HistorySettings, WebhookSettings, DicomSettings, BaseSettings
+    PortalSettings,
+    CallerSettings,
+    SignInSettings,
+    HistorySettings,
+    WebhookSettings,
+    DicomSettings,
+    BaseSettings,
 ):
     """Every setting with its default, bounds and meaning; those of the DICOM node, of kept
-    analyses, of callers, of the sign-in and of webhooks are inherited."""
+    analyses, of callers, of the sign-in, of webhooks and of portals are inherited."""
 
     # What an error shows of the input may be the token; explain() shows the rest.
     model_config = SettingsConfigDict(
@@ -172,11 +176,6 @@ class Settings(
     root_path: str = Field(default="", pattern=PATH_PREFIX)
     """Path prefix that a reverse proxy strips, such as /xray. X-Forwarded-Prefix of a trusted proxy
     takes precedence."""
-    cors_origins: tuple[str, ...] = ()
-    """Origins whose pages may call the API from a browser, as JSON: ["https://portal.example"];
-    ["*"] allows every origin."""
-    frame_ancestors: str = Field(default="'self'", pattern=r"^[^;,\r\n]+$")
-    """Sites that may embed the page, as in the Content-Security-Policy: https://portal.example."""
 
     @classmethod
     def settings_customise_sources(
@@ -196,25 +195,13 @@ class Settings(
         settings_checks.check_bounds(str(info.field_name), value)
         return value
 
-    @field_validator("cors_origins")
-    @classmethod
-    def _origins_are_exact(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        if wrong := [each for each in origins if not _ORIGIN.fullmatch(each)]:
-            raise ValueError(f"{wrong[0]!r} is no origin; write https://host or https://host:port")
-        return origins
-
     @field_validator("pod_token", "pod_token_previous")
     @classmethod
     def _token_is_long(cls, token: SecretStr) -> SecretStr:
         text = token.get_secret_value()
         if 0 < len(text) < _SHORTEST_TOKEN:
             raise ValueError(f"must have {_SHORTEST_TOKEN} characters or more")
-        return SecretStr(_printable(text))  # it goes into a header
-
-    @field_validator("frame_ancestors")
-    @classmethod
-    def _fits_into_a_header(cls, value: str) -> str:
-        return _printable(value)
+        return SecretStr(settings_checks.printable(text))  # it goes into a header
 
     @field_validator("classifier_pods")
     @classmethod
@@ -243,6 +230,11 @@ class Settings(
             )
         if self.signs_in and not self.keeps:
             faults.append(f"{variable_of('oidc_issuer')} needs a place for kept analyses")
+        if self.keeps and EVERY_ORIGIN in self.cors_origins:
+            faults.append(
+                f"{variable_of('cors_origins')} must name origins where analyses are kept: their "
+                "cookies are not for every site"
+            )
         if self.precision == "int8":
             faults += settings_checks.int8_faults(self.device, self.classifier_file)
         if faults:
@@ -286,9 +278,3 @@ def get_settings() -> Settings:
 def explain(error: ValidationError) -> list[str]:
     """A line for every fault, which names the variable, with its value unless that is a secret."""
     return settings_checks.explain(error, Settings)
-
-
-def _printable(text: str) -> str:
-    if not (text.isascii() and text.isprintable()):
-        raise ValueError("must be printable ASCII characters")
-    return text

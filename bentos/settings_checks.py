@@ -88,6 +88,13 @@ def upper_bound(name: str) -> int:
     return next((_MAX[word] for word in _MAX if word in words), _MAX_COUNT)
 
 
+def printable(text: str) -> str:
+    """Returns a text that fits into a header. Raises ValueError."""
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("must be printable ASCII characters")
+    return text
+
+
 def int8_faults(device: str, checkpoint: Path) -> Iterator[str]:
     """Yields every reason why the int8 classifier cannot run here, as a sentence."""
     variable = f"{variable_of('precision')}=int8"

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from bentos.caller_settings import CallerSettings
 from bentos.dicom_settings import DicomSettings
 from bentos.history_settings import HistorySettings
+from bentos.portal_settings import PortalSettings
 from bentos.settings import Settings
 from bentos.settings_checks import variable_of
 from bentos.sign_in_settings import SignInSettings
@@ -34,7 +35,14 @@ def render() -> str:
 
 def fields() -> list[tuple[str, FieldInfo]]:
     """The settings in the order of the code; those that are inherited come last."""
-    bases = (CallerSettings, SignInSettings, HistorySettings, WebhookSettings, DicomSettings)
+    bases = (
+        PortalSettings,
+        CallerSettings,
+        SignInSettings,
+        HistorySettings,
+        WebhookSettings,
+        DicomSettings,
+    )
     inherited = {name for base in bases for name in base.model_fields}
     return sorted(Settings.model_fields.items(), key=lambda each: each[0] in inherited)
 

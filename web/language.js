@@ -31,6 +31,10 @@ export class Language extends EventTarget {
     for (const place of document.querySelectorAll("[data-label]")) {
       place.setAttribute("aria-label", this.text(place.getAttribute("data-label") ?? ""));
     }
+    for (const link of document.querySelectorAll("a[hreflang]")) {
+      link.setAttribute("hreflang", code);
+      link.setAttribute("href", (link.getAttribute("href") ?? "").replace(/lang=[^&#]*/, `lang=${code}`));
+    }
     this.dispatchEvent(new Event("change"));
   }
 

@@ -70,6 +70,7 @@ async function main() {
     analyses.closeKept(); // another caller may have had it kept
     if (access.hasKey) analyses.retryAll(KEY_PROBLEMS);
   });
+  if (service.embed) (await import("./embed.js")).mountEmbed(service.embed, { analyses, threshold });
   analyses.addEventListener("change", () => show(viewer, analyses));
   addEventListener("online", () => analyses.retryAll(["network"]));
   addEventListener("beforeunload", (event) => { if (analyses.isBusy) event.preventDefault(); });

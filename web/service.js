@@ -11,6 +11,7 @@
  * @property {Record<string, string>} texts
  * @property {{code: string, name: string}[]} languages
  * @property {boolean} sign_in whether people can sign in
+ * @property {string[] | null} embed in the frame of another page: the origins that may hear of results
  * @property {Limits} limits
  * @property {Model[]} models filter and classifier
  * @property {Example[]} examples

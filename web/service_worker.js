@@ -13,11 +13,16 @@ self.addEventListener("fetch", (event) => {
   const { request } = event;
   if (request.method !== "GET" || new URL(request.url).origin !== self.location.origin) return;
   if (request.mode === "navigate") {
-    if (new URL("./", request.url).href === SHELL) event.respondWith(document(request));
+    if (isShell(new URL(request.url))) event.respondWith(document(request));
   } else if (request.url.startsWith(`${SHELL}web/${VERSION}/`) || KEPT.test(request.url)) {
     event.respondWith(unchanging(request));
   }
 });
+
+/** Whether an address is that of the page itself, in any language, and of no other document beside it. */
+function isShell({ origin, pathname, searchParams }) {
+  return origin + pathname === SHELL && !searchParams.has("embed");
+}
 
 async function store() {
   const cache = await caches.open(CACHE);

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from bentos.administration import (
     access_checks,
     model_checks,
+    portal_checks,
     sign_in_checks,
     storage_checks,
 )
@@ -39,7 +40,7 @@ async def _collect() -> list[Finding]:
 
 async def _check(settings: Settings) -> AsyncIterator[Finding]:
     yield ok("settings", f"{len(settings.model_fields_set)} are set")
-    for each in model_checks.check(settings):
+    for each in (*model_checks.check(settings), *portal_checks.check(settings)):
         yield each
     for check in (storage_checks.check, access_checks.check, sign_in_checks.check):
         try:

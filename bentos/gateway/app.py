@@ -126,10 +126,10 @@ def create_app(
         inference_protocol.create_router(pipeline, admission, settings, is_ready, keeping)
     )
     app.include_router(stow.create_router(pipeline, admission, settings))
-    page.install(app, settings, partial(_models, pipeline))
+    documents = page.install(app, settings, partial(_models, pipeline))
     app.include_router(caller.create_router(keeping, is_offered=settings.signs_in))
     if keeping.is_enabled and (provider := keeping.history.sign_in):
-        app.include_router(sign_in.create_router(keeping.history, provider))
+        app.include_router(sign_in.create_router(keeping.history, provider, documents))
 
     _add_constants(app, pipeline)
     app.get(METRICS, include_in_schema=False)(metrics)

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from functools import cache
+from html import escape
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,17 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from bentos.gateway import openapi
+from bentos.gateway import openapi, statements
 from bentos.http import problems
-from bentos.http.negotiation import language, negotiate
+from bentos.http.negotiation import negotiate
 from bentos.http.prefix import prefix
 from bentos.http.problems import RequestProblem
+from bentos.page import theme
 from bentos.page.documents import Documents
 from bentos.page.files import Files
+from bentos.page.identity import Identity
 from bentos.page.service_worker import service_worker
+from bentos.portal import folder
 from bentos.settings import SHIPPED_EXAMPLES, WEB, Settings
 from chestxray.containers import MEDIA_TYPES
 from chestxray.results import Example, Examples, Limits, Model
@@ -33,12 +37,15 @@ _REVALIDATED = {"Cache-Control": "no-cache"}
 """So that a new version appears at once."""
 _UNCHANGING = {"Cache-Control": "public, max-age=31536000, immutable"}
 """For what gets another address when it changes."""
+_PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+"""Of SVG files, which a browser may open as documents: no script of theirs runs."""
 
 
-def install(app: FastAPI, settings: Settings, models: Callable[[], list[Model]]) -> None:
+def install(app: FastAPI, settings: Settings, models: Callable[[], list[Model]]) -> Documents:
     """Adds the page's routes, and its answer to a browser that asks for what there is not;
-    `models` returns the deployed ones."""
-    files = Files(WEB)
+    `models` returns the deployed ones. Raises PortalError."""
+    portal = folder.read(settings.portal_folder)
+    files, identity = Files(WEB, theme.changed_files(portal)), Identity(portal)
     documents = Documents(
         files,
         lambda: {
@@ -46,10 +53,19 @@ def install(app: FastAPI, settings: Settings, models: Callable[[], list[Model]])
             "sign_in": settings.signs_in,
             "models": [each.model_dump(mode="json") for each in models()],
         },
+        identity,
+        public_url=settings.public_url,
     )
-    app.include_router(_files(settings, files, documents), include_in_schema=False)
+    headers = _headers(settings)
+    app.include_router(_documents(settings, documents), include_in_schema=False)
+    app.include_router(_files(settings, files, identity), include_in_schema=False)
+    app.include_router(
+        statements.create_router(documents, portal, settings, headers | _REVALIDATED),
+        include_in_schema=False,
+    )
     app.include_router(_facts(settings))
-    _install_not_found(app, documents, _headers(settings))
+    _install_not_found(app, documents, headers)
+    return documents
 
 
 def _install_not_found(app: FastAPI, documents: Documents, headers: dict[str, str]) -> None:
@@ -61,8 +77,11 @@ def _install_not_found(app: FastAPI, documents: Documents, headers: dict[str, st
         accepted = ",".join(request.headers.getlist("accept")).lower()
         if error.status_code != HTTPStatus.NOT_FOUND or not _is_browser(accepted):
             return problem
-        spoken = language(request.headers.get("accept-language", ""), documents.languages)
-        html = documents.not_found(spoken, prefix=prefix.get())
+        spoken = documents.spoken(request)
+        text, start = (escape(documents.text(spoken, f"notFound.{k}")) for k in ("text", "start"))
+        html = f'<p>{text}</p><p><a href="./">{start}</a></p>'
+        title = documents.text(spoken, "notFound.title")
+        html = documents.note(spoken, title, html, base=prefix.get())
         told = {"Content-Language": spoken, "Vary": "Accept, Accept-Language"} | headers
         return Response(html, HTTPStatus.NOT_FOUND, told, media_type="text/html")
 
@@ -74,37 +93,59 @@ def _is_browser(accepted: str) -> bool:
         return False
 
 
-def _files(settings: Settings, files: Files, documents: Documents) -> APIRouter:
-    """Builds the routes of files, which are not part of the API."""
+def _documents(settings: Settings, documents: Documents) -> APIRouter:
+    """Builds the routes of the page itself, and of its part for a frame."""
     router, headers = APIRouter(), _headers(settings)
-    worker = service_worker(files)
+    embedders = tuple(settings.embedders)
 
-    @router.api_route("/", methods=["GET", "HEAD"])
-    def index(request: Request, lang: str = "") -> Response:
-        accepted = f"{lang},{request.headers.get('accept-language', '')}"
-        spoken = language(accepted, documents.languages)
+    def answer(request: Request, *, embed: tuple[str, ...] | None) -> Response:
+        spoken = documents.spoken(request)
         told = {"Content-Language": spoken, "Vary": "Accept-Language"} | headers | _REVALIDATED
         examples = json.dumps([each.model_dump() for each in _examples(settings)])
-        return documents.render(spoken, examples).response(request, told)
+        return documents.render(spoken, examples, embed=embed).response(request, told)
+
+    @router.get("/")
+    def index(request: Request) -> Response:
+        return answer(request, embed=embedders if "embed" in request.query_params else None)
+
+    @router.get("/embed")
+    def embedded(request: Request) -> Response:
+        return answer(request, embed=embedders)
+
+    return router
+
+
+def _files(settings: Settings, files: Files, identity: Identity) -> APIRouter:
+    """Builds the routes of files, which are not part of the API."""
+    router, headers = APIRouter(), _headers(settings)
+    worker = service_worker(files, without=identity.for_others)
+
+    def of(name: str) -> dict[str, str]:
+        is_svg = name.endswith(".svg")
+        return headers | ({"Content-Security-Policy": _PICTURE_POLICY} if is_svg else {})
 
     @router.get("/robots.txt")
     def robots(request: Request) -> Response:
         return files["robots.txt"].response(request, headers | _REVALIDATED)
 
+    @router.get("/favicon.ico")
+    def icon(request: Request) -> Response:
+        return files[identity.icon].response(request, of(identity.icon) | _REVALIDATED)
+
     @router.get("/service-worker.js")
     def script_of_service_worker(request: Request) -> Response:
         return worker.response(request, headers | _REVALIDATED)
 
-    @router.api_route("/web/{path:path}", methods=["GET", "HEAD"])
+    @router.get("/web/{path:path}")
     def file(path: str, request: Request) -> Response:
         version, _, name = path.partition("/")
         if version == files.version and name in files:
-            return files[name].response(request, headers | _UNCHANGING)
+            return files[name].response(request, of(name) | _UNCHANGING)
         # A page of another version asks for its files while versions change.
         found = next((each for each in (path, name) if each in files), None)
         if found is None:
             raise HTTPException(404)
-        return files[found].response(request, headers | _REVALIDATED)
+        return files[found].response(request, of(found) | _REVALIDATED)
 
     _add_examples(router, settings, headers)
     return router

@@ -19,6 +19,7 @@ from bentos.gateway.keeping import translated
 from bentos.history.history import History
 from bentos.http import same_origin
 from bentos.http.problems import RequestProblem
+from bentos.page.documents import Documents
 from bentos.sign_in import attempt
 from bentos.sign_in.errors import ProviderUnavailable, SignInError, SignInFailed, SignInRefused
 from bentos.sign_in.sign_in import CALLBACK, SignIn
@@ -78,15 +79,17 @@ class _Cookies:
         )
 
 
-def create_router(history: History, sign_in: SignIn) -> APIRouter:
+def create_router(history: History, sign_in: SignIn, documents: Documents) -> APIRouter:
     """Builds the routes."""
     router, cookies = APIRouter(tags=["sign-in"]), _Cookies(sign_in)
-    _add_sign_in(router, history, sign_in, cookies)
+    _add_sign_in(router, history, sign_in, cookies, documents)
     _add_sign_out(router, history, sign_in, cookies)
     return router
 
 
-def _add_sign_in(router: APIRouter, history: History, sign_in: SignIn, cookies: _Cookies) -> None:
+def _add_sign_in(
+    router: APIRouter, history: History, sign_in: SignIn, cookies: _Cookies, documents: Documents
+) -> None:
     @router.get("/sign-in", response_class=RedirectResponse, **_SIGN_IN)
     async def begin_sign_in(
         request: Request,
@@ -95,7 +98,7 @@ def _add_sign_in(router: APIRouter, history: History, sign_in: SignIn, cookies: 
         ] = "/",
     ) -> Response:
         """Sends a browser to the provider, where a person signs in."""
-        async with _answered(request, history, cookies) as answers:
+        async with _answered(request, history, cookies, documents) as answers:
             address, cookie = await sign_in.begin(place)
             answers.append(_redirect(address))
             cookies.attempt(answers[0], cookie)
@@ -104,7 +107,7 @@ def _add_sign_in(router: APIRouter, history: History, sign_in: SignIn, cookies: 
     @router.get(CALLBACK, response_class=RedirectResponse, **_CALLBACK)
     async def finish_sign_in(request: Request) -> Response:
         """Takes the answer of the provider, which a browser brings."""
-        async with _answered(request, history, cookies) as answers:
+        async with _answered(request, history, cookies, documents) as answers:
             session, cookie, place = await sign_in.finish(
                 request.query_params, request.cookies.get(attempt.COOKIE, "")
             )
@@ -135,7 +138,7 @@ async def _end(session: Session, history: History, sign_in: SignIn) -> None:
 
 @asynccontextmanager
 async def _answered(
-    request: Request, history: History, cookies: _Cookies
+    request: Request, history: History, cookies: _Cookies, documents: Documents
 ) -> AsyncIterator[list[Response]]:
     """Turns an error into a page for people, or into RequestProblem for programs."""
     answers: list[Response] = []
@@ -152,7 +155,9 @@ async def _answered(
         problem = RequestProblem(status, code, str(error), headers=headers)
         if not sign_in_pages.are_wanted(request):
             raise problem from error
-        answers.append(sign_in_pages.page(problem, cookies.public_url))
+        answers.append(
+            sign_in_pages.page(request, problem, documents, public_url=cookies.public_url)
+        )
 
 
 def _redirect(address: str) -> Response:

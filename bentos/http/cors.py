@@ -28,6 +28,7 @@ _EXPOSED = (
     "Allow",
     "ETag",
     "Location",
+    "Link",
     "RateLimit",
     "RateLimit-Policy",
 )

@@ -7,7 +7,7 @@ of the page never meets an old file.
 import hashlib
 import mimetypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bentos.page.content import Content
@@ -19,11 +19,16 @@ _IMPORT = re.compile(r"""^(?:import|export)\b[^;]*?\bfrom "\./([\w.]+)";""", re.
 class Files:
     """All files of a folder but the example images, in memory."""
 
-    def __init__(self, folder: Path) -> None:
-        self._contents = {
-            path.relative_to(folder).as_posix(): Content(path.read_bytes(), _media_type(path))
+    def __init__(self, folder: Path, changed: Mapping[str, bytes]) -> None:
+        """`changed` files, by their paths, come first and replace those of the folder."""
+        shipped = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
             for path in sorted(folder.rglob("*"))
             if path.is_file() and path.parent != SHIPPED_EXAMPLES
+        }
+        files = {**changed, **shipped, **changed}
+        self._contents = {
+            name: Content(data, _media_type(Path(name))) for name, data in files.items()
         }
         digests = "".join(f"{name} {each.digest}\n" for name, each in self._contents.items())
         self.version = hashlib.sha256(digests.encode()).hexdigest()[:12]
@@ -55,5 +60,10 @@ def _media_type(path: Path) -> str:
 
 
 _UNKNOWN = "application/octet-stream"
-_MEDIA_TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json"}
+_MEDIA_TYPES = {
+    ".js": "text/javascript",
+    ".webmanifest": "application/manifest+json",
+    ".svg": "image/svg+xml",
+    ".ico": "image/x-icon",
+}
 """Those that the system's table may have otherwise, or not at all."""

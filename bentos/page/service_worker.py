@@ -1,6 +1,7 @@
 """The service worker, with the names of the files that it stores."""
 
 import json
+from collections.abc import Collection
 
 from bentos.page.content import Content
 from bentos.page.files import Files
@@ -8,8 +9,10 @@ from bentos.page.files import Files
 _SCRIPT = "service_worker.js"
 
 
-def service_worker(files: Files) -> Content:
-    """Returns the script; a new version of any file makes it another one."""
-    names = [f"web/{files.version}/{name}" for name in files if name != _SCRIPT]
+def service_worker(files: Files, *, without: Collection[str]) -> Content:
+    """Returns the script, which stores all files but these; a new version of any file makes it
+    another one."""
+    left_out = {_SCRIPT, *without}
+    names = [f"web/{files.version}/{name}" for name in files if name not in left_out]
     facts = f"const VERSION = {json.dumps(files.version)};\nconst FILES = {json.dumps(names)};\n"
     return Content(facts.encode() + files[_SCRIPT].body, "text/javascript")

@@ -44,9 +44,9 @@ def portal(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @contextmanager
-def visiting(browser: Browser, portal: Portal) -> Iterator[Page]:
+def visiting(browser: Browser, portal: Portal, *, locale: str = "en-US") -> Iterator[Page]:
     """Opens the page in a new browser, which may go to the provider, too."""
-    context = browser.new_context(locale="en-US")
+    context = browser.new_context(locale=locale)
     context.set_default_timeout(PATIENCE_MS)
     try:
         page = context.new_page()
@@ -57,9 +57,9 @@ def visiting(browser: Browser, portal: Portal) -> Iterator[Page]:
         context.close()
 
 
-def sign_in(page: Page, subject: str, *, place: str = "#sign-in") -> None:
+def sign_in(page: Page, subject: str, *, place: str = "#sign-in", language: str = "en") -> None:
     """Follows the link, and agrees at the provider."""
-    page.locator(place).get_by_role("link", name=ENGLISH["signIn.start"]).click()
+    page.locator(place).get_by_role("link", name=texts(language)["signIn.start"]).click()
     page.get_by_placeholder("sub").fill(subject)
     page.get_by_role("button", name="Authorize").click()
 
@@ -95,16 +95,20 @@ def test_person_signs_in_keeps_signs_out_and_finds_it_elsewhere(
         expect(kept_actions.open_list(elsewhere)).to_have_count(1)
 
 
-def test_person_without_a_role_reads_why_in_all_languages(browser: Browser, portal: Portal) -> None:
-    with visiting(browser, portal) as page:
-        sign_in(page, "stranger")
+@pytest.mark.parametrize(("locale", "language"), [("en-US", "en"), ("pt-BR", "pt"), ("es", "es")])
+def test_person_without_a_role_reads_why_in_their_language(
+    browser: Browser, portal: Portal, locale: str, language: str
+) -> None:
+    words = texts(language)
+    with visiting(browser, portal, locale=locale) as page:
+        sign_in(page, "stranger", language=language)
 
-        for language in ("en", "pt", "es"):
-            title = texts(language)["problem.sign-in-refused.title"]
-            expect(page.get_by_role("heading", name=title)).to_be_visible()
-        page.get_by_role("link", name=ENGLISH["signIn.back"]).click()
+        title = words["problem.sign-in-refused.title"]
+        expect(page.get_by_role("heading", name=title)).to_be_visible()
+        expect(page.locator(".brand img")).to_be_visible()
+        page.get_by_role("link", name=words["signIn.back"]).click()
         page.wait_for_selector(READY)
-        expect(page.get_by_role("link", name=ENGLISH["signIn.start"])).to_be_visible()
+        expect(page.get_by_role("link", name=words["signIn.start"])).to_be_visible()
 
 
 def test_page_of_a_service_without_a_provider_has_no_sign_in(visit_keeping: Visit) -> None:

@@ -53,6 +53,8 @@ def test_crawlers_are_kept_from_the_api(run: Callable[..., None]) -> None:
         rules = RobotFileParser()
         rules.parse((await client.get("/robots.txt")).text.splitlines())
         assert rules.can_fetch("*", "/web/main.js")
+        for path in ("/?lang=pt-BR", "/privacy?lang=es", "/terms", "/accessibility"):
+            assert rules.can_fetch("*", path)
         assert not rules.can_fetch("*", "/v1/analyses")
 
     run(test)

@@ -76,6 +76,8 @@ def test_service_worker_stores_every_file_of_the_page(run: Callable[..., None]) 
         names = json.loads(found[1])
         for name in names:
             assert "immutable" in (await client.get(f"/{name}")).headers["cache-control"]
-        assert f"{(await files_address(client))[1:]}locales/es.json" in names
+        base = (await files_address(client))[1:]
+        assert f"{base}locales/es.json" in names
+        assert not {f"{base}card.png", f"{base}favicon.ico"} & set(names)  # for other sites
 
     run(test)

@@ -77,13 +77,15 @@ def test_person_who_goes_on_works_while_the_provider_is_gone(run_keeping: Run) -
             await keep(browser)
 
             for visitor, accept in ((started.visitor(), "*/*"), (started.visitor(), "text/html")):
-                answer = await visitor.get("/sign-in", headers={"Accept": accept})
+                headers = {"Accept": accept, "Accept-Language": "pt"}
+                answer = await visitor.get("/sign-in", headers=headers)
                 assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
                 if accept == "*/*":
                     check_problem(answer, 503, "sign-in-unavailable")
                 else:
                     assert answer.headers["content-type"].startswith("text/html")
-                    assert answer.text.count("<section") == 3
+                    assert answer.headers["content-language"] == "pt-BR"
+                    assert "<h1>Não é possível entrar no momento</h1>" in answer.text
                     assert "default-src 'none'" in answer.headers["content-security-policy"]
             assert (await browser.post("/sign-out")).status_code == 200
 

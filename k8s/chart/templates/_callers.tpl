@@ -1,4 +1,5 @@
-{{/* What gateways need for quotas and the audit file. The reasons are in k8s/components/redis and audit. */}}
+{{/* What gateways need for quotas, the audit file and a portal. The reasons are in k8s/components/redis, audit and
+portal. */}}
 
 {{/* The gateway's container in a component's patch: (list $ component). */}}
 {{- define "chestxray.patched" -}}
@@ -6,8 +7,20 @@
 {{- first $patch.spec.template.spec.containers | toYaml }}
 {{- end }}
 
-{{/* The gateway's variables for both. */}}
+{{/* The volume of a portal's folder. */}}
+{{- define "chestxray.portalVolume" -}}
+{{- $patch := .Files.Get "files/components/portal/gateway.yaml" | fromYaml }}
+{{- range (first $patch.spec.template.spec.volumes).projected.sources }}
+{{- $_ := set .configMap "name" $.Values.portal.existingConfigMap }}
+{{- end }}
+{{- $patch.spec.template.spec.volumes | toYaml }}
+{{- end }}
+
+{{/* The gateway's variables for all of these. */}}
 {{- define "chestxray.callerVariables" -}}
+{{- if .Values.portal.enabled }}
+{{- (include "chestxray.patched" (list . "portal") | fromYaml).env | toYaml }}
+{{ end }}
 {{- if .Values.audit.enabled }}
 {{- (include "chestxray.patched" (list . "audit") | fromYaml).env | toYaml }}
 {{ end }}

@@ -45,6 +45,9 @@ topologySpreadConstraints:
 securityContext:
   {{- include "chestxray.podSecurity" .root | nindent 2 }}
 volumes:
+  {{- if and (eq .name "gateway") .root.Values.portal.enabled }}
+  {{- include "chestxray.portalVolume" .root | nindent 2 }}
+  {{- end }}
   {{- if and (eq .name "gateway") .root.Values.audit.enabled }}
   {{- $patch := .root.Files.Get "files/components/audit/gateway.yaml" | fromYaml }}
   {{- toYaml $patch.spec.template.spec.volumes | nindent 2 }}
@@ -145,6 +148,9 @@ securityContext:
     drop:
       - ALL
 volumeMounts:
+  {{- if .portal }}
+  {{- (include "chestxray.patched" (list .root "portal") | fromYaml).volumeMounts | toYaml | nindent 2 }}
+  {{- end }}
   {{- if .audit }}
   {{- (include "chestxray.patched" (list .root "audit") | fromYaml).volumeMounts | toYaml | nindent 2 }}
   {{- end }}

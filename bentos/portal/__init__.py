@@ -1,0 +1,1 @@
+"""What an operator's folder says of a portal: name, logo, colours, contacts and texts."""
