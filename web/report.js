@@ -4,6 +4,7 @@
 import { FINDINGS } from "./api.js";
 import { scale } from "./controls.js";
 import { element, facts } from "./element.js";
+import { nameOf } from "./image_name.js";
 
 /**
  * @typedef {import("./analyses.js").Entry} Entry
@@ -20,12 +21,14 @@ export async function print(entry, outcome, parts) {
   const addresses = pictures.map((picture) => URL.createObjectURL(picture));
   const report = reportOf(entry, outcome, addresses, parts);
   document.body.append(report);
+  document.body.toggleAttribute("data-report", true);
   await Promise.all([...report.querySelectorAll("img")].map((/** @type {HTMLImageElement} */ image) => image.decode()));
   const title = document.title;
-  document.title = `chestxray ${entry.name}`; // the name that is proposed for a PDF file
+  document.title = `chestxray ${nameOf(entry, parts.language)}`; // the name that is proposed for a PDF file
   const end = () => {
     document.title = title;
     report.remove();
+    document.body.removeAttribute("data-report");
     addresses.forEach(URL.revokeObjectURL);
   };
   addEventListener("afterprint", end, { once: true });
@@ -50,7 +53,7 @@ function reportOf(entry, outcome, pictures, { language, viewer, threshold }) {
     facts([
       [text("report.threshold"), language.percent(threshold, 1)],
       [text("result.when"), language.time(Date.parse(result.created_at))],
-      [text("report.file"), entry.name],
+      [text("report.file"), nameOf(entry, language)],
       ...(entry.digest ? [[text("report.digest"), entry.digest]] : []),
       [text("report.software"), result.software ?? "chestxray"],
       ...Object.entries(result.models).map(([name, digest]) => [name, digest.slice(0, "sha256:".length + DIGEST_LENGTH)]),
