@@ -55,7 +55,7 @@ function receive(transfer, { analyses, jobs, take }) {
   const films = jobs ? null : droppedFolders(transfer);
   if (films) return void films.then((found) => analyseFolder(found, analyses));
   if (transfer.files.length) return take(transfer.files);
-  const text = transfer.getData("text").trim();
+  const text = (transfer.getData("text/plain") || transfer.getData("text/uri-list")).trim();
   if (text) analyses.refuse(text.slice(0, NAME_LENGTH), "not-a-file");
   else if (transfer.types.includes(FILES)) analyses.refuse(NAMELESS, "missing-image"); // some programs promise a file only
 }
