@@ -5,6 +5,7 @@
 
 (() => {
   const { documentElement: root } = document;
+  root.dataset.scripted = "";
   // The last that came of what the page needs: Safari 16.4, Chrome and Edge 111, and Firefox 115 have all of it.
   const needed = [
     [window, "OffscreenCanvas"], [window, "HTMLDialogElement"], [window.AbortSignal, "timeout"],

@@ -16,12 +16,14 @@ import { nameOf } from "./image_name.js";
 const fingers = matchMedia("(pointer: coarse)");
 
 /**
+ * Returns what takes the files that were chosen before the scripts were there.
  * @param {HTMLElement} place
  * @param {{language: import("./language.js").Language, analyses: Analyses, examples: Example[], accepted: string, beside: HTMLElement[], jobs: JobIntake | null}} parts
  */
 export function mountIntake(place, { language, analyses, examples, accepted, beside, jobs }) {
   const drop = element("div", { className: "drop" });
   const list = element("div");
+  const early = place.querySelector("input"); // the document's own, which may be in use by now
   place.replaceChildren(drop, ...beside, list);
 
   const take = (/** @type {FileList | null | undefined} */ files) => {
@@ -35,7 +37,9 @@ export function mountIntake(place, { language, analyses, examples, accepted, bes
   language.addEventListener("change", render);
   fingers.addEventListener("change", render);
   listenForDrops(drop, { analyses, jobs, take });
+  early?.addEventListener("change", () => take(early.files));
   render();
+  return () => take(early?.files);
 }
 
 /**

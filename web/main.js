@@ -44,7 +44,7 @@ async function main() {
   mountSignIn(at("sign-in"), { language, announce, ended: session.signed_in_until });
   mountKeyNote(key, { language, isOffered: limits.keeps });
   const jobs = limits.max_job_images ? offerJobs({ language, limits, consent, threshold, announce, analyses }) : null;
-  mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [keep, key], jobs });
+  const takeEarlyFiles = mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [keep, key], jobs });
   const [progress, controls] = [element("div", { className: "progress on-stage" }), element("div")];
   at("viewer").replaceChildren(element("div", { className: "frame" }, viewer.stage, progress), controls);
   mountProgress(progress, { language, analyses });
@@ -73,6 +73,7 @@ async function main() {
   addEventListener("online", () => analyses.retryAll(["network"]));
   addEventListener("beforeunload", (event) => { if (analyses.isBusy) event.preventDefault(); });
   await analyses.restore();
+  takeEarlyFiles();
   document.documentElement.dataset.ready = "";
   openOffline();
 }
