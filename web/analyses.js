@@ -7,6 +7,7 @@
 import { AnalysisProblem, analyse } from "./api.js";
 import { sha256 } from "./digest.js";
 import { preview } from "./pictures.js";
+import { checkReadable, checkSize } from "./precheck.js";
 import { upload } from "./upload.js";
 
 /**
@@ -75,6 +76,21 @@ export class Analyses extends EventTarget {
     const working = this.#work();
     for (const entry of added) await this.#preview(entry);
     await working;
+  }
+
+  /** Adds what is no image that could be sent, with the reason. @param {string} name @param {string} code */
+  refuse(name, code) {
+    const problem = { code, detail: "", status: 0 };
+    const entry = { ...newEntry(null, name, false), state: /** @type {const} */ ("refused"), problem };
+    this.entries.unshift(entry);
+    this.select(entry);
+    return this.store.put(entry);
+  }
+
+  /** The number of an analysed image within this visit, oldest first; 0 for others. @param {Entry} entry */
+  numberOf(entry) {
+    const analysed = this.entries.filter(({ result }) => result);
+    return entry.result ? analysed.length - analysed.indexOf(entry) : 0;
   }
 
   /** @param {Entry | null} entry */
@@ -168,9 +184,12 @@ export class Analyses extends EventTarget {
 
   /** @param {Entry} entry @param {AbortSignal} signal */
   async #send(entry, signal) {
+    const file = /** @type {Blob} */ (entry.file ?? entry.shown);
+    await checkReadable(file);
     // A retry sends the same bytes: the service refuses others under the same name.
     entry.digest ??= entry.file ? await sha256(entry.file) : null;
-    entry.upload ??= await upload(/** @type {Blob} */ (entry.file ?? entry.shown), this.limits, this.sendsOriginals);
+    entry.upload ??= await upload(file, this.limits, this.sendsOriginals);
+    checkSize(entry.upload, this.limits);
     signal.throwIfAborted();
     entry.keepAs ??= String(crypto.getRandomValues(new Uint32Array(4))); // randomUUID needs https or localhost
     const keepAs = entry.keep && this.consent.isGiven ? entry.keepAs : null;
@@ -190,15 +209,15 @@ export class Analyses extends EventTarget {
   }
 }
 
-/** @param {Blob} file @param {string} name @param {boolean} synthetic @returns {Entry} */
+/** @param {Blob | null} file @param {string} name @param {boolean} synthetic @returns {Entry} */
 function newEntry(file, name, synthetic) {
   const id = String(crypto.getRandomValues(new Uint32Array(2)));
-  const facts = { id, name, synthetic, file, created: Date.now(), sent: 0 };
+  const facts = { id, name, synthetic, file: file ?? undefined, created: Date.now(), sent: 0 };
   return { ...facts, state: "waiting", result: null, problem: null, shown: null, thumbnail: null };
 }
 
-/** @param {{state: State}} entry */
-function isOpen({ state }) {
+/** Whether an image waits for its answer. @param {{state: State}} entry */
+export function isOpen({ state }) {
   return state === "waiting" || state === "sending" || state === "reading";
 }
 

@@ -46,6 +46,7 @@ export const FINDINGS = ["no_finding", "lung_opacity", "covid19"];
 const ANALYSES = "v1/analyses";
 const ROUTE = `${ANALYSES}?heatmap=all`;
 const PAGE = 20; // analyses in one answer
+const PICTURE = /^image\/(?!svg)/; // other files are described by what is in them, not by what the browser takes them for
 const NO_NETWORK = { code: "network", detail: "", status: 0 };
 const LONGEST_WAIT_MS = 65_000; // a little longer than the gateway's longest deadline
 
@@ -71,7 +72,7 @@ export function analyse(file, { signal, onSent, keepAs }) {
     request.open("POST", keepAs ? `${ROUTE}&keep=true` : ROUTE);
     request.responseType = "json";
     request.timeout = LONGEST_WAIT_MS;
-    const headers = { "Content-Type": file.type || "application/octet-stream", ...(keepAs && { "Idempotency-Key": keepAs }), ...access.headers };
+    const headers = { "Content-Type": PICTURE.test(file.type) ? file.type : "application/octet-stream", ...(keepAs && { "Idempotency-Key": keepAs }), ...access.headers };
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => onSent(total ? loaded / total : 1);
     request.upload.onload = () => onSent(1);

@@ -1,10 +1,24 @@
-/** Runs before the page is shown: in the chosen colours; in another language than the server's choice it is asked for again. */
+/**
+ * Runs before the page is shown, in browsers of any age: says that one is too old, and in another language than the
+ * server's choice has the page asked for again.
+ */
 
 (() => {
   const { documentElement: root } = document;
+  root.dataset.scripted = "";
+  // The last that came of what the page needs: Safari 16.4, Chrome and Edge 111, and Firefox 115 have all of it.
+  const needed = [
+    [window, "OffscreenCanvas"], [window, "HTMLDialogElement"], [window.AbortSignal, "timeout"],
+    [Array.prototype, "toSorted"], [Array.prototype, "findLast"],
+  ];
+  if (needed.some(([place, name]) => !place || !(name in place))) {
+    root.dataset.tooOld = "";
+    addEventListener("DOMContentLoaded", () => { document.getElementById("too-old").hidden = false; });
+  }
   addEventListener("error", () => {
     const why = self.origin === "null" ? "sandboxed" : "unreachable"; // a sandbox denies what modules need
-    const note = root.dataset.ready === undefined && document.getElementById(why);
+    const isUp = root.dataset.ready !== undefined || root.dataset.tooOld !== undefined;
+    const note = !isUp && document.getElementById(why);
     if (note) note.hidden = false; // a script did not load, or this browser cannot run it
   }, true);
   try {
@@ -17,7 +31,7 @@
   let wanted = null;
   try {
     wanted = localStorage.getItem("language");
-  } catch {
+  } catch (error) {
     return; // storage is denied
   }
   if (!wanted || wanted === root.lang) return;

@@ -1,6 +1,8 @@
 // @ts-check
 /** Builds DOM from data; text is never parsed as markup. */
 
+const ARIA = /^aria(?=[A-Z])/; // Firefox knows these properties since version 119 only
+
 /**
  * Creates an element; unknown properties become attributes, `on` adds event listeners.
  * @param {string} tag
@@ -13,6 +15,8 @@ export function element(tag, properties = {}, ...children) {
   for (const [name, value] of Object.entries(properties)) {
     if (name === "on") {
       for (const [event, listener] of Object.entries(value)) made.addEventListener(event, listener);
+    } else if (ARIA.test(name)) {
+      made.setAttribute(name.replace(ARIA, "aria-").toLowerCase(), String(value));
     } else if (name in made && name !== "list") {
       Reflect.set(made, name, value);
     } else if (value !== null && value !== undefined && value !== false) {
@@ -43,8 +47,11 @@ export function keepingFocus(place, render, other) {
   const before = document.activeElement;
   const inside = before && place.contains(before);
   render();
-  if (!inside || (before.isConnected && before.checkVisibility())) return;
+  if (!inside || isShown(before)) return;
   const same = before.id ? document.getElementById(before.id) : null;
-  const next = (same?.checkVisibility() ? same : null) ?? other?.() ?? place.closest("[tabindex]");
+  const next = (same && isShown(same) ? same : null) ?? other?.() ?? place.closest("[tabindex]");
   /** @type {HTMLElement | null} */ (next)?.focus({ preventScroll: true });
 }
+
+/** As checkVisibility() says, which Safari has since 17.4 only. @param {Element} element */
+const isShown = (element) => element.getClientRects().length > 0;

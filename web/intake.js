@@ -1,8 +1,10 @@
 // @ts-check
-/** Image input: drop, file picker, paste, camera, or an example. */
+/** Image input: file picker, camera, an example, or what is dropped or pasted. */
 
 import { get } from "./api.js";
+import { listenForDrops } from "./drop.js";
 import { element } from "./element.js";
+import { nameOf } from "./image_name.js";
 
 /**
  * @typedef {import("./api.js").Example} Example
@@ -10,13 +12,18 @@ import { element } from "./element.js";
  * @typedef {import("./job_intake.js").JobIntake} JobIntake
  */
 
+/** Those who touch the screen have nothing to drop. */
+const fingers = matchMedia("(pointer: coarse)");
+
 /**
+ * Returns what takes the files that were chosen before the scripts were there.
  * @param {HTMLElement} place
  * @param {{language: import("./language.js").Language, analyses: Analyses, examples: Example[], accepted: string, beside: HTMLElement[], jobs: JobIntake | null}} parts
  */
 export function mountIntake(place, { language, analyses, examples, accepted, beside, jobs }) {
   const drop = element("div", { className: "drop" });
   const list = element("div");
+  const early = place.querySelector("input"); // the document's own, which may be in use by now
   place.replaceChildren(drop, ...beside, list);
 
   const take = (/** @type {FileList | null | undefined} */ files) => {
@@ -28,8 +35,11 @@ export function mountIntake(place, { language, analyses, examples, accepted, bes
     list.replaceChildren(...exampleList(language, examples, analyses));
   }
   language.addEventListener("change", render);
-  listenForFiles(drop, jobs, take);
+  fingers.addEventListener("change", render);
+  listenForDrops(drop, { analyses, jobs, take });
+  early?.addEventListener("change", () => take(early.files));
   render();
+  return () => take(early?.files);
 }
 
 /**
@@ -49,34 +59,11 @@ function dropZone(language, accepted, jobs, take) {
     ...pick("intake.camera", { accept: "image/*", capture: "environment" }),
     ...(jobs?.pickers ?? []).flatMap(([key, more]) => pick(key, more)));
   return [
-    element("strong", {}, language.text("intake.title")),
+    element("strong", {}, language.text(fingers.matches ? "intake.titleTouch" : "intake.title")),
     row,
     element("p", { className: "muted" }, language.text("intake.hint")),
     ...(jobs ? [element("p", { className: "muted" }, language.text("jobs.hint", { count: language.number(jobs.few) }))] : []),
   ];
-}
-
-/** @param {HTMLElement} drop @param {JobIntake | null} jobs @param {(files: FileList | null | undefined) => void} take */
-function listenForFiles(drop, jobs, take) {
-  const over = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
-  document.addEventListener("dragover", (event) => {
-    if (!over(event)) return;
-    event.preventDefault();
-    mark(drop, true);
-  });
-  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) mark(drop, false); });
-  document.addEventListener("drop", (event) => {
-    if (!over(event)) return;
-    event.preventDefault();
-    mark(drop, false);
-    if (!jobs?.drop(event.dataTransfer)) take(event.dataTransfer?.files);
-  });
-  document.addEventListener("paste", (event) => take(event.clipboardData?.files));
-}
-
-/** @param {HTMLElement} drop @param {boolean} over */
-function mark(drop, over) {
-  for (const marked of [drop, document.body]) marked.toggleAttribute("data-over", over);
 }
 
 /** @param {import("./language.js").Language} language @param {Example[]} examples @param {Analyses} analyses */
@@ -84,22 +71,16 @@ function exampleList(language, examples, analyses) {
   if (!examples.length) return [];
   const title = language.text(examples.some(({ synthetic }) => synthetic) ? "examples.synthetic" : "examples.title");
   const items = examples.map((example) => {
-    const label = nameOf(language, example);
+    const label = nameOf(example, language);
     const picture = element("img", { src: example.thumbnail, alt: "" });
-    const click = () => open(example, label, analyses);
+    const click = () => open(example, analyses);
     return element("li", {}, element("button", { type: "button", on: { click } }, picture, label));
   });
   return [element("h2", {}, title), element("ul", { className: "examples" }, ...items)];
 }
 
-/** Shipped examples have translated names; the operator's own show their file names. */
-function nameOf(language, /** @type {Example} */ { name }) {
-  const key = `examples.${name}`;
-  return language.has(key) ? language.text(key) : name;
-}
-
-/** @param {Example} example @param {string} label @param {Analyses} analyses */
-async function open({ url, synthetic }, label, analyses) {
+/** @param {Example} example @param {Analyses} analyses */
+async function open({ url, name, synthetic }, analyses) {
   const file = await (await get(url)).blob();
-  await analyses.add([{ file, name: label, synthetic }]);
+  await analyses.add([{ file, name, synthetic }]);
 }

@@ -31,7 +31,7 @@ export function mountJobList(details, place, parts) {
     head.replaceChildren(...heading(parts));
     if (state.problem !== told) trouble.replaceChildren(...explained(state.problem, "jobs", "problem.retry", () => jobs.load(), language));
     told = state.problem;
-    list.ariaBusy = String(state.isBusy);
+    list.setAttribute("aria-busy", String(state.isBusy));
     const wanted = [
       ...jobs.uploads.list.map((each) => ({ key: `upload-${each.id}`, thing: each, facts: factsOfUpload(each), make: () => uploadCard(each, parts) })),
       ...(state.list ?? []).map((each) => ({ key: each.id, thing: each, facts: factsOfJob(each), make: () => jobCard(each, viewOf(views, each.id), parts) })),

@@ -33,7 +33,7 @@ export function mountKeptList(details, place, parts) {
     headed = facts;
     if (state.problem !== told) trouble.replaceChildren(...explained(state.problem, "kept", "problem.retry", () => kept.load(), language)); // an alert is said once
     told = state.problem;
-    list.ariaBusy = String(state.isBusy);
+    list.setAttribute("aria-busy", String(state.isBusy));
     list.replaceChildren(...(state.list ?? []).map((each) => item(each, parts)));
     foot.replaceChildren(...(state.next ? [button("kept-more", language.text("kept.more"), () => kept.more())] : []));
   };

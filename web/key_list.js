@@ -30,7 +30,7 @@ export function mountKeyList(details, place, parts) {
     issued = state.issued;
     if (state.problem !== told) trouble.replaceChildren(...explained(state.problem, "keys", "keys.reload", () => keys.load(), language)); // an alert is said once
     told = state.problem;
-    list.ariaBusy = String(state.isBusy);
+    list.setAttribute("aria-busy", String(state.isBusy));
     if (state.list !== listed) list.replaceChildren(...(state.list ?? []).map((each) => item(each, parts)));
     listed = state.list;
     foot.replaceChildren(...(state.next ? [button("keys-more", language.text("kept.more"), () => keys.more())] : []));

@@ -3,6 +3,7 @@
 
 import { access } from "./access.js";
 import { Analyses } from "./analyses.js";
+import { mountAnnouncements } from "./announcements.js";
 import * as api from "./api.js";
 import { Consent, mountConsent } from "./consent.js";
 import { mountControls } from "./controls.js";
@@ -45,16 +46,16 @@ async function main() {
   mountSignIn(at("sign-in"), { language, announce, ended: session.signed_in_until });
   mountKeyNote(key, { language, isOffered: limits.keeps });
   const jobs = limits.max_job_images ? offerJobs({ language, limits, consent, threshold, announce, analyses }) : null;
-  mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [original, keep, key], jobs });
-  const [progress, controls] = [element("div", { className: "progress" }), element("div")];
+  const takeEarlyFiles = mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [original, keep, key], jobs });
+  const [progress, controls] = [element("div", { className: "progress on-stage" }), element("div")];
   at("viewer").replaceChildren(element("div", { className: "frame" }, viewer.stage, progress), controls);
   mountProgress(progress, { language, analyses });
   mountControls(controls, { language, viewer });
-  mountResult(at("result"), { language, analyses, viewer, threshold, pointing, announce });
+  mountResult(at("result"), { language, analyses, viewer, threshold, pointing });
+  mountAnnouncements({ language, analyses, threshold, announce });
   const open = (/** @type {import("./analyses.js").Entry} */ entry) => {
     analyses.select(entry);
-    const { top } = at("bench").getBoundingClientRect();
-    if (top < 0 || top > innerHeight / 2) at("bench").scrollIntoView();
+    goToResult();
   };
   mountHistory(at("history"), { language, analyses, threshold, open });
   if (limits.keeps) offerKept({ language, analyses, threshold, open });
@@ -75,6 +76,7 @@ async function main() {
   addEventListener("online", () => analyses.retryAll(["network"]));
   addEventListener("beforeunload", (event) => { if (analyses.isBusy) event.preventDefault(); });
   await analyses.restore();
+  takeEarlyFiles();
   document.documentElement.dataset.ready = "";
   openOffline();
 }
@@ -83,6 +85,13 @@ async function main() {
 function show(viewer, analyses) {
   at("bench").toggleAttribute("data-empty", !analyses.current);
   viewer.show(analyses.current);
+}
+
+/** Scrolls to the answer that was asked for, and has it read; smoothly, unless reduced motion is preferred (page.css). */
+function goToResult() {
+  const { top } = at("bench").getBoundingClientRect();
+  document.getElementById("result-title")?.focus({ preventScroll: true });
+  if (top < 0 || top > innerHeight / 2) at("bench").scrollIntoView();
 }
 
 /** @param {string} text */
@@ -140,5 +149,9 @@ function openProjectorLate(/** @type {Language} */ language, /** @type {Analyses
   });
 }
 
-addEventListener("unhandledrejection", ({ reason }) => { at(api.isOfTheNetwork(reason) ? "unreachable" : "failed").hidden = false; });
-main();
+addEventListener("unhandledrejection", (event) => {
+  const isExpected = api.isOfTheNetwork(event.reason);
+  if (isExpected) event.preventDefault(); // the page says it, and the browser has logged the request
+  at(isExpected ? "unreachable" : "failed").hidden = false;
+});
+if (document.documentElement.dataset.tooOld === undefined) main();

@@ -21,7 +21,7 @@ export function mountProgress(place, { language, analyses }) {
     place.hidden = !active;
     if (!active) return;
     text.textContent = describe(language, active, analyses.entries);
-    bar.ariaLabel = text.textContent;
+    bar.setAttribute("aria-label", text.textContent);
     if (active.state === "sending") bar.value = active.sent;
     else bar.removeAttribute("value"); // indeterminate: the service reports no progress
     cancel.textContent = language.text("progress.cancel");

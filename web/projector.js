@@ -49,7 +49,7 @@ class Projector {
     this.canvas = element("canvas", { tabIndex: 0, role: "img" });
     this.tip = element("span", { className: "tip", hidden: true });
     const swatches = FINDINGS.map((finding) => element("span", { className: "dot", "data-finding": finding, hidden: true }));
-    this.space = element("div", { className: "space" }, this.canvas, this.tip, ...swatches);
+    this.space = element("div", { className: "space on-stage" }, this.canvas, this.tip, ...swatches);
     this.filters = element("fieldset", { className: "filters" });
     this.#listen();
   }
@@ -90,7 +90,7 @@ class Projector {
     const shares = points.variance.map((share) => language.percent(share));
     const values = { count: points.points.length, x: shares[0] ?? "", y: shares[1] ?? "", z: shares[2] ?? "" };
     this.note.textContent = language.text("projector.note", values);
-    this.canvas.ariaLabel = language.text("projector.canvas", values);
+    this.canvas.setAttribute("aria-label", language.text("projector.canvas", values));
     const boxes = FINDINGS.map((finding) => this.#filter(finding));
     this.filters.replaceChildren(element("legend", {}, language.text("projector.show")), element("div", { className: "row" }, ...boxes));
     this.draw();
@@ -103,7 +103,7 @@ class Projector {
       this.draw();
     };
     const box = element("input", { type: "checkbox", checked: !this.hidden.has(finding), on: { change } });
-    const dot = element("span", { className: "dot", "data-finding": finding });
+    const dot = element("span", { className: "dot on-stage", "data-finding": finding }); // in the colour of its points
     const count = this.points.labels.filter((label) => label === finding).length;
     return element("label", {}, box, element("span", {}, dot, `${this.language.text(`finding.${finding}`)} (${count})`));
   }
@@ -145,14 +145,14 @@ class Projector {
   #drawVisit(/** @type {CanvasRenderingContext2D} */ context, /** @type {{width: number, height: number}} */ size) {
     const visits = this.analyses.entries.filter(({ result }) => result);
     context.font = "bold 13px system-ui, sans-serif";
-    visits.forEach((entry, i) => {
+    visits.forEach((entry) => {
       const point = this.points.scaled(/** @type {any} */ (entry.result).projection);
       const { x, y } = place(point, this.orbit, size);
       context.strokeStyle = context.fillStyle = "#ffffff";
       context.lineWidth = entry === this.analyses.current ? 3 : 1.5;
       disc(context, x, y, 8);
       context.stroke();
-      context.fillText(String(visits.length - i), x + 11, y + 5);
+      context.fillText(String(this.analyses.numberOf(entry)), x + 11, y + 5);
     });
     context.lineWidth = 1;
   }

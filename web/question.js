@@ -13,7 +13,7 @@ export function askingButton(id, { button, question, yes, no }, act) {
     element("p", { id: `${id}-question` }, question),
     element("form", { method: "dialog", className: "row" },
       element("button", { value: "yes", className: "primary" }, yes),
-      element("button", { value: "no" }, no)));
+      element("button", { value: "no", autofocus: true }, no))); // Enter, pressed too often, deletes nothing
   dialog.addEventListener("close", () => { if (dialog.returnValue === "yes") act(); });
   const ask = () => { dialog.returnValue = "no"; dialog.showModal(); };
   return element("div", {}, element("button", { type: "button", id, on: { click: ask } }, button), dialog);

@@ -3,6 +3,7 @@
 
 import { scale } from "./controls.js";
 import { element, facts } from "./element.js";
+import { nameOf } from "./image_name.js";
 import { contentOf } from "./report_content.js";
 
 /**
@@ -16,12 +17,14 @@ export async function print(entry, outcome, parts) {
   const addresses = pictures.map((picture) => URL.createObjectURL(picture));
   const report = reportOf(contentOf(entry, outcome, parts), addresses, parts.language);
   document.body.append(report);
+  document.body.toggleAttribute("data-report", true);
   await Promise.all([...report.querySelectorAll("img")].map((/** @type {HTMLImageElement} */ image) => image.decode()));
   const title = document.title;
-  document.title = `chestxray ${entry.name}`; // the name that is proposed for a PDF file
+  document.title = `chestxray ${nameOf(entry, parts.language)}`; // the name that is proposed for a PDF file
   const end = () => {
     document.title = title;
     report.remove();
+    document.body.removeAttribute("data-report");
     addresses.forEach(URL.revokeObjectURL);
   };
   addEventListener("afterprint", end, { once: true });

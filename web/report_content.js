@@ -2,6 +2,7 @@
 /** What a report says, for print (report.js) and as a picture (report_picture.js). */
 
 import { FINDINGS } from "./api.js";
+import { nameOf } from "./image_name.js";
 
 /**
  * @typedef {import("./analyses.js").Entry} Entry
@@ -42,7 +43,7 @@ export function contentOf(entry, outcome, { language, viewer, threshold }) {
     facts: [
       [text("report.threshold"), language.percent(threshold, 1)],
       [text("result.when"), language.time(Date.parse(result.created_at))],
-      [text("report.file"), entry.name],
+      [text("report.file"), nameOf(entry, language)],
       ...(entry.digest ? [[text("report.digest"), entry.digest]] : []),
       [text("report.software"), result.software ?? "chestxray"],
       ...Object.entries(result.models).map(([name, digest]) => [name, digest.slice(0, "sha256:".length + DIGEST_LENGTH)]),

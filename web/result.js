@@ -6,13 +6,14 @@ import { chart } from "./chart.js";
 import { download } from "./download.js";
 import { element, facts, keepingFocus } from "./element.js";
 import { explain } from "./problem.js";
+import { brightness } from "./regions.js";
 
 /**
  * @typedef {import("./analyses.js").Entry} Entry
  * @typedef {import("./analyses.js").Analyses} Analyses
  * @typedef {import("./language.js").Language} Language
  * @typedef {import("./performance.js").Rate} Rate
- * @typedef {{language: Language, analyses: Analyses, viewer: import("./viewer.js").Viewer, threshold: number, pointing: Rate | undefined, announce: (text: string) => void}} Parts
+ * @typedef {{language: Language, analyses: Analyses, viewer: import("./viewer.js").Viewer, threshold: number, pointing: Rate | undefined}} Parts
  */
 
 /** @param {HTMLElement} place @param {Parts} parts */
@@ -33,9 +34,16 @@ export function mountResult(place, parts) {
     const outcome = entry.result && outcomeOf(entry.result.prediction, parts.threshold);
     place.dataset.outcome = outcome ?? "problem";
     place.replaceChildren(...(outcome ? answer(entry, outcome, !seen.has(entry.id), parts) : explain(entry, parts)));
-    if (!seen.has(entry.id)) parts.announce(/** @type {HTMLElement} */ (place.querySelector("h2")).textContent ?? "");
+    Object.assign(/** @type {HTMLElement} */ (place.querySelector("h2")), { id: "result-title", tabIndex: -1 });
     seen.add(entry.id);
+    sayWhere();
   };
+  /** In words what the viewer shows in colours. */
+  const sayWhere = () => {
+    const [said, maps] = [place.querySelector(".where"), analyses.current?.result?.heatmaps];
+    if (said && maps) said.textContent = [brightness(maps, parts.viewer.finding, language), language.text("where.sides")].join(" ");
+  };
+  parts.viewer.addEventListener("change", sayWhere);
   analyses.addEventListener("change", () => keepingFocus(place, render));
   language.addEventListener("change", render);
 }
@@ -63,6 +71,7 @@ function answer(entry, outcome, fresh, parts) {
     ...(result.input?.film && !entry.film ? [element("p", { className: "muted" }, language.text("result.cropped"))] : []),
     bars(result.prediction.probabilities, fresh, language),
     anyFinding(result.prediction, language),
+    element("p", { className: "where" }),
     element("p", { className: "muted" }, language.text("result.meaning")),
     ...pointed(parts),
     ...(result.kept && result.expires_at ? [element("p", {}, language.text("result.kept", { when: language.time(Date.parse(result.expires_at)) }))] : []),

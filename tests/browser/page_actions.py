@@ -3,6 +3,7 @@
 import base64
 import json
 import mimetypes
+from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import FilePayload, JSHandle, Locator, Page, expect
@@ -63,6 +64,17 @@ def transfer(page: Page, *files: Path) -> JSHandle:
         for file in files
     ]
     return page.evaluate_handle(_TRANSFER, described)
+
+
+def drop(page: Page, *paths: Path, items: Sequence[dict[str, str]] = ()) -> None:
+    """Drops files or folders as from a file manager, or other things as from a program."""
+    client = page.context.new_cdp_session(page)
+    files = [str(each) for each in paths]
+    data = {"items": list(items), "files": files, "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        place = {"type": kind, "x": 200, "y": 300}
+        client.send("Input.dispatchDragEvent", {**place, "data": data})
+    client.detach()
 
 
 def click_example(page: Page, name: str) -> None:

@@ -22,6 +22,13 @@ _OUTLINE = """() => {
 }"""
 
 
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "forced colours": {"color_scheme": "dark", "forced_colors": "active"},
+}
+
+
 def show_empty_page(page: Page) -> None:
     expect(page.locator(".examples img").first).to_be_visible()
 
@@ -59,8 +66,31 @@ def show_unreachable(page: Page) -> None:
     expect(page.locator("#unreachable")).to_be_visible()
 
 
+def show_waiting_images(page: Page) -> None:
+    page.route(page_actions.ANALYSES, lambda route: None)
+    page_actions.choose_files(page, CLEAR, HAND, TURNED)
+    expect(page.locator(".visit img")).to_have_count(3)
+
+
+def show_report(page: Page) -> None:
+    page_actions.analyse(page, CLEAR)
+    page.evaluate("() => { window.print = () => {}; }")
+    page_actions.press_button(page, ENGLISH["result.print"])
+    expect(page.locator("#report img")).to_have_count(2)
+    page.emulate_media(media="print")
+    expect(page.locator("#report")).to_be_visible()
+
+
+def show_open_details(page: Page) -> None:
+    page_actions.analyse(page, CLEAR)
+    page.locator("#result summary").click()
+    page.locator("#viewer fieldset button").first.click()
+
+
 STATES = [
     show_empty_page,
+    show_waiting_images,
+    show_open_details,
     show_progress,
     show_result,
     show_rejection,
@@ -70,13 +100,25 @@ STATES = [
 ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("state", STATES)
-def test_axe_finds_no_violations(visit: Visit, state: Callable[[Page], None], scheme: str) -> None:
-    page = visit(color_scheme=scheme, reduced_motion="reduce", expecting=_EXPECTED)
+def test_axe_finds_no_violations(visit: Visit, state: Callable[[Page], None], look: str) -> None:
+    page = visit(**LOOKS[look], reduced_motion="reduce", expecting=_EXPECTED)
     state(page)
 
     found = Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]})
+
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_axe_finds_no_violations_on_paper(visit: Visit, look: str) -> None:
+    """Without the rules on landmarks, which a printed page does not have."""
+    page = visit(**LOOKS[look])
+    show_report(page)
+
+    options = {"runOnly": RULES[:-1], "resultTypes": ["violations"]}
+    found = Axe().run(page, context="#report", options=options)
 
     assert found.violations_count == 0, found.generate_report()
 
@@ -122,7 +164,8 @@ def test_page_is_usable_with_the_keyboard_alone(visit: Visit) -> None:
     expect(page.locator("#viewer input[type=range]").first).to_have_value("0.65")
     tab_to(page, "#history > .row button")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("button", name=ENGLISH["history.no"])).to_be_focused()
+    page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#history")).to_be_hidden()
 
@@ -147,6 +190,19 @@ def test_delete_dialog_traps_the_focus_and_restores_it(visit: Visit) -> None:
     expect(page.get_by_role("button", name=ENGLISH["history.removeAll"])).to_be_focused()
 
 
+def test_enter_that_is_pressed_twice_deletes_nothing(visit: Visit) -> None:
+    page = visit(expecting="status of 422")
+    page_actions.analyse_rejected(page, HAND)
+    page.locator("#remove-all").focus()
+
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.locator(".visit")).to_have_count(1)
+
+
 def test_focus_is_kept_when_an_entry_is_deleted(visit: Visit) -> None:
     page = visit(expecting="status of 422")
     page_actions.analyse_rejected(page, HAND)
@@ -163,6 +219,7 @@ def test_focus_is_kept_when_all_entries_are_deleted(visit: Visit) -> None:
     page = visit(expecting="status of 422")
     show_delete_question(page)
 
+    page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#history")).to_be_hidden()
 

@@ -164,3 +164,29 @@ def test_only_language_and_colour_scheme_are_stored_permanently(visit: Visit) ->
         ["scheme", "dark"],
     ]
     assert page.evaluate("Object.keys(sessionStorage)") == ["visit"]
+
+
+def test_name_of_an_example_follows_the_language(visit: Visit) -> None:
+    page = visit()
+    page_actions.click_example(page, "clear")
+    page_actions.expect_result(page)
+    expect(page.locator(".visit")).to_contain_text(ENGLISH["examples.clear"])
+
+    for code, name in (("pt-BR", "pt"), ("es", "es")):
+        page_actions.use_language(page, code)
+
+        expect(page.locator(".visit")).to_contain_text(page_actions.texts(name)["examples.clear"])
+    reload(page)
+    expect(page.locator(".visit")).to_contain_text(page_actions.texts("es")["examples.clear"])
+
+
+def test_refused_image_costs_one_line_of_the_console(visit: Visit) -> None:
+    """That of the browser itself, which no page can keep away."""
+    page = visit(expecting="status of 422")
+    lines: list[str] = []
+    page.on("console", lambda message: lines.append(message.text))
+
+    page_actions.analyse_rejected(page, HAND)
+    expect(page.locator(".visit img")).to_have_count(1)
+
+    assert len(lines) == 1

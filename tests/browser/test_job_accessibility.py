@@ -11,7 +11,7 @@ from tests.browser import job_actions, page_actions
 from tests.browser.conftest import Visit
 from tests.browser.job_actions import NAMES
 from tests.browser.page_actions import ENGLISH
-from tests.browser.test_accessibility import RULES, focus_outline_after_tab, tab_to
+from tests.browser.test_accessibility import LOOKS, RULES, focus_outline_after_tab, tab_to
 from tests.browser.test_languages import CODES, texts_of_other_languages
 
 _WIDTH = "document.documentElement.scrollWidth"
@@ -53,12 +53,12 @@ def show_progress(page: Page, place: Path) -> None:
 STATES: list[State] = [show_question, show_results, show_failures, show_progress]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_no_violations(
-    visit_jobs: Visit, tmp_path: Path, state: State, scheme: str
+    visit_jobs: Visit, tmp_path: Path, state: State, look: str
 ) -> None:
-    page = visit_jobs(state, color_scheme=scheme, reduced_motion="reduce")
+    page = visit_jobs(state, **LOOKS[look], reduced_motion="reduce")
     state(page, tmp_path)
 
     found = Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]})
@@ -100,7 +100,8 @@ def test_jobs_are_usable_with_the_keyboard_alone(visit_jobs: Visit, tmp_path: Pa
     expect(page.locator("[id^=job-order]")).to_have_value("name")
     tab_to(page, "[id^=job-delete]")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("button", name=ENGLISH["jobs.delete.no"])).to_be_focused()
+    page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     expect(job_actions.jobs(page)).to_have_count(0)
     expect(page.locator("#jobs summary")).to_be_focused()

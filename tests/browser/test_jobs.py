@@ -26,15 +26,6 @@ def copies(place: Path, count: int) -> list[Path]:
     return [Path(shutil.copy(CLEAR, place / f"film {number}.jpg")) for number in range(count)]
 
 
-def drop(page: Page, *paths: Path) -> None:
-    """Drops files or folders as from a file manager."""
-    client = page.context.new_cdp_session(page)
-    data = {"items": [], "files": [str(each) for each in paths], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        place = {"type": kind, "x": 200, "y": 300}
-        client.send("Input.dispatchDragEvent", {**place, "data": data})
-
-
 def test_films_of_a_folder_have_a_result_or_a_problem_each_in_order(
     visit_kept: Visit, tmp_path: Path
 ) -> None:
@@ -84,7 +75,7 @@ def test_dropped_folder_is_read_with_what_is_below_it(visit_kept: Visit, tmp_pat
     copies(folder / "deep", 120)  # more than a browser lists at once
     page = visit_kept()
 
-    drop(page, folder)
+    page_actions.drop(page, folder)
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text(re.compile(rf"Files: {len(NAMES) + 120}, "))
     job_actions.answer(page, "jobs.offer.send")

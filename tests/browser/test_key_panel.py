@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser import page_actions
 from tests.browser.conftest import Visit
 from tests.browser.page_actions import ENGLISH
-from tests.browser.test_accessibility import RULES, tab_to
+from tests.browser.test_accessibility import LOOKS, RULES, tab_to
 from tests.browser.test_keys import create_key
 from tests.browser.test_languages import CODES, texts_of_other_languages
 from tests.service.server import Server, serve
@@ -223,6 +223,8 @@ def test_keys_are_managed_with_the_keyboard_alone(visit_keyed: Visit, keyed: Key
     page.keyboard.press("Escape")
     expect(page.locator(".api-key:first-child button[id^=keys-revoke]")).to_be_focused()
     page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
 
     expect(listed).to_have_count(count - 1)
@@ -246,12 +248,12 @@ def show_failure(page: Page) -> None:
     expect(page.get_by_role("alert")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("state", [show_list, show_question, show_failure])
 def test_axe_finds_no_violations(
-    visit_keyed: Visit, keyed: Keyed, state: Callable[[Page], None], scheme: str
+    visit_keyed: Visit, keyed: Keyed, state: Callable[[Page], None], look: str
 ) -> None:
-    page = visit_keyed(color_scheme=scheme, reduced_motion="reduce")
+    page = visit_keyed(**LOOKS[look], reduced_motion="reduce")
     open_keys(page, keyed.admin)
     state(page)
 

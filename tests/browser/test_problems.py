@@ -1,9 +1,11 @@
 """Every problem is explained in the visitor's language, with advice."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageOps
 from playwright.sync_api import FilePayload, Page, Route, expect
 
 from chestxray.errors import NotAnXRay
@@ -101,7 +103,7 @@ REJECTED_FILES = {
         415,
         "unsupported-format",
     ),
-    "JSON": (file_payload("notes.json", "application/json", b"{}"), 415, "unsupported-media-type"),
+    "JSON": (file_payload("notes.json", "application/json", b"{}"), 415, "unsupported-format"),
     "text called an image": (
         file_payload("notes.jpg", "image/jpeg", b"no image at all"),
         415,
@@ -138,6 +140,21 @@ def test_radiograph_of_a_hand_is_rejected_by_the_filter(visit: Visit) -> None:
 
     page_actions.expect_problem(page, ENGLISH["verdict.other_xray.title"])
     expect(page.locator(".visit strong")).to_have_text(ENGLISH["verdict.other_xray.title"])
+
+
+def test_photographic_negative_is_called_one_and_its_positive_is_analysed(
+    visit: Visit, tmp_path: Path
+) -> None:
+    page = visit(expecting="status of 422")
+    with Image.open(CLEAR) as film:
+        ImageOps.invert(film.convert("L")).save(tmp_path / "negative.png")
+
+    page_actions.choose_files(page, tmp_path / "negative.png")
+    page_actions.expect_problem(page, ENGLISH["verdict.inverted.title"])
+    expect(page.get_by_role("button", name=ENGLISH["problem.upright"])).to_have_count(0)
+    page_actions.press_button(page, ENGLISH["problem.positive"])
+
+    page_actions.expect_result(page)
 
 
 @pytest.mark.parametrize("code", TEMPORARY_PROBLEMS)

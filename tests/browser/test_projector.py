@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 from chestxray.labels import FINDINGS
 from tests.browser import page_actions
 from tests.browser.conftest import Visit
-from tests.browser.page_actions import CLEAR, ENGLISH, FINDING_NAMES
+from tests.browser.page_actions import CLEAR, ENGLISH, FINDING_NAMES, HAND, OPACITY
 from tests.service.server import Server
 
 _ASKED = "() => performance.getEntriesByType('resource').map(({ name }) => name)"
@@ -166,3 +166,39 @@ def test_closed_projector_is_removed_and_can_be_reopened(visit: Visit) -> None:
     expect(open_projector(page)).to_be_visible()
     page_actions.use_language(page, "pt-BR")
     expect(page.locator(".filters legend")).to_have_text(page_actions.texts("pt")["projector.show"])
+
+
+_CLASSES = """() => [...document.querySelectorAll(".filters .dot, .space [data-finding]")]
+  .map((dot) => [dot.dataset.finding, getComputedStyle(dot).backgroundColor])"""
+_NUMBERS = """() => {
+  window.numbers = new Set();
+  const { fillText } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+    window.numbers.add(text);
+    fillText.call(this, text, ...place);
+  };
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_legend_has_the_colours_of_the_points(visit: Visit, scheme: str) -> None:
+    page = visit(color_scheme=scheme)
+    open_projector(page)
+
+    colours = {tuple(each) for each in page.evaluate(_CLASSES)}
+
+    assert len(colours) == len(FINDINGS)
+
+
+def test_rings_have_the_numbers_of_the_history(visit: Visit) -> None:
+    page = visit(expecting="status of 422")
+    page_actions.choose_files(page, CLEAR, HAND, OPACITY)
+    expect(page.locator(".visit strong", has_text="%")).to_have_count(2)
+    page.evaluate(_NUMBERS)
+
+    open_projector(page)
+
+    numbers = page.locator(".visit .number")
+    expect(numbers).to_have_text([ENGLISH["history.number"].format(number=n) for n in (2, 1)])
+    expect(page.locator(".visit").nth(1).locator(".number")).to_have_count(0)
+    assert {"1", "2"} <= set(page.evaluate("() => [...window.numbers]"))
