@@ -25,6 +25,7 @@ import { fit, preview } from "./pictures.js";
  * @property {Blob | null} shown the image to display; null if the browser cannot decode the file
  * @property {Blob | null} thumbnail
  * @property {[number, number, number, number]} [film] where the film lies in `shown`, if not where the result says
+ * @property {Blob} [original] the file as it was added, for the viewer; it stays in the browser
  * @property {string | null} [digest] of the file as it was added, SHA-256; null if the browser computes none
  * @property {Blob} [file] the file to send; stored until there is a result
  * @property {Promise<void>} [previewed] when `shown` and `thumbnail` are made
@@ -52,7 +53,7 @@ export class Analyses extends EventTarget {
 
   /** Restores the entries that were stored before a reload, and goes on with those that were not analysed. */
   async restore() {
-    this.entries = (await this.store.list()).map((entry) => ({ ...entry, sent: 0, state: isOpen(entry) ? "waiting" : entry.state }));
+    this.entries = (await this.store.list()).map((entry) => ({ ...entry, file: entry.file ?? entry.original, sent: 0, state: isOpen(entry) ? "waiting" : entry.state }));
     this.select(this.entries[0] ?? null);
     this.#work();
   }
@@ -189,7 +190,7 @@ export class Analyses extends EventTarget {
 /** @param {Blob} file @param {string} name @param {boolean} synthetic @returns {Entry} */
 function newEntry(file, name, synthetic) {
   const id = String(crypto.getRandomValues(new Uint32Array(2)));
-  const facts = { id, name, synthetic, file, created: Date.now(), sent: 0 };
+  const facts = { id, name, synthetic, file, original: file, created: Date.now(), sent: 0 };
   return { ...facts, state: "waiting", result: null, problem: null, shown: null, thumbnail: null };
 }
 

@@ -13,10 +13,11 @@ import { element, facts } from "./element.js";
  */
 
 const DIGEST_LENGTH = 16;
+const PICTURE_SIDE = 2048; // pixels; more is not printed
 
 /** Prints the report of an entry that the viewer shows. @param {Entry} entry @param {string} outcome @param {Parts} parts */
 export async function print(entry, outcome, parts) {
-  const pictures = await Promise.all([parts.viewer.export(false), parts.viewer.export(true)]);
+  const pictures = await Promise.all([parts.viewer.export(false, PICTURE_SIDE), parts.viewer.export(true, PICTURE_SIDE)]);
   const addresses = pictures.map((picture) => URL.createObjectURL(picture));
   const report = reportOf(entry, outcome, addresses, parts);
   document.body.append(report);
