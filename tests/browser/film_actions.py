@@ -1,4 +1,4 @@
-"""A reader's actions on the film in the viewer, and films that a browser does not show by itself."""
+"""A reader's actions on the film in the viewer, and films that no browser shows by itself."""
 
 import base64
 import io

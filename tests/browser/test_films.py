@@ -1,6 +1,7 @@
 """Films in full depth and resolution, which a browser shows in eight bits or not at all."""
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,9 @@ def open_bytes(page: Page, name: str, data: bytes) -> None:
 def probe(page: Page, across: float, down: float) -> tuple[int, int, float]:
     """The pixel at a place, and its value as the viewer says it."""
     page.mouse.move(*film_actions.place(page, across, down))
-    first, second, value = told(page).replace(",", " ").replace(":", " ").split()[1::2][:3]
-    return int(first), int(second), float(told(page).split("value ")[1].replace(",", ""))
+    found = re.fullmatch(r"x (\d+), y (\d+): value ([-\d.,]+)", told(page))
+    assert found
+    return int(found[1]), int(found[2]), float(found[3].replace(",", ""))
 
 
 @pytest.mark.parametrize("name", FILES)
