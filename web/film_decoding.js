@@ -51,7 +51,7 @@ function first(data, channels) {
 export function luma(colours, channels) {
   const greys = /** @type {T} */ (new /** @type {any} */ (colours.constructor)(colours.length / channels));
   for (let i = 0, at = 0; i < greys.length; i++, at += channels) {
-    greys[i] = 0.299 * colours[at] + 0.587 * colours[at + 1] + 0.114 * colours[at + 2] + 0.5;
+    greys[i] = Math.round(0.299 * colours[at] + 0.587 * colours[at + 1] + 0.114 * colours[at + 2]);
   }
   return greys;
 }
