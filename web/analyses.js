@@ -6,7 +6,7 @@
 
 import { AnalysisProblem, analyse } from "./api.js";
 import { sha256 } from "./digest.js";
-import { fit, preview } from "./pictures.js";
+import { fit, isDeep, preview } from "./pictures.js";
 
 /**
  * @typedef {import("./api.js").Analysis} Analysis
@@ -36,8 +36,8 @@ import { fit, preview } from "./pictures.js";
 
 export class Analyses extends EventTarget {
   #working = false;
-  /** @type {Promise<void>} until the previews that were asked for are made */
-  #previews = Promise.resolve();
+  /** @type {Record<"plain" | "deep", Promise<void>>} until the previews that were asked for are made */
+  #previews = { plain: Promise.resolve(), deep: Promise.resolve() };
 
   /** @param {import("./store.js").Store} store @param {import("./api.js").Limits} limits @param {import("./consent.js").Consent} consent */
   constructor(store, limits, consent) {
@@ -153,14 +153,24 @@ export class Analyses extends EventTarget {
     if (this.entries.includes(entry)) await this.store.put(entry);
   }
 
-  /** Makes what is shown of a file, one after another: a decoded photo takes 50 MB. @param {Entry} entry */
-  #preview(entry) {
-    entry.previewed ??= this.#previews = this.#previews.then(async () => {
-      if (!entry.file || entry.shown || !this.entries.includes(entry)) return;
-      const made = await preview(entry.file).catch(() => null);
-      if (made) this.#update(entry, made);
-    });
-    return entry.previewed;
+  /**
+   * Makes what is shown of a file, one after another: a decoded photo takes 50 MB. What the page decodes
+   * itself may take seconds, for which no analysis waits.
+   * @param {Entry} entry
+   */
+  async #preview(entry) {
+    const kind = entry.file && (await isDeep(entry.file)) ? "deep" : "plain";
+    entry.previewed ??= this.#previews[kind] = this.#previews[kind].then(() => this.#makePreview(entry));
+    if (kind === "plain") await entry.previewed;
+  }
+
+  /** @param {Entry} entry */
+  async #makePreview(entry) {
+    if (!entry.file || entry.shown || !this.entries.includes(entry)) return;
+    const made = await preview(entry.file).catch(() => null);
+    if (!made || !this.entries.includes(entry)) return;
+    this.#update(entry, made);
+    if (!isOpen(entry)) await this.store.put(entry);
   }
 
   /** @param {Entry} entry @param {AbortSignal} signal */

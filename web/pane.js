@@ -24,8 +24,7 @@ export class Pane {
     this.film = null;
     /** @type {OffscreenCanvas | null} */
     this.map = null;
-    /** Whether all that could be shown was tried. */
-    this.isUndecodable = false;
+    this.isReading = false;
     /** @type {Blob[]} */
     this.tried = [];
     /** @type {{key: string, canvas: OffscreenCanvas} | null} the part that was drawn last */
@@ -38,19 +37,24 @@ export class Pane {
     return this.film ?? BLACK;
   }
 
+  /** Whether all that could be shown was tried. */
+  get isUndecodable() {
+    return !this.film && !this.isReading;
+  }
+
   /** Decodes the original file, or else what is left of it; each once. @returns {Promise<boolean>} whether there is a new film */
   async load() {
-    const { original, shown } = this.entry;
-    for (const file of [original, shown]) {
-      if (!file || this.film || this.tried.includes(file)) continue;
+    if (this.film || this.isReading) return false;
+    this.isReading = true;
+    for (const name of /** @type {const} */ (["original", "shown"])) {
+      const file = this.entry[name];
+      if (!file || this.tried.includes(file)) continue;
       this.tried.push(file);
-      const film = await readFilm(file);
-      if (!film || this.film) continue;
-      this.film = film;
-      return true;
+      this.film = await readFilm(file);
+      if (this.film) break;
     }
-    this.isUndecodable = !this.film;
-    return false;
+    this.isReading = false;
+    return this.film !== null;
   }
 
   /** @param {import("./api.js").Finding} finding whose map is shown */

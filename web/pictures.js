@@ -32,13 +32,18 @@ export async function decode(file) {
   }
 }
 
+/** Whether the page decodes a file itself. @param {Blob} file */
+export async function isDeep(file) {
+  const head = await file.slice(0, HEAD_BYTES).arrayBuffer().catch(() => new ArrayBuffer(0)); // the file may be gone
+  return formatOf(new Uint8Array(head)) !== "other";
+}
+
 /**
  * Decodes what the viewer shows as well; DICOM, TIFF and PNG of 16 bits through their own window.
  * @param {Blob} file @returns {Promise<ImageBitmap | OffscreenCanvas | null>}
  */
 async function picture(file) {
-  const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
-  if (formatOf(head) === "other") return decode(file);
+  if (!(await isDeep(file))) return decode(file);
   const film = await readFilm(file);
   if (!film) return null;
   const level = film.levels.findLast(({ width, height }) => Math.max(width, height) >= 2 * SHOWN_SIDE) ?? film.levels[0];

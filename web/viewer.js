@@ -88,8 +88,9 @@ export class Viewer extends EventTarget {
     else if (entry.id !== this.entry?.id) this.#open(entry);
     else if (this.pane) this.pane.entry = entry;
     if (entry?.result && !this.map) this.#choose();
+    const loading = this.#load(this.pane);
     this.render();
-    await this.#load(this.pane);
+    await loading;
   }
 
   /** @param {Entry} entry */
@@ -114,8 +115,9 @@ export class Viewer extends EventTarget {
   async compare(entry) {
     this.other = entry && entry.id !== this.entry?.id ? new Pane(entry) : null;
     this.other?.choose(this.finding);
+    const loading = this.#load(this.other);
     this.render();
-    await this.#load(this.other);
+    await loading;
   }
 
   /** @param {Partial<{arrangement: Arrangement, blend: number, opacity: number, isMapHidden: boolean, tool: Tool, isEntered: boolean, isFull: boolean}>} changes */

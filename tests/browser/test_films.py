@@ -212,3 +212,15 @@ def test_file_that_cannot_be_shown_is_said_so(visit: Visit) -> None:
 
     expect(page.locator("#result .problem")).to_be_visible()
     expect(page.locator(".stage .empty")).to_have_text(ENGLISH["viewer.undecodable"])
+
+
+def test_analysis_does_not_wait_for_the_film_to_be_decoded(visit: Visit) -> None:
+    page = visit()
+    page.route("**/vendor/jpeg_2000.js", lambda route: None)
+    data = dicoms.LOSSLESS["JPEG 2000"](dicoms.dataset(FILM))
+
+    clear = payload(CLEAR.name, CLEAR.read_bytes())
+    page_actions.choose_files(page, payload("film.dcm", data), clear)
+
+    expect(page.locator(".visit strong", has_text="%")).to_have_count(2)
+    expect(page.locator(".stage .empty")).to_have_text(ENGLISH["viewer.loading"])
