@@ -32,7 +32,7 @@ export BENTOML_DO_NOT_TRACK := True
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-fast test-figures test-trials test-soak trials soak test-gpu gpu gpu-data \
 	k8s-test check format train-filter train-classifier train-distilled pretrain evaluate graphs quantise \
-	audit experiment compare bench-training tensorboard examples screenshots loadtest await-loadtest capacity \
+	audit experiment compare bench-training tensorboard viewer-bundle examples screenshots loadtest await-loadtest capacity \
 	benchmark bench endurance fuzz render pin preflight deploy bento sbom licences audit-dependencies chart clean
 
 help: ## show the targets
@@ -182,6 +182,9 @@ bench-training: $(VENV)/.dev ## images a second in training, and the time spent 
 
 tensorboard: $(VENV)/.dev ## look at the learning curves of all runs
 	$(BIN)/tensorboard --logdir runs
+
+viewer-bundle: ## bundle the decoders of the page's viewer again, from npm's packages in their lock; needs Node.js alone
+	cd tools/viewer_bundle && npm ci --ignore-scripts && node build.mjs
 
 examples: $(VENV)/.dev ## draw the page's example radiographs
 	$(BIN)/python -m training.synthetic_xrays --output web/examples

@@ -6,7 +6,7 @@
 
 import { AnalysisProblem, analyse } from "./api.js";
 import { sha256 } from "./digest.js";
-import { preview } from "./pictures.js";
+import { isDeep, preview } from "./pictures.js";
 import { checkReadable, checkSize } from "./precheck.js";
 import { upload } from "./upload.js";
 
@@ -27,6 +27,7 @@ import { upload } from "./upload.js";
  * @property {Blob | null} shown the image to display; null if the browser cannot decode the file
  * @property {Blob | null} thumbnail
  * @property {[number, number, number, number]} [film] where the film lies in `shown`, if not where the result says
+ * @property {Blob} [original] the file as it was added, for the viewer; it stays in the browser
  * @property {string | null} [digest] of the file as it was added, SHA-256; null if the browser computes none
  * @property {Blob} [file] as it was added; stored until there is a result
  * @property {Blob} [upload] what is sent of it: the file, or a smaller copy; lost on reload
@@ -38,8 +39,8 @@ import { upload } from "./upload.js";
 
 export class Analyses extends EventTarget {
   #working = false;
-  /** @type {Promise<void>} until the previews that were asked for are made */
-  #previews = Promise.resolve();
+  /** @type {Record<"plain" | "deep", Promise<void>>} until the previews that were asked for are made */
+  #previews = { plain: Promise.resolve(), deep: Promise.resolve() };
 
   /** @param {import("./store.js").Store} store @param {import("./api.js").Limits} limits @param {import("./consent.js").Consent} consent */
   constructor(store, limits, consent) {
@@ -57,7 +58,7 @@ export class Analyses extends EventTarget {
 
   /** Restores the entries that were stored before a reload, and goes on with those that were not analysed. */
   async restore() {
-    this.entries = (await this.store.list()).map((entry) => ({ ...entry, sent: 0, state: isOpen(entry) ? "waiting" : entry.state }));
+    this.entries = (await this.store.list()).map((entry) => ({ ...entry, file: entry.file ?? entry.original, sent: 0, state: isOpen(entry) ? "waiting" : entry.state }));
     this.select(this.entries[0] ?? null);
     this.#work();
   }
@@ -172,14 +173,24 @@ export class Analyses extends EventTarget {
     if (this.entries.includes(entry)) await this.store.put(entry);
   }
 
-  /** Makes what is shown of a file, one after another: a decoded photo takes 50 MB. @param {Entry} entry */
-  #preview(entry) {
-    entry.previewed ??= this.#previews = this.#previews.then(async () => {
-      if (!entry.file || entry.shown || !this.entries.includes(entry)) return;
-      const made = await preview(entry.file).catch(() => null);
-      if (made) this.#update(entry, made);
-    });
-    return entry.previewed;
+  /**
+   * Makes what is shown of a file, one after another: a decoded photo takes 50 MB. What the page decodes
+   * itself may take seconds, for which no analysis waits.
+   * @param {Entry} entry
+   */
+  async #preview(entry) {
+    const kind = entry.file && (await isDeep(entry.file)) ? "deep" : "plain";
+    entry.previewed ??= this.#previews[kind] = this.#previews[kind].then(() => this.#makePreview(entry));
+    if (kind === "plain") await entry.previewed;
+  }
+
+  /** @param {Entry} entry */
+  async #makePreview(entry) {
+    if (!entry.file || entry.shown || !this.entries.includes(entry)) return;
+    const made = await preview(entry.file).catch(() => null);
+    if (!made || !this.entries.includes(entry)) return;
+    this.#update(entry, made);
+    if (!isOpen(entry)) await this.store.put(entry);
   }
 
   /** @param {Entry} entry @param {AbortSignal} signal */
@@ -212,7 +223,7 @@ export class Analyses extends EventTarget {
 /** @param {Blob | null} file @param {string} name @param {boolean} synthetic @returns {Entry} */
 function newEntry(file, name, synthetic) {
   const id = String(crypto.getRandomValues(new Uint32Array(2)));
-  const facts = { id, name, synthetic, file: file ?? undefined, created: Date.now(), sent: 0 };
+  const facts = { id, name, synthetic, file: file ?? undefined, original: file ?? undefined, created: Date.now(), sent: 0 };
   return { ...facts, state: "waiting", result: null, problem: null, shown: null, thumbnail: null };
 }
 

@@ -1,49 +1,56 @@
 // @ts-check
-/** Viewer controls: map, brightness and contrast, zoom; all are keyboard-accessible. */
+/** Viewer controls: map, window, view, tools, comparison; all are keyboard-accessible. */
 
 import { FINDINGS } from "./api.js";
-import { zoomed } from "./camera.js";
-import { element } from "./element.js";
+import { button, slider } from "./buttons.js";
+import { flipped, turned, zoomed } from "./camera.js";
+import { compareControls } from "./compare_controls.js";
+import { element, keepingFocus } from "./element.js";
+import { rangeOf } from "./film.js";
 import { colour } from "./raster.js";
+import { mountShortcuts, toolKeys } from "./shortcuts.js";
 
 /**
  * @typedef {import("./language.js").Language} Language
  * @typedef {import("./viewer.js").Viewer} Viewer
+ * @typedef {import("./analyses.js").Analyses} Analyses
+ * @typedef {{made: HTMLElement, sync: () => void}} Part
+ * @typedef {{language: Language, viewer: Viewer, analyses: Analyses, openRoom: () => void}} Parts
  */
 
 const ZOOM_STEP = 1.5;
 const LEGEND_WIDTH = 256;
 
-/** @param {HTMLElement} place @param {{language: Language, viewer: Viewer}} parts */
-export function mountControls(place, { language, viewer }) {
+/** @param {HTMLElement} place @param {Parts} parts */
+export function mountControls(place, parts) {
+  const { language, viewer } = parts;
   let sync = () => {};
   const build = () => {
-    const parts = [mapControls(language, viewer), windowControls(language, viewer), viewControls(language, viewer)];
-    place.replaceChildren(...parts.map(({ made }) => made));
+    const made = [roomControls, mapControls, toolControls, viewControls, windowControls, compareControls].map((make) => make(parts));
+    keepingFocus(place, () => place.replaceChildren(...made.map((part) => part.made)));
     sync = () => {
       place.hidden = !viewer.entry;
-      for (const part of parts) part.sync();
+      for (const part of made) part.sync();
     };
     sync();
   };
   viewer.addEventListener("change", () => sync());
   language.addEventListener("change", build);
   build();
+  mountShortcuts(place, parts);
 }
 
-/** @param {Language} language @param {Viewer} viewer */
-function mapControls(language, viewer) {
-  const choices = FINDINGS.map((finding) => {
-    const click = () => viewer.choose(finding);
-    return element("button", { type: "button", on: { click } }, language.text(`finding.${finding}`));
-  });
-  const opacity = slider(language.text("viewer.opacity"), { min: 0, max: 1, step: 0.05 }, (value) => viewer.setOpacity(value));
+/** @param {Parts} parts @returns {Part} */
+function mapControls({ language, viewer }) {
+  const choices = FINDINGS.map((finding) => button(language.text(`finding.${finding}`), () => viewer.choose(finding)));
+  const opacity = slider(language.text("viewer.opacity"), { min: 0, max: 1, step: 0.05 }, (value) => viewer.set({ opacity: value, isMapHidden: false }));
   const made = element("div", { className: "controls" },
     element("fieldset", {}, element("legend", {}, language.text("viewer.evidence")), element("div", { className: "row" }, ...choices)),
     element("div", { className: "sliders" }, opacity.label, scale(language)));
   const sync = () => {
     made.hidden = !viewer.map;
-    opacity.input.value = String(viewer.opacity);
+    const shown = viewer.isMapHidden ? 0 : viewer.opacity;
+    opacity.tell(shown, language.text("viewer.opacityIs", { share: language.percent(shown) }));
     choices.forEach((choice, i) => {
       choice.hidden = !viewer.entry?.result?.heatmaps[FINDINGS[i]];
       choice.setAttribute("aria-pressed", String(FINDINGS[i] === viewer.finding));
@@ -64,48 +71,78 @@ export function scale(language) {
   return element("div", { className: "legend" }, bar, element("div", { className: "row" }, ...ends));
 }
 
-/** @param {Language} language @param {Viewer} viewer */
-function windowControls(language, viewer) {
-  const set = (/** @type {Partial<import("./raster.js").Window>} */ changes) => viewer.setWindow({ ...viewer.window, ...changes });
-  const brightness = slider(language.text("viewer.brightness"), { min: -1, max: 1, step: 0.01 }, (value) => set({ brightness: value }));
-  const contrast = slider(language.text("viewer.contrast"), { min: -2, max: 2, step: 0.05 }, (value) => set({ contrast: 2 ** value }));
-  const invert = button(language.text("viewer.invert"), () => set({ inverted: !viewer.window.inverted }));
-  const drag = button(language.text("viewer.drag"), () => viewer.setDrag(!viewer.dragsWindow));
+/** What a drag does. @param {Parts} parts @returns {Part} */
+function toolControls({ language, viewer }) {
+  const tools = toolKeys.map(({ tool, key }) => ({ tool, made: button(language.text(`viewer.tool.${tool}`), () => viewer.set({ tool }), { title: key.toUpperCase() }) }));
+  const remove = button(language.text("viewer.removeLast"), () => viewer.measuring.removeLast());
+  const made = element("div", { className: "row", role: "group", ariaLabel: language.text("viewer.tools") }, ...tools.map((each) => each.made), remove);
+  const sync = () => {
+    made.hidden = !viewer.film;
+    for (const { tool, made: choice } of tools) choice.setAttribute("aria-pressed", String(tool === viewer.tool));
+    remove.hidden = viewer.measuring.isEmpty;
+  };
+  return { made, sync };
+}
+
+/** @param {Parts} parts @returns {Part} */
+function windowControls({ language, viewer }) {
+  const brightness = slider(language.text("viewer.brightness"), { min: -1, max: 1, step: 0.01 }, (value) => viewer.setWindow({ brightness: value }));
+  const contrast = slider(language.text("viewer.contrast"), { min: -2, max: 2, step: 0.05 }, (value) => viewer.setWindow({ contrast: 2 ** value }));
+  const preset = element("select", { ariaLabel: language.text("viewer.preset"), on: { change: () => viewer.setWindow({ preset: Number(preset.value), brightness: 0, contrast: 1 }) } });
+  const invert = button(language.text("viewer.invert"), () => viewer.setWindow({ inverted: !viewer.window.inverted }), { title: "I" });
   const reset = button(language.text("viewer.reset"), () => viewer.setWindow());
+  const level = element("span", { className: "muted window" });
   const made = element("div", { className: "controls" },
-    element("div", { className: "sliders" }, brightness.label, contrast.label),
-    element("div", { className: "row" }, invert, drag, reset));
+    element("div", { className: "sliders pair" }, brightness.label, contrast.label),
+    element("div", { className: "row" }, preset, invert, reset, level));
+  let listed = "";
   const sync = () => {
-    made.hidden = !viewer.film;
-    brightness.input.value = String(viewer.window.brightness);
-    contrast.input.value = String(Math.log2(viewer.window.contrast));
-    invert.setAttribute("aria-pressed", String(viewer.window.inverted));
-    drag.setAttribute("aria-pressed", String(viewer.dragsWindow));
+    const { film, window } = viewer;
+    made.hidden = !film;
+    if (!film) return;
+    const names = film.presets.map(({ name }, i) => `${i + 1} ${language.text(`viewer.preset.${name}`)}`);
+    if (names.join() !== listed) preset.replaceChildren(...names.map((name, i) => element("option", { value: String(i) }, name)));
+    listed = names.join();
+    preset.value = String(window.preset);
+    const { low, high } = rangeOf(film, window);
+    const [centre, width] = [(low + high) / 2, high - low].map((value) => language.number(value, film.digits));
+    level.textContent = language.text("viewer.window", { centre, width });
+    brightness.tell(window.brightness, language.text("viewer.brightnessIs", { centre }));
+    contrast.tell(Math.log2(window.contrast), language.text("viewer.contrastIs", { width }));
+    invert.setAttribute("aria-pressed", String(window.inverted));
   };
   return { made, sync };
 }
 
-/** @param {Language} language @param {Viewer} viewer */
-function viewControls(language, viewer) {
-  const out = button("−", () => viewer.look(zoomed(viewer.view, 1 / ZOOM_STEP)), language.text("viewer.out"));
-  const nearer = button("+", () => viewer.look(zoomed(viewer.view, ZOOM_STEP)), language.text("viewer.in"));
-  const all = button(language.text("viewer.whole"), () => viewer.look());
-  const zoom = element("span", { className: "muted" });
-  const made = element("div", { className: "row" }, out, nearer, all, zoom);
+/** @param {Parts} parts @returns {Part} */
+function viewControls({ language, viewer }) {
+  const named = (/** @type {string} */ key, /** @type {string} */ sign, /** @type {() => void} */ click) => button(sign, click, { label: language.text(key) });
+  const buttons = [
+    named("viewer.out", "−", () => viewer.look(zoomed(viewer.view, 1 / ZOOM_STEP))),
+    named("viewer.in", "+", () => viewer.look(zoomed(viewer.view, ZOOM_STEP))),
+    button(language.text("viewer.whole"), () => viewer.look(), { title: "0" }),
+    button(language.text("viewer.pixels"), () => viewer.showPixels(), { title: "Z" }),
+    button(language.text("viewer.flip"), () => viewer.look(flipped(viewer.view)), { title: "H" }),
+    button(language.text("viewer.turn"), () => viewer.look(turned(viewer.view)), { title: "R" }),
+  ];
+  const zoom = element("span", { className: "muted zoom" });
+  const made = element("div", { className: "row" }, ...buttons, zoom);
   const sync = () => {
-    zoom.textContent = language.percent(viewer.view.zoom);
     made.hidden = !viewer.film;
+    zoom.textContent = language.percent(viewer.scale);
+    zoom.title = language.text("viewer.zoomOf");
+    buttons[4].setAttribute("aria-pressed", String(viewer.view.mirrored));
   };
   return { made, sync };
 }
 
-/** @param {string} text @param {() => void} click @param {string} [label] accessible name, if the text is only a symbol */
-function button(text, click, label) {
-  return element("button", { type: "button", on: { click }, ...(label ? { ariaLabel: label, title: label } : {}) }, text);
-}
-
-/** @param {string} text @param {{min: number, max: number, step: number}} range @param {(value: number) => void} onInput */
-function slider(text, range, onInput) {
-  const input = element("input", { type: "range", ...range, on: { input: () => onInput(Number(input.value)) } });
-  return { input, label: element("label", {}, text, input) };
+/** @param {Parts} parts @returns {Part} */
+function roomControls({ language, viewer, openRoom }) {
+  const full = button(language.text("viewer.full"), openRoom, { title: "F" });
+  const keys = button(language.text("viewer.keys"), () => viewer.dispatchEvent(new Event("help")), { title: "?" });
+  const made = element("div", { className: "row" }, full, keys);
+  const sync = () => {
+    full.textContent = language.text(viewer.isFull ? "viewer.leaveFull" : "viewer.full");
+  };
+  return { made, sync };
 }

@@ -18,12 +18,16 @@ import { openOffline } from "./offline.js";
 import { mountOriginal } from "./original.js";
 import { mountProgress } from "./progress.js";
 import { mountResult } from "./result.js";
+import { readingRoom } from "./room.js";
 import { mountSignIn } from "./sign_in.js";
 import { mountSnippets } from "./snippets.js";
 import { service } from "./service.js";
+import { mountStageText } from "./stage_text.js";
 import { Store } from "./store.js";
 import { mountSwitches } from "./switches.js";
 import { Viewer } from "./viewer.js";
+
+const BESIDE = "(min-width: 56rem)"; // film and result are side by side, as in reading.css
 
 /** @param {string} id */
 const at = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -47,10 +51,12 @@ async function main() {
   mountKeyNote(key, { language, isOffered: limits.keeps });
   const jobs = limits.max_job_images ? offerJobs({ language, limits, consent, threshold, announce, analyses }) : null;
   const takeEarlyFiles = mountIntake(at("intake"), { language, analyses, examples, accepted: [...limits.media_types, ".dcm"].join(), beside: [original, keep, key], jobs });
-  const [progress, controls] = [element("div", { className: "progress on-stage" }), element("div")];
-  at("viewer").replaceChildren(element("div", { className: "frame" }, viewer.stage, progress), controls);
+  const [progress, controls] = [element("div", { className: "progress on-stage" }), element("div", { className: "panel" })];
+  at("viewer").replaceChildren(element("div", { className: "bed" }, element("div", { className: "frame" }, viewer.stage, progress), controls));
   mountProgress(progress, { language, analyses });
-  mountControls(controls, { language, viewer });
+  mountStageText({ language, viewer, threshold });
+  mountControls(controls, { language, viewer, analyses, openRoom: readingRoom(at("viewer"), { language, viewer }) });
+  viewer.addEventListener("step", (/** @type {any} */ { detail: by }) => step(analyses, by));
   mountResult(at("result"), { language, analyses, viewer, threshold, pointing });
   mountAnnouncements({ language, analyses, threshold, announce });
   const open = (/** @type {import("./analyses.js").Entry} */ entry) => {
@@ -83,8 +89,15 @@ async function main() {
 
 /** @param {Viewer} viewer @param {Analyses} analyses */
 function show(viewer, analyses) {
-  at("bench").toggleAttribute("data-empty", !analyses.current);
+  const isFirst = !at("bench").toggleAttribute("data-empty", !analyses.current) && !viewer.entry;
   viewer.show(analyses.current);
+  if (isFirst && "ready" in document.documentElement.dataset && matchMedia(BESIDE).matches) at("bench").scrollIntoView();
+}
+
+/** Selects an entry some places further in the history; none beyond its ends. @param {Analyses} analyses @param {number} by */
+function step(analyses, by) {
+  const next = analyses.entries[analyses.entries.findIndex((entry) => entry === analyses.current) + by];
+  if (next) analyses.select(next);
 }
 
 /** Scrolls to the answer that was asked for, and has it read; smoothly, unless reduced motion is preferred (page.css). */

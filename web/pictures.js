@@ -1,6 +1,11 @@
 // @ts-check
 /** Decodes, downscales, rotates and re-encodes images in the browser. */
 
+import { greyTable } from "./film.js";
+import { formatOf, HEAD_BYTES } from "./film_formats.js";
+import { readFilm } from "./film_reading.js";
+import { developed } from "./raster.js";
+
 /** @typedef {import("./api.js").Limits} Limits */
 
 const SHOWN_SIDE = 1024; // of the displayed image, in pixels; the networks use 224
@@ -48,13 +53,38 @@ async function sizeOf(file) {
   }
 }
 
+/** Whether the page decodes a file itself. @param {Blob} file */
+export async function isDeep(file) {
+  const head = await file.slice(0, HEAD_BYTES).arrayBuffer().catch(() => new ArrayBuffer(0)); // the file may be gone
+  return formatOf(new Uint8Array(head)) !== "other";
+}
+
+/**
+ * Decodes what the viewer shows as well, at a size for previews; DICOM, TIFF and PNG of 16 bits through their own window.
+ * @param {Blob} file @returns {Promise<ImageBitmap | OffscreenCanvas | null>}
+ */
+async function picture(file) {
+  if (!(await isDeep(file))) {
+    const size = await sizeOf(file);
+    return size && decodeSmaller(file, size, SHOWN_SIDE);
+  }
+  const film = await readFilm(file);
+  if (!film) return null;
+  const level = film.levels.findLast(({ width, height }) => Math.max(width, height) >= 2 * SHOWN_SIDE) ?? film.levels[0];
+  return developed(level, greyTable(film, { preset: 0, brightness: 0, contrast: 1, inverted: false }), { x: 0, y: 0, ...level });
+}
+
+/** @param {ImageBitmap | OffscreenCanvas} picture */
+function close(picture) {
+  if (picture instanceof ImageBitmap) picture.close();
+}
+
 /** @param {Blob} file @returns {Promise<{shown: Blob, thumbnail: Blob} | null>} */
 export async function preview(file) {
-  const size = await sizeOf(file);
-  if (!size) return null;
-  const picture = await decodeSmaller(file, size, SHOWN_SIDE);
-  const [shown, thumbnail] = await Promise.all([SHOWN_SIDE, THUMBNAIL_SIDE].map((side) => encode(draw(picture, { side }))));
-  picture.close();
+  const decoded = await picture(file);
+  if (!decoded) return null;
+  const [shown, thumbnail] = await Promise.all([SHOWN_SIDE, THUMBNAIL_SIDE].map((side) => encode(draw(decoded, { side }))));
+  close(decoded);
   return { shown, thumbnail };
 }
 
@@ -101,15 +131,16 @@ async function shrink(picture, limits) {
 
 /** @param {Blob} file @param {Repair} how @returns {Promise<Blob>} */
 export async function repair(file, how) {
-  const picture = await createImageBitmap(file);
-  const repaired = await encode(draw(picture, { side: 2 * SHOWN_SIDE, ...how }));
-  picture.close();
+  const decoded = await picture(file);
+  if (!decoded) throw new Error("the image cannot be decoded here");
+  const repaired = await encode(draw(decoded, { side: 2 * SHOWN_SIDE, ...how }));
+  close(decoded);
   return repaired;
 }
 
 /**
  * Draws the image with its longest side at most `side` pixels.
- * @param {ImageBitmap} picture
+ * @param {ImageBitmap | OffscreenCanvas} picture
  * @param {{side: number} & Repair} how
  */
 export function draw(picture, { side, degrees = 0, negative = false }) {

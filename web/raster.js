@@ -1,55 +1,26 @@
 // @ts-check
-/** Pixels of the viewer: windowed grey levels, and the activation map in colour. */
+/** Pixels of the viewer: a film through a window, and the activation map in colour. */
 
 /** Cividis (Nunez et al. 2018, doi 10.1371/journal.pone.0199239), safe for colour vision deficiency. */
 const CIVIDIS = [[0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 184, 102], [254, 232, 56]];
 const MAP_SIDE = 224; // side of the upsampled map in pixels, as of the networks' input
 const MAX_ALPHA = 0.9;
 
-/** @typedef {{brightness: number, contrast: number, inverted: boolean}} Window brightness -1 to 1, contrast factor */
-
 /**
- * Converts an image to grey levels.
- * @param {ImageBitmap} picture
- * @returns {{width: number, height: number, levels: Uint8Array}}
+ * Draws a part of a film through a window.
+ * @param {import("./film.js").Level} level
+ * @param {Uint32Array} table an opaque grey for each code
+ * @param {{x: number, y: number, width: number, height: number}} part
  */
-export function greyLevels(picture) {
-  const { width, height } = picture;
-  const context = canvasOf(width, height);
-  context.drawImage(picture, 0, 0);
-  const { data } = context.getImageData(0, 0, width, height);
-  const levels = new Uint8Array(width * height);
-  for (let i = 0; i < levels.length; i++) {
-    levels[i] = 0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2];
-  }
-  return { width, height, levels };
-}
-
-/**
- * Draws grey levels with a window applied.
- * @param {{width: number, height: number, levels: Uint8Array}} film
- * @param {Window} window
- */
-export function developed({ width, height, levels }, window) {
+export function developed(level, table, { x, y, width, height }) {
   const context = canvasOf(width, height);
   const image = context.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
-  const table = greyTable(window);
-  for (let i = 0; i < levels.length; i++) pixels[i] = table[levels[i]];
+  for (let row = 0, to = 0; row < height; row++) {
+    for (let from = (y + row) * level.width + x, end = from + width; from < end; from++, to++) pixels[to] = table[level.codes[from]];
+  }
   context.putImageData(image, 0, 0);
   return context.canvas;
-}
-
-/** @param {Window} window @returns {Uint32Array} 256 opaque greys in the canvas's byte order */
-function greyTable({ brightness, contrast, inverted }) {
-  const greys = new Uint32Array(256);
-  const bytes = new Uint8ClampedArray(greys.buffer);
-  for (let level = 0; level < 256; level++) {
-    const value = ((level / 255 - 0.5) * contrast + 0.5 + brightness) * 255;
-    bytes.fill(inverted ? 255 - value : value, 4 * level, 4 * level + 3);
-    bytes[4 * level + 3] = 255;
-  }
-  return greys;
 }
 
 /**

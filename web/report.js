@@ -11,9 +11,11 @@ import { contentOf } from "./report_content.js";
  * @typedef {import("./report_content.js").Parts} Parts
  */
 
+const PICTURE_SIDE = 2048; // pixels; more is not printed
+
 /** Prints the report of an entry that the viewer shows. @param {import("./analyses.js").Entry} entry @param {string} outcome @param {Parts} parts */
 export async function print(entry, outcome, parts) {
-  const pictures = await Promise.all([parts.viewer.export(false), parts.viewer.export(true)]);
+  const pictures = await Promise.all([parts.viewer.export(false, PICTURE_SIDE), parts.viewer.export(true, PICTURE_SIDE)]);
   const addresses = pictures.map((picture) => URL.createObjectURL(picture));
   const report = reportOf(contentOf(entry, outcome, parts), addresses, parts.language);
   document.body.append(report);

@@ -39,12 +39,18 @@ export class Store extends EventTarget {
     return (kept ?? []).filter(({ visit }) => visit === this.visit).sort((a, b) => b.created - a.created);
   }
 
-  /** Stores an entry; its file only until it has a result. @param {Entry} entry */
-  put(entry) {
-    const { id, created, name, synthetic, state, result, problem, shown, thumbnail } = entry;
-    const file = result ? undefined : entry.file;
+  /** Stores an entry with its original, or without it where that is too large; what is sent only until there is a result. @param {Entry} entry */
+  async put(entry) {
+    const { id, created, name, synthetic, state, result, problem, shown, thumbnail, original } = entry;
+    const file = result || entry.file === original ? undefined : entry.file;
     const kept = { id, created, name, synthetic, state, result, problem, shown, thumbnail, file, visit: this.visit };
-    return this.#run("readwrite", (entries) => entries.put(kept));
+    if (original && (await this.#succeeds({ ...kept, original }))) return this.#note(true);
+    await this.#run("readwrite", (entries) => entries.put({ ...kept, file: result ? undefined : entry.file }));
+  }
+
+  /** @param {Record<string, any>} record @returns {Promise<boolean>} */
+  #succeeds(record) {
+    return this.#transact("readwrite", (entries) => entries.put(record)).then(() => true, () => false);
   }
 
   /** @param {string[]} ids */
@@ -66,21 +72,25 @@ export class Store extends EventTarget {
    * @returns {Promise<any>}
    */
   async #run(mode, ask) {
-    const { database } = this;
-    if (!database) return null;
+    if (!this.database) return null;
     try {
-      const result = await new Promise((resolve, reject) => {
-        const transaction = database.transaction(ENTRIES, mode);
-        const request = ask(transaction.objectStore(ENTRIES));
-        transaction.oncomplete = () => resolve(request?.result);
-        transaction.onabort = () => reject(transaction.error); // the disk or the quota is full
-      });
+      const result = await this.#transact(mode, ask);
       this.#note(true);
       return result;
     } catch {
       this.#note(false);
       return null;
     }
+  }
+
+  /** Rejects if the database does not work. @param {IDBTransactionMode} mode @param {(entries: IDBObjectStore) => IDBRequest | undefined} ask @returns {Promise<any>} */
+  #transact(mode, ask) {
+    return new Promise((resolve, reject) => {
+      const transaction = /** @type {IDBDatabase} */ (this.database).transaction(ENTRIES, mode);
+      const request = ask(transaction.objectStore(ENTRIES));
+      transaction.oncomplete = () => resolve(request?.result);
+      transaction.onabort = () => reject(transaction.error); // the disk or the quota is full
+    });
   }
 
   /** @param {boolean} works */

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import page_actions
 from tests.browser.conftest import Visit
-from tests.browser.page_actions import CLEAR, ENGLISH, FINDING_NAMES
+from tests.browser.page_actions import CLEAR, ENGLISH, FINDING_NAMES, PATCHES
 
 RESET = {"image": ENGLISH["viewer.whole"], "film": ENGLISH["viewer.reset"]}
 
@@ -32,9 +32,16 @@ def drag(page: Page, across: float, down: float, *, button: str = "left") -> Non
 
 
 def scroll_wheel(page: Page, by: float) -> None:
-    page_actions.canvas(page).hover()
+    """Enters the film, and turns the wheel over it."""
+    before = zoom(page)
+    page_actions.canvas(page).click()
     page.mouse.wheel(0, by)
-    expect(page.locator("#viewer .muted", has_text="%")).not_to_have_text("100%")
+    expect(page.locator("#viewer .zoom")).not_to_have_text(f"{before}%")
+
+
+def zoom(page: Page) -> int:
+    """Pixels of the screen for each of the film, in percent."""
+    return int(page.locator("#viewer .zoom").inner_text().rstrip("%"))
 
 
 def press_keys(page: Page, *pressed: str) -> None:
@@ -115,6 +122,7 @@ def test_heatmap_with_zero_opacity_shows_the_bare_image(page: Page) -> None:
 
 
 def test_dragging_pans_a_zoomed_image(page: Page) -> None:
+    whole = page_actions.pixels(page_actions.canvas(page))
     press_keys(page, "+", "+")
     before = page_actions.pixels(page_actions.canvas(page))
 
@@ -122,14 +130,13 @@ def test_dragging_pans_a_zoomed_image(page: Page) -> None:
 
     assert page_actions.pixels(page_actions.canvas(page)) != before
     assert slider_value(page, "viewer.brightness") == 0
-    drag(page, -0.1, -0.1)
     press_keys(page, "0")
-    expect(page.locator("#viewer .muted", has_text="%")).to_have_text("100%")
+    assert page_actions.pixels(page_actions.canvas(page)) == whole
 
 
 def test_dragging_changes_brightness_and_contrast_in_window_mode(page: Page) -> None:
     before = page_actions.pixels(page_actions.canvas(page))
-    page_actions.press_button(page, ENGLISH["viewer.drag"])
+    page_actions.press_button(page, ENGLISH["viewer.tool.window"])
 
     drag(page, 0.2, -0.2)
 
@@ -163,14 +170,13 @@ def test_arrow_keys_on_the_viewer_do_not_scroll_the_page(visit: Visit) -> None:
 def test_pinch_gesture_zooms(visit: Visit) -> None:
     page = visit(has_touch=True)
     page_actions.analyse(page, CLEAR)
-    page_actions.canvas(page).scroll_into_view_if_needed()
-    before = page_actions.pixels(page_actions.canvas(page))
+    page_actions.canvas(page).tap()
+    before = zoom(page)
 
     pinch(page)
 
-    assert page_actions.pixels(page_actions.canvas(page)) != before
-    zoom = page.locator("#viewer .muted", has_text="%").inner_text()
-    assert int(zoom.rstrip("%")) == pytest.approx(200, abs=20)
+    expect(page.locator("#viewer .zoom")).not_to_have_text(f"{before}%")
+    assert zoom(page) == pytest.approx(2 * before, rel=0.1)
 
 
 def pinch(page: Page) -> None:
@@ -185,13 +191,49 @@ def pinch(page: Page) -> None:
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
-def test_new_image_resets_the_view(page: Page) -> None:
-    fresh = page_actions.pixels(page_actions.canvas(page))
-    press_keys(page, "+", "+")
+def test_settings_of_the_reader_are_kept_for_the_next_film_which_is_seen_whole(page: Page) -> None:
+    (predicted,) = page.locator("fieldset [aria-pressed=true]").all_text_contents()
+    other = next(finding for finding in FINDING_NAMES if finding != predicted)
+    whole = zoom(page)
+    press_keys(page, "+", "+", "h", "3")
     page_actions.press_button(page, ENGLISH["viewer.invert"])
+    page_actions.set_slider(page, ENGLISH["viewer.brightness"], 0.4)
+    page_actions.set_slider(page, ENGLISH["viewer.opacity"], 0.25)
+    page_actions.press_button(page, other)
 
     page_actions.analyse(page, CLEAR)
 
     expect(page.locator(".visit")).to_have_count(2)
-    expect(page.locator("#viewer .muted", has_text="%")).to_have_text("100%")
-    assert page_actions.pixels(page_actions.canvas(page)) == fresh
+    expect(page.locator("#viewer .zoom")).to_have_text(f"{whole}%")
+    for kept in (ENGLISH["viewer.invert"], other):
+        button = page.get_by_role("button", name=kept, exact=True)
+        expect(button).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label(ENGLISH["viewer.preset"])).to_have_value("2")
+    assert slider_value(page, "viewer.opacity") == 0.25
+    assert slider_value(page, "viewer.brightness") == 0  # another exposure
+
+
+def test_class_that_is_predicted_is_shown_for_each_film_once_it_is_chosen_again(
+    visit: Visit,
+) -> None:
+    page = visit()
+    page_actions.analyse(page, CLEAR)
+    (first,) = page.locator("fieldset [aria-pressed=true]").all_text_contents()
+    press_keys(page, "e")
+    page_actions.press_button(page, first)
+
+    page_actions.analyse(page, PATCHES)
+
+    expect(page.locator("fieldset [aria-pressed=true]")).not_to_have_text(first)
+
+
+def test_sliders_tell_their_values_in_words(page: Page) -> None:
+    page_actions.set_slider(page, ENGLISH["viewer.opacity"], 0.25)
+
+    for label, words in {
+        "viewer.opacity": "25% opaque",
+        "viewer.brightness": "window level 128",
+        "viewer.contrast": "window width 255",
+    }.items():
+        slider = page.get_by_label(ENGLISH[label], exact=True)
+        expect(slider).to_have_attribute("aria-valuetext", words)

@@ -1,0 +1,2 @@
+/** TIFF, by geotiff. */
+export { fromArrayBuffer } from "geotiff";
