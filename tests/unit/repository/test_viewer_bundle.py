@@ -64,7 +64,7 @@ def test_bundle_has_nothing_that_the_policy_of_the_page_forbids(name: str) -> No
 
 
 def test_decoders_are_not_stored_before_a_browser_needs_them() -> None:
-    script = service_worker(Files(WEB)).body.decode()
+    script = service_worker(Files(WEB, {}), without=()).body.decode()
 
     assert "/viewer.js" in script
     assert "/vendor/" not in script
