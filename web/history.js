@@ -30,6 +30,7 @@ export function mountHistory(place, parts) {
   const fill = () => {
     const { entries } = analyses;
     place.hidden = !entries.length;
+    place.toggleAttribute("data-single", entries.length === 1);
     forget(urls, entries);
     note.textContent = language.text(noteOf(analyses));
     arrange(list, rows, entries, (entry) => visit(entry, urls, parts), parts);

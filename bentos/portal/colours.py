@@ -11,7 +11,7 @@ from bentos.settings import WEB
 SHEET = "styles/tokens.css"
 """The page's style sheet that has the shipped colours."""
 _SCHEMES = ("light", "dark")
-_SHIPPED = re.compile(r"--([\w-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);")
+_SHIPPED = re.compile(r"--([\w-]+): var\(--light, (#[0-9a-f]{6})\) var\(--dark, (#[0-9a-f]{6})\);")
 _TEXTS = (
     *((text, behind) for text in ("text", "muted") for behind in ("page", "surface", "sunken")),
     ("accent", "page"),
@@ -48,25 +48,16 @@ def faults(declared: Schemes) -> Iterator[str]:
 
 
 def style_sheet(declared: Schemes) -> str:
-    """Returns the rules that follow the shipped ones; empty where all colours are those.
-
-    Browsers that do not know light-dark() get the same by the scheme of the system and the choice.
-    """
+    """Returns the rules that follow the shipped ones; empty where all colours are those."""
     changed = {*_declared(declared, "light"), *_declared(declared, "dark")}
     if not changed:
         return ""
     light, dark = (_all(declared, scheme) for scheme in _SCHEMES)
     names = [each for each in Colours.model_fields if each in changed]
-    both = _rules({each: f"light-dark({light[each]}, {dark[each]})" for each in names})
-    in_light, in_dark = (_rules({each: s[each] for each in names}) for s in (light, dark))
+    both = {each: f"var(--light, {light[each]}) var(--dark, {dark[each]})" for each in names}
     return f"""
 /* The portal's colours. */
-:root:root {{ {in_light} }}
-@media (prefers-color-scheme: dark) {{ :root:root:not([data-scheme="light"]) {{ {in_dark} }} }}
-:root:root[data-scheme="dark"] {{ {in_dark} }}
-@supports (color: light-dark(#000, #fff)) {{
-  :root:root, :root:root:not([data-scheme="light"]), :root:root[data-scheme="dark"] {{ {both} }}
-}}
+:root, .on-stage {{ {_rules(both)} }}
 """
 
 
