@@ -17,7 +17,7 @@ export function compareControls({ language, viewer, analyses }) {
   const over = button(language.text("viewer.over"), () => viewer.set({ arrangement: viewer.arrangement === "over" ? "beside" : "over" }), { title: "O" });
   const blend = slider(language.text("viewer.blend"), { min: 0, max: 1, step: 0.05 }, (value) => viewer.set({ blend: value }));
   const made = element("div", { className: "controls compare" },
-    element("div", { className: "row" }, element("label", {}, language.text("viewer.compare"), choice), over), blend.label);
+    element("div", { className: "row" }, element("label", { className: "choice" }, language.text("viewer.compare"), choice), over), blend.label);
   let listed = "";
   const sync = () => {
     const others = comparable(analyses.entries, viewer.entry);

@@ -90,6 +90,7 @@ async function main() {
 /** @param {Viewer} viewer @param {Analyses} analyses */
 function show(viewer, analyses) {
   const isFirst = !at("bench").toggleAttribute("data-empty", !analyses.current) && !viewer.entry;
+  document.querySelector("main")?.toggleAttribute("data-reading", Boolean(analyses.current));
   viewer.show(analyses.current);
   if (isFirst && "ready" in document.documentElement.dataset && matchMedia(BESIDE).matches) at("bench").scrollIntoView();
 }

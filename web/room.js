@@ -19,7 +19,7 @@ export function readingRoom(place, { language, viewer }) {
     viewer.canvas.focus({ preventScroll: true });
   };
   const open = () => {
-    dialog.ariaLabel = language.text("viewer.room");
+    dialog.setAttribute("aria-label", language.text("viewer.room"));
     dialog.showModal();
     move(dialog);
     document.documentElement.requestFullscreen?.().catch(() => {}); // denied to some frames: then it fills the window

@@ -183,7 +183,7 @@ export class Viewer extends EventTarget {
   }
 
   changed() {
-    this.canvas.ariaLabel = this.#description();
+    this.canvas.setAttribute("aria-label", this.#description());
     this.stage.toggleAttribute("data-entered", this.isEntered || this.isFull);
     this.stage.dataset.tool = this.tool;
     this.draw();
