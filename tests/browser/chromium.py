@@ -81,6 +81,6 @@ class PageMonitor:
             if each.scheme not in _LOCAL_SCHEMES and each.netloc != urlsplit(url).netloc
         }
 
-        assert unknown == []
+        assert unknown == [], unknown
         assert elsewhere == set()
         assert [cookie["name"] for cookie in self._context.cookies()] == list(cookies)

@@ -20,7 +20,7 @@ SIDE = 512
 def deep_film(bits: int = 16) -> np.ndarray:
     """A film that is read, uint16 (512, 512), whose values fill a part of its bits as a detector's
     do: read as eight bits of sixteen it would be black."""
-    with Image.open(SHIPPED_EXAMPLES / "clear.jpg") as picture:
+    with Image.open(SHIPPED_EXAMPLES / "opacity.jpg") as picture:
         greys = np.asarray(picture.convert("L").resize((SIDE, SIDE)), np.uint16)
     return greys * ((2 ** min(bits, 12) - 1) // 255)
 

@@ -125,8 +125,8 @@ def test_results_are_saved_as_csv_and_json(visit_kept: Visit, tmp_path: Path) ->
     assert re.fullmatch(r"chestxray-\d{4}-\d\d-\d\d\.csv", name)
     assert [each["file"] for each in lines] == ['\'=1+1 "x", y.jpg', *NAMES]
     assert lines[3]["problem"] == "unsupported-format"
-    assert lines[0]["outcome"] == lines[1]["outcome"] == "lung_opacity"
-    assert 0.5 < float(lines[1]["lung_opacity"]) < 1
+    assert lines[0]["outcome"] == lines[1]["outcome"] == "no_finding"
+    assert 0.5 < float(lines[1]["no_finding"]) < 1
     assert len(lines[1]["sha256"]) == 64
     assert "Research use only" in lines[1]["disclaimer"]
     assert [each["file"] for each in saved["items"]] == ['=1+1 "x", y.jpg', *NAMES]

@@ -57,7 +57,7 @@ def test_job_goes_on_and_is_shown_again_after_a_reload_in_the_middle(
     expect(job_actions.rows(page).first).to_contain_text("film 0.jpg")
     job_actions.expect_finished(page, 60)
     expect(job_actions.rows(page).locator(".outcome")).to_have_text(
-        [ENGLISH["finding.lung_opacity"]] * 50
+        [ENGLISH["finding.no_finding"]] * 50
     )
 
 
@@ -211,7 +211,7 @@ def test_cancelled_job_keeps_its_results(visit_kept: Visit, tmp_path: Path) -> N
     page = visit_kept()
     copies(tmp_path / "many", 150)
     job = job_actions.send_folder(page, tmp_path / "many")
-    expect(job.locator(".films tr[data-outcome=lung_opacity]").first).to_be_visible()
+    expect(job.locator(".films tr[data-outcome=no_finding]").first).to_be_visible()
 
     job_actions.confirm(page, "cancel", "yes")
 

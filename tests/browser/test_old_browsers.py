@@ -44,11 +44,12 @@ for (const [place, names] of [
   [AbortSignal, ["any"]],
   [HTMLDialogElement.prototype, ["requestClose"]],
   [HTMLElement.prototype, ["showPopover", "hidePopover", "togglePopover"]],
-  [window, ["scheduler", "trustedTypes", "documentPictureInPicture", "navigation"]],
+  [window, ["scheduler", "documentPictureInPicture", "navigation"]],
   [Document.prototype, ["startViewTransition", "caretPositionFromPoint"]],
 ]) for (const name of names) delete place[name];
 """
-"""Takes away what came after Safari 16.4, Chrome 111 and Firefox 115."""
+"""Takes away what came after Safari 16.4, Chrome 111 and Firefox 115. Trusted types stay:
+without them this browser would still ask for them."""
 _STYLES = re.compile(
     r"light-dark\(|:has\(|@scope|@starting-style|field-sizing|interpolate-size|anchor\(|"
     r":user-valid|^\s+&|subgrid|text-box"
