@@ -27,7 +27,6 @@ import { Store } from "./store.js";
 import { mountSwitches } from "./switches.js";
 import { Viewer } from "./viewer.js";
 
-const BESIDE = "(min-width: 56rem)"; // film and result are side by side, as in reading.css
 
 /** @param {string} id */
 const at = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -87,12 +86,14 @@ async function main() {
   openOffline();
 }
 
-/** @param {Viewer} viewer @param {Analyses} analyses */
+/** Shows the current entry; one that was added is brought into view, since its answer comes there. @param {Viewer} viewer @param {Analyses} analyses */
 function show(viewer, analyses) {
-  const isFirst = !at("bench").toggleAttribute("data-empty", !analyses.current) && !viewer.entry;
-  document.querySelector("main")?.toggleAttribute("data-reading", Boolean(analyses.current));
-  viewer.show(analyses.current);
-  if (isFirst && "ready" in document.documentElement.dataset && matchMedia(BESIDE).matches) at("bench").scrollIntoView();
+  const { current } = analyses;
+  const isFirst = !at("bench").toggleAttribute("data-empty", !current) && !viewer.entry;
+  const isAdded = current !== viewer.entry && current?.state === "waiting";
+  document.querySelector("main")?.toggleAttribute("data-reading", Boolean(current));
+  viewer.show(current);
+  if ("ready" in document.documentElement.dataset && (isFirst || (isAdded && isOutOfView()))) at("bench").scrollIntoView();
 }
 
 /** Selects an entry some places further in the history; none beyond its ends. @param {Analyses} analyses @param {number} by */
@@ -103,9 +104,15 @@ function step(analyses, by) {
 
 /** Scrolls to the answer that was asked for, and has it read; smoothly, unless reduced motion is preferred (page.css). */
 function goToResult() {
-  const { top } = at("bench").getBoundingClientRect();
+  const isAway = isOutOfView();
   document.getElementById("result-title")?.focus({ preventScroll: true });
-  if (top < 0 || top > innerHeight / 2) at("bench").scrollIntoView();
+  if (isAway) at("bench").scrollIntoView();
+}
+
+/** Whether the place of the answer is above what is seen, or far down. */
+function isOutOfView() {
+  const { top } = at("bench").getBoundingClientRect();
+  return top < 0 || top > innerHeight / 2;
 }
 
 /** @param {string} text */

@@ -117,3 +117,14 @@ def test_opening_an_entry_scrolls_to_its_result_and_focuses_it(
     expect(title).to_be_focused()
     expect(title).to_be_in_viewport()
     page_actions.expect_result(page)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_answer_to_an_image_that_is_added_on_a_phone_is_in_view(visit: Visit, count: int) -> None:
+    page = visit(viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
+
+    for number, name in enumerate(("patches", "opacity")[:count], start=1):
+        page_actions.click_example(page, name)
+        expect(page.locator(".visit")).to_have_count(number)
+        page_actions.expect_result(page)
+        expect(page.locator("#result h2")).to_be_in_viewport()
