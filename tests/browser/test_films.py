@@ -100,15 +100,15 @@ def test_film_opens_in_the_window_of_its_file(visit: Visit, tmp_path: Path) -> N
     page = visit()
     film_actions.open_film(
         page,
-        film_actions.dicom(tmp_path, WindowCenter=["2000", "900"], WindowWidth=["1000", "300"]),
+        film_actions.dicom(tmp_path, WindowCenter=["2000", "900"], WindowWidth=["3000", "300"]),
     )
 
-    expect(page.locator("#viewer .window")).to_have_text("Level 2,000, width 999")
+    expect(page.locator("#viewer .window")).to_have_text("Level 2,000, width 2,999")
     expect(page.get_by_label(ENGLISH["viewer.preset"])).to_contain_text("1 As in the file")
     film_actions.press(page, "8")
     expect(page.locator("#viewer .window")).to_have_text("Level 900, width 299")
     film_actions.press(page, "1", "i", "x")
-    expect(page.locator("#viewer .window")).to_have_text("Level 2,000, width 999")
+    expect(page.locator("#viewer .window")).to_have_text("Level 2,000, width 2,999")
 
 
 def test_keys_choose_windows_of_the_values_that_occur(visit: Visit, tmp_path: Path) -> None:

@@ -220,5 +220,5 @@ def test_cancelled_job_keeps_its_results(visit_kept: Visit, tmp_path: Path) -> N
     expect(job.get_by_role("button", name=ENGLISH["jobs.cancel"])).to_have_count(0)
     page.get_by_role("button", name=f"{ENGLISH['jobs.outcome.cancelled']} ").click()
     expect(job_actions.rows(page).first).to_contain_text(ENGLISH["jobs.outcome.cancelled"])
-    page.get_by_role("button", name=f"{ENGLISH['finding.lung_opacity']} ").click()
+    page.get_by_role("button", name=f"{ENGLISH['finding.no_finding']} ").click()
     expect(job_actions.rows(page).first).to_contain_text("%")
