@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Makes what is sent of a film. The networks see 224 pixels a side; over a slow line a smaller copy
- * answers alike in a tenth of the time (results/trials/upload.md). The file itself is sent if the
+ * answers nearly alike in a tenth of the time (results/trials/upload.md). The file itself is sent if the
  * visitor says so, if it is small, and if the browser would not decode it as the service does.
  */
 
