@@ -11,14 +11,8 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from bentos.caller_settings import CallerSettings
-from bentos.dicom_settings import DicomSettings
-from bentos.history_settings import HistorySettings
-from bentos.portal_settings import PortalSettings
 from bentos.settings import Settings
 from bentos.settings_checks import variable_of
-from bentos.sign_in_settings import SignInSettings
-from bentos.webhook_settings import WebhookSettings
 
 _ROOT = Path(__file__).parents[1]
 _TARGET = _ROOT / "k8s" / "base" / "settings.env"
@@ -35,16 +29,8 @@ def render() -> str:
 
 def fields() -> list[tuple[str, FieldInfo]]:
     """The settings in the order of the code; those that are inherited come last."""
-    bases = (
-        PortalSettings,
-        CallerSettings,
-        SignInSettings,
-        HistorySettings,
-        WebhookSettings,
-        DicomSettings,
-    )
-    inherited = {name for base in bases for name in base.model_fields}
-    return sorted(Settings.model_fields.items(), key=lambda each: each[0] in inherited)
+    declared = Settings.__annotations__
+    return sorted(Settings.model_fields.items(), key=lambda each: each[0] not in declared)
 
 
 def text_of(value: Any) -> str:

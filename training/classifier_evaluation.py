@@ -16,11 +16,12 @@ from chestxray.networks import CovidClassifierNet
 from chestxray.projection import PROJECTION_AXES
 from chestxray.results import DIGITS
 from training import appearance_evaluation, calibration, map_evaluation
+from training.answers import INDETERMINATE, answered
 from training.datasets.curated import SAME_SOURCE
 from training.datasets.records import Record
 from training.evaluation_set import EvaluationSet
 from training.examples import Examples, eval_batches
-from training.metrics import Floats, Ints, auc_with_interval, performance, wilson
+from training.metrics import Floats, Ints, auc_with_interval, performance
 from training.train_classifier import examples, validation_weights
 
 CAVEATS = (
@@ -37,9 +38,6 @@ CAVEATS = (
 
 ABNORMAL = "abnormal"
 """1 - p(no finding), evaluated as a binary question."""
-INDETERMINATE = "indeterminate"
-"""Key of the card's threshold on the largest probability; below it a prediction is
-indeterminate."""
 _NORMAL = FINDINGS.index(Finding.NO_FINDING)
 _REFERENCE_IMAGES = 600
 """Training images that the projection is fitted on and shows."""
@@ -215,36 +213,14 @@ def _calibration(part: Predictions) -> dict[str, Any]:
 def answers(test: Predictions, external: Predictions, threshold: float) -> dict[str, Any]:
     """What the service answers on every subset, and on the images of every source."""
     by_source = _groups(lambda r: r.dataset, test, external)
+
+    def of(part: Predictions) -> dict[str, Any]:
+        return answered(part.probabilities, part.labels, threshold)
+
     return {
-        "answered": {n: answered(p, threshold) for n, p in subsets(test, external).items()},
-        "answered_by_source": {name: answered(part, threshold) for name, part in by_source},
+        "answered": {name: of(part) for name, part in subsets(test, external).items()},
+        "answered_by_source": {name: of(part) for name, part in by_source},
     }
-
-
-def answered(part: Predictions, threshold: float) -> dict[str, Any]:
-    """What the service answers, which names no class below the threshold.
-
-    Returns `share`, of the images that are answered with a class, and `right`, of those; also for
-    the images of each class, with the number of each answer.
-    """
-    probabilities = part.probabilities.round(DIGITS)
-    is_answered = probabilities.max(axis=1) >= threshold
-    predicted = probabilities.argmax(axis=1)
-    classes = {}
-    for c, label in enumerate(FINDINGS):
-        if (of_class := part.labels == c).any():
-            answers = np.bincount(predicted[of_class & is_answered], minlength=len(FINDINGS))
-            named = dict(zip(map(str, FINDINGS), answers.tolist(), strict=True))
-            rest = int((of_class & ~is_answered).sum())
-            shares = _share_and_right(is_answered[of_class], predicted[of_class] == c)
-            classes[str(label)] = shares | {"answers": named | {INDETERMINATE: rest}}
-    return _share_and_right(is_answered, predicted == part.labels) | {"classes": classes}
-
-
-def _share_and_right(is_answered: np.ndarray, is_right: np.ndarray) -> dict[str, Any]:
-    n = int(is_answered.sum())
-    found = {"share": asdict(wilson(n, len(is_answered)))}
-    return found | ({"right": asdict(wilson(int(is_right[is_answered].sum()), n))} if n else {})
 
 
 def _questions(probabilities: Floats, labels: Ints) -> Iterator[tuple[str, Floats, Ints]]:

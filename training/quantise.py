@@ -25,7 +25,8 @@ from chestxray.engines import GRAPHS, Images, OnnxEngine, Outputs
 from chestxray.networks import CovidClassifierNet
 from chestxray.preprocessing import SIZE
 from training import engine_speed, fidelity, quantisation, quantise_report
-from training.classifier_evaluation import INDETERMINATE, Predictions
+from training.answers import INDETERMINATE
+from training.classifier_evaluation import Predictions
 from training.evaluate import WEIGHTS, open_evaluation_set
 from training.evaluation_set import EvaluationSet
 from training.examples import Examples
