@@ -26,6 +26,12 @@ _TRANSFER = """files => {
   }
   return transfer;
 }"""
+_LISTEN = """() => {
+  window.said = [];
+  const place = document.getElementById("announcer");
+  const listener = new MutationObserver(() => window.said.push(place.textContent));
+  listener.observe(place, { childList: true });
+}"""
 _SETTLED = """async canvas => {
   let last = "", same = 0;
   while (same < 5) {
@@ -131,3 +137,14 @@ def analyse_rejected(page: Page, file: Path) -> None:
     choose_files(page, file)
     expect(page.locator(".visit[aria-current]")).to_contain_text(file.name)
     expect(page.locator("#result .problem")).to_be_visible()
+
+
+def listen(page: Page) -> None:
+    """Records from now on what the live region says."""
+    page.evaluate(_LISTEN)
+
+
+def said(page: Page) -> list[str]:
+    """What the live region has said since then."""
+    found: list[str] = page.evaluate("() => window.said")
+    return found

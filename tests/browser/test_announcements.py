@@ -4,35 +4,29 @@ import json
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Route, expect
 
 from chestxray.labels import FINDINGS
 from tests.browser import page_actions
 from tests.browser.conftest import Visit
-from tests.browser.page_actions import ANALYSES, CLEAR, ENGLISH, HAND, OPACITY, PATCHES
+from tests.browser.page_actions import (
+    ANALYSES,
+    CLEAR,
+    ENGLISH,
+    HAND,
+    OPACITY,
+    PATCHES,
+    listen,
+    said,
+)
 from tests.browser.relay import run_relay
 from tests.service.server import Server
 
-_LISTEN = """() => {
-  window.said = [];
-  const place = document.getElementById("announcer");
-  const listener = new MutationObserver(() => window.said.push(place.textContent));
-  listener.observe(place, { childList: true });
-}"""
 _REGIONS = """async ([heatmaps, finding]) => {
   const { src } = document.querySelector("script[type=module]");
   return (await import(new URL("regions.js", src))).brightRegions(heatmaps, finding);
 }"""
 _SIDE = 14
-
-
-def listen(page: Page) -> None:
-    page.evaluate(_LISTEN)
-
-
-def said(page: Page) -> list[str]:
-    found: list[str] = page.evaluate("() => window.said")
-    return found
 
 
 def test_reading_and_answer_are_said_with_share_and_bright_part(

@@ -11,17 +11,12 @@ from tests.browser import job_actions, page_actions
 from tests.browser.conftest import Visit
 from tests.browser.job_actions import NAMES
 from tests.browser.page_actions import ENGLISH
-from tests.browser.test_accessibility import LOOKS, RULES, focus_outline_after_tab, tab_to
+from tests.browser.test_accessibility import LOOKS, RULES
+from tests.browser.test_keyboard import focus_outline_after_tab, tab_to
 from tests.browser.test_languages import CODES, texts_of_other_languages
 
 _WIDTH = "document.documentElement.scrollWidth"
 _EXPECTED = "status of 40[01]"
-_LISTEN = """() => {
-  window.said = [];
-  const place = document.getElementById("announcer");
-  const listener = new MutationObserver(() => window.said.push(place.textContent));
-  listener.observe(place, { childList: true });
-}"""
 State = Callable[[Page, Path], None]
 
 
@@ -121,11 +116,11 @@ def test_focus_stays_while_results_come(visit_jobs: Visit, tmp_path: Path) -> No
 
 def test_progress_is_said_to_those_who_do_not_see_it(visit_jobs: Visit, tmp_path: Path) -> None:
     page = visit_jobs(show_results)
-    page.evaluate(_LISTEN)
+    page_actions.listen(page)
 
     show_results(page, tmp_path)
 
-    said = page.evaluate("window.said")
+    said = page_actions.said(page)
     assert said[0] == ENGLISH["jobs.said.sent"]
     assert said[-1] == ENGLISH["jobs.said.finished"]
     bar = ENGLISH["jobs.state.finished"].format(done=len(NAMES), total=len(NAMES))

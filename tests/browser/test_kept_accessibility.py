@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 from tests.browser import kept_actions, page_actions
 from tests.browser.conftest import Visit
 from tests.browser.page_actions import ANALYSES, CLEAR, ENGLISH, OPACITY, PATCHES
-from tests.browser.test_accessibility import LOOKS, RULES, focus_outline_after_tab, tab_to
+from tests.browser.test_accessibility import LOOKS, RULES
+from tests.browser.test_keyboard import focus_outline_after_tab, tab_to
 from tests.browser.test_languages import CODES, texts_of_other_languages
 
 _WIDTH = "document.documentElement.scrollWidth"

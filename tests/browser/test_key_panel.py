@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser import page_actions
 from tests.browser.conftest import Visit
 from tests.browser.page_actions import ENGLISH
-from tests.browser.test_accessibility import LOOKS, RULES, tab_to
+from tests.browser.test_accessibility import LOOKS, RULES
+from tests.browser.test_keyboard import tab_to
 from tests.browser.test_keys import create_key
 from tests.browser.test_languages import CODES, texts_of_other_languages
 from tests.service.server import Server, serve
