@@ -1,6 +1,7 @@
 // @ts-check
 /** Decodes, downscales, rotates and re-encodes images in the browser. */
 
+import { oneAtATime } from "./decode_queue.js";
 import { greyTable } from "./film.js";
 import { formatOf, HEAD_BYTES } from "./film_formats.js";
 import { readFilm } from "./film_reading.js";
@@ -98,17 +99,20 @@ export async function fit(file, limits) {
   if (!size) return file; // the service reports the problem
   const allowed = file.type === "image/webp" ? limits.max_webp_pixels : limits.max_image_pixels;
   const fits = file.size <= limits.max_image_bytes && size.width * size.height <= allowed;
-  const picture = fits ? null : await decode(file);
-  if (!picture) return file;
-  const sent = await shrink(picture, limits);
-  picture.close();
-  return sent;
+  if (fits) return file;
+  return oneAtATime(async () => {
+    const picture = await decode(file);
+    if (!picture) return file;
+    const sent = await shrink(picture, limits);
+    picture.close();
+    return sent;
+  });
 }
 
 /** @param {Blob} file @param {{width: number, height: number}} size @param {number} side at most, of the decoded image */
 function decodeSmaller(file, size, side) {
   const { width, height } = scaled(size, side);
-  return createImageBitmap(file, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
+  return oneAtATime(() => createImageBitmap(file, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" }));
 }
 
 /** @param {{width: number, height: number}} size @param {number} side */

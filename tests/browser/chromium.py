@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
 
 EXECUTABLE = shutil.which("chromium")
 PATIENCE_MS = 60_000
@@ -26,12 +26,11 @@ _LOCAL_SCHEMES = ("blob", "data")
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(playwright: Playwright) -> Iterator[Browser]:
     """Starts the browser, and closes it afterwards."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=_FLAGS)
-        yield browser
-        browser.close()
+    browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=_FLAGS)
+    yield browser
+    browser.close()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from tests.browser.chromium import EXECUTABLE, PATIENCE_MS, chromium, visiting
 from tests.browser.kept_actions import COOKIES
@@ -16,11 +16,18 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
+    """One for all browsers: a process cannot start two."""
+    with sync_playwright() as running:
+        expect.set_options(timeout=PATIENCE_MS)
+        yield running
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright) -> Iterator[Browser]:
     if EXECUTABLE is None:
         pytest.skip("chromium is absent: `apt-get install chromium`")
-    expect.set_options(timeout=PATIENCE_MS)
-    with chromium() as running:
+    with chromium(playwright) as running:
         yield running
 
 

@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser import kept_actions, page_actions
 from tests.browser.chromium import PATIENCE_MS, chromium, visiting
@@ -93,7 +93,8 @@ def main(folder: Path) -> None:
     with (
         tempfile.TemporaryDirectory() as home,
         serve(Path(home), CHESTXRAY_DATA_FOLDER=f"{home}/data") as server,  # as `make serve`
-        chromium() as browser,
+        sync_playwright() as playwright,
+        chromium(playwright) as browser,
     ):
         for screenshot in all_screenshots():
             screenshot.take(browser, server.url, folder)

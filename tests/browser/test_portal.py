@@ -4,16 +4,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from bentos.portal.folder import PAGES
 from tests import portal
-from tests.browser import page_actions
+from tests.browser import axe, page_actions
 from tests.browser.chromium import READY
 from tests.browser.conftest import Visit
 from tests.browser.page_actions import ENGLISH
-from tests.browser.test_accessibility import RULES
 from tests.service.server import Server, serve
 
 _SCRIPTED = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" onload="run()">
@@ -63,8 +61,7 @@ def test_every_page_has_the_portals_colours_and_no_violation(
         page.wait_for_selector(READY)
 
     assert page.evaluate(_COLOURS) == colours
-    found = Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]})
-    assert found.response["violations"] == []
+    axe.expect_no_violations(page, looks=[scheme])
 
 
 @pytest.mark.parametrize("locale", ["en-US", "pt-BR", "es"])

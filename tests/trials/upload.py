@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, expect, sync_playwright
 from tqdm import tqdm
 
 from tests.browser import page_actions
@@ -100,7 +100,8 @@ def trial(server: Server, data: Path, count: int | None) -> Table:
     expect.set_options(timeout=PATIENCE_MS)
     with (
         tempfile.TemporaryDirectory() as name,
-        chromium() as browser,
+        sync_playwright() as playwright,
+        chromium(playwright) as browser,
         run_relay(server.url) as relay,
     ):
         for photograph in tqdm(photographs(data, count, Path(name)), unit=" films"):
