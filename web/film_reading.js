@@ -6,7 +6,7 @@ import { oneAtATime } from "./decode_queue.js";
 /** @typedef {import("./film.js").Film} Film */
 
 const LONGEST_MS = 90_000; // damaged files can keep a decoder busy for ever
-const TURN_MS = 5000; // until other images are decoded beside a slow one
+const TURN_MS = 2000; // until other images are decoded beside a slow one
 const REMEMBERED = 2; // those that are compared; one of 26 megapixels takes 70 MB
 
 /** @type {Map<Blob, Promise<Film | null>>} */

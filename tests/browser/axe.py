@@ -1,6 +1,5 @@
 """axe's rules over a page, in every look that a visitor's device may ask for."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
@@ -16,15 +15,20 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-def expect_no_violations(page: Page, *, looks: Iterable[str] = LOOKS) -> None:
+def expect_no_violations(page: Page) -> None:
+    """Fails if what is shown breaks a rule."""
+    _run(page, "as it is", None, _RULES)
+
+
+def expect_no_violations_in_any_look(page: Page) -> None:
     """Fails if the state that is shown breaks a rule in one of the looks."""
-    for look in looks:
-        page.emulate_media(**LOOKS[look])
-        _run(page, look, None, _RULES)
+    for name, look in LOOKS.items():
+        page.emulate_media(**look)
+        _run(page, name, None, _RULES)
 
 
 def expect_no_violations_on_paper(page: Page, selector: str) -> None:
-    """The same for a printed part, without the rules on landmarks, which paper does not have."""
+    """Fails if a printed part breaks a rule in one of the schemes; paper has no landmarks."""
     rules = [each for each in _RULES if each != _LANDMARKS]
     for look in ("light", "dark"):
         page.emulate_media(media="print", **LOOKS[look])

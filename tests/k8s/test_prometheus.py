@@ -42,7 +42,7 @@ QUERIES = [
 WITHOUT_PAST = {"Score drift against the week before"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def scraped_server(
     passing_filter: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
@@ -60,7 +60,7 @@ def scraped_server(
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def scraped_node(
     scraped_server: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Node]:
@@ -70,7 +70,7 @@ def scraped_node(
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def prometheus(
     scraped_server: Server,
     scraped_node: Node,

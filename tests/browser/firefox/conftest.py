@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Playwright
 
-EXECUTABLE = shutil.which("firefox-esr") or shutil.which("firefox")
+_EXECUTABLE = shutil.which("firefox-esr") or shutil.which("firefox")
 _CHANNEL = "moz-firefox"
 """Playwright's name for a Firefox as it is released."""
 
@@ -16,10 +16,10 @@ _CHANNEL = "moz-firefox"
 @contextmanager
 def firefox(playwright: Playwright, preferences: dict[str, Any]) -> Iterator[Browser]:
     """Starts the browser with preferences of about:config, and closes it afterwards."""
-    if EXECUTABLE is None:
+    if _EXECUTABLE is None:
         pytest.skip("firefox is absent: `apt-get install firefox-esr`")
     browser = playwright.firefox.launch(
-        channel=_CHANNEL, executable_path=EXECUTABLE, firefox_user_prefs=preferences
+        channel=_CHANNEL, executable_path=_EXECUTABLE, firefox_user_prefs=preferences
     )
     yield browser
     browser.close()

@@ -1,0 +1,64 @@
+"""Firefox as its visitors set it up: colours of their own, a dark theme, and storage blocked."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from tests.browser import axe
+from tests.browser.chromium import visiting
+from tests.browser.firefox.conftest import firefox
+from tests.browser.page_actions import ENGLISH
+from tests.browser.test_accessibility import EXPECTED, STATES
+from tests.browser.test_storage import expect_both_analysed
+from tests.service.server import Server
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"layout.css.prefers-color-scheme.content-override": 1},
+    "dark": {"layout.css.prefers-color-scheme.content-override": 0},
+    "forced colours": {"browser.display.document_color_use": 2},
+}
+_STORAGE_IS_BLOCKED = {"network.cookie.cookieBehavior": 2}
+"""What "block all cookies" sets: every access to storage throws a SecurityError."""
+
+
+_MEDIA = {
+    "light": "(prefers-color-scheme: light)",
+    "dark": "(prefers-color-scheme: dark)",
+    "forced colours": "(forced-colors: active)",
+}
+"""What the page then finds."""
+
+
+@pytest.fixture(scope="module", params=LOOKS)
+def looking(playwright: Playwright, request: pytest.FixtureRequest) -> Iterator[Browser]:
+    look: str = request.param
+    with firefox(playwright, LOOKS[look]) as running:
+        found = running.new_page().evaluate("query => matchMedia(query).matches", _MEDIA[look])
+        assert found, look
+        yield running
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_axe_finds_no_violations(
+    looking: Browser, server: Server, state: Callable[[Page], None]
+) -> None:
+    with visiting(looking, server.url, locale="en-US", expecting=f"{EXPECTED}|^$") as page:
+        state(page)
+
+        axe.expect_no_violations(page)
+
+
+def test_images_are_analysed_where_storage_is_blocked(
+    playwright: Playwright, server: Server
+) -> None:
+    with (
+        firefox(playwright, _STORAGE_IS_BLOCKED) as blocking,
+        visiting(blocking, server.url, locale="en-US") as page,
+    ):
+        assert page.evaluate("() => { try { sessionStorage } catch (error) { return error.name } }")
+
+        expect_both_analysed(page)
+
+        expect(page.locator("#history")).to_contain_text(ENGLISH["history.noteNotStored"])
