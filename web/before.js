@@ -15,7 +15,9 @@
     root.dataset.tooOld = "";
     addEventListener("DOMContentLoaded", () => { document.getElementById("too-old").hidden = false; });
   }
-  addEventListener("error", () => {
+  addEventListener("error", ({ target }) => {
+    // A Firefox that blocks cookies refuses to preload what it then loads.
+    if (target.nodeName && target.nodeName !== "SCRIPT") return;
     const why = self.origin === "null" ? "sandboxed" : "unreachable"; // a sandbox denies what modules need
     const isUp = root.dataset.ready !== undefined || root.dataset.tooOld !== undefined;
     const note = !isUp && document.getElementById(why);

@@ -20,9 +20,8 @@ LOOKS: dict[str, dict[str, Any]] = {
     "forced colours": {"browser.display.document_color_use": 2},
 }
 _STORAGE_IS_BLOCKED = {"network.cookie.cookieBehavior": 2}
-"""What "block all cookies" sets: every access to storage throws a SecurityError."""
-
-
+"""What "block all cookies" sets."""
+_DENIAL = "() => { try { sessionStorage } catch (error) { return error.name } }"
 _MEDIA = {
     "light": "(prefers-color-scheme: light)",
     "dark": "(prefers-color-scheme: dark)",
@@ -55,9 +54,15 @@ def test_images_are_analysed_where_storage_is_blocked(
 ) -> None:
     with (
         firefox(playwright, _STORAGE_IS_BLOCKED) as blocking,
-        visiting(blocking, server.url, locale="en-US") as page,
+        visiting(
+            blocking,
+            server.url,
+            locale="en-US",
+            expecting="Storage access is restricted",
+            service_workers="allow",
+        ) as page,
     ):
-        assert page.evaluate("() => { try { sessionStorage } catch (error) { return error.name } }")
+        assert page.evaluate(_DENIAL) == "SecurityError"
 
         expect_both_analysed(page)
 
