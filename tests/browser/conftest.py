@@ -17,7 +17,7 @@ Visit = Callable[..., Page]
 
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
-    """One for all browsers: a process cannot start two."""
+    """One for all browsers: a process cannot start two, and its event loop admits no other."""
     with sync_playwright() as running:
         expect.set_options(timeout=PATIENCE_MS)
         yield running
@@ -31,15 +31,16 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture(scope="package")
-def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+# Servers last for the session: files of other folders run between those of this one.
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     with serve(folder, OMP_NUM_THREADS="1") as running:
         yield running
 
 
-@pytest.fixture(scope="package")
-def keeping_server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="session")
+def keeping_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that keeps analyses for those who ask."""
     folder = tmp_path_factory.mktemp("keeping")
     with serve(folder, OMP_NUM_THREADS="1", CHESTXRAY_DATA_FOLDER=str(folder / "data")) as running:

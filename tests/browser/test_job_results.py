@@ -195,6 +195,7 @@ def test_results_that_cannot_be_loaded_are_said_and_can_be_asked_for_again(
     page = visit_kept(expecting="ERR_FAILED")
     page.route("**/results?*", lambda route: route.abort())
     job = job_actions.send_folder(page, job_actions.folder_of_films(tmp_path))
+    job_actions.expect_finished(page, len(NAMES))  # until then they are asked for again and again
     expect(job.get_by_role("alert")).to_contain_text(ENGLISH["problem.network.title"])
 
     page.unroute("**/results?*")

@@ -40,7 +40,7 @@ def test_films_of_a_folder_have_a_result_or_a_problem_each_in_order(
     verdicts = [re.compile("[Oo]pacity|COVID|Indeterminate"), ENGLISH[FILTER], ENGLISH[FORMAT]]
     expect(rows.locator(".outcome")).to_have_text([*verdicts, verdicts[0], verdicts[0]])
     expect(rows.nth(0).locator("td[data-name]")).to_have_text([re.compile(r"^\d+\.\d%$")] * 3)
-    expect(rows.nth(2)).to_contain_text(ENGLISH["problem.unsupported-format.advice"])
+    expect(rows.nth(2)).to_contain_text(ENGLISH["problem.unsupported-format.text.advice"])
 
 
 def test_films_of_a_zip_file_are_shown_by_their_names(visit_kept: Visit, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.browser.conftest import Visit
 from tests.browser.page_actions import ANALYSES, CLEAR, ENGLISH, OPACITY, PATCHES, TURNED
 from tests.browser.relay import run_relay
 from tests.service.server import Server
+from tests.waiting import until
 
 _DRAWN = """image => {
   const canvas = new OffscreenCanvas(32, 32);
@@ -106,9 +107,8 @@ def test_preview_is_shown_before_the_result(visit: Visit) -> None:
 
     page_actions.choose_files(page, CLEAR)
     expect(page.locator(".progress")).to_be_visible()
+    until(lambda: brightness(page_actions.pixels(page_actions.canvas(page))) > 20)
     before = page_actions.pixels(page_actions.canvas(page))
-
-    assert brightness(before) > 20
     expect(page.locator("#result")).to_be_hidden()
     held[0].continue_()
     page_actions.expect_result(page)

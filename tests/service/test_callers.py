@@ -19,7 +19,7 @@ PNG = b"\x89PNG"
 def test_key_is_stored_as_a_digest_and_ends_when_it_is_revoked(run_keeping: Run) -> None:
     async def test(gateway: Gateway) -> None:
         client = await gateway.holder()
-        secret = client.headers["Authorization"].rpartition("_")[2]
+        secret = client.headers["Authorization"].split("_", 2)[2]
         (key,) = await gateway.history.keys.list()
         async with gateway.history.database.reading() as connection:
             row = (await connection.execute(select(api_keys))).mappings().one()

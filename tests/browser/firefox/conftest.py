@@ -25,7 +25,7 @@ def firefox(playwright: Playwright, preferences: dict[str, Any]) -> Iterator[Bro
     browser.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     with firefox(playwright, {}) as running:
         yield running
