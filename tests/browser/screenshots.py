@@ -48,7 +48,11 @@ def kept(page: Page) -> None:
 
 
 STATES: list[Callable[[Page], None]] = [empty, result, refused, projector, kept]
-SCREENS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+SCREENS = {
+    "laptop": {"width": 1366, "height": 768},
+    "phone": {"width": 360, "height": 740},
+    "4k": {"width": 3840, "height": 2160},
+}
 SCHEMES = ("light", "dark")
 LOCALES = {"en": "en-US", "pt": "pt-BR", "es": "es"}
 
@@ -76,7 +80,7 @@ class Screenshot:
             page.screenshot(path=folder / self.name, full_page=self.state is not projector)
 
 
-SHOWN = Screenshot(result, "desktop", "light", "en")
+SHOWN = Screenshot(result, "laptop", "light", "en")
 README_PICTURE = ROOT / "docs" / "page.png"
 _COLOURS = 256
 

@@ -1,4 +1,4 @@
-"""Firefox as its visitors set it up: colours of their own, a dark theme, and storage blocked."""
+"""Firefox as its visitors set it up: colours of their own, and storage blocked."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +16,6 @@ from tests.service.server import Server
 
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"layout.css.prefers-color-scheme.content-override": 1},
-    "dark": {"layout.css.prefers-color-scheme.content-override": 0},
     "forced colours": {"browser.display.document_color_use": 2},
 }
 _STORAGE_IS_BLOCKED = {"network.cookie.cookieBehavior": 2}
@@ -24,7 +23,6 @@ _STORAGE_IS_BLOCKED = {"network.cookie.cookieBehavior": 2}
 _DENIAL = "() => { try { sessionStorage } catch (error) { return error.name } }"
 _MEDIA = {
     "light": "(prefers-color-scheme: light)",
-    "dark": "(prefers-color-scheme: dark)",
     "forced colours": "(forced-colors: active)",
 }
 """What the page then finds."""
