@@ -21,7 +21,7 @@ PHOTO = 4000, 3000
 MANY = 60
 VERY_MANY = 200
 FIRST_SIGN_MS = 500
-MOST_MEMORY = 450 * 2**20  # 300 MB are wanted; the files and the viewer of full resolution take the rest
+MOST_MEMORY = 450 * 2**20  # 300 MB are wanted; files and the film in full resolution take the rest
 _WATCH = """() => {
   const list = document.querySelector(".visits");
   document.addEventListener("change", () => { window.chosen = performance.now(); }, true);
