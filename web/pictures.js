@@ -22,16 +22,23 @@ export const REPAIRS = {
 };
 
 /**
- * Decodes with EXIF orientation; null if the browser does not support the format (usually TIFF).
+ * Decodes with EXIF orientation, and frees the picture once it was used.
+ * @template T
  * @param {Blob} file
+ * @param {(picture: ImageBitmap) => Promise<T>} use
  * @param {ImageBitmapOptions} [how]
+ * @returns {Promise<T | null>} null if the browser does not support the format (usually TIFF)
  */
-export async function decode(file, how) {
-  try {
-    return await createImageBitmap(file, how);
-  } catch {
-    return null;
-  }
+export function withPicture(file, use, how) {
+  return oneAtATime(async () => {
+    const picture = await createImageBitmap(file, how).catch(() => null);
+    if (!picture) return null;
+    try {
+      return await use(picture);
+    } finally {
+      picture.close();
+    }
+  });
 }
 
 /**
@@ -100,13 +107,7 @@ export async function fit(file, limits) {
   const allowed = file.type === "image/webp" ? limits.max_webp_pixels : limits.max_image_pixels;
   const fits = file.size <= limits.max_image_bytes && size.width * size.height <= allowed;
   if (fits) return file;
-  return oneAtATime(async () => {
-    const picture = await decode(file);
-    if (!picture) return file;
-    const sent = await shrink(picture, limits);
-    picture.close();
-    return sent;
-  });
+  return (await withPicture(file, (picture) => shrink(picture, limits))) ?? file;
 }
 
 /** @param {Blob} file @param {{width: number, height: number}} size @param {number} side at most, of the decoded image */

@@ -5,9 +5,8 @@
  * visitor says so, if it is small, and if the browser would not decode it as the service does.
  */
 
-import { oneAtATime } from "./decode_queue.js";
 import { FRAME_BYTES, isDecodedAlike } from "./film_formats.js";
-import { decode, draw, encode, fit } from "./pictures.js";
+import { draw, encode, fit, withPicture } from "./pictures.js";
 
 /** @typedef {import("./api.js").Limits} Limits */
 
@@ -31,11 +30,6 @@ async function reduced(file) {
   const header = new Uint8Array(await file.slice(0, FRAME_BYTES).arrayBuffer());
   if (!isDecodedAlike(header)) return null;
   // The service ignores colour profiles, so that no conversion may change the grey levels.
-  return oneAtATime(async () => {
-    const picture = await decode(file, { colorSpaceConversion: "none" });
-    if (!picture) return null;
-    const copy = await encode(draw(picture, { side: COPY_SIDE }), COPY_QUALITY);
-    picture.close();
-    return copy;
-  });
+  const copied = (/** @type {ImageBitmap} */ picture) => encode(draw(picture, { side: COPY_SIDE }), COPY_QUALITY);
+  return withPicture(file, copied, { colorSpaceConversion: "none" });
 }

@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 _LANDMARKS = "best-practice"
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", _LANDMARKS]
 
-LOOKS: dict[str, dict[str, Any]] = {
+_LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "forced_colors": "none"},
     "dark": {"color_scheme": "dark", "forced_colors": "none"},
     "forced colours": {"color_scheme": "dark", "forced_colors": "active"},
@@ -22,7 +22,7 @@ def expect_no_violations(page: Page) -> None:
 
 def expect_no_violations_in_any_look(page: Page) -> None:
     """Fails if the state that is shown breaks a rule in one of the looks."""
-    for name, look in LOOKS.items():
+    for name, look in _LOOKS.items():
         page.emulate_media(**look)
         _run(page, name, None, _RULES)
 
@@ -31,7 +31,7 @@ def expect_no_violations_on_paper(page: Page, selector: str) -> None:
     """Fails if a printed part breaks a rule in one of the schemes; paper has no landmarks."""
     rules = [each for each in _RULES if each != _LANDMARKS]
     for look in ("light", "dark"):
-        page.emulate_media(media="print", **LOOKS[look])
+        page.emulate_media(media="print", **_LOOKS[look])
         _run(page, look, selector, rules)
 
 

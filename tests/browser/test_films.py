@@ -219,8 +219,12 @@ def test_analysis_does_not_wait_for_the_film_to_be_decoded(visit: Visit) -> None
     page.route("**/vendor/jpeg_2000.js", lambda route: None)
     data = dicoms.LOSSLESS["JPEG 2000"](dicoms.dataset(FILM))
 
-    clear = payload(CLEAR.name, CLEAR.read_bytes())
-    page_actions.choose_files(page, payload("film.dcm", data), clear)
+    with Image.open(CLEAR) as clear:
+        photo = phantoms.encode(
+            np.asarray(clear.convert("L").resize((2400, 2400))), "JPEG", quality=95
+        )
+    assert len(photo) > 200_000  # or no copy of it would be made
+    page_actions.choose_files(page, payload("film.dcm", data), payload("photo.jpg", photo))
 
     expect(page.locator(".visit strong", has_text="%")).to_have_count(2)
     expect(page.locator(".stage .empty")).to_have_text(ENGLISH["viewer.loading"])

@@ -14,26 +14,24 @@ from tests.browser.test_accessibility import EXPECTED, STATES
 from tests.browser.test_storage import expect_both_analysed
 from tests.service.server import Server
 
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"layout.css.prefers-color-scheme.content-override": 1},
-    "forced colours": {"browser.display.document_color_use": 2},
+LOOKS: dict[str, tuple[dict[str, Any], str]] = {
+    "light": (
+        {"layout.css.prefers-color-scheme.content-override": 1},
+        "(prefers-color-scheme: light)",
+    ),
+    "forced colours": ({"browser.display.document_color_use": 2}, "(forced-colors: active)"),
 }
+"""Preferences, and the media query that then matches."""
 _STORAGE_IS_BLOCKED = {"network.cookie.cookieBehavior": 2}
 """What "block all cookies" sets."""
 _DENIAL = "() => { try { sessionStorage } catch (error) { return error.name } }"
-_MEDIA = {
-    "light": "(prefers-color-scheme: light)",
-    "forced colours": "(forced-colors: active)",
-}
-"""What the page then finds."""
 
 
 @pytest.fixture(scope="module", params=LOOKS)
 def looking(playwright: Playwright, request: pytest.FixtureRequest) -> Iterator[Browser]:
-    look: str = request.param
-    with firefox(playwright, LOOKS[look]) as running:
-        found = running.new_page().evaluate("query => matchMedia(query).matches", _MEDIA[look])
-        assert found, look
+    preferences, query = LOOKS[request.param]
+    with firefox(playwright, preferences) as running:
+        assert running.new_page().evaluate("query => matchMedia(query).matches", query)
         yield running
 
 

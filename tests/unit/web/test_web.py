@@ -45,5 +45,13 @@ def test_page_offers_to_invert_a_negative() -> None:
     assert f"{Verdict.INVERTED}: {{ negative: true }}" in constant("pictures.js", "REPAIRS")
 
 
+def test_no_style_relies_on_the_colour_of_a_selection() -> None:
+    """With forced colours it may hardly differ from the background; that of text always does."""
+    styles = list((WEB / "styles").glob("*.css"))
+
+    assert styles
+    assert [each.name for each in styles if "Highlight" in each.read_text()] == []
+
+
 def test_page_leaves_out_the_files_that_the_service_leaves_out_of_a_zip_file() -> None:
     assert json.loads(constant("job_files.js", "NO_FILMS")) == list(bundles._NO_IMAGES)
