@@ -3,11 +3,13 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import obstore
@@ -19,11 +21,15 @@ from bentos.history.encryption import Keyring
 from bentos.history_metrics import get_history_metrics
 from bentos.metric_labels import StoragePart
 
+T = TypeVar("T")
+
 PICTURES, JOBS = "pictures", "jobs"
 """In the data folder, or in the bucket: of kept analyses, and of the images that wait in jobs."""
 _REQUEST, _ALL_ATTEMPTS = timedelta(seconds=5), timedelta(seconds=8)
 """Longest time of one request to a bucket, and of all its attempts."""
 _LIST_CHUNK = 1000
+_PARALLEL = 32
+"""Calls of obstore at once; a bucket that hangs holds up no other work."""
 _MAX_UNFINISHED = 4
 """Processes that died while they wrote the same file; each name is written once or twice."""
 
@@ -37,38 +43,49 @@ class Blob:
 
 
 class Blobs:
-    """Named bytes."""
+    """Named bytes.
+
+    obstore is called in threads, and not by its coroutines: those come back on threads of Rust,
+    which abort the process if Python is ending just then. Python waits for threads of its own.
+    """
 
     def __init__(self, store: LocalStore | S3Store, keyring: Keyring, folder: Path | None) -> None:
         self._store, self.keyring, self._folder = store, keyring, folder
+        self._threads = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="blobs")
 
     async def put(self, name: str, data: bytes) -> None:
         """Stores bytes as a whole or not at all. Raises StorageUnavailable."""
-        with _translated():
-            await obstore.put_async(self._store, name, self.keyring.encrypt(data, name=name))
+        encrypted = self.keyring.encrypt(data, name=name)
+
+        def put() -> None:
+            obstore.put(self._store, name, encrypted)
             if self._folder:
-                await asyncio.to_thread(_sync, self._folder / name)
+                _sync(self._folder / name)
+
+        await self._call(put)
 
     async def get(self, name: str, *, encrypted: bool) -> bytes | None:
         """Returns bytes; None where there are none. Raises StorageUnavailable."""
         try:
-            with _translated():
-                found = await obstore.get_async(self._store, name)
-                data = bytes(await found.bytes_async())
+            data = await self._call(lambda: bytes(obstore.get(self._store, name).bytes()))
         except FileNotFoundError:
             return None
         return self.keyring.decrypt(data, name=name, encrypted=encrypted)
 
     async def delete(self, names: Iterable[str]) -> None:
         """Deletes what there is of these names. Raises StorageUnavailable."""
-        with _translated():
-            if self._folder is None:
-                await obstore.delete_async(self._store, list(names))
-                return
-            for name in names:  # a folder refuses a name that it does not have
+        wanted, folder = list(names), self._folder
+        if folder is None:
+            await self._call(lambda: obstore.delete(self._store, wanted))
+            return
+
+        def delete() -> None:
+            for name in wanted:  # a folder refuses a name that it does not have
                 with suppress(FileNotFoundError):
-                    await obstore.delete_async(self._store, name)
-                await asyncio.to_thread(_delete_unfinished, self._folder / name)
+                    obstore.delete(self._store, name)
+                _delete_unfinished(folder / name)
+
+        await self._call(delete)
 
     async def delete_folder(self, folder: str) -> None:
         """Deletes a folder and all in it, half-written or not. Raises StorageUnavailable."""
@@ -76,14 +93,14 @@ class Blobs:
             async for chunk in self.listed(folder):
                 await self.delete(each.name for each in chunk)
             return
-        with _translated(), suppress(FileNotFoundError):
-            await asyncio.to_thread(shutil.rmtree, self._folder / folder)
+        path = self._folder / folder
+        with suppress(FileNotFoundError):
+            await self._call(lambda: shutil.rmtree(path))
 
     async def exists(self, name: str) -> bool:
         """Whether there are bytes of this name. Raises StorageUnavailable."""
         try:
-            with _translated():
-                await obstore.head_async(self._store, name)
+            await self._call(lambda: obstore.head(self._store, name))
         except FileNotFoundError:
             return False
         return True
@@ -95,9 +112,14 @@ class Blobs:
 
     async def listed(self, folder: str | None = None) -> AsyncIterator[list[Blob]]:
         """Yields all there is, or all in a folder, some at a time. Raises StorageUnavailable."""
+        chunks = await self._call(lambda: obstore.list(self._store, folder, chunk_size=_LIST_CHUNK))
+        while (chunk := await self._call(lambda: next(chunks, None))) is not None:
+            yield [Blob(each["path"], each["last_modified"]) for each in chunk]
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        """Raises StorageUnavailable, or FileNotFoundError."""
         with _translated():
-            async for chunk in obstore.list(self._store, folder, chunk_size=_LIST_CHUNK):
-                yield [Blob(each["path"], each["last_modified"]) for each in chunk]
+            return await asyncio.get_running_loop().run_in_executor(self._threads, function)
 
 
 def open_blobs(object_store: str, *, data_folder: str, keyring: Keyring, part: str) -> Blobs:
