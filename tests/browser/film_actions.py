@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from bentos.settings import SHIPPED_EXAMPLES
 from tests import dicoms
 from tests.browser import page_actions
+from tests.waiting import until
 
 SIDE = 512
 
@@ -73,6 +74,11 @@ def drawn(page: Page) -> np.ndarray:
     with Image.open(io.BytesIO(base64.b64decode(coded))) as picture:
         black = Image.new("RGBA", picture.size, "black")
         return np.asarray(Image.alpha_composite(black, picture.convert("RGBA")).convert("RGB"))
+
+
+def expect_drawn(page: Page, expected: np.ndarray) -> None:
+    """Waits until the viewer's canvas has these pixels."""
+    until(lambda: np.array_equal(drawn(page), expected))
 
 
 def shown(page: Page) -> np.ndarray:

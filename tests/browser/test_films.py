@@ -186,8 +186,7 @@ def test_deep_film_is_shown_again_after_a_reload(visit: Visit, tmp_path: Path) -
 
     page.reload()
 
-    expect(page.locator(".stage .empty")).to_have_count(0)
-    assert np.array_equal(film_actions.drawn(page), before)
+    film_actions.expect_drawn(page, before)
 
 
 def test_decoders_are_loaded_with_the_first_film_that_needs_them(

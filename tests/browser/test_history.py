@@ -1,8 +1,9 @@
 """The history of a visit is kept in the browser until it is deleted or the tab is closed."""
 
+import numpy as np
 from playwright.sync_api import Page, expect
 
-from tests.browser import page_actions
+from tests.browser import film_actions, page_actions
 from tests.browser.chromium import READY
 from tests.browser.conftest import Visit
 from tests.browser.page_actions import CLEAR, ENGLISH, HAND, OPACITY
@@ -42,13 +43,13 @@ def verdicts(page: Page) -> list[str]:
 def test_history_keeps_image_and_verdict_across_a_reload(visit: Visit) -> None:
     page = visit()
     page_actions.analyse(page, CLEAR)
-    before, verdict = page_actions.pixels(page_actions.canvas(page)), verdicts(page)
+    before, verdict = film_actions.drawn(page), verdicts(page)
 
     reload(page)
 
     page_actions.expect_result(page)
     assert verdicts(page) == verdict != []
-    assert page_actions.pixels(page_actions.canvas(page)) == before
+    film_actions.expect_drawn(page, before)
     loaded = "image => image.decode().then(() => image.naturalWidth)"
     assert page.locator(".visit img").evaluate(loaded) > 50
 
@@ -70,18 +71,16 @@ def test_rejected_image_can_be_rotated_after_a_reload(visit: Visit) -> None:
 def test_history_entry_can_be_reopened(visit: Visit) -> None:
     page = visit()
     page_actions.analyse(page, CLEAR)
-    first = page.locator("#result").inner_text(), page_actions.pixels(page_actions.canvas(page))
+    first, told = film_actions.drawn(page), page.locator("#result").inner_text()
     page_actions.analyse(page, OPACITY)
-    second = page_actions.pixels(page_actions.canvas(page))
+    second = film_actions.drawn(page)
 
     page.locator(".visit .open", has_text=CLEAR.name).click()
 
     expect(page.locator(".visit[aria-current]")).to_contain_text(CLEAR.name)
-    assert (
-        page.locator("#result").inner_text(),
-        page_actions.pixels(page_actions.canvas(page)),
-    ) == first
-    assert first[1] != second
+    film_actions.expect_drawn(page, first)
+    assert page.locator("#result").inner_text() == told
+    assert not np.array_equal(first, second)
 
 
 def test_single_history_entry_can_be_deleted(visit: Visit) -> None:

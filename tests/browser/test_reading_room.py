@@ -202,12 +202,12 @@ def test_films_are_compared_beside_and_over_each_other(visit: Visit) -> None:
         assert np.abs(half.astype(int) - changed).mean() > 20  # both follow
     film_actions.press(page, "x", "o")
     page_actions.set_slider(page, ENGLISH["viewer.blend"], 0)
-    assert np.array_equal(film_actions.drawn(page), alone)
+    film_actions.expect_drawn(page, alone)
     page_actions.set_slider(page, ENGLISH["viewer.blend"], 1)
     assert not np.array_equal(film_actions.drawn(page), alone)
     film_actions.press(page, "c")
     expect(page.locator(".stage .caption:visible")).to_have_count(0)
-    assert np.array_equal(film_actions.drawn(page), alone)
+    film_actions.expect_drawn(page, alone)
 
 
 def test_full_screen_shows_the_film_alone_and_gives_the_page_back(visit: Visit) -> None:

@@ -92,8 +92,9 @@ def test_store_for_trying_counts_for_those_with_its_password(
     process = subprocess.Popen(["redis-server", *options, *where], cwd=tmp_path)
     try:
         until(lambda: listens(port))
-        together = asyncio.run(spend(address))
-        stranger = asyncio.run(spend(f"redis://127.0.0.1:{port}/1"))
+        with redis_server.patience():
+            together = asyncio.run(spend(address))
+            stranger = asyncio.run(spend(f"redis://127.0.0.1:{port}/1"))
     finally:
         process.kill()
         process.wait(30)
