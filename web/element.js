@@ -1,6 +1,8 @@
 // @ts-check
 /** Builds DOM from data; text is never parsed as markup. */
 
+const TERMS = /(COVID-19|COVID-like|X-rays?)/; // a line that ends after their hyphen is misread; documents.py has the same
+const TEXT = new Set(["h1", "h2", "h3", "p", "span", "button"]); // a table's column and a list's name may be narrower than a term
 const ARIA = /^aria(?=[A-Z])/; // Firefox knows these properties since version 119 only
 
 /**
@@ -23,8 +25,34 @@ export function element(tag, properties = {}, ...children) {
       made.setAttribute(name, value === true ? "" : String(value));
     }
   }
-  made.append(...children.filter((child) => child !== null));
+  made.append(...children.filter((child) => child !== null).flatMap((child) => (typeof child === "string" ? unbroken(tag, child) : [child])));
   return made;
+}
+
+/**
+ * Replaces what an element says.
+ * @param {Element} place
+ * @param {string} text
+ */
+export function say(place, text) {
+  place.replaceChildren(...unbroken(place.localName, text));
+}
+
+/**
+ * A text, with elements that keep each of its terms on one line.
+ * @param {string} tag of the element it is for
+ * @param {string} text
+ * @returns {(Node | string)[]}
+ */
+function unbroken(tag, text) {
+  if (!TEXT.has(tag)) return [text];
+  return text.split(TERMS).map((part, number) => {
+    if (number % 2 === 0) return part;
+    const term = document.createElement("span");
+    term.className = "term";
+    term.textContent = part;
+    return term;
+  });
 }
 
 /**

@@ -2,6 +2,7 @@
 /** The page's texts by key, in the current language; fires "change" when the language changes. */
 
 import { get } from "./api.js";
+import { say } from "./element.js";
 import { remember } from "./preferences.js";
 import { service } from "./service.js";
 
@@ -26,7 +27,7 @@ export class Language extends EventTarget {
     this.code = code;
     document.documentElement.lang = code;
     for (const place of document.querySelectorAll("[data-text]")) {
-      place.textContent = this.text(place.getAttribute("data-text") ?? "");
+      say(place, this.text(place.getAttribute("data-text") ?? ""));
     }
     for (const place of document.querySelectorAll("[data-label]")) {
       place.setAttribute("aria-label", this.text(place.getAttribute("data-label") ?? ""));

@@ -20,7 +20,10 @@ from bentos.page.files import Files
 from bentos.page.identity import Identity
 
 _DOCUMENT, _ARTICLE, _START, _BEFORE = "index.html", "article.html", "main.js", "before.js"
-_TEXT = re.compile(r'(data-text="([\w.]+)"[^>]*>)[^<]*')
+_TEXT = re.compile(r'(<(\w+)[^<>]*\bdata-text="([\w.]+)"[^>]*>)[^<]*')
+_TERMS = re.compile("COVID-19|COVID-like|X-rays?")
+"""A line that ends after their hyphen is misread; `element.js` has the same."""
+_TEXT_ELEMENTS = {"h1", "h2", "h3", "p", "span", "button"}
 _LABEL = re.compile(r'data-label="([\w.]+)"')
 _ADDRESS = re.compile(r'\b(href|src)="web/')
 _RELATIVE = re.compile(r'\b(href|src)="(?![#?/]|[a-z]+:)(\./)?')
@@ -139,7 +142,7 @@ class Documents:
         texts = self._texts[language]
         made = self._files[name].body.decode().replace('lang="en"', f'lang="{language}"', 1)
         made = self._identity.filled(made, language, opens=opens)
-        made = _TEXT.sub(lambda found: found[1] + escape(texts[found[2]]), made)
+        made = _TEXT.sub(lambda found: found[1] + _text(found[2], texts[found[3]]), made)
         made = _LABEL.sub(lambda f: f'{f[0]} aria-label="{escape(texts[f[1]])}"', made)
         return _ADDRESS.sub(rf'\1="web/{self._files.version}/', made)
 
@@ -187,3 +190,10 @@ def _data(facts: Mapping[str, Any]) -> str:
     """Returns a block of data, which no browser runs; `<` would end it."""
     text = json.dumps(facts, ensure_ascii=False).replace("<", "\\u003c")
     return f'  <script type="application/json" id="service">{text}</script>\n'
+
+
+def _text(element: str, text: str) -> str:
+    """Returns a text as markup that keeps each term on one line, where an element may have it."""
+    if element not in _TEXT_ELEMENTS:
+        return escape(text)
+    return _TERMS.sub(r'<span class="term">\g<0></span>', escape(text))

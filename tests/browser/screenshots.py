@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser import kept_actions, page_actions
+from tests.browser import film_actions, job_actions, kept_actions, page_actions
 from tests.browser.chromium import PATIENCE_MS, chromium, visiting
 from tests.conftest import ROOT
 from tests.service.server import serve
@@ -47,7 +47,41 @@ def kept(page: Page) -> None:
     page_actions.expect_result(page)
 
 
-STATES: list[Callable[[Page], None]] = [empty, result, refused, projector, kept]
+def compared(page: Page) -> None:
+    page_actions.analyse(page, page_actions.CLEAR, page_actions.PATCHES)
+    expect(page.locator(".visit strong", has_text="%")).to_have_count(2)
+    page.locator(".compare select").first.select_option(index=1)
+    expect(page.locator(".stage .caption:visible")).to_have_count(2)
+    film_actions.press(page, "l")
+    film_actions.click(page, (0.3, 0.4), (0.4, 0.6))
+
+
+def keys(page: Page) -> None:
+    page_actions.analyse(page, page_actions.CLEAR)
+    film_actions.press(page, "?")
+    expect(page.locator("dialog.shortcuts")).to_be_visible()
+
+
+def job(page: Page) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        job_actions.choose_folder(page, job_actions.folder_of_films(Path(place)))
+        page.locator("dialog .primary").click()
+        expect(job_actions.rows(page)).to_have_count(len(job_actions.NAMES))
+
+
+def report(page: Page) -> None:
+    page_actions.analyse(page, page_actions.CLEAR)
+    page.evaluate("() => { window.print = () => {}; }")
+    words = page_actions.texts(page.locator("html").get_attribute("lang") or "")
+    page_actions.press_button(page, words["result.print"])
+    page.emulate_media(media="print")
+    expect(page.locator("#report")).to_be_visible()
+
+
+STATES: list[Callable[[Page], None]] = [
+    empty, result, refused, projector, compared, keys, kept, job, report
+]  # fmt: skip
+KEEPING = (kept, job)
 SCREENS = {
     "laptop": {"width": 1366, "height": 768},
     "phone": {"width": 360, "height": 740},
@@ -73,7 +107,7 @@ class Screenshot:
     def take(self, browser: Browser, url: str, folder: Path) -> None:
         look = {"viewport": SCREENS[self.screen], "color_scheme": self.scheme}
         language = {"locale": LOCALES[self.language], "reduced_motion": "reduce"}
-        cookies = kept_actions.COOKIES if self.state is kept else ()
+        cookies = kept_actions.COOKIES if self.state in KEEPING else ()
         more = {"expecting": "status of 422", "cookies": cookies}
         with visiting(browser, url, **more, **look, **language) as page:
             self.state(page)

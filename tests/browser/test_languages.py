@@ -17,8 +17,9 @@ _SAID = """() => {
   const said = [document.title];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
-    const within = walker.currentNode.parentElement;
-    if (within.checkVisibility()) said.push(walker.currentNode.textContent.trim());
+    const within = walker.currentNode.parentElement.closest(":not(.term)");
+    const whole = within.querySelector(":scope > .term") ? within : walker.currentNode;
+    if (within.checkVisibility()) said.push(whole.textContent.trim());
   }
   for (const name of ["aria-label", "title", "alt"]) {
     for (const place of document.querySelectorAll(`[${name}]`)) {
@@ -26,6 +27,21 @@ _SAID = """() => {
     }
   }
   return said.filter(Boolean);
+}"""
+
+_BROKEN = """() => {
+  const broken = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode, within = node.parentElement;
+    if (!within.closest("h1, h2, h3, p, button") || !within.checkVisibility()) continue;
+    for (const { 0: term, index } of node.textContent.matchAll(/COVID-19|COVID-like|X-rays?/g)) {
+      const range = document.createRange();
+      range.setStart(node, index);
+      range.setEnd(node, index + term.length);
+      if (range.getClientRects().length > 1) broken.push(within.textContent);
+    }
+  }
+  return broken;
 }"""
 
 
@@ -145,3 +161,14 @@ def test_chosen_language_is_that_of_the_next_visit(visit: Visit, server: Server)
 
     expect(page.locator("html")).to_have_attribute("lang", "es")
     expect(page).to_have_url(re.compile(r"\?lang=es#limits$"))
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_no_term_is_broken_at_its_hyphen(visit: Visit, name: str) -> None:
+    page = visit(viewport={"width": 360, "height": 740}, locale=CODES[name])
+    page_actions.click_example(page, "patches")
+    page_actions.expect_result(page)
+
+    for width in range(320, 420, 4):
+        page.set_viewport_size({"width": width, "height": 740})
+        assert page.evaluate(_BROKEN) == [], width
