@@ -91,7 +91,7 @@ function show(viewer, analyses) {
   const { current } = analyses;
   const isFirst = !at("bench").toggleAttribute("data-empty", !current) && !viewer.entry;
   const isAdded = current !== viewer.entry && current?.state === "waiting";
-  document.querySelector("main")?.toggleAttribute("data-reading", Boolean(current));
+  document.documentElement.toggleAttribute("data-reading", Boolean(current));
   viewer.show(current);
   if ("ready" in document.documentElement.dataset && (isFirst || (isAdded && isOutOfView()))) at("bench").scrollIntoView();
 }

@@ -3,7 +3,7 @@
 
 import { FINDINGS, projection } from "./api.js";
 import { followPointers } from "./camera.js";
-import { element } from "./element.js";
+import { element, say } from "./element.js";
 import { Points, hit, place, placed } from "./points.js";
 
 /**
@@ -163,7 +163,7 @@ class Projector {
     const found = hit(this.placed ?? [], at, HIT_REACH);
     this.tip.hidden = !found;
     if (!found) return;
-    this.tip.textContent = this.language.text(`finding.${this.points.labels[found.index]}`);
+    say(this.tip, this.language.text(`finding.${this.points.labels[found.index]}`));
     Object.assign(this.tip.style, { left: `${at.x + 12}px`, top: `${at.y + 12}px` });
   }
 }

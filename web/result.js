@@ -4,7 +4,7 @@
 import { FINDINGS } from "./api.js";
 import { chart } from "./chart.js";
 import { download } from "./download.js";
-import { element, facts, keepingFocus } from "./element.js";
+import { element, facts, keepingFocus, say } from "./element.js";
 import { explain } from "./problem.js";
 import { brightness } from "./regions.js";
 
@@ -41,7 +41,7 @@ export function mountResult(place, parts) {
   /** In words what the viewer shows in colours. */
   const sayWhere = () => {
     const [said, maps] = [place.querySelector(".where"), analyses.current?.result?.heatmaps];
-    if (said && maps) said.textContent = [brightness(maps, parts.viewer.finding, language), language.text("where.sides")].join(" ");
+    if (said && maps) say(said, [brightness(maps, parts.viewer.finding, language), language.text("where.sides")].join(" "));
   };
   parts.viewer.addEventListener("change", sayWhere);
   analyses.addEventListener("change", () => keepingFocus(place, render));

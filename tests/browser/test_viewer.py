@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import page_actions
+from tests.browser import film_actions, page_actions
 from tests.browser.conftest import Visit
 from tests.browser.page_actions import CLEAR, ENGLISH, FINDING_NAMES, PATCHES
 
@@ -237,3 +237,14 @@ def test_sliders_tell_their_values_in_words(page: Page) -> None:
     }.items():
         slider = page.get_by_label(ENGLISH[label], exact=True)
         expect(slider).to_have_attribute("aria-valuetext", words)
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (3840, 2160)])
+def test_header_is_as_wide_as_the_film_needs(visit: Visit, size: tuple[int, int]) -> None:
+    page = visit(viewport=dict(zip(("width", "height"), size, strict=True)))
+
+    for is_reading in (False, True):
+        if is_reading:
+            film_actions.open_film(page, CLEAR)
+        edges = [page.locator(each).bounding_box() for each in (".brand", "h1", ".bench")]
+        assert len({each and each["x"] for each in edges}) == 1
