@@ -248,6 +248,7 @@ def test_all_keys_are_listed_in_the_visitors_language(visit: Visit, locale: str)
     expect(dialog).to_be_visible()
     for key in ("viewer.enter", "viewer.leave", "viewer.flip", "viewer.tool.angle", "viewer.full"):
         expect(dialog).to_contain_text(words[key])
+    assert dialog.evaluate("list => list.scrollHeight <= list.clientHeight")  # seen at once
     page.keyboard.press("Escape")
     expect(page.locator("dialog.shortcuts")).to_have_count(0)
 

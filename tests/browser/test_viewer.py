@@ -248,3 +248,18 @@ def test_header_is_as_wide_as_the_film_needs(visit: Visit, size: tuple[int, int]
             film_actions.open_film(page, CLEAR)
         edges = [page.locator(each).bounding_box() for each in (".brand", "h1", ".bench")]
         assert len({each and each["x"] for each in edges}) == 1
+
+
+@pytest.mark.parametrize("locale", ["en-US", "pt-BR", "es"])
+@pytest.mark.parametrize("width", [360, 1366])
+def test_what_a_tool_says_is_not_covered(visit: Visit, locale: str, width: int) -> None:
+    page = visit(locale=locale, viewport={"width": width, "height": 768})
+    film_actions.open_film(page, CLEAR)
+
+    film_actions.press(page, "l")
+    film_actions.click(page, (0.3, 0.4), (0.4, 0.6))
+
+    film_actions.told(page)
+    hint, told = (page.locator(f".stage .{each}").bounding_box() for each in ("hint", "told"))
+    assert hint and told
+    assert hint["y"] + hint["height"] <= told["y"]
