@@ -2,7 +2,7 @@
 /** Builds DOM from data; text is never parsed as markup. */
 
 const TERMS = /(COVID-19|COVID-like|X-rays?)/; // a line that ends after their hyphen is misread; documents.py has the same
-const TEXT = new Set(["h1", "h2", "h3", "p", "span", "button"]); // a table's column and a list's name may be narrower than a term
+const TEXT = new Set(["h1", "h2", "h3", "p", "span", "button", "li", "dt", "dd", "th", "td"]); // an option has no elements
 const ARIA = /^aria(?=[A-Z])/; // Firefox knows these properties since version 119 only
 
 /**

@@ -23,7 +23,7 @@ _DOCUMENT, _ARTICLE, _START, _BEFORE = "index.html", "article.html", "main.js", 
 _TEXT = re.compile(r'(<(\w+)[^<>]*\bdata-text="([\w.]+)"[^>]*>)[^<]*')
 _TERMS = re.compile("COVID-19|COVID-like|X-rays?")
 """A line that ends after their hyphen is misread; `element.js` has the same."""
-_TEXT_ELEMENTS = {"h1", "h2", "h3", "p", "span", "button"}
+_TEXT_ELEMENTS = {"h1", "h2", "h3", "p", "span", "button", "li", "dt", "dd", "th", "td"}
 _LABEL = re.compile(r'data-label="([\w.]+)"')
 _ADDRESS = re.compile(r'\b(href|src)="web/')
 _RELATIVE = re.compile(r'\b(href|src)="(?![#?/]|[a-z]+:)(\./)?')

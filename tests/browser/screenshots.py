@@ -65,14 +65,15 @@ def keys(page: Page) -> None:
 def job(page: Page) -> None:
     with tempfile.TemporaryDirectory() as place:
         job_actions.choose_folder(page, job_actions.folder_of_films(Path(place)))
-        page.locator("dialog .primary").click()
+        page.locator("dialog[open] button.primary").click()
         expect(job_actions.rows(page)).to_have_count(len(job_actions.NAMES))
 
 
 def report(page: Page) -> None:
     page_actions.analyse(page, page_actions.CLEAR)
     page.evaluate("() => { window.print = () => {}; }")
-    words = page_actions.texts(page.locator("html").get_attribute("lang") or "")
+    language = page.locator("html").get_attribute("lang") or ""
+    words = page_actions.texts(language.split("-")[0])
     page_actions.press_button(page, words["result.print"])
     page.emulate_media(media="print")
     expect(page.locator("#report")).to_be_visible()

@@ -33,8 +33,10 @@ _BROKEN = """() => {
   const broken = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const node = walker.currentNode, within = node.parentElement;
-    if (!within.closest("h1, h2, h3, p, button") || !within.checkVisibility()) continue;
-    for (const { 0: term, index } of node.textContent.matchAll(/COVID-19|COVID-like|X-rays?/g)) {
+    const text = within.closest("h1, h2, h3, p, button, li, dt, dd, th, td");
+    if (!text || !within.checkVisibility()) continue;
+    const terms = node.textContent.matchAll(/\\b(COVID-19|COVID-like|X-rays?)\\b/g);
+    for (const { 0: term, index } of terms) {
       const range = document.createRange();
       range.setStart(node, index);
       range.setEnd(node, index + term.length);
