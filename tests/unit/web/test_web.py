@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from bentos.jobs import bundles
+from bentos.page import documents
 from bentos.settings import WEB
 from chestxray import cam
 from chestxray.labels import FINDINGS, VERDICTS, Verdict
@@ -55,3 +56,9 @@ def test_no_style_relies_on_the_colour_of_a_selection() -> None:
 
 def test_page_leaves_out_the_files_that_the_service_leaves_out_of_a_zip_file() -> None:
     assert json.loads(constant("job_files.js", "NO_FILMS")) == list(bundles._NO_IMAGES)
+
+
+def test_page_keeps_the_same_terms_whole_in_the_same_elements() -> None:
+    assert constant("element.js", "TERMS") == f"/({documents._TERMS.pattern})/"
+    elements = constant("element.js", "TEXT").removeprefix("new Set(").removesuffix(")")
+    assert set(json.loads(elements)) == documents._TEXT_ELEMENTS
