@@ -3,8 +3,8 @@
 A small file can make a decoder do much work: many passes over the pixels, many tiles, or tiles
 larger than the image. No radiograph needs that: its pixels do not compress to hundredths of a byte.
 
-The times were measured on the costliest files of each format, blank and noise, plus a quarter or more
-for slower memory (`python -m tests.fuzz.costs`; 2 cores, x86_64, Pillow 13.0).
+The times were measured on the costliest files of each format, blank and noise, plus a quarter or
+more for slower memory (`python -m tests.fuzz.costs`; 2 cores, x86_64, Pillow 13.0).
 """
 
 from chestxray.errors import ImageTooCostly

@@ -15,11 +15,27 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser import job_actions, page_actions
 from tests.browser.conftest import Visit
 from tests.browser.job_actions import NAMES
-from tests.browser.page_actions import CLEAR, ENGLISH
+from tests.browser.page_actions import CLEAR, ENGLISH, texts
+from tests.browser.test_languages import CODES, LANGUAGES
 
 _SEE = """hidden => {
   Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
+}"""
+_BROKEN_WORDS = r"""() => {
+  const words = [];
+  for (const cell of document.querySelectorAll(".films td")) {
+    const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode())
+      for (const { 0: word, index } of node.data.matchAll(/\S+/g)) {
+        const range = document.createRange();
+        range.setStart(node, index);
+        range.setEnd(node, index + word.length);
+        const tops = [...range.getClientRects()].map(({ top }) => Math.round(top));
+        if (new Set(tops).size > 1) words.push(word);
+      }
+  }
+  return words;
 }"""
 MANY, ROWS = 5_000, 50
 """Films of a large job, and rows of the table."""
@@ -161,6 +177,24 @@ def test_only_what_is_new_is_asked_for_while_a_job_goes_on(visit_keeping: Visit)
     expect(page.locator("#announcer")).to_have_text(ENGLISH["jobs.said.share"].format(share="25%"))
 
     assert asked == [0, 100, *range(100, 1_400, 100)]
+
+
+def test_no_word_of_an_outcome_is_broken(visit_kept: Visit, tmp_path: Path) -> None:
+    page = visit_kept()
+    folder = job_actions.folder_of_films(tmp_path)
+    shutil.copy(CLEAR, folder / "examination_of_the_thorax_posteroanterior_20260131.jpg")
+    items = [item(each) for each in range(len(NAMES) + 1)]
+    items[-1] |= {"state": "queued", "result": None}
+    page.route("**/results?*", lambda route: route.fulfill(json={"items": items, "next": None}))
+    job_actions.send_folder(page, folder)
+    job_actions.expect_finished(page, len(items))
+
+    for name in LANGUAGES:
+        page_actions.use_language(page, CODES[name])
+        expect(job_actions.rows(page).last).to_contain_text(texts(name)["jobs.outcome.waiting"])
+        for width in (320, 360, *range(776, 1400, 24)):
+            page.set_viewport_size({"width": width, "height": 768})
+            assert page.evaluate(_BROKEN_WORDS) == [], (name, width)
 
 
 def test_nothing_is_asked_while_nobody_sees_the_page(visit_keeping: Visit) -> None:
