@@ -1,42 +1,19 @@
-"""Gateway: the entry service. It decodes, asks both models, and answers; it loads no model."""
+"""Gateway: the entry service. It decodes, asks both models, and answers; it loads no model.
 
-import asyncio
-import logging
+The models' processes import this file too, to find their own services. What only a gateway needs
+is in process.py, which only a gateway imports.
+"""
 
 import bentoml
-import numpy as np
 from starlette.types import Receive, Scope, Send
 
-from bentos.covid_classifier.service import ROW as CLASSIFIER_ROW
 from bentos.covid_classifier.service import CovidClassifier
-from bentos.decoding.decoders import Decoders
-from bentos.gateway.app import ADMITTED, create_public_app
-from bentos.gateway.pipeline import Pipeline, PooledModels, Served
-from bentos.history.history import History
-from bentos.history_metrics import create_history_series, get_history_metrics
-from bentos.http.bentoml_server import (
-    SERVICE_OPTIONS,
-    prepare_process,
-    serve_publicly,
-    url_of,
-)
-from bentos.http.drain import Drain
-from bentos.inference.client import ModelClient
-from bentos.inference.discovery import Discovery
-from bentos.inference.pool import ModelPool
-from bentos.metric_labels import ModelName, ProcessName
-from bentos.metrics import create_gateway_series, get_metrics
-from bentos.process import heartbeat
-from bentos.settings import LONGEST_REQUEST_SECONDS, get_settings
-from bentos.xray_filter.service import ROW as FILTER_ROW
+from bentos.http.bentoml_server import SERVICE_OPTIONS, url_of
 from bentos.xray_filter.service import XRayFilter
-from chestxray import checkpoints
-
-logger = logging.getLogger(__name__)
 
 
 async def _app(scope: Scope, receive: Receive, send: Send) -> None:
-    await bentoml.get_current_service().app(scope, receive, send)
+    await bentoml.get_current_service().process.app(scope, receive, send)
 
 
 @bentoml.service(**SERVICE_OPTIONS)
@@ -48,92 +25,19 @@ class Gateway:
     covid_classifier = bentoml.depends(CovidClassifier)
 
     def __init__(self) -> None:
-        settings = self._settings = get_settings()
-        served = [
-            Served(checkpoints.read_card(path), checkpoints.verified_digest(path, digest))
-            for path, digest in settings.checkpoints
-        ]
-        filter_digest, self._classifier_digest = (each.digest for each in served)
-        self._filter = self._pool(
-            url_of(XRayFilter), ModelName.XRAY_FILTER, FILTER_ROW, filter_digest
-        )
-        self._classifier = self._pool(
-            url_of(CovidClassifier),
-            ModelName.COVID_CLASSIFIER,
-            CLASSIFIER_ROW,
-            self._classifier_digest,
-        )
-        decoders = Decoders(
-            settings.limits, settings.process_limits, processes=settings.decode_processes
-        )
-        models = PooledModels(self._filter, self._classifier, settings.max_model_batch)
-        self._pipeline = Pipeline(models, served, decoders=decoders)
-        self._drain = Drain(
-            delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
-        )
-        self._history = History(settings) if settings.keeps else None
-        self.app, self._jobs, self._quotas, self._webhooks = create_public_app(
-            self._pipeline, settings, self._drain, self.__is_ready__, self._history
-        )
+        from bentos.gateway.process import GatewayProcess
+
+        self.process = GatewayProcess(url_of(XRayFilter), url_of(CovidClassifier))
 
     @bentoml.on_startup
     async def start(self) -> None:
         """Opens the port at once; readiness follows when the models are warm."""
-        prepare_process(ProcessName.GATEWAY)
-        create_gateway_series(get_metrics(), ADMITTED)
-        serve_publicly(self.app, self._drain, self._settings)
-        self._heartbeat = asyncio.create_task(heartbeat.beat())
-        self._background = [asyncio.create_task(self._warm_up())]
-        if self._history:
-            most = self._settings.max_kept_bytes
-            create_history_series(get_history_metrics(), max_bytes=most)
-            self._background.append(asyncio.create_task(self._history.run()))
-        if self._jobs:
-            self._background.append(asyncio.create_task(self._jobs.run()))
-        if self._webhooks:
-            self._background.append(asyncio.create_task(self._webhooks.run()))
+        await self.process.start()
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
         """Ends the background work and closes the connections to the models."""
-        self._heartbeat.cancel()
-        for task in self._background:
-            task.cancel()
-        await asyncio.wait(self._background)
-        await asyncio.gather(self._filter.local.close(), self._classifier.local.close())
-        await self._quotas.close()
-        if self._history:
-            await self._history.close()
+        await self.process.stop()
 
     async def __is_ready__(self) -> bool:
-        if self._drain.begun:
-            return False
-        return all(await asyncio.gather(self._filter.ready(), self._classifier.ready()))
-
-    def _pool(self, url: str, name: ModelName, row: "np.dtype[np.void]", digest: str) -> ModelPool:
-        local = ModelClient(
-            url,
-            row=row,
-            digest=digest,
-            seconds=LONGEST_REQUEST_SECONDS,
-            settings=self._settings,
-        )
-        return ModelPool(local, model=name)
-
-    async def _warm_up(self) -> None:
-        """Warms up decoders and models, then looks for classifier pods until the end."""
-        most = self._settings.max_images_in_flight
-        try:
-            await self._pipeline.warm_up()
-            await self._filter.warm_up(most=most)
-            await self._classifier.warm_up(most=most)
-        except Exception:
-            logger.exception("the warm-up failed; the service will not become ready")
-            return
-        if self._settings.classifier_pods:
-            await Discovery(
-                self._classifier,
-                row=CLASSIFIER_ROW,
-                digest=self._classifier_digest,
-                settings=self._settings,
-            ).run()
+        return await self.process.is_ready()

@@ -43,6 +43,13 @@ def test_shared_service_code_does_not_import_the_gateway(package: object) -> Non
     assert not {name for name in found if name.startswith("bentos.gateway")}
 
 
-@pytest.mark.parametrize("name", ["service", "bentos.gateway.service"])
+@pytest.mark.parametrize("name", ["service", "bentos.gateway.process"])
 def test_gateway_does_not_import_torch(name: str) -> None:
     assert "torch" not in modules_loaded_by([name])
+
+
+def test_model_processes_do_not_import_what_only_the_gateway_needs() -> None:
+    """They import `service` to find their own, at each start."""
+    found = modules_loaded_by(["service"])
+
+    assert not found & {"sqlalchemy", "bentos.gateway.app", "bentos.history", "bentos.decoding"}
