@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import axe, page_actions
+from tests.browser import axe, film_actions, page_actions
 from tests.browser.conftest import Visit
-from tests.browser.page_actions import CLEAR, ENGLISH, HAND, TURNED
+from tests.browser.page_actions import CLEAR, ENGLISH, HAND, PATCHES, TURNED
 
 EXPECTED = "status of 422|ERR_FAILED|AnalysisProblem"
 _WIDTH = "document.documentElement.scrollWidth"
@@ -69,6 +69,27 @@ def show_open_details(page: Page) -> None:
     page.locator("#viewer fieldset button").first.click()
 
 
+def show_compared_and_measured_films(page: Page) -> None:
+    film_actions.open_film(page, CLEAR, PATCHES)
+    page.get_by_label(ENGLISH["viewer.compare"]).select_option(index=1)
+    expect(page.locator(".stage .caption:visible")).to_have_count(2)
+    film_actions.press(page, "l")
+    film_actions.click(page, (0.3, 0.4), (0.4, 0.6))
+    expect(page.locator(".stage .told")).to_be_visible()
+
+
+def show_full_screen(page: Page) -> None:
+    film_actions.open_film(page, CLEAR)
+    film_actions.press(page, "f")
+    expect(page.get_by_role("dialog", name=ENGLISH["viewer.room"])).to_be_visible()
+
+
+def show_keys(page: Page) -> None:
+    film_actions.open_film(page, CLEAR)
+    film_actions.press(page, "?")
+    expect(page.get_by_role("dialog", name=ENGLISH["viewer.keys"])).to_be_visible()
+
+
 STATES = [
     show_empty_page,
     show_waiting_images,
@@ -79,6 +100,9 @@ STATES = [
     show_delete_question,
     show_projector,
     show_unreachable,
+    show_compared_and_measured_films,
+    show_full_screen,
+    show_keys,
 ]
 
 
