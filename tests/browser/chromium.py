@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
 
-EXECUTABLE = shutil.which("chromium")
+# Without windows and profiles, the same engine opens a page in half the time.
+EXECUTABLE = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 PATIENCE_MS = 60_000
 READY = "html[data-ready]"
 

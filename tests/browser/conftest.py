@@ -26,7 +26,7 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     if EXECUTABLE is None:
-        pytest.skip("chromium is absent: `apt-get install chromium`")
+        pytest.skip("chromium is absent: `apt-get install chromium-headless-shell`")
     with chromium(playwright) as running:
         yield running
 
