@@ -9,7 +9,7 @@ import { element } from "./element.js";
  * @param {{language: import("./language.js").Language, viewer: import("./viewer.js").Viewer}} parts
  */
 export function readingRoom(place, { language, viewer }) {
-  const dialog = element("dialog", { className: "room" });
+  const dialog = element("dialog", { className: "room on-stage" });
   document.body.append(dialog);
 
   /** @param {HTMLElement} to */

@@ -12,6 +12,14 @@ from tests.browser.conftest import Visit
 from tests.browser.page_actions import CLEAR, HAND
 from tests.browser.test_accessibility import show_empty_page, show_projector, show_rejection
 
+_SCROLLED = """async () => {
+  let last = NaN, same = 0;
+  while (same < 10) {
+    await new Promise(requestAnimationFrame);
+    same = scrollY === last ? same + 1 : 0;
+    last = scrollY;
+  }
+}"""
 SCREENS: dict[str, ViewportSize] = {
     "phone": {"width": 360, "height": 740},
     "768 at 200%": {"width": 384, "height": 512},
@@ -114,7 +122,9 @@ def test_opening_an_entry_scrolls_to_its_result_and_focuses_it(visit: Visit, mot
     for size in SCREENS.values():
         page.set_viewport_size(size)
         page.locator(".visit .open").first.press("Enter")
+        page.evaluate(_SCROLLED)
         page.locator("#history").scroll_into_view_if_needed()
+        page.evaluate(_SCROLLED)
         page.locator(".visit .open").last.press("Enter")
 
         expect(title).to_be_focused()
