@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -93,15 +93,14 @@ def highest(measure: Callable[[], int]) -> Iterator[list[int]]:
 def test_sixty_photos_are_listed_at_once_and_decoded_one_at_a_time(
     browser: Browser, server: Server, photo: Path
 ) -> None:
-    page = UnrecordedPage(browser, server.url)
-    page.evaluate(f"({_WATCH})()")
+    with closing(UnrecordedPage(browser, server.url)) as page:
+        page.evaluate(f"({_WATCH})()")
 
-    with highest(renderer_memory) as memory:
-        page.choose_files("[id='intake.pick']", *[photo] * MANY)
-        until(lambda: page.evaluate(_LISTED) == MANY)
-        until(lambda: page.evaluate(_ANALYSED) == MANY)
-    first = page.evaluate("window.seen - window.chosen")
-    page.close()
+        with highest(renderer_memory) as memory:
+            page.choose_files("[id='intake.pick']", *[photo] * MANY)
+            until(lambda: page.evaluate(_LISTED) == MANY)
+            until(lambda: page.evaluate(_ANALYSED) == MANY)
+        first = page.evaluate("window.seen - window.chosen")
 
     assert first < FIRST_SIGN_MS
     assert 0 < memory[0] < MOST_MEMORY
